@@ -1,0 +1,9 @@
+//! Ground floor: special functions, linear algebra, optimisers, quadrature, quasi-random draws, seeds, progress and
+//! deterministic parallel blocks. It knows no statistics.
+
+pub mod blocks;
+pub mod progress;
+pub mod seed;
+
+pub use progress::Progress;
+pub use seed::Seed;
