@@ -2,6 +2,7 @@
 //! deterministic parallel blocks. It knows no statistics.
 
 pub mod blocks;
+pub mod linalg;
 pub mod progress;
 pub mod seed;
 

@@ -1,0 +1,140 @@
+//! The one hot kernel: half of the cross-product `B'B` of a small block of columns that sits in cache.
+
+/// Rows of a tile: 24 columns of a tile are 48 kB, within a second-level cache, and long enough to hide the loop's start.
+pub(crate) const TILE: usize = 256;
+
+/// Columns are taken four by four in the inner kernel; buffers are padded to a multiple of this.
+const WIDTH: usize = 4;
+
+/// Partial sums kept per pair of columns; enough to keep the adders busy in two vector registers.
+const LANES: usize = 4;
+
+/// A block of columns in one buffer, column after column, [`TILE`] rows each, zero beyond `len`.
+pub(crate) struct Tile {
+    buffer: Vec<f64>,
+    columns: usize,
+}
+
+impl Tile {
+    /// A tile of zeros.
+    pub(crate) fn new(columns: usize) -> Self {
+        Self {
+            buffer: vec![0.0; columns.next_multiple_of(WIDTH) * TILE],
+            columns,
+        }
+    }
+
+    /// Number of columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// One column, all [`TILE`] rows.
+    pub(crate) fn column(&self, j: usize) -> &[f64] {
+        &self.buffer[j * TILE..(j + 1) * TILE]
+    }
+
+    /// One column to write to.
+    pub(crate) fn column_mut(&mut self, j: usize) -> &mut [f64] {
+        &mut self.buffer[j * TILE..(j + 1) * TILE]
+    }
+
+    /// Sets every column to zero from row `len` on, so that a short last tile adds nothing.
+    pub(crate) fn clear_from(&mut self, len: usize) {
+        for column in self.buffer.chunks_exact_mut(TILE) {
+            column[len..].fill(0.0);
+        }
+    }
+
+    /// Multiplies every column by `factor` row by row.
+    pub(crate) fn scale_rows(&mut self, factor: &[f64]) {
+        for column in self.buffer.chunks_exact_mut(TILE).take(self.columns) {
+            for (value, f) in column.iter_mut().zip(factor) {
+                *value *= f;
+            }
+        }
+    }
+
+    /// Adds the lower triangle of `B'B` to `packed` (see [`packed_index`]).
+    pub(crate) fn add_gram(&self, packed: &mut [f64]) {
+        let padded = self.buffer.len() / TILE;
+        for i in (0..padded).step_by(WIDTH) {
+            // Column j against the four columns i..i+4, for all j ≤ i + 3.
+            for j in 0..(i + WIDTH).min(self.columns) {
+                let sums = self.four(i, j);
+                for (a, sum) in sums.iter().enumerate() {
+                    let row = i + a;
+                    if row < self.columns && j <= row {
+                        packed[packed_index(row, j)] += sum;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The inner products of columns `i..i+4` with column `j`.
+    fn four(&self, i: usize, j: usize) -> [f64; WIDTH] {
+        let at = |c: usize| self.column(c).as_chunks::<LANES>().0;
+        let (b, a) = (at(j), [at(i), at(i + 1), at(i + 2), at(i + 3)]);
+        let mut sums = [[0.0; LANES]; WIDTH];
+        for (r, right) in b.iter().enumerate() {
+            for (sum, column) in sums.iter_mut().zip(&a) {
+                let left = &column[r];
+                for lane in 0..LANES {
+                    sum[lane] += left[lane] * right[lane];
+                }
+            }
+        }
+        sums.map(|s| (s[0] + s[1]) + (s[2] + s[3]))
+    }
+}
+
+/// Where entry (row, column) with `column ≤ row` stands in a packed lower triangle.
+pub(crate) fn packed_index(row: usize, column: usize) -> usize {
+    row * (row + 1) / 2 + column
+}
+
+/// Length of a packed lower triangle.
+pub(crate) fn packed_len(columns: usize) -> usize {
+    columns * (columns + 1) / 2
+}
+
+/// The full symmetric matrix of a packed lower triangle.
+pub(crate) fn unpack(packed: &[f64], columns: usize) -> nalgebra::DMatrix<f64> {
+    nalgebra::DMatrix::from_fn(columns, columns, |i, j| {
+        packed[packed_index(i.max(j), i.min(j))]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_the_cross_product() {
+        for columns in [1, 3, 4, 5, 9] {
+            let mut tile = Tile::new(columns);
+            let len = 201;
+            for j in 0..columns {
+                for (r, v) in tile.column_mut(j).iter_mut().enumerate() {
+                    *v = ((r * 13 + j * 7) % 11) as f64 - 4.0;
+                }
+            }
+            tile.clear_from(len);
+            let mut packed = vec![0.0; packed_len(columns)];
+            tile.add_gram(&mut packed);
+            let full = unpack(&packed, columns);
+            for i in 0..columns {
+                for j in 0..columns {
+                    let want: f64 = tile
+                        .column(i)
+                        .iter()
+                        .zip(tile.column(j))
+                        .map(|(a, b)| a * b)
+                        .sum();
+                    assert!((full[(i, j)] - want).abs() < 1e-9, "{columns} {i} {j}");
+                }
+            }
+        }
+    }
+}
