@@ -1,0 +1,14 @@
+//! From numbers to statements: the [`Inference`] verbs, covariance estimators, tests, the delta method and its rivals.
+
+pub mod covariance;
+mod fieller;
+mod hypothesis;
+mod krinsky_robb;
+mod records;
+mod verbs;
+
+pub use covariance::{ClusterDf, Covariance, FixedEffectCount, SmallSample, ResidualDf};
+pub use fieller::fieller;
+pub use krinsky_robb::KrinskyRobb;
+pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
+pub use verbs::Inference;

@@ -1,0 +1,255 @@
+//! The records that inference returns: named structs, never tuples.
+
+use crate::error::{Error, Result};
+use crate::numeric::special::{chi_squared, f, student_t};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An estimate with its standard error and the degrees of freedom of its t distribution (infinite for the normal).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// What is estimated.
+    pub name: String,
+    /// The point estimate.
+    pub estimate: f64,
+    /// Its standard error.
+    pub std_error: f64,
+    /// Degrees of freedom of the reference t distribution; infinite for the normal.
+    pub degrees_of_freedom: f64,
+}
+
+impl Estimate {
+    /// The t (or z) statistic of the hypothesis that the truth is `value`.
+    pub fn statistic(&self, value: f64) -> f64 {
+        (self.estimate - value) / self.std_error
+    }
+
+    /// Two-sided p-value of the hypothesis that the truth is zero.
+    pub fn p_value(&self) -> f64 {
+        student_t::two_sided(self.statistic(0.0), self.degrees_of_freedom)
+    }
+
+    /// `estimate ± t(1 − (1 − level)/2) · std_error`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a level outside (0, 1).
+    pub fn confidence_interval(&self, level: f64) -> Result<Interval> {
+        check_level(level)?;
+        let half = student_t::quantile(0.5 + level / 2.0, self.degrees_of_freedom) * self.std_error;
+        Ok(Interval {
+            name: self.name.clone(),
+            level,
+            lower: self.estimate - half,
+            upper: self.estimate + half,
+        })
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {:.6} (s.e. {:.6}, p = {:.4})",
+            self.name,
+            self.estimate,
+            self.std_error,
+            self.p_value()
+        )
+    }
+}
+
+/// A two-sided confidence interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// What is estimated.
+    pub name: String,
+    /// Confidence level, e.g. 0.95.
+    pub level: f64,
+    /// Lower end.
+    pub lower: f64,
+    /// Upper end.
+    pub upper: f64,
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: [{:.6}, {:.6}] at {} %",
+            self.name,
+            self.lower,
+            self.upper,
+            self.level * 100.0
+        )
+    }
+}
+
+/// One connected piece of a confidence set; an end may be infinite.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Lower end, −∞ when unbounded below.
+    pub lower: f64,
+    /// Upper end, ∞ when unbounded above.
+    pub upper: f64,
+}
+
+/// A confidence set, which need not be an interval: it may be bounded, a union of rays, the whole line, or empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfidenceSet {
+    /// What is estimated.
+    pub name: String,
+    /// Confidence level.
+    pub level: f64,
+    /// The pieces in ascending order; none when the set is empty.
+    pub segments: Vec<Segment>,
+}
+
+impl ConfidenceSet {
+    /// Whether the set has no point.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Whether the set is non-empty and has finite ends.
+    pub fn is_bounded(&self) -> bool {
+        !self.is_empty() && self.segments.iter().all(|s| s.lower.is_finite() && s.upper.is_finite())
+    }
+
+    /// Whether the set is the whole line: the data say nothing.
+    pub fn is_whole_line(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|s| s.lower.is_infinite() && s.upper.is_infinite())
+    }
+
+    /// Whether `value` lies in the set.
+    pub fn contains(&self, value: f64) -> bool {
+        self.segments.iter().any(|s| s.lower <= value && value <= s.upper)
+    }
+}
+
+impl From<Interval> for ConfidenceSet {
+    fn from(interval: Interval) -> Self {
+        Self {
+            name: interval.name,
+            level: interval.level,
+            segments: vec![Segment {
+                lower: interval.lower,
+                upper: interval.upper,
+            }],
+        }
+    }
+}
+
+impl fmt::Display for ConfidenceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.name)?;
+        if self.is_empty() {
+            write!(f, "empty (no value is compatible with the data)")?;
+        } else if self.is_whole_line() {
+            write!(f, "(−∞, ∞) (every value is compatible with the data)")?;
+        } else {
+            for (i, s) in self.segments.iter().enumerate() {
+                let join = if i == 0 { "" } else { " ∪ " };
+                match (s.lower.is_infinite(), s.upper.is_infinite()) {
+                    (true, _) => write!(f, "{join}(−∞, {:.6}]", s.upper)?,
+                    (_, true) => write!(f, "{join}[{:.6}, ∞)", s.lower)?,
+                    _ => write!(f, "{join}[{:.6}, {:.6}]", s.lower, s.upper)?,
+                }
+            }
+        }
+        write!(f, " at {} %", self.level * 100.0)
+    }
+}
+
+/// The reference distribution of a test statistic.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Distribution {
+    /// Student's t.
+    T {
+        /// Degrees of freedom.
+        df: f64,
+    },
+    /// Fisher's F.
+    F {
+        /// Numerator degrees of freedom.
+        df1: f64,
+        /// Denominator degrees of freedom; infinite for χ²/df1.
+        df2: f64,
+    },
+    /// χ².
+    ChiSquared {
+        /// Degrees of freedom.
+        df: f64,
+    },
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::T { df } => write!(f, "t({df:.6})"),
+            Self::F { df1, df2 } => write!(f, "F({df1}, {})", trim(*df2)),
+            Self::ChiSquared { df } => write!(f, "χ²({df})"),
+        }
+    }
+}
+
+/// Degrees of freedom without noise: integers as integers.
+fn trim(df: f64) -> String {
+    if df.is_infinite() {
+        "∞".to_owned()
+    } else if (df - df.round()).abs() < 1e-9 {
+        format!("{df:.0}")
+    } else {
+        format!("{df:.2}")
+    }
+}
+
+/// The result of a test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// The test and its null hypothesis.
+    pub name: String,
+    /// The statistic.
+    pub statistic: f64,
+    /// Its distribution under the null hypothesis.
+    pub distribution: Distribution,
+    /// The p-value.
+    pub p_value: f64,
+}
+
+impl TestResult {
+    /// A test against the upper tail of an F distribution (two-sided for t).
+    pub(crate) fn new(name: impl Into<String>, statistic: f64, distribution: Distribution) -> Self {
+        let p_value = match distribution {
+            Distribution::T { df } => student_t::two_sided(statistic, df),
+            Distribution::F { df1, df2 } => f::sf(statistic, df1, df2),
+            Distribution::ChiSquared { df } => chi_squared::sf(statistic, df),
+        };
+        Self {
+            name: name.into(),
+            statistic,
+            distribution,
+            p_value,
+        }
+    }
+}
+
+impl fmt::Display for TestResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {:.4} ~ {}, p = {:.4}",
+            self.name, self.statistic, self.distribution, self.p_value
+        )
+    }
+}
+
+/// Refuses a confidence level outside (0, 1).
+pub(crate) fn check_level(level: f64) -> Result<()> {
+    if level > 0.0 && level < 1.0 {
+        return Ok(());
+    }
+    Err(Error::invalid_option("level", level, "between 0 and 1, e.g. 0.95"))
+}
