@@ -12,3 +12,4 @@ pub use fieller::fieller;
 pub use krinsky_robb::KrinskyRobb;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;
+pub(crate) use verbs::{coefficient_table, wald_statistic};

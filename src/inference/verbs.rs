@@ -187,24 +187,7 @@ pub trait Inference {
 
     /// The coefficient table with 95 % intervals.
     fn table(&self) -> Table {
-        const LEVEL: f64 = 0.95;
-        let mut table = Table::new("").columns(["", "Estimate", "Std. error", "t", "p", "95 % from", "to"]);
-        for c in self.coefficients() {
-            let (lower, upper) = match c.confidence_interval(LEVEL) {
-                Ok(interval) => (interval.lower, interval.upper),
-                Err(_) => (f64::NAN, f64::NAN),
-            };
-            table = table.row([
-                Cell::from(c.name.as_str()),
-                Cell::significant(c.estimate, SHOWN_DIGITS),
-                Cell::significant(c.std_error, SHOWN_DIGITS),
-                Cell::fixed(c.statistic(0.0), 2),
-                Cell::p_value(c.p_value()),
-                Cell::significant(lower, SHOWN_DIGITS),
-                Cell::significant(upper, SHOWN_DIGITS),
-            ]);
-        }
-        table
+        coefficient_table(self)
     }
 
     /// Names, estimates, standard errors, degrees of freedom and covariance as JSON; infinite degrees of freedom are `null`.
@@ -232,6 +215,28 @@ pub trait Inference {
     }
 }
 
+/// One row a coefficient: estimate, standard error, t, p, 95 % interval.
+pub(crate) fn coefficient_table<F: Inference + ?Sized>(fit: &F) -> Table {
+    const LEVEL: f64 = 0.95;
+    let mut table = Table::new("").columns(["", "Estimate", "Std. error", "t", "p", "95 % from", "to"]);
+    for c in fit.coefficients() {
+        let (lower, upper) = match c.confidence_interval(LEVEL) {
+            Ok(interval) => (interval.lower, interval.upper),
+            Err(_) => (f64::NAN, f64::NAN),
+        };
+        table = table.row([
+            Cell::from(c.name.as_str()),
+            Cell::significant(c.estimate, SHOWN_DIGITS),
+            Cell::significant(c.std_error, SHOWN_DIGITS),
+            Cell::fixed(c.statistic(0.0), 2),
+            Cell::p_value(c.p_value()),
+            Cell::significant(lower, SHOWN_DIGITS),
+            Cell::significant(upper, SHOWN_DIGITS),
+        ]);
+    }
+    table
+}
+
 /// Digits of estimates in printed tables: as many as stay the same on all machines and are read with ease.
 const SHOWN_DIGITS: usize = 5;
 
@@ -253,9 +258,4 @@ pub(crate) fn wald_statistic(
     let variance = r * covariance * r.transpose();
     let factor = Cholesky::full_rank(&variance, "the covariance of the restrictions")?;
     Ok((gap.dot(&factor.solve_vector(&gap)), r.nrows()))
-}
-
-/// Keeps the level check at one place for confidence sets.
-pub(crate) fn require_level(level: f64) -> Result<()> {
-    check_level(level)
 }

@@ -141,6 +141,11 @@ impl Cholesky {
         symmetrize(&self.solve(&DMatrix::identity(k, k)))
     }
 
+    /// The lower triangular factor `F` with `F F' = A` of the kept block.
+    pub fn root(&self) -> DMatrix<f64> {
+        DMatrix::from_fn(self.rank(), self.rank(), |i, j| self.scale[i] * self.lower[(i, j)])
+    }
+
     /// The factor `R` with `R R' = A⁻¹` of the kept block (upper triangular), so that rows `x'R` are whitened.
     pub fn inverse_root(&self) -> DMatrix<f64> {
         let k = self.rank();

@@ -7,9 +7,9 @@
 use super::{Counts, ScoreRows, scores::is_nested};
 use crate::data::Groups;
 use crate::error::{Error, Result};
-use crate::numeric::{blocks, linalg};
+use crate::numeric::{blocks, linalg, linalg::Cholesky};
 use crate::summary::gram::{TILE, Tile, packed_index, packed_len, unpack};
-use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 /// A direction in which a cluster alone determines the fit (eigenvalue 1 of `K_g`) gets weight zero: the Moore–Penrose
 /// root of Pustejovsky & Tipton (2018), section 3.2.
@@ -46,11 +46,7 @@ pub(super) fn reduce(source: &dyn ScoreRows, groups: &Groups, counts: &Counts<'_
         ));
     }
     let (grams, scores) = cluster_products(source, groups);
-    let root = Cholesky::new(source.bread().clone())
-        .ok_or_else(|| Error::Matrix {
-            message: "the bread of the covariance is not positive definite".to_owned(),
-        })?
-        .l();
+    let root = Cholesky::full_rank(source.bread(), "the bread of the covariance")?.root();
     let mut whitened = DMatrix::zeros(k, k);
     let mut clusters = Vec::with_capacity(groups.count());
     for g in 0..groups.count() {

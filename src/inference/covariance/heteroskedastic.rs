@@ -22,14 +22,13 @@ pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DM
         Covariance::Hc3 => 1.0,
         _ => 0.0,
     };
-    let root = if power > 0.0 {
+    // B = W W', so x'Bx = |W'x|².
+    let whiten = if power > 0.0 {
         source.add_absorbed_leverage(0..0, &mut [])?;
-        Some(Cholesky::full_rank(source.bread(), "the bread of the covariance")?)
+        Some(Cholesky::full_rank(source.bread(), "the bread of the covariance")?.root())
     } else {
         None
     };
-    // bread = L L', so x'Bx = |L'x|²: `lower` maps a row to whitened coordinates.
-    let whiten = root.map(|factor| factor.lower_unscaled());
     let work = |block: Range<usize>| -> Result<Vec<f64>> {
         let mut packed = vec![0.0; packed_len(k)];
         let mut tile = Tile::new(k);
@@ -38,10 +37,18 @@ pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DM
             let rows = block.start + r.start..block.start + r.end;
             let len = rows.len();
             source.fill(rows.clone(), &mut tile, &mut residual[..len]);
+            let frequencies = source.frequencies(rows.clone());
+            // A row that stands for f equal ones has f times their score and leverage, but adds f squares, not f².
+            for (e, f) in residual[..len].iter_mut().zip(frequencies.unwrap_or(&[])) {
+                *e /= f.sqrt();
+            }
             if let Some(whiten) = &whiten {
                 leverage[..len].fill(0.0);
                 add_leverage(&tile, whiten, &mut leverage[..len]);
                 source.add_absorbed_leverage(rows, &mut leverage[..len])?;
+                for (h, f) in leverage[..len].iter_mut().zip(frequencies.unwrap_or(&[])) {
+                    *h /= f;
+                }
                 for (e, h) in residual[..len].iter_mut().zip(&leverage) {
                     let left = 1.0 - h;
                     *e = if left > FULL_LEVERAGE { *e / left.powf(power) } else { 0.0 };

@@ -20,6 +20,9 @@ pub(crate) trait ScoreRows: Sync {
     /// `B = (Σ x x')⁻¹`.
     fn bread(&self) -> &DMatrix<f64>;
 
+    /// Frequency weights of a range of rows: each row stands for that many equal ones.
+    fn frequencies(&self, rows: Range<usize>) -> Option<&[f64]>;
+
     /// Error variance for the classical covariance, given the residual degrees of freedom.
     fn variance(&self, residual_df: f64) -> f64;
 
@@ -49,19 +52,15 @@ impl Counts<'_> {
         self.absorbed.iter().sum()
     }
 
-    /// Absorbed parameters of effects that are not nested in any of the cluster columns. When every effect is nested one
-    /// remains, for the constant that the effects contain.
+    /// Absorbed parameters when an effect nested in one of the cluster columns counts as one parameter.
     pub(crate) fn absorbed_not_nested(&self, clusters: &[Groups]) -> usize {
-        let mut total = 0;
-        let mut any_nested = false;
-        for (effect, count) in self.effects.iter().zip(self.absorbed) {
-            if clusters.iter().any(|c| is_nested(effect, c)) {
-                any_nested = true;
-            } else {
-                total += count;
-            }
-        }
-        if total == 0 && any_nested { 1 } else { total }
+        let nested: usize = self
+            .effects
+            .iter()
+            .filter(|effect| clusters.iter().any(|c| is_nested(effect, c)))
+            .map(|effect| effect.count() - 1)
+            .sum();
+        self.absorbed_total().saturating_sub(nested)
     }
 }
 

@@ -42,7 +42,7 @@ pub struct SmallSample {
 pub enum FixedEffectCount {
     /// None.
     None,
-    /// Those not nested in a cluster column.
+    /// Those nested in a cluster column count as one parameter each.
     Nested,
     /// All.
     Full,
