@@ -1,7 +1,10 @@
 //! Data in: frames and their columns, CSV, formulas, design matrices, bundled data sets.
 
 pub mod column;
+pub mod csv;
 pub mod frame;
+pub mod time;
 
 pub use column::{Column, Groups, Label, Real, Time};
+pub use csv::CsvOptions;
 pub use frame::Frame;
