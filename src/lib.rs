@@ -6,5 +6,6 @@ pub mod data;
 pub mod error;
 pub mod numeric;
 pub mod prelude;
+pub mod report;
 
 pub use error::{Error, Result, Warning};

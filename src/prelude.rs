@@ -3,3 +3,4 @@
 pub use crate::data::{Column, CsvOptions, Frame, Groups, Label, Real, Time};
 pub use crate::error::{Error, Result, Warning};
 pub use crate::numeric::{Progress, Seed};
+pub use crate::report::{Align, Cell, NumberFormat, RowKind, Table};
