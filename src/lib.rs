@@ -8,4 +8,5 @@ pub mod numeric;
 pub mod prelude;
 pub mod report;
 
+pub use data::datasets;
 pub use error::{Error, Result, Warning};

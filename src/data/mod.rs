@@ -2,6 +2,7 @@
 
 pub mod column;
 pub mod csv;
+pub mod datasets;
 pub mod frame;
 pub mod time;
 
