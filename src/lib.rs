@@ -4,8 +4,13 @@
 
 pub mod data;
 pub mod error;
+pub mod inference;
 pub mod numeric;
 pub mod prelude;
+pub mod regression;
+pub mod report;
 pub mod summary;
 
+pub use data::datasets;
 pub use error::{Error, Result, Warning};
+pub use numeric::{Progress, Seed};

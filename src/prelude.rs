@@ -1,5 +1,6 @@
 //! Everything a program or notebook needs: `use cocreate::prelude::*;`.
 
-pub use crate::data::{Column, Frame, Groups, Label, Real, Time};
+pub use crate::data::{Column, CsvOptions, Frame, Groups, Label, Real, Time, datasets};
 pub use crate::error::{Error, Result, Warning};
 pub use crate::numeric::{Progress, Seed};
+pub use crate::report::{Align, Cell, NumberFormat, RowKind, Table};

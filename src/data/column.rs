@@ -1,5 +1,6 @@
 //! Columns of a frame: numbers, flags, labels and times, each behind an `Arc`.
 
+use super::time;
 use crate::error::{Error, Result};
 use std::sync::Arc;
 
@@ -154,6 +155,16 @@ impl Label {
         }
     }
 
+    /// Wraps codes that are known to fit their levels.
+    pub(crate) fn coded(codes: Vec<u32>, levels: Vec<String>) -> Self {
+        let missing = codes.iter().filter(|c| **c == MISSING).count();
+        Self {
+            codes,
+            levels,
+            missing,
+        }
+    }
+
     /// One code a row.
     pub fn codes(&self) -> &[u32] {
         &self.codes
@@ -246,7 +257,8 @@ impl Column {
         }
     }
 
-    /// The value of a row as text, `None` when missing. Numbers print in the shortest form that reads back.
+    /// The value of a row as text, `None` when missing. Numbers print in the shortest form that reads back,
+    /// times in ISO form.
     pub fn text(&self, row: usize) -> Option<String> {
         match self {
             Self::Real(c) => c
@@ -260,7 +272,7 @@ impl Column {
                 c.0.values
                     .get(row)
                     .filter(|v| !v.is_nan())
-                    .map(f64::to_string)
+                    .map(|v| time::iso_text(*v))
             }
         }
     }
@@ -269,8 +281,8 @@ impl Column {
     /// their own order of levels (levels that no row uses are left out).
     pub fn groups(&self, name: &str) -> Groups {
         let (codes, levels) = match self {
-            Self::Real(c) => number_groups(&c.values),
-            Self::Time(c) => number_groups(c.0.values()),
+            Self::Real(c) => number_groups(&c.values, |v| v.to_string()),
+            Self::Time(c) => number_groups(c.0.values(), time::iso_text),
             Self::Flag(c) => {
                 let any = [c.iter().any(|v| !*v), c.iter().any(|v| *v)];
                 let true_code = u32::from(any[0]);
@@ -327,7 +339,7 @@ impl Column {
 }
 
 /// Codes numbers by sorted value. Small integers, the common case for identifiers, are coded by a counting table.
-fn number_groups(values: &[f64]) -> (Vec<u32>, Vec<String>) {
+fn number_groups(values: &[f64], text: impl Fn(f64) -> String) -> (Vec<u32>, Vec<String>) {
     /// A table this many times the rows is still cheaper than sorting.
     const SPARSE: usize = 4;
     let (mut low, mut high, mut integer) = (f64::INFINITY, f64::NEG_INFINITY, true);
@@ -345,7 +357,7 @@ fn number_groups(values: &[f64]) -> (Vec<u32>, Vec<String>) {
         let mut levels = Vec::new();
         for (i, slot) in table.iter_mut().enumerate().filter(|(_, s)| **s == 0) {
             *slot = levels.len() as u32;
-            levels.push((low + i as f64).to_string());
+            levels.push(text(low + i as f64));
         }
         let codes = values
             .iter()
@@ -374,7 +386,7 @@ fn number_groups(values: &[f64]) -> (Vec<u32>, Vec<String>) {
                 .map_or(MISSING, |i| i as u32)
         })
         .collect();
-    (codes, sorted.iter().map(f64::to_string).collect())
+    (codes, sorted.into_iter().map(text).collect())
 }
 
 macro_rules! column_from {

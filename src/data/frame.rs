@@ -1,6 +1,7 @@
 //! The frame: named columns of one length, cheap to clone.
 
 use super::column::{Column, Groups, Label, Real};
+use super::csv::number;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +69,11 @@ impl Frame {
     /// The column names in order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Names and columns in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Column)> {
+        self.names.iter().map(String::as_str).zip(&self.columns)
     }
 
     /// Whether a column of this name exists.
@@ -163,9 +169,19 @@ impl Frame {
     }
 }
 
-/// A [`Error::WrongKind`] with the first value as evidence.
+/// A [`Error::WrongKind`] with the first value as evidence; of a label, the first that is not a number, if there is one.
 fn wrong_kind(name: &str, column: &Column, expected: &str, remedy: &str) -> Error {
-    let first = (0..column.len()).find_map(|row| column.text(row).map(|v| (row + 1, v)));
+    let offending = match column {
+        Column::Label(label) => {
+            let is_number =
+                |text: &String| number::parse(text.as_bytes()).is_some_and(|n| !n.oversized);
+            let text: Vec<bool> = label.levels().iter().map(|l| !is_number(l)).collect();
+            (label.codes().iter()).position(|c| text.get(*c as usize).copied().unwrap_or(false))
+        }
+        _ => None,
+    };
+    let first = (offending.unwrap_or(0)..column.len())
+        .find_map(|row| column.text(row).map(|v| (row + 1, v)));
     let found = match first {
         Some((row, value)) => format!("{} (row {row} is {value:?})", column.kind()),
         None => column.kind().to_owned(),

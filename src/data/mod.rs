@@ -1,7 +1,11 @@
 //! Data in: frames and their columns, CSV, formulas, design matrices, bundled data sets.
 
 pub mod column;
+pub mod csv;
+pub mod datasets;
 pub mod frame;
+pub mod time;
 
 pub use column::{Column, Groups, Label, Real, Time};
+pub use csv::CsvOptions;
 pub use frame::Frame;

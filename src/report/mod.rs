@@ -1,0 +1,30 @@
+//! Ground floor: tables, figures and pages. It knows no statistics; whoever has numbers to show fills a [`Table`] or a
+//! figure builder and gets text, HTML, LaTeX, Markdown, CSV, JSON or SVG.
+
+pub mod cell;
+mod csv;
+mod html;
+mod json;
+mod latex;
+mod markdown;
+pub(crate) mod notebook;
+pub mod table;
+mod text;
+mod width;
+
+pub use cell::{Cell, NumberFormat};
+pub(crate) use notebook::notebook;
+pub use table::{Align, RowKind, Table};
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Writes a rendered output and returns its absolute path, which is what a notebook wants to show.
+fn write_file(path: &Path, content: &str) -> Result<PathBuf> {
+    let failed = |e: std::io::Error| Error::Io {
+        path: path.display().to_string(),
+        message: e.to_string(),
+    };
+    std::fs::write(path, content).map_err(failed)?;
+    std::path::absolute(path).map_err(failed)
+}
