@@ -2,6 +2,8 @@
 //! deterministic parallel blocks. It knows no statistics.
 
 pub mod blocks;
+pub mod derivative;
+pub mod optimize;
 pub mod progress;
 pub mod seed;
 
