@@ -3,6 +3,8 @@
 
 pub mod blocks;
 pub mod linalg;
+pub mod derivative;
+pub mod optimize;
 pub mod progress;
 pub mod seed;
 

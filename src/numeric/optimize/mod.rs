@@ -1,0 +1,35 @@
+//! Minimisation of smooth functions, with an account of how the search ended.
+//!
+//! | optimiser | needs | use it for |
+//! |---|---|---|
+//! | [`Newton`] | gradient, Hessian | likelihoods that are concave or nearly so |
+//! | [`TrustRegion`] | gradient, Hessian | likelihoods with saddles, ridges or a poor start |
+//! | [`Lbfgs`] | gradient | many parameters, or a Hessian that is dear |
+//! | [`brent_minimum`], [`brent_root`] | values | one parameter |
+//!
+//! To maximise, minimise the negative. A search that ends without meeting its tolerance still returns its best point;
+//! [`Minimum::or_error`] turns it into [`Error::NotConverged`](crate::Error::NotConverged).
+
+mod brent;
+mod lbfgs;
+mod line_search;
+mod model;
+mod newton;
+mod objective;
+mod outcome;
+mod stopping;
+mod trust_region;
+
+pub use brent::{
+    Bracket, Interval, ScalarMinimum, ScalarRoot, bracket_minimum, bracket_root, brent_minimum,
+    brent_root,
+};
+pub use lbfgs::Lbfgs;
+pub use newton::Newton;
+pub use objective::Objective;
+pub use outcome::{Convergence, Minimum, Reason};
+pub use stopping::Stopping;
+pub use trust_region::TrustRegion;
+
+#[cfg(test)]
+mod problems;
