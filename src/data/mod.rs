@@ -1,7 +1,11 @@
 //! Data in: frames and their columns, CSV, formulas, design matrices, bundled data sets.
 
 pub mod column;
+pub mod formula;
 pub mod frame;
+pub mod rows;
 
 pub use column::{Column, Groups, Label, Real, Time};
+pub use formula::{Formula, FormulaBuilder, ParsedFormula};
 pub use frame::Frame;
+pub use rows::Rows;
