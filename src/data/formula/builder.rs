@@ -150,17 +150,17 @@ impl From<FormulaBuilder> for Formula {
         } else if terms.is_empty() {
             terms.push("1".to_owned());
         }
-        let mut text = format!("{} ~ {}", quoted(builder.outcome), terms.join(" + "));
+        let mut parts = vec![terms.join(" + ")];
         if !builder.effects.is_empty() {
-            text += &format!(" | {}", builder.effects.join(" + "));
+            parts.push(builder.effects.join(" + "));
         }
         if !builder.endogenous.is_empty() {
-            text += &format!(
-                " | {} ~ {}",
+            parts.push(format!(
+                "{} ~ {}",
                 builder.endogenous.join(" + "),
                 builder.instruments.join(" + ")
-            );
+            ));
         }
-        text.into()
+        format!("{} ~ {}", quoted(builder.outcome), parts.join(" | ")).into()
     }
 }

@@ -111,6 +111,41 @@ struct Sum {
     intercept: Option<bool>,
 }
 
+impl Sum {
+    /// Removes terms from a sum. What may be behind `.` is remembered until the frame is known.
+    fn take_out(&mut self, terms: Terms, nested: bool) -> Result<(), Fault> {
+        let everything = self.terms.has_everything();
+        for (term, position) in terms.list {
+            if term == Term::main(Factor::Everything) {
+                return Fault::at(position, "`.` cannot be removed");
+            }
+            let found = self.terms.remove(&term);
+            if everything {
+                if nested {
+                    return Fault::at(
+                        position,
+                        "terms are taken out of `.` outside parentheses only",
+                    );
+                }
+                self.removed.add(term, position);
+            } else if !found {
+                return Fault::at(
+                    position,
+                    format!("there is no `{term}` before it to remove"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last part of a formula, each term with its position.
+#[derive(Default)]
+struct Instrumented {
+    endogenous: Vec<(Term, usize)>,
+    instruments: Vec<(Term, usize)>,
+}
+
 impl Parser {
     fn formula(mut self) -> Result<ParsedFormula, Fault> {
         let outcome_at = self.position();
@@ -164,7 +199,10 @@ impl Parser {
             }
             Some(_) => return self.unexpected("`+`, `|` or the end of the formula"),
         }
-        let (endogenous, instruments) = instrumented.unwrap_or_default();
+        let Instrumented {
+            endogenous,
+            instruments,
+        } = instrumented.unwrap_or_default();
         let intercept = exogenous.intercept.unwrap_or(true) || !effects.is_empty();
         let exogenous_terms = exogenous.terms.sorted();
         if !intercept && exogenous_terms.is_empty() && endogenous.is_empty() {
@@ -221,7 +259,7 @@ impl Parser {
             } else {
                 let terms = self.product()?;
                 if minus {
-                    self.take_out(&mut sum, terms, nested)?;
+                    sum.take_out(terms, nested)?;
                 } else {
                     for (term, position) in terms.list {
                         sum.removed.remove(&term);
@@ -240,32 +278,6 @@ impl Parser {
                 return Ok(sum);
             };
         }
-    }
-
-    /// Removes terms from a sum. What may be behind `.` is remembered until the frame is known.
-    fn take_out(&mut self, sum: &mut Sum, terms: Terms, nested: bool) -> Result<(), Fault> {
-        let everything = sum.terms.has_everything();
-        for (term, position) in terms.list {
-            if term == Term::main(Factor::Everything) {
-                return Fault::at(position, "`.` cannot be removed");
-            }
-            let found = sum.terms.remove(&term);
-            if everything {
-                if nested {
-                    return Fault::at(
-                        position,
-                        "terms are taken out of `.` outside parentheses only",
-                    );
-                }
-                sum.removed.add(term, position);
-            } else if !found {
-                return Fault::at(
-                    position,
-                    format!("there is no `{term}` before it to remove"),
-                );
-            }
-        }
-        Ok(())
     }
 
     /// `a * b` is `a + b + a:b`.
@@ -420,14 +432,16 @@ impl Parser {
     }
 
     /// `d1 + d2 ~ z1 + z2`: endogenous regressors and their instruments.
-    #[allow(clippy::type_complexity)]
-    fn instrument_part(&mut self) -> Result<(Vec<(Term, usize)>, Vec<(Term, usize)>), Fault> {
+    fn instrument_part(&mut self) -> Result<Instrumented, Fault> {
         let endogenous = self.plain_sum("an endogenous regressor")?;
         if !self.accept("~") {
             return self.unexpected("`~` between endogenous regressors and instruments");
         }
         let instruments = self.plain_sum("an instrument")?;
-        Ok((endogenous, instruments))
+        Ok(Instrumented {
+            endogenous,
+            instruments,
+        })
     }
 
     /// A sum without a constant and without `.`.
