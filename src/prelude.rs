@@ -1,6 +1,14 @@
 //! Everything a program or notebook needs: `use cocreate::prelude::*;`.
 
-pub use crate::data::{Column, CsvOptions, Frame, Groups, Label, Real, Time, datasets};
+pub use crate::data::{
+    Column, CsvOptions, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups, Label, Real, Rows, Time, datasets,
+};
 pub use crate::error::{Error, Result, Warning};
+pub use crate::inference::{
+    ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference, Interval, KrinskyRobb,
+    ResidualDf, Segment, SmallSample, TestResult, fieller,
+};
 pub use crate::numeric::{Progress, Seed};
+pub use crate::regression::{FitStatistics, Ols, OlsFit};
 pub use crate::report::{Align, Cell, NumberFormat, RowKind, Table};
+pub use crate::summary::{GroupSums, Moments, Summary};

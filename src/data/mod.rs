@@ -3,9 +3,15 @@
 pub mod column;
 pub mod csv;
 pub mod datasets;
+pub mod design;
+pub mod formula;
 pub mod frame;
+pub mod rows;
 pub mod time;
 
-pub use column::{Column, Groups, Label, Real, Time};
+pub use column::{Column, Groups, Label, MISSING, Real, Time};
 pub use csv::CsvOptions;
+pub use design::{Design, DesignColumn};
+pub use formula::{Formula, FormulaBuilder, ParsedFormula};
 pub use frame::Frame;
+pub use rows::Rows;

@@ -1,0 +1,274 @@
+//! Design matrices: the columns, fixed effects and rows that a formula asks of a frame.
+
+mod coding;
+pub mod column;
+mod effects;
+mod evaluate;
+mod polynomial;
+
+pub use column::DesignColumn;
+
+use super::column::{Column, Groups, MISSING};
+use super::formula::ast::Names;
+use super::formula::{Expression, Factor, ParsedFormula, Term};
+use super::frame::Frame;
+use super::rows::Rows;
+use crate::error::{Error, Result};
+use coding::{Coder, Span};
+use column::Part;
+
+/// The columns of a model on the rows where all of them are present. Numbers are shared with the frame; indicators and
+/// products are computed block by block ([`DesignColumn::fill`]).
+///
+/// A category is coded by R's rule: its reference level is left out when the term without this category is spanned by the
+/// terms before it (the constant spans the empty term, and fixed effects imply the constant), otherwise all its levels
+/// are columns. Levels without used rows have no column. Main effects come before interactions; in an interaction of
+/// categories the first varies fastest.
+///
+/// ```
+/// use cocreate::prelude::*;
+/// let frame = Frame::new()
+///     .with("y", vec![1.0, 2.0, 3.0, 4.0])?
+///     .with("arm", vec!["control", "treated", "control", "treated"])?
+///     .with("x", vec![Some(0.5), None, Some(1.5), Some(2.5)])?;
+/// let formula = Formula::from("y ~ arm*x").parse()?;
+/// let design = Design::build(&formula, &frame, &[])?;
+/// let names: Vec<&str> = design.exogenous.iter().map(|c| c.name.as_str()).collect();
+/// assert_eq!(names, ["arm[treated]", "x", "arm[treated]:x"]);
+/// assert_eq!(design.exogenous[2].values(&design.rows), [0.0, 0.0, 2.5]);
+/// assert_eq!(design.missing, [("x".to_owned(), 1)]);
+/// # Ok::<(), cocreate::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Design {
+    /// The outcome.
+    pub outcome: DesignColumn,
+    /// Whether the model has a column of ones: false with fixed effects, which absorb it.
+    pub intercept: bool,
+    /// The exogenous regressors, without the constant.
+    pub exogenous: Vec<DesignColumn>,
+    /// The endogenous regressors.
+    pub endogenous: Vec<DesignColumn>,
+    /// The excluded instruments.
+    pub instruments: Vec<DesignColumn>,
+    /// The fixed effects over the used rows: every code used, none missing.
+    pub fixed_effects: Vec<Groups>,
+    /// The rows used.
+    pub rows: Rows,
+    /// The used columns that have missing values, with their number in the frame.
+    pub missing: Vec<(String, usize)>,
+}
+
+impl Design {
+    /// Finds the columns, drops the rows where one of them or of `also` (weights, clusters) is missing, and codes
+    /// categories and effects on the rest. Orthogonal polynomials and standardised columns are those of these rows.
+    ///
+    /// # Errors
+    /// [`Error::ColumnNotFound`]; [`Error::WrongKind`] for a label where numbers are needed; [`Error::NoRows`];
+    /// [`Error::Infinite`] and [`Error::OutOfRange`] for values and results that are not finite on used rows;
+    /// [`Error::InvalidOption`] for a reference that is not a level or a polynomial of too high a degree.
+    pub fn build(formula: &ParsedFormula, frame: &Frame, also: &[&str]) -> Result<Self> {
+        let exogenous = expand(formula, frame)?;
+        let mut names = Names::default();
+        for name in formula.variables() {
+            names.add(&name);
+        }
+        names.terms(&exogenous);
+        for name in also {
+            names.add(name);
+        }
+        let (rows, missing) = used_rows(&names.list, frame)?;
+        refuse_infinite(&names.list, frame, &rows)?;
+
+        let outcome = outcome(formula, frame, &rows)?;
+        let mut coder = Coder::new(frame, &rows, formula.intercept());
+        let mut span = Span::default();
+        let exogenous = coder.columns(&exogenous, &mut span)?;
+        let endogenous = coder.columns(formula.endogenous(), &mut span.clone())?;
+        let instruments = coder.columns(formula.instruments(), &mut span)?;
+        let fixed_effects = formula
+            .effects()
+            .iter()
+            .map(|effect| effects::build(effect, frame, &rows))
+            .collect::<Result<Vec<Groups>>>()?;
+        Ok(Self {
+            outcome,
+            intercept: formula.intercept() && fixed_effects.is_empty(),
+            exogenous,
+            endogenous,
+            instruments,
+            fixed_effects,
+            rows,
+            missing,
+        })
+    }
+
+    /// Drops further rows, e.g. singletons: `keep` has one entry a used row. Effects are recoded; categories keep their
+    /// columns, even those that become zero, and polynomials the rows they were orthogonal on.
+    pub fn restrict(&mut self, keep: &[bool]) {
+        self.rows = self.rows.retain(keep);
+        for effect in &mut self.fixed_effects {
+            *effect = effects::restrict(effect, keep);
+        }
+    }
+
+    /// The regressors of the outcome equation, endogenous ones first as in fixest's tables, without the constant.
+    pub fn regressors(&self) -> impl Iterator<Item = &DesignColumn> {
+        self.endogenous.iter().chain(&self.exogenous)
+    }
+}
+
+/// The exogenous terms with `.` replaced by the columns it stands for.
+fn expand(formula: &ParsedFormula, frame: &Frame) -> Result<Vec<Term>> {
+    if !formula.exogenous().iter().any(Term::has_everything) {
+        return Ok(formula.exogenous().to_vec());
+    }
+    for name in formula.variables() {
+        frame.column(&name)?;
+    }
+    let reserved = formula.reserved();
+    let everything: Vec<Term> = frame
+        .names()
+        .iter()
+        .filter(|name| !reserved.contains(*name))
+        .map(|name| Term::main(Factor::Column(name.clone())))
+        .collect();
+    let removed: Vec<String> = formula.removed().iter().map(Term::key).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut terms = Vec::new();
+    for term in formula.exogenous() {
+        for term in replace(term, &everything) {
+            let key = term.key();
+            let written = formula.exogenous().contains(&term);
+            if (written || !removed.contains(&key)) && seen.insert(key) {
+                terms.push(term);
+            }
+        }
+    }
+    terms.sort_by_key(|term| term.factors.len());
+    Ok(terms)
+}
+
+/// A term once for each column that its `.` stands for.
+fn replace(term: &Term, everything: &[Term]) -> Vec<Term> {
+    if !term.has_everything() {
+        return vec![term.clone()];
+    }
+    let rest = Term {
+        factors: term
+            .factors
+            .iter()
+            .filter(|factor| **factor != Factor::Everything)
+            .cloned()
+            .collect(),
+    };
+    everything.iter().map(|one| one.times(&rest)).collect()
+}
+
+/// The rows where no column is missing, and the columns that have missing values.
+fn used_rows(names: &[String], frame: &Frame) -> Result<(Rows, Vec<(String, usize)>)> {
+    let mut missing = Vec::new();
+    let mut present: Option<Vec<bool>> = None;
+    for name in names {
+        let column = frame.column(name)?;
+        if column.missing() == 0 {
+            continue;
+        }
+        missing.push((name.clone(), column.missing()));
+        let present = present.get_or_insert_with(|| vec![true; frame.rows()]);
+        match column {
+            Column::Real(real) => mark(present, real.values(), |v| !v.is_nan()),
+            Column::Time(time) => mark(present, time.seconds().values(), |v| !v.is_nan()),
+            Column::Label(label) => mark(present, label.codes(), |c| *c != MISSING),
+            Column::Flag(_) => {}
+        }
+    }
+    let rows = match present {
+        None => Rows::all(frame.rows()),
+        Some(present) => Rows::from_mask(&present),
+    };
+    if rows.is_empty() {
+        return Err(Error::NoRows {
+            reason: why_empty(&missing, frame.rows()),
+        });
+    }
+    Ok((rows, missing))
+}
+
+/// Clears the flags of missing entries.
+fn mark<T>(present: &mut [bool], values: &[T], there: impl Fn(&T) -> bool) {
+    for (flag, value) in present.iter_mut().zip(values) {
+        *flag &= there(value);
+    }
+}
+
+/// "every row has a missing value; the emptiest columns are …"
+fn why_empty(missing: &[(String, usize)], rows: usize) -> String {
+    const SHOWN: usize = 3;
+    if rows == 0 {
+        return "the frame has none".to_owned();
+    }
+    let mut emptiest = missing.to_vec();
+    emptiest.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let list: Vec<String> = emptiest
+        .iter()
+        .take(SHOWN)
+        .map(|(name, count)| format!("`{name}` ({count} of {rows} missing)"))
+        .collect();
+    format!(
+        "every row has a missing value; the emptiest columns are {}",
+        list.join(", ")
+    )
+}
+
+/// Refuses infinite values of used columns on used rows.
+fn refuse_infinite(names: &[String], frame: &Frame, rows: &Rows) -> Result<()> {
+    for name in names {
+        let real = match frame.column(name)? {
+            Column::Real(real) => real,
+            Column::Time(time) => time.seconds(),
+            Column::Flag(_) | Column::Label(_) => continue,
+        };
+        if real.infinite() == 0 {
+            continue;
+        }
+        let first = (0..rows.len())
+            .map(|i| rows.index(i))
+            .find(|row| real.values()[*row].is_infinite());
+        if let Some(row) = first {
+            return Err(Error::Infinite {
+                column: name.clone(),
+                row: row + 1,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The outcome as one column of numbers.
+fn outcome(formula: &ParsedFormula, frame: &Frame, rows: &Rows) -> Result<DesignColumn> {
+    let part = match formula.outcome() {
+        Expression::Column(column) => {
+            let part = coding::plain(frame, column).map_err(|error| match error {
+                Error::WrongKind {
+                    column,
+                    expected,
+                    found,
+                    ..
+                } => Error::WrongKind {
+                    remedy: format!(
+                        "an outcome needs numbers: compare it with a text, as in I({column} == \"…\"), or correct the text"
+                    ),
+                    column,
+                    expected,
+                    found,
+                },
+                other => other,
+            })?;
+            return Ok(DesignColumn::product(column.clone(), vec![part]));
+        }
+        other => Part::Numbers(evaluate::evaluate(other, frame, rows)?),
+    };
+    let name = Factor::Computed(formula.outcome().clone()).to_string();
+    Ok(DesignColumn::product(name, vec![part]))
+}

@@ -1,0 +1,601 @@
+//! The syntax tree of a formula and its canonical text.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A formula after parsing. `Display` prints canonical text that parses to the same tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParsedFormula {
+    pub(crate) outcome: Expression,
+    pub(crate) intercept: bool,
+    pub(crate) exogenous: Vec<Term>,
+    pub(crate) removed: Vec<Term>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) endogenous: Vec<Term>,
+    pub(crate) instruments: Vec<Term>,
+}
+
+/// Factors multiplied with each other: one factor is a main effect, several an interaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// The factors, none twice.
+    pub factors: Vec<Factor>,
+}
+
+/// One factor of a term.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Factor {
+    /// A column: numbers, flags (0 and 1) and times (seconds) as they are, labels as categories.
+    Column(String),
+    /// A value computed row by row: `log(w)`, `I(x^2)`, `I(age > 30)`.
+    Computed(Expression),
+    /// A column of any kind as categories: `C(k)`, `C(k, ref = 2)`.
+    Categorical {
+        /// The column.
+        column: String,
+        /// The level that others are compared with; the first in sorted order when not given.
+        reference: Option<String>,
+    },
+    /// fixest's `i(period, treated, ref = -1)`: one indicator a level, multiplied with a second column if there is one.
+    Indicators {
+        /// The column whose levels become indicators.
+        column: String,
+        /// The column they are multiplied with.
+        interacted: Option<String>,
+        /// The levels that are left out.
+        references: Vec<String>,
+    },
+    /// `poly(x, 3)`: orthogonal polynomials over the rows used, as in R, or plain powers with `raw = true`.
+    Polynomial {
+        /// What is raised to powers.
+        argument: Expression,
+        /// The highest power.
+        degree: usize,
+        /// Plain powers instead of orthogonal polynomials.
+        raw: bool,
+    },
+    /// `.`: every column of the frame that is not in the outcome, the effects or the instrument part.
+    Everything,
+}
+
+/// One fixed effect: a column, or several combined (`fe1^fe2`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    /// The columns; an effect is one of their combinations.
+    pub columns: Vec<String>,
+}
+
+/// Arithmetic on columns, row by row.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    /// A number.
+    Number(f64),
+    /// A column as numbers.
+    Column(String),
+    /// A function of an expression.
+    Call(Function, Box<Expression>),
+    /// Minus an expression.
+    Negate(Box<Expression>),
+    /// Two expressions and what stands between them. Comparisons give 1 or 0.
+    Binary(Operator, Box<Expression>, Box<Expression>),
+    /// Whether a column, as text, is (or is not) this text: 1 or 0.
+    Is {
+        /// The column.
+        column: String,
+        /// The text it is compared with.
+        text: String,
+        /// `==` rather than `!=`.
+        equal: bool,
+    },
+}
+
+/// What can stand between two expressions.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `^`
+    Power,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+}
+
+/// Functions of one number. `center` and `standardize` use the mean and the standard deviation (divisor n − 1) over the
+/// rows used.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Natural logarithm.
+    Log,
+    /// Logarithm to base 2.
+    Log2,
+    /// Logarithm to base 10.
+    Log10,
+    /// log(1 + x), exact near 0.
+    Log1p,
+    /// Exponential.
+    Exp,
+    /// exp(x) − 1, exact near 0.
+    Expm1,
+    /// Square root.
+    Sqrt,
+    /// Absolute value.
+    Abs,
+    /// Minus the mean.
+    Center,
+    /// Minus the mean, divided by the standard deviation.
+    Standardize,
+}
+
+impl ParsedFormula {
+    /// The left-hand side.
+    pub fn outcome(&self) -> &Expression {
+        &self.outcome
+    }
+
+    /// Whether the model has a constant. Fixed effects absorb it, so it is always true with them.
+    pub fn intercept(&self) -> bool {
+        self.intercept
+    }
+
+    /// The exogenous regressors, main effects before interactions.
+    pub fn exogenous(&self) -> &[Term] {
+        &self.exogenous
+    }
+
+    /// Terms taken out of what `.` stands for.
+    pub fn removed(&self) -> &[Term] {
+        &self.removed
+    }
+
+    /// The fixed effects.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// The endogenous regressors.
+    pub fn endogenous(&self) -> &[Term] {
+        &self.endogenous
+    }
+
+    /// The excluded instruments.
+    pub fn instruments(&self) -> &[Term] {
+        &self.instruments
+    }
+
+    /// Every column named, once, in order of first use. The columns behind `.` are not named.
+    pub fn variables(&self) -> Vec<String> {
+        let mut names = Names::default();
+        names.expression(&self.outcome);
+        names.terms(&self.exogenous);
+        names.terms(&self.removed);
+        for effect in &self.effects {
+            for column in &effect.columns {
+                names.add(column);
+            }
+        }
+        names.terms(&self.endogenous);
+        names.terms(&self.instruments);
+        names.list
+    }
+
+    /// The columns that `.` does not stand for: those of the outcome, the effects and the instrument part.
+    pub(crate) fn reserved(&self) -> BTreeSet<String> {
+        let mut names = Names::default();
+        names.expression(&self.outcome);
+        names.terms(&self.endogenous);
+        names.terms(&self.instruments);
+        for effect in &self.effects {
+            names.seen.extend(effect.columns.iter().cloned());
+        }
+        names.seen
+    }
+}
+
+/// Column names in order of first use.
+#[derive(Default)]
+pub(crate) struct Names {
+    seen: BTreeSet<String>,
+    pub(crate) list: Vec<String>,
+}
+
+impl Names {
+    pub(crate) fn add(&mut self, name: &str) {
+        if self.seen.insert(name.to_owned()) {
+            self.list.push(name.to_owned());
+        }
+    }
+
+    pub(crate) fn terms(&mut self, terms: &[Term]) {
+        for factor in terms.iter().flat_map(|term| &term.factors) {
+            match factor {
+                Factor::Column(column) | Factor::Categorical { column, .. } => self.add(column),
+                Factor::Computed(expression)
+                | Factor::Polynomial {
+                    argument: expression,
+                    ..
+                } => self.expression(expression),
+                Factor::Indicators {
+                    column, interacted, ..
+                } => {
+                    self.add(column);
+                    if let Some(other) = interacted {
+                        self.add(other);
+                    }
+                }
+                Factor::Everything => {}
+            }
+        }
+    }
+
+    pub(crate) fn expression(&mut self, expression: &Expression) {
+        match expression {
+            Expression::Number(_) => {}
+            Expression::Column(column) | Expression::Is { column, .. } => self.add(column),
+            Expression::Call(_, inner) | Expression::Negate(inner) => self.expression(inner),
+            Expression::Binary(_, left, right) => {
+                self.expression(left);
+                self.expression(right);
+            }
+        }
+    }
+}
+
+impl Term {
+    /// A term of one factor.
+    pub fn main(factor: Factor) -> Self {
+        Self {
+            factors: vec![factor],
+        }
+    }
+
+    /// The product of two terms; a factor of both counts once.
+    pub(crate) fn times(&self, other: &Self) -> Self {
+        let mut factors = self.factors.clone();
+        for factor in &other.factors {
+            if !factors.contains(factor) {
+                factors.push(factor.clone());
+            }
+        }
+        Self { factors }
+    }
+
+    /// A text that is the same for terms that differ only in the order of their factors.
+    pub(crate) fn key(&self) -> String {
+        let mut parts: Vec<String> = self.factors.iter().map(Factor::to_string).collect();
+        parts.sort_unstable();
+        parts.join(":")
+    }
+
+    /// Whether `.` is a factor.
+    pub(crate) fn has_everything(&self) -> bool {
+        self.factors.contains(&Factor::Everything)
+    }
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Self; 10] = [
+        Self::Log,
+        Self::Log2,
+        Self::Log10,
+        Self::Log1p,
+        Self::Exp,
+        Self::Expm1,
+        Self::Sqrt,
+        Self::Abs,
+        Self::Center,
+        Self::Standardize,
+    ];
+
+    /// The name in formulas.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Log2 => "log2",
+            Self::Log10 => "log10",
+            Self::Log1p => "log1p",
+            Self::Exp => "exp",
+            Self::Expm1 => "expm1",
+            Self::Sqrt => "sqrt",
+            Self::Abs => "abs",
+            Self::Center => "center",
+            Self::Standardize => "standardize",
+        }
+    }
+
+    /// The function of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|f| f.name() == name)
+    }
+}
+
+impl Operator {
+    /// How it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Power => "^",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+        }
+    }
+
+    fn binding(self) -> u8 {
+        match self {
+            Self::Add | Self::Subtract => binding::SUM,
+            Self::Multiply | Self::Divide => binding::PRODUCT,
+            Self::Power => binding::POWER,
+            _ => binding::COMPARISON,
+        }
+    }
+}
+
+/// How tightly operators bind, weakest first.
+mod binding {
+    pub const COMPARISON: u8 = 0;
+    pub const SUM: u8 = 1;
+    pub const PRODUCT: u8 = 2;
+    pub const SIGN: u8 = 3;
+    pub const POWER: u8 = 4;
+    pub const ATOM: u8 = 5;
+}
+
+impl Expression {
+    /// Minus an expression; numbers change their sign.
+    pub(crate) fn negated(self) -> Self {
+        match self {
+            Self::Number(value) => Self::Number(-value),
+            other => Self::Negate(Box::new(other)),
+        }
+    }
+
+    fn binding(&self) -> u8 {
+        match self {
+            Self::Number(value) if value.is_sign_negative() => binding::SIGN,
+            Self::Number(_) | Self::Column(_) | Self::Call(..) => binding::ATOM,
+            Self::Negate(_) => binding::SIGN,
+            Self::Binary(operator, ..) => operator.binding(),
+            Self::Is { .. } => binding::COMPARISON,
+        }
+    }
+
+    /// Prints with parentheses when it binds less tightly than its place asks for.
+    fn write(&self, f: &mut fmt::Formatter<'_>, least: u8) -> fmt::Result {
+        if self.binding() < least {
+            write!(f, "(")?;
+            self.write(f, binding::COMPARISON)?;
+            return write!(f, ")");
+        }
+        match self {
+            Self::Number(value) => write_number(f, *value),
+            Self::Column(column) => write!(f, "{}", Quoted(column)),
+            Self::Call(function, argument) => {
+                write!(f, "{}(", function.name())?;
+                argument.write(f, binding::COMPARISON)?;
+                write!(f, ")")
+            }
+            Self::Negate(inner) => {
+                write!(f, "-")?;
+                inner.write(f, binding::SIGN)
+            }
+            Self::Binary(operator, left, right) => {
+                // `^` groups from the right, comparisons do not chain, the others group from the left
+                let (at_left, at_right) = match operator.binding() {
+                    binding::POWER => (binding::ATOM, binding::SIGN),
+                    binding::COMPARISON => (binding::SUM, binding::SUM),
+                    b => (b, b + 1),
+                };
+                left.write(f, at_left)?;
+                match operator {
+                    Operator::Power => write!(f, "^")?,
+                    _ => write!(f, " {} ", operator.symbol())?,
+                }
+                right.write(f, at_right)
+            }
+            Self::Is {
+                column,
+                text,
+                equal,
+            } => {
+                let symbol = if *equal { "==" } else { "!=" };
+                write!(f, "{} {symbol} {}", Quoted(column), TextLiteral(text))
+            }
+        }
+    }
+
+    /// As a term or an outcome: arithmetic stands inside `I()`.
+    fn write_protected(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self, Self::Call(..)) {
+            return write!(f, "{self}");
+        }
+        write!(f, "I({self})")
+    }
+}
+
+/// Numbers print in the shortest form that reads back, very large and small ones with an exponent.
+fn write_number(f: &mut fmt::Formatter<'_>, value: f64) -> fmt::Result {
+    const PLAIN: std::ops::Range<f64> = 1e-5..1e16;
+    if value.abs() <= 0.0 || PLAIN.contains(&value.abs()) {
+        write!(f, "{value}")
+    } else {
+        write!(f, "{value:e}")
+    }
+}
+
+/// A column name, in backticks when it is not a plain name.
+pub(crate) struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if super::lexer::is_plain_name(self.0) {
+            return write!(f, "{}", self.0);
+        }
+        write!(f, "`{}`", self.0.replace('\\', "\\\\").replace('`', "\\`"))
+    }
+}
+
+/// A text in double quotes.
+struct TextLiteral<'a>(&'a str);
+
+impl fmt::Display for TextLiteral<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "\"{}\"",
+            self.0.replace('\\', "\\\\").replace('"', "\\\"")
+        )
+    }
+}
+
+/// A level of a category: bare when it is a number in its shortest form, otherwise a text.
+pub(crate) struct Level<'a>(pub &'a str);
+
+impl fmt::Display for Level<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.parse::<f64>() {
+            Ok(value) if value.is_finite() && value.to_string() == self.0 => {
+                write!(f, "{}", self.0)
+            }
+            _ => write!(f, "{}", TextLiteral(self.0)),
+        }
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, binding::COMPARISON)
+    }
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column(column) => write!(f, "{}", Quoted(column)),
+            Self::Computed(expression) => expression.write_protected(f),
+            Self::Categorical { column, reference } => {
+                write!(f, "C({}", Quoted(column))?;
+                if let Some(level) = reference {
+                    write!(f, ", ref = {}", Level(level))?;
+                }
+                write!(f, ")")
+            }
+            Self::Indicators {
+                column,
+                interacted,
+                references,
+            } => {
+                write!(f, "i({}", Quoted(column))?;
+                if let Some(other) = interacted {
+                    write!(f, ", {}", Quoted(other))?;
+                }
+                match references.as_slice() {
+                    [] => {}
+                    [one] => write!(f, ", ref = {}", Level(one))?,
+                    many => {
+                        let list: Vec<String> =
+                            many.iter().map(|level| Level(level).to_string()).collect();
+                        write!(f, ", ref = c({})", list.join(", "))?;
+                    }
+                }
+                write!(f, ")")
+            }
+            Self::Polynomial {
+                argument,
+                degree,
+                raw,
+            } => {
+                let raw = if *raw { ", raw = true" } else { "" };
+                write!(f, "poly({argument}, {degree}{raw})")
+            }
+            Self::Everything => write!(f, "."),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_joined(f, &self.factors, ":")
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<Quoted> = self.columns.iter().map(|c| Quoted(c)).collect();
+        write_joined(f, &columns, "^")
+    }
+}
+
+impl fmt::Display for ParsedFormula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.outcome {
+            Expression::Column(column) => write!(f, "{}", Quoted(column))?,
+            other => other.write_protected(f)?,
+        }
+        write!(f, " ~ ")?;
+        if !self.intercept {
+            write!(f, "0")?;
+        } else if self.exogenous.is_empty() {
+            write!(f, "1")?;
+        }
+        if !self.intercept && !self.exogenous.is_empty() {
+            write!(f, " + ")?;
+        }
+        write_joined(f, &self.exogenous, " + ")?;
+        for term in &self.removed {
+            write!(f, " - {term}")?;
+        }
+        if !self.effects.is_empty() {
+            write!(f, " | ")?;
+            write_joined(f, &self.effects, " + ")?;
+        }
+        if !self.endogenous.is_empty() {
+            write!(f, " | ")?;
+            write_joined(f, &self.endogenous, " + ")?;
+            write!(f, " ~ ")?;
+            write_joined(f, &self.instruments, " + ")?;
+        }
+        Ok(())
+    }
+}
+
+/// Items with a separator between them.
+fn write_joined<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    items: &[T],
+    separator: &str,
+) -> fmt::Result {
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            write!(f, "{separator}")?;
+        }
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
