@@ -6,6 +6,7 @@ pub mod datasets;
 pub mod design;
 pub mod formula;
 pub mod frame;
+mod groups;
 pub mod rows;
 pub mod time;
 

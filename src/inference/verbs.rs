@@ -1,10 +1,10 @@
 //! The verbs that every fit answers, from its names, estimates and covariance alone.
 
 use super::hypothesis::{self, unknown_coefficient};
-use super::records::{ConfidenceSet, Distribution, Estimate, Interval, TestResult, check_level};
+use super::records::{ConfidenceSet, Distribution, Estimate, Interval, TestResult};
 use crate::error::{Error, Result};
 use crate::numeric::linalg::{Cholesky, quadratic_form};
-use crate::numeric::optimize::derivative::gradient;
+use crate::numeric::derivative::gradient;
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 
@@ -167,12 +167,13 @@ pub trait Inference {
         let positions = of.iter().map(|n| self.position(n)).collect::<Result<Vec<_>>>()?;
         let at: Vec<f64> = positions.iter().map(|&i| self.estimates()[i]).collect();
         let estimate = function(&at);
-        let slope = gradient(&function, &at);
-        if !estimate.is_finite() || slope.iter().any(|g| !g.is_finite()) {
-            return Err(Error::NotFinite {
-                what: format!("`{name}` or its gradient at the estimates"),
-            });
+        let not_finite = || Error::NotFinite {
+            what: format!("`{name}` or its gradient at the estimates"),
+        };
+        if !estimate.is_finite() {
+            return Err(not_finite());
         }
+        let slope = gradient(&function, &at).map_err(|_| not_finite())?;
         let mut contrast = DVector::zeros(self.names().len());
         for (&i, g) in positions.iter().zip(&slope) {
             contrast[i] += g;

@@ -2,11 +2,13 @@
 //! deterministic parallel blocks. It knows no statistics.
 
 pub mod blocks;
-pub mod linalg;
 pub mod derivative;
+pub mod linalg;
+
 pub mod optimize;
 pub mod progress;
 pub mod seed;
+pub mod special;
 
 pub use progress::Progress;
 pub use seed::Seed;

@@ -187,6 +187,12 @@ impl Table {
         self
     }
 
+    /// Replaces the title.
+    pub fn with_title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
     /// The title.
     pub fn title(&self) -> &str {
         &self.title

@@ -1,6 +1,6 @@
 //! Cluster-robust meat, one-way and multi-way.
 
-use super::{ClusterDf, Counts, ResidualDf, ScoreRows, SmallSample, intersect};
+use super::{ClusterDf, Counts, ResidualDf, ScoreRows, SmallSample};
 use crate::data::Groups;
 use crate::error::{Error, Result};
 use crate::numeric::blocks;
@@ -38,7 +38,7 @@ pub(super) fn meat(
     for subset in 1_usize..1 << clusters.len() {
         let mut members = (0..clusters.len()).filter(|i| subset >> i & 1 == 1).map(|i| &clusters[i]);
         let Some(first) = members.next() else { continue };
-        let groups = members.fold(first.clone(), |all, next| intersect(&all, next));
+        let groups = members.fold(first.clone(), |all, next| all.pair(next));
         let sign = if subset.count_ones() % 2 == 1 { 1.0 } else { -1.0 };
         let count = match small_sample.cluster_df {
             ClusterDf::Min => fewest,

@@ -11,7 +11,7 @@ pub(crate) use cr2::BiasReduced;
 pub(crate) use scores::{Counts, ScoreRows};
 pub use small_sample::{ClusterDf, FixedEffectCount, ResidualDf, SmallSample};
 
-use crate::data::{Frame, Groups, MISSING, Rows};
+use crate::data::{Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::linalg::nearest_semidefinite;
 use nalgebra::DMatrix;
@@ -347,7 +347,7 @@ pub(crate) fn kept_groups<'a>(
     columns
         .into_iter()
         .map(|column| {
-            let groups = rows.groups(&frame.groups(column)?);
+            let groups = frame.groups(column)?.over(rows);
             if groups.missing > 0 {
                 return Err(Error::MissingClusters {
                     column: column.to_owned(),
@@ -363,31 +363,4 @@ pub(crate) fn kept_groups<'a>(
             Ok(groups)
         })
         .collect()
-}
-
-/// Pairs two codings of the same rows into one with compact codes, in the order of (first, second).
-pub(crate) fn intersect(a: &Groups, b: &Groups) -> Groups {
-    let mut pairs: Vec<u64> = a
-        .codes
-        .iter()
-        .zip(b.codes.iter())
-        .map(|(x, y)| (u64::from(*x) << 32) | u64::from(*y))
-        .collect();
-    let mut sorted = pairs.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let codes = pairs
-        .drain(..)
-        .map(|p| sorted.binary_search(&p).map_or(MISSING, |i| i as u32))
-        .collect();
-    let level = |p: &u64| {
-        let (x, y) = ((p >> 32) as usize, (p & u64::from(u32::MAX)) as usize);
-        format!("{} {}", a.levels[x], b.levels[y])
-    };
-    Groups {
-        name: format!("{}^{}", a.name, b.name),
-        codes: Arc::new(codes),
-        levels: Arc::new(sorted.iter().map(level).collect()),
-        missing: 0,
-    }
 }

@@ -4,7 +4,7 @@
 use super::rows::LinearRows;
 use crate::data::{Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::inference::covariance::{BiasReduced, Counts, Covariance, Degrees, ScoreRows, estimate};
+use crate::inference::covariance::{BiasReduced, Counts, Covariance, Degrees, estimate};
 use crate::numeric::linalg::sandwich;
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
@@ -228,11 +228,11 @@ impl Core {
     pub(crate) fn dress(&self, table: Table, further: &[String]) -> Table {
         let s = &self.statistics;
         let mut table = table
-            .title(format!("{}: {}", self.title, self.formula))
+            .with_title(format!("{}: {}", self.title, self.formula))
             .note(format!("Covariance: {}{}", self.kind, self.cluster_counts()));
-        let mut size = format!("n = {}", Cell::integer(s.observations as u64));
+        let mut size = format!("n = {}", Cell::integer(s.observations as i64));
         if s.absorbed > 0 {
-            size += &format!(", {} absorbed effects", Cell::integer(s.absorbed as u64));
+            size += &format!(", {} absorbed effects", Cell::count(s.absorbed));
         }
         size += &format!(", R² = {:.4}", s.r_squared);
         if let Some(within) = s.within_r_squared {
