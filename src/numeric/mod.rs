@@ -4,6 +4,7 @@
 pub mod blocks;
 pub mod progress;
 pub mod seed;
+pub mod special;
 
 pub use progress::Progress;
 pub use seed::Seed;
