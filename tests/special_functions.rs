@@ -53,6 +53,11 @@ fn evaluate(function: &str, at: &[f64]) -> Computed {
         ("betareg", &[a, b, x]) => {
             Computed::with_ln(beta::regularized(a, b, x), beta::ln_regularized(a, b, x))
         }
+        ("betaupper", &[a, b, x]) => Computed::with_ln(
+            beta::upper_regularized(a, b, x),
+            beta::ln_upper_regularized(a, b, x),
+        ),
+        ("trigamma", &[x]) => Computed::new(gamma::trigamma(x)),
         ("tcdf", &[t, df]) => Computed::with_ln(student_t::cdf(t, df), student_t::ln_sf(-t, df)),
         ("tppf", &[p, df]) => Computed::new(student_t::quantile(p, df)),
         _ => panic!("no function `{function}` of {} arguments", at.len()),

@@ -2,7 +2,7 @@
 
 use super::kernel::{Point, Tail, beta_prefix, ln_1p_minus, stirling_error};
 use super::quadrature::{self, NEGLIGIBLE};
-use super::{gamma, root};
+use super::{gamma, normal, root};
 
 /// ln B(a, b) = ln Γ(a) + ln Γ(b) − ln Γ(a + b), without the cancellation of the three terms for large arguments.
 pub fn ln_beta(a: f64, b: f64) -> f64 {
@@ -120,7 +120,11 @@ fn invert(a: f64, b: f64, target: f64, mirrored: bool) -> f64 {
             0.0
         };
     }
-    let start = small.min(a / b);
+    let start = if a < 1.0 {
+        small.min(a / b)
+    } else {
+        a / b * (normal::quantile(target) * (1.0 / a + 1.0 / b).sqrt()).exp()
+    };
     let goal = target.ln();
     root::positive(start, |odds| {
         let point = Point::from_odds(a, b, odds);
@@ -225,7 +229,8 @@ fn integral(a: f64, b: f64, point: Point, reach: f64) -> Tail {
     const FEWEST: f64 = 4.0;
     let total = a + b;
     let exponent = |v: f64| point.excess * v - total * logistic_excess(point, v);
-    let mut width = 1.0 / total.sqrt();
+    // Far in a tail the linear term is much narrower than the density.
+    let mut width = total.sqrt().max(-point.excess / NEGLIGIBLE).recip();
     while width < reach && exponent(width) > -NEGLIGIBLE {
         width *= 1.5;
     }

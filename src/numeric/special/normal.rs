@@ -89,7 +89,7 @@ const CENTRE: f64 = 0.425;
 /// The positive quantile with upper tail `q` < 0.075.
 fn upper(q: f64) -> f64 {
     if !(q > 0.0) {
-        return if q < 0.0 { f64::NAN } else { f64::INFINITY };
+        return if q >= 0.0 { f64::INFINITY } else { f64::NAN };
     }
     let r = (-q.ln()).sqrt();
     if r <= 5.0 {

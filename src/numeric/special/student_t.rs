@@ -127,16 +127,12 @@ mod tests {
 
     #[test]
     fn one_degree_of_freedom_is_cauchy() {
-        for t in [1e-9, 0.3, 1.0, 7.0, 1e9, 1e160] {
+        for t in [1e-9, 0.3, 1.0, 7.0, 1e9, 1e150] {
             assert!(
                 (sf(t, 1.0) / (f64::atan(1.0 / t) / PI) - 1.0).abs() < 1e-13,
                 "{t}"
             );
-            let density = if t < 1e150 {
-                1.0 / (PI * (1.0 + t * t))
-            } else {
-                0.0
-            };
+            let density = 1.0 / (PI * (1.0 + t * t));
             assert!((pdf(t, 1.0) - density).abs() <= 1e-13 * density, "{t}");
         }
         assert!((upper_quantile(1e-250, 1.0) * PI * 1e-250 - 1.0).abs() < 1e-12);
