@@ -49,7 +49,8 @@ def record(formula, frame, vcovs, *, data, weights=None, effects=(), sample=""):
         out["df_k"][label], out["df_t"][label] = {}, {}
         for variant in variants:
             m = fit(formula, frame, vcov, SSC[variant], weights)
-            out["covariance"][label][variant] = m._vcov
+            if variant in ("default", "nothing"):
+                out["covariance"][label][variant] = m._vcov
             out["std_errors"][label][variant] = m._se
             out["factor"][label][variant] = np.asarray(m._ssc).ravel()
             out["df_k"][label][variant] = int(m._df_k)
