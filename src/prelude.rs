@@ -3,4 +3,7 @@
 pub use crate::data::{Column, Frame, Groups, Label, Real, Time};
 pub use crate::error::{Error, Result, Warning};
 pub use crate::numeric::{Progress, Seed};
-pub use crate::report::{Align, Cell, NumberFormat, RowKind, Table};
+pub use crate::report::{
+    Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
+    LinePlot, NumberFormat, Page, RowKind, Table,
+};
