@@ -10,5 +10,8 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{FitStatistics, Ols, OlsFit};
-pub use crate::report::{Align, Cell, NumberFormat, RowKind, Table};
+pub use crate::report::{
+    Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
+    LinePlot, NumberFormat, Page, RowKind, Table,
+};
 pub use crate::summary::{GroupSums, Moments, Summary};

@@ -13,7 +13,8 @@ font-variant-numeric:tabular-nums;line-height:1.35}\
 table.cocreate caption{caption-side:top;text-align:left;font-weight:600;padding:.2em 0}\
 table.cocreate th,table.cocreate td{padding:.15em .7em;border:0;text-align:left;background:none}\
 table.cocreate thead tr:last-child th{border-bottom:1px solid}\
-table.cocreate th.group{text-align:center;border-bottom:1px solid}\
+table.cocreate th.group{text-align:center;\
+background:linear-gradient(currentColor,currentColor) bottom center/calc(100% - 1em) 1px no-repeat}\
 table.cocreate tbody th{font-weight:400}\
 table.cocreate .r{text-align:right;white-space:nowrap}\
 table.cocreate .c{text-align:center}\
@@ -134,7 +135,8 @@ fn body(table: &Table, out: &mut String) {
                 for (j, align) in aligns.iter().enumerate() {
                     let shown = row.get(j).unwrap_or(&empty).shown();
                     let class = class(*align);
-                    let content = content(&shown, *align, tails[j]);
+                    let tail = if *kind == RowKind::Body { tails[j] } else { 0 };
+                    let content = content(&shown, *align, tail);
                     let _ = if j == 0 && *align == Align::Left {
                         write!(out, "<th scope=\"row\">{content}</th>")
                     } else {
@@ -160,6 +162,7 @@ fn class(align: Align) -> &'static str {
 fn tail_width(table: &Table, column: usize) -> usize {
     let mut widths: Vec<usize> = table
         .rows()
+        .filter(|(kind, _)| *kind == RowKind::Body)
         .filter_map(|(_, row)| row.get(column))
         .map(Cell::shown)
         .filter(|shown| shown.aligned)

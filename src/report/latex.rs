@@ -1,7 +1,7 @@
 //! A table as LaTeX with booktabs rules.
 
 use super::cell::Shown;
-use super::table::{Align, Group, Line};
+use super::table::{Align, Group, Line, RowKind};
 use super::width::{cells, one_line};
 use super::{Cell, Table};
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ pub(super) fn render(table: &Table) -> String {
     let width = table.n_columns();
     let aligns: Vec<Align> = (0..width).map(|j| table.alignment(j)).collect();
     let tails: Vec<Tail> = (0..width).map(|j| Tail::widest(table, j)).collect();
+    let flush = vec![Tail::default(); width];
     let letters: String = aligns.iter().map(|a| letter(*a)).collect();
 
     let mut out = String::from("\\begin{table}[htbp]\n\\centering\n");
@@ -32,7 +33,8 @@ pub(super) fn render(table: &Table) -> String {
                         escape(heading)
                     );
                 }
-                Line::Row(_, row) => out.push_str(&row_line(row, &aligns, &tails)),
+                Line::Row(RowKind::Body, row) => out.push_str(&row_line(row, &aligns, &tails)),
+                Line::Row(RowKind::Summary, row) => out.push_str(&row_line(row, &aligns, &flush)),
             }
         }
         out.push_str("\\bottomrule\n\\end{tabular}\n");
@@ -116,7 +118,7 @@ fn row_line(row: &[Cell], aligns: &[Align], tails: &[Tail]) -> String {
 }
 
 /// What the longest number of a column has behind its units digit: decimals and a suffix.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tail {
     decimals: usize,
     suffix: String,
@@ -125,7 +127,7 @@ struct Tail {
 impl Tail {
     fn widest(table: &Table, column: usize) -> Self {
         let mut widest = Self::default();
-        for (_, row) in table.rows() {
+        for (_, row) in table.rows().filter(|(kind, _)| *kind == RowKind::Body) {
             let shown = row.get(column).map(Cell::shown).unwrap_or_default();
             if shown.aligned {
                 widest.decimals = widest.decimals.max(cells(&shown.tail));
@@ -154,7 +156,7 @@ fn content(shown: &Shown, align: Align, widest: &Tail) -> String {
         return out;
     }
     // The tail is ".123" or nothing, so what is missing is a run of digits, perhaps with the point.
-    let missing = widest.decimals - cells(&shown.tail);
+    let missing = widest.decimals.saturating_sub(cells(&shown.tail));
     let rest = match (missing, shown.tail.is_empty()) {
         (0, _) => String::new(),
         (n, true) => format!(".{}", "0".repeat(n - 1)),
@@ -204,7 +206,16 @@ fn safe_label(label: &str) -> String {
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut previous = ' ';
-    for c in one_line(text).chars() {
+    let text = one_line(text);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        let accent = characters.peek().copied().and_then(math_accent);
+        if let Some((command, letter)) = accent.zip(math_letter(c)) {
+            let _ = write!(out, "${command}{{{letter}}}$");
+            characters.next();
+            previous = ' ';
+            continue;
+        }
         match c {
             '%' | '&' | '_' | '#' | '$' | '{' | '}' => {
                 out.push('\\');
@@ -214,7 +225,7 @@ pub(super) fn escape(text: &str) -> String {
             '~' => out.push_str("\\textasciitilde{}"),
             '^' => out.push_str("\\textasciicircum{}"),
             '`' => out.push_str("\\textasciigrave{}"),
-            '"' => out.push_str("\\textquotedbl{}"),
+            '"' => out.push_str("''"),
             // After `\\` a bracket would open an option and a star belong to the command; braces protect them.
             '[' | ']' | '*' => {
                 let _ = write!(out, "{{{c}}}");
@@ -234,6 +245,26 @@ pub(super) fn escape(text: &str) -> String {
         previous = c;
     }
     out
+}
+
+/// The command for a combining mark that statisticians write: hat, tilde and bar.
+fn math_accent(mark: char) -> Option<&'static str> {
+    match mark {
+        '\u{302}' => Some("\\hat"),
+        '\u{303}' => Some("\\tilde"),
+        '\u{304}' => Some("\\bar"),
+        _ => None,
+    }
+}
+
+/// A letter as it is written in a formula.
+fn math_letter(c: char) -> Option<String> {
+    if c.is_ascii_alphabetic() {
+        return Some(c.to_string());
+    }
+    symbol(c)
+        .filter(|_| c.is_alphabetic())
+        .map(|command| command.trim_matches('$').to_owned())
 }
 
 /// The command for a symbol outside the usual text fonts.

@@ -3,17 +3,25 @@
 
 pub mod cell;
 mod csv;
+pub mod figure;
 mod html;
 mod json;
 mod latex;
 mod markdown;
 pub(crate) mod notebook;
+pub mod page;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod width;
 
 pub use cell::{Cell, NumberFormat};
+pub use figure::{
+    BarPlot, BinnedScatter, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram, LinePlot,
+};
 pub(crate) use notebook::notebook;
+pub use page::Page;
 pub use table::{Align, RowKind, Table};
 
 use crate::error::{Error, Result};

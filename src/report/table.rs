@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// A table built row by row and printed as text (`Display`), HTML, LaTeX, Markdown, CSV or JSON.
 ///
 /// A row shorter than the table is filled with empty cells; a longer one widens the table, so nothing given is lost.
-/// Columns that hold numbers are aligned on the decimal point. A rule is drawn before the first summary row.
+/// In columns that hold numbers the body is aligned on the decimal point; summary rows, whose numbers differ in kind, are
+/// flush right, and a rule is drawn before the first of them.
 ///
 /// ```
 /// use cocreate::prelude::*;
@@ -21,14 +22,14 @@ use std::path::{Path, PathBuf};
 ///     .note("Standard errors in parentheses.");
 /// let text = "\
 /// Effect of the configurator
-/// ────────────────────────────────
-///                   (1)        (2)
-/// ────────────────────────────────
-/// configurator    0.123**     1.50
-///                (0.045)
-/// ────────────────────────────────
-/// Customers     1,200       980
-/// ────────────────────────────────
+/// ────────────────────────────
+///                   (1)    (2)
+/// ────────────────────────────
+/// configurator   0.123**  1.50
+///               (0.045)
+/// ────────────────────────────
+/// Customers       1,200    980
+/// ────────────────────────────
 /// Standard errors in parentheses.";
 /// assert_eq!(table.to_string(), text);
 /// # Ok::<(), cocreate::Error>(())

@@ -1,7 +1,7 @@
 //! A table as aligned Unicode text.
 
 use super::cell::Shown;
-use super::table::{Align, Line};
+use super::table::{Align, Line, RowKind};
 use super::width::{cells, one_line, wrap};
 use super::{Cell, Table};
 
@@ -31,11 +31,11 @@ pub(super) fn render(table: &Table) -> String {
     }));
     if width > 0 {
         lines.push(rule.clone());
-        header_lines(table, &columns, &mut lines);
+        header_lines(table, &columns, &rule, &mut lines);
         let body = table.drawn_lines();
         for line in &body {
             lines.push(match line {
-                Line::Row(_, row) => row_line(&columns, row),
+                Line::Row(kind, row) => row_line(&columns, *kind, row),
                 Line::Section(heading) => one_line(heading),
                 Line::Rule => rule.clone(),
             });
@@ -69,9 +69,9 @@ impl Column {
             tail: 0,
             width: cells(&table.header(j)),
         };
-        for (_, row) in table.rows() {
+        for (kind, row) in table.rows() {
             let shown = row.get(j).map(Cell::shown).unwrap_or_default();
-            if shown.aligned && column.align == Align::Right {
+            if kind == RowKind::Body && shown.aligned && column.align == Align::Right {
                 column.head = column.head.max(cells(&shown.head));
                 column.tail = column.tail.max(cells(&shown.tail) + cells(&shown.suffix));
             } else {
@@ -82,9 +82,9 @@ impl Column {
         column
     }
 
-    fn place(&self, shown: &Shown) -> String {
+    fn place(&self, kind: RowKind, shown: &Shown) -> String {
         let text = shown.text();
-        if shown.aligned && self.align == Align::Right {
+        if kind == RowKind::Body && shown.aligned && self.align == Align::Right {
             let after = self.tail - cells(&shown.tail) - cells(&shown.suffix);
             return pad(
                 &format!("{text}{}", " ".repeat(after)),
@@ -114,7 +114,7 @@ fn span_width(columns: &[Column]) -> usize {
     columns.iter().map(|c| c.width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
 }
 
-fn header_lines(table: &Table, columns: &[Column], lines: &mut Vec<String>) {
+fn header_lines(table: &Table, columns: &[Column], rule: &str, lines: &mut Vec<String>) {
     let gap = " ".repeat(GAP);
     for line in &table.groups {
         let (mut titles, mut rules) = (Vec::new(), Vec::new());
@@ -139,7 +139,7 @@ fn header_lines(table: &Table, columns: &[Column], lines: &mut Vec<String>) {
         lines.push(headers.join(&gap));
     }
     if !(table.groups.is_empty() && table.columns.is_empty()) {
-        lines.push("─".repeat(cells(&lines[usize::from(!table.title.is_empty())])));
+        lines.push(rule.to_owned());
     }
 }
 
@@ -147,12 +147,12 @@ fn header(table: &Table, column: &Column, j: usize) -> String {
     pad(&table.header(j), column.width, column.align)
 }
 
-fn row_line(columns: &[Column], row: &[Cell]) -> String {
+fn row_line(columns: &[Column], kind: RowKind, row: &[Cell]) -> String {
     let empty = Cell::Empty;
     let placed: Vec<String> = columns
         .iter()
         .enumerate()
-        .map(|(j, column)| column.place(&row.get(j).unwrap_or(&empty).shown()))
+        .map(|(j, column)| column.place(kind, &row.get(j).unwrap_or(&empty).shown()))
         .collect();
     placed.join(&" ".repeat(GAP))
 }
