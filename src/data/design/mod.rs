@@ -10,12 +10,13 @@ pub use column::DesignColumn;
 
 use super::column::{Column, Groups, MISSING};
 use super::formula::ast::Names;
-use super::formula::{Expression, Factor, ParsedFormula, Term};
+use super::formula::{Expression, Factor, MOST_TERMS, ParsedFormula, Term};
 use super::frame::Frame;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use coding::{Coder, Span};
 use column::Part;
+use std::collections::BTreeSet;
 
 /// The columns of a model on the rows where all of them are present. Numbers are shared with the frame; indicators and
 /// products are computed block by block ([`DesignColumn::fill`]).
@@ -133,14 +134,14 @@ fn expand(formula: &ParsedFormula, frame: &Frame) -> Result<Vec<Term>> {
         .filter(|name| !reserved.contains(*name))
         .map(|name| Term::main(Factor::Column(name.clone())))
         .collect();
-    let removed: Vec<String> = formula.removed().iter().map(Term::key).collect();
-    let mut seen = std::collections::BTreeSet::new();
+    let removed: BTreeSet<String> = formula.removed().iter().map(Term::key).collect();
+    let written: BTreeSet<String> = formula.exogenous().iter().map(Term::key).collect();
+    let mut seen = BTreeSet::new();
     let mut terms = Vec::new();
     for term in formula.exogenous() {
-        for term in replace(term, &everything) {
+        for term in replace(term, &everything, formula)? {
             let key = term.key();
-            let written = formula.exogenous().contains(&term);
-            if (written || !removed.contains(&key)) && seen.insert(key) {
+            if (written.contains(&key) || !removed.contains(&key)) && seen.insert(key) {
                 terms.push(term);
             }
         }
@@ -149,20 +150,34 @@ fn expand(formula: &ParsedFormula, frame: &Frame) -> Result<Vec<Term>> {
     Ok(terms)
 }
 
-/// A term once for each column that its `.` stands for.
-fn replace(term: &Term, everything: &[Term]) -> Vec<Term> {
-    if !term.has_everything() {
-        return vec![term.clone()];
-    }
-    let rest = Term {
-        factors: term
-            .factors
+/// A term once for each column, or combination of columns, that its `.` stands for.
+fn replace(term: &Term, everything: &[Term], formula: &ParsedFormula) -> Result<Vec<Term>> {
+    let mut terms = vec![Term {
+        factors: Vec::new(),
+    }];
+    for factor in &term.factors {
+        let main = [Term::main(factor.clone())];
+        let choices = match factor {
+            Factor::Everything => everything,
+            _ => &main,
+        };
+        let mut seen = BTreeSet::new();
+        terms = terms
             .iter()
-            .filter(|factor| **factor != Factor::Everything)
-            .cloned()
-            .collect(),
-    };
-    everything.iter().map(|one| one.times(&rest)).collect()
+            .flat_map(|term| choices.iter().map(|choice| term.times(choice)))
+            .filter(|term| seen.insert(term.key()))
+            .collect();
+        if terms.len() > MOST_TERMS {
+            return Err(Error::Formula {
+                formula: formula.to_string(),
+                position: 0,
+                message: format!(
+                    "`{term}` stands for more than {MOST_TERMS} products; name the columns you mean"
+                ),
+            });
+        }
+    }
+    Ok(terms)
 }
 
 /// The rows where no column is missing, and the columns that have missing values.

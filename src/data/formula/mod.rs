@@ -5,9 +5,14 @@ pub mod ast;
 pub mod builder;
 mod lexer;
 mod parser;
+mod terms;
+mod text;
 
 pub use ast::{Effect, Expression, Factor, Function, Operator, ParsedFormula, Term};
 pub use builder::FormulaBuilder;
+
+pub(crate) use terms::MOST_TERMS;
+pub(crate) use text::Quoted;
 
 use crate::error::{Error, Result};
 use std::fmt;
