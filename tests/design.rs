@@ -1,6 +1,7 @@
 //! Formulas and design matrices against R's `model.matrix`, and properties of both.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
+use cocreate::data::formula::Factor;
 use cocreate::prelude::*;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -263,6 +264,19 @@ proptest! {
         let tree = parsed.unwrap();
         let again = Formula::from(tree.clone()).parse();
         prop_assert_eq!(again.as_ref(), Ok(&tree), "{} printed as {}", text, tree);
+    }
+
+    #[test]
+    fn any_name_and_any_level_pass_through_the_builder(name in ".+", level in any::<String>(), number in any::<f64>()) {
+        prop_assume!(name != "y");
+        for level in [level, number.to_string()] {
+            let built = Formula::outcome("y").regressor(&name).categorical_with_reference(&name, &level);
+            let tree = Formula::from(built).parse().unwrap();
+            prop_assert_eq!(&tree.variables()[1], &name);
+            let expected = Factor::Categorical { column: name.clone(), reference: Some(level) };
+            prop_assert_eq!(&tree.exogenous()[1].factors[0], &expected);
+            prop_assert_eq!(Formula::from(tree.clone()).parse(), Ok(tree));
+        }
     }
 
     #[test]

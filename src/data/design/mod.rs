@@ -4,19 +4,19 @@ mod coding;
 pub mod column;
 mod effects;
 mod evaluate;
+mod everything;
 mod polynomial;
+mod sample;
 
 pub use column::DesignColumn;
 
-use super::column::{Column, Groups, MISSING};
-use super::formula::ast::Names;
-use super::formula::{Expression, Factor, MOST_TERMS, ParsedFormula, Term};
+use super::column::Groups;
+use super::formula::{Expression, Factor, ParsedFormula};
 use super::frame::Frame;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use coding::{Coder, Span};
 use column::Part;
-use std::collections::BTreeSet;
 
 /// The columns of a model on the rows where all of them are present. Numbers are shared with the frame; indicators and
 /// products are computed block by block ([`DesignColumn::fill`]).
@@ -69,17 +69,10 @@ impl Design {
     /// [`Error::Infinite`] and [`Error::OutOfRange`] for values and results that are not finite on used rows;
     /// [`Error::InvalidOption`] for a reference that is not a level or a polynomial of too high a degree.
     pub fn build(formula: &ParsedFormula, frame: &Frame, also: &[&str]) -> Result<Self> {
-        let exogenous = expand(formula, frame)?;
-        let mut names = Names::default();
-        for name in formula.variables() {
-            names.add(&name);
-        }
-        names.terms(&exogenous);
-        for name in also {
-            names.add(name);
-        }
-        let (rows, missing) = used_rows(&names.list, frame)?;
-        refuse_infinite(&names.list, frame, &rows)?;
+        let exogenous = everything::expand(formula, frame)?;
+        let names = formula.used(&exogenous, also);
+        let (rows, missing) = sample::used_rows(&names, frame)?;
+        sample::refuse_infinite(&names, frame, &rows)?;
 
         let outcome = outcome(formula, frame, &rows)?;
         let mut coder = Coder::new(frame, &rows, formula.intercept());
@@ -117,148 +110,6 @@ impl Design {
     pub fn regressors(&self) -> impl Iterator<Item = &DesignColumn> {
         self.endogenous.iter().chain(&self.exogenous)
     }
-}
-
-/// The exogenous terms with `.` replaced by the columns it stands for.
-fn expand(formula: &ParsedFormula, frame: &Frame) -> Result<Vec<Term>> {
-    if !formula.exogenous().iter().any(Term::has_everything) {
-        return Ok(formula.exogenous().to_vec());
-    }
-    for name in formula.variables() {
-        frame.column(&name)?;
-    }
-    let reserved = formula.reserved();
-    let everything: Vec<Term> = frame
-        .names()
-        .iter()
-        .filter(|name| !reserved.contains(*name))
-        .map(|name| Term::main(Factor::Column(name.clone())))
-        .collect();
-    let removed: BTreeSet<String> = formula.removed().iter().map(Term::key).collect();
-    let written: BTreeSet<String> = formula.exogenous().iter().map(Term::key).collect();
-    let mut seen = BTreeSet::new();
-    let mut terms = Vec::new();
-    for term in formula.exogenous() {
-        for term in replace(term, &everything, formula)? {
-            let key = term.key();
-            if (written.contains(&key) || !removed.contains(&key)) && seen.insert(key) {
-                terms.push(term);
-            }
-        }
-    }
-    terms.sort_by_key(|term| term.factors.len());
-    Ok(terms)
-}
-
-/// A term once for each column, or combination of columns, that its `.` stands for.
-fn replace(term: &Term, everything: &[Term], formula: &ParsedFormula) -> Result<Vec<Term>> {
-    let mut terms = vec![Term {
-        factors: Vec::new(),
-    }];
-    for factor in &term.factors {
-        let main = [Term::main(factor.clone())];
-        let choices = match factor {
-            Factor::Everything => everything,
-            _ => &main,
-        };
-        let mut seen = BTreeSet::new();
-        terms = terms
-            .iter()
-            .flat_map(|term| choices.iter().map(|choice| term.times(choice)))
-            .filter(|term| seen.insert(term.key()))
-            .take(MOST_TERMS + 1)
-            .collect();
-        if terms.len() > MOST_TERMS {
-            return Err(Error::Formula {
-                formula: formula.to_string(),
-                position: 0,
-                message: format!(
-                    "`{term}` stands for more than {MOST_TERMS} products; name the columns you mean"
-                ),
-            });
-        }
-    }
-    Ok(terms)
-}
-
-/// The rows where no column is missing, and the columns that have missing values.
-fn used_rows(names: &[String], frame: &Frame) -> Result<(Rows, Vec<(String, usize)>)> {
-    let mut missing = Vec::new();
-    let mut present: Option<Vec<bool>> = None;
-    for name in names {
-        let column = frame.column(name)?;
-        if column.missing() == 0 {
-            continue;
-        }
-        missing.push((name.clone(), column.missing()));
-        let present = present.get_or_insert_with(|| vec![true; frame.rows()]);
-        match column {
-            Column::Real(real) => mark(present, real.values(), |v| !v.is_nan()),
-            Column::Time(time) => mark(present, time.seconds().values(), |v| !v.is_nan()),
-            Column::Label(label) => mark(present, label.codes(), |c| *c != MISSING),
-            Column::Flag(_) => {}
-        }
-    }
-    let rows = match present {
-        None => Rows::all(frame.rows()),
-        Some(present) => Rows::from_mask(&present),
-    };
-    if rows.is_empty() {
-        return Err(Error::NoRows {
-            reason: why_empty(&missing, frame.rows()),
-        });
-    }
-    Ok((rows, missing))
-}
-
-/// Clears the flags of missing entries.
-fn mark<T>(present: &mut [bool], values: &[T], there: impl Fn(&T) -> bool) {
-    for (flag, value) in present.iter_mut().zip(values) {
-        *flag &= there(value);
-    }
-}
-
-/// "every row has a missing value; the emptiest columns are …"
-fn why_empty(missing: &[(String, usize)], rows: usize) -> String {
-    const SHOWN: usize = 3;
-    if rows == 0 {
-        return "the frame has none".to_owned();
-    }
-    let mut emptiest = missing.to_vec();
-    emptiest.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let list: Vec<String> = emptiest
-        .iter()
-        .take(SHOWN)
-        .map(|(name, count)| format!("`{name}` ({count} of {rows} missing)"))
-        .collect();
-    format!(
-        "every row has a missing value; the emptiest columns are {}",
-        list.join(", ")
-    )
-}
-
-/// Refuses infinite values of used columns on used rows.
-fn refuse_infinite(names: &[String], frame: &Frame, rows: &Rows) -> Result<()> {
-    for name in names {
-        let real = match frame.column(name)? {
-            Column::Real(real) => real,
-            Column::Time(time) => time.seconds(),
-            Column::Flag(_) | Column::Label(_) => continue,
-        };
-        if real.infinite() == 0 {
-            continue;
-        }
-        let first = (0..rows.len())
-            .map(|i| rows.index(i))
-            .find(|row| real.values()[*row].is_infinite());
-        if let Some(row) = first {
-            return Err(Error::Infinite {
-                column: name.clone(),
-                row: row + 1,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// The outcome as one column of numbers.
@@ -481,6 +332,12 @@ mod tests {
             build("spent ~ . - agee", &customers()),
             Err(Error::ColumnNotFound { nearest: Some(name), .. }) if name == "age"
         ));
+    }
+
+    #[test]
+    fn a_column_taken_out_of_the_dot_costs_no_rows() {
+        let design = build("spent ~ . - age", &customers()).unwrap();
+        assert!(design.rows.is_all() && design.missing.is_empty());
     }
 
     #[test]

@@ -187,13 +187,20 @@ impl ParsedFormula {
         names.expression(&self.outcome);
         names.terms(&self.exogenous);
         names.terms(&self.removed);
-        for effect in &self.effects {
-            for column in &effect.columns {
-                names.add(column);
-            }
+        names.other_parts(self);
+        names.list
+    }
+
+    /// The columns whose rows must be complete: those of the outcome, of the given exogenous terms, of the other parts
+    /// and `also`. What was taken out of `.` is not among them.
+    pub(crate) fn used(&self, exogenous: &[Term], also: &[&str]) -> Vec<String> {
+        let mut names = Names::default();
+        names.expression(&self.outcome);
+        names.terms(exogenous);
+        names.other_parts(self);
+        for name in also {
+            names.add(name);
         }
-        names.terms(&self.endogenous);
-        names.terms(&self.instruments);
         names.list
     }
 
@@ -201,30 +208,35 @@ impl ParsedFormula {
     pub(crate) fn reserved(&self) -> BTreeSet<String> {
         let mut names = Names::default();
         names.expression(&self.outcome);
-        names.terms(&self.endogenous);
-        names.terms(&self.instruments);
-        for effect in &self.effects {
-            names.seen.extend(effect.columns.iter().cloned());
-        }
+        names.other_parts(self);
         names.seen
     }
 }
 
 /// Column names in order of first use.
 #[derive(Default)]
-pub(crate) struct Names {
+struct Names {
     seen: BTreeSet<String>,
-    pub(crate) list: Vec<String>,
+    list: Vec<String>,
 }
 
 impl Names {
-    pub(crate) fn add(&mut self, name: &str) {
+    fn add(&mut self, name: &str) {
         if self.seen.insert(name.to_owned()) {
             self.list.push(name.to_owned());
         }
     }
 
-    pub(crate) fn terms(&mut self, terms: &[Term]) {
+    /// Effects, endogenous regressors and instruments.
+    fn other_parts(&mut self, formula: &ParsedFormula) {
+        for column in formula.effects.iter().flat_map(|effect| &effect.columns) {
+            self.add(column);
+        }
+        self.terms(&formula.endogenous);
+        self.terms(&formula.instruments);
+    }
+
+    fn terms(&mut self, terms: &[Term]) {
         for factor in terms.iter().flat_map(|term| &term.factors) {
             match factor {
                 Factor::Column(column) | Factor::Categorical { column, .. } => self.add(column),
@@ -246,7 +258,7 @@ impl Names {
         }
     }
 
-    pub(crate) fn expression(&mut self, expression: &Expression) {
+    fn expression(&mut self, expression: &Expression) {
         match expression {
             Expression::Number(_) => {}
             Expression::Column(column) | Expression::Is { column, .. } => self.add(column),

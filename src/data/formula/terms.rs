@@ -132,7 +132,12 @@ pub(super) fn check_roles(
     ];
     for (terms, role) in groups {
         for (term, position) in terms {
-            if term.factors == [outcome.clone()] {
+            let factor = match term.factors.as_slice() {
+                [Factor::Computed(Expression::Column(column))] => Factor::Column(column.clone()),
+                [factor] => factor.clone(),
+                _ => continue,
+            };
+            if factor == outcome {
                 return Fault::at(
                     *position,
                     format!("`{term}` is the outcome and cannot also be {role}"),
@@ -141,7 +146,11 @@ pub(super) fn check_roles(
         }
     }
     for (effect, position) in effects {
-        if Factor::Column(effect.columns[0].clone()) == outcome {
+        if effect
+            .columns
+            .iter()
+            .any(|c| Factor::Column(c.clone()) == outcome)
+        {
             return Fault::at(
                 *position,
                 format!("`{effect}` is the outcome and cannot also be a fixed effect"),

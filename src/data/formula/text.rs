@@ -226,7 +226,8 @@ pub(crate) struct Level<'a>(pub &'a str);
 impl fmt::Display for Level<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.parse::<f64>() {
-            Ok(value) if value.is_finite() && value.to_string() == self.0 => {
+            // a number is read back without the sign of zero
+            Ok(value) if value.is_finite() && (value + 0.0).to_string() == self.0 => {
                 write!(f, "{}", self.0)
             }
             _ => write!(f, "{}", TextLiteral(self.0)),
