@@ -228,7 +228,7 @@ impl<'a> Coder<'a> {
         let name = |level: &str| match factor {
             Factor::Column(_) => format!("{column}[{level}]"),
             Factor::Indicators { .. } => format!("{column}::{level}"),
-            _ => format!("C({})[{level}]", crate::data::formula::ast::Quoted(column)),
+            _ => format!("C({})[{level}]", crate::data::formula::Quoted(column)),
         };
         Ok(category
             .levels

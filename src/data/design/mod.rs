@@ -4,13 +4,14 @@ mod coding;
 pub mod column;
 mod effects;
 mod evaluate;
+mod everything;
 mod polynomial;
+mod sample;
 
 pub use column::DesignColumn;
 
-use super::column::{Column, Groups, MISSING};
-use super::formula::ast::Names;
-use super::formula::{Expression, Factor, ParsedFormula, Term};
+use super::column::Groups;
+use super::formula::{Expression, Factor, ParsedFormula};
 use super::frame::Frame;
 use super::rows::Rows;
 use crate::error::{Error, Result};
@@ -68,17 +69,10 @@ impl Design {
     /// [`Error::Infinite`] and [`Error::OutOfRange`] for values and results that are not finite on used rows;
     /// [`Error::InvalidOption`] for a reference that is not a level or a polynomial of too high a degree.
     pub fn build(formula: &ParsedFormula, frame: &Frame, also: &[&str]) -> Result<Self> {
-        let exogenous = expand(formula, frame)?;
-        let mut names = Names::default();
-        for name in formula.variables() {
-            names.add(&name);
-        }
-        names.terms(&exogenous);
-        for name in also {
-            names.add(name);
-        }
-        let (rows, missing) = used_rows(&names.list, frame)?;
-        refuse_infinite(&names.list, frame, &rows)?;
+        let exogenous = everything::expand(formula, frame)?;
+        let names = formula.used(&exogenous, also);
+        let (rows, missing) = sample::used_rows(&names, frame)?;
+        sample::refuse_infinite(&names, frame, &rows)?;
 
         let outcome = outcome(formula, frame, &rows)?;
         let mut coder = Coder::new(frame, &rows, formula.intercept());
@@ -118,133 +112,6 @@ impl Design {
     }
 }
 
-/// The exogenous terms with `.` replaced by the columns it stands for.
-fn expand(formula: &ParsedFormula, frame: &Frame) -> Result<Vec<Term>> {
-    if !formula.exogenous().iter().any(Term::has_everything) {
-        return Ok(formula.exogenous().to_vec());
-    }
-    for name in formula.variables() {
-        frame.column(&name)?;
-    }
-    let reserved = formula.reserved();
-    let everything: Vec<Term> = frame
-        .names()
-        .iter()
-        .filter(|name| !reserved.contains(*name))
-        .map(|name| Term::main(Factor::Column(name.clone())))
-        .collect();
-    let removed: Vec<String> = formula.removed().iter().map(Term::key).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut terms = Vec::new();
-    for term in formula.exogenous() {
-        for term in replace(term, &everything) {
-            let key = term.key();
-            let written = formula.exogenous().contains(&term);
-            if (written || !removed.contains(&key)) && seen.insert(key) {
-                terms.push(term);
-            }
-        }
-    }
-    terms.sort_by_key(|term| term.factors.len());
-    Ok(terms)
-}
-
-/// A term once for each column that its `.` stands for.
-fn replace(term: &Term, everything: &[Term]) -> Vec<Term> {
-    if !term.has_everything() {
-        return vec![term.clone()];
-    }
-    let rest = Term {
-        factors: term
-            .factors
-            .iter()
-            .filter(|factor| **factor != Factor::Everything)
-            .cloned()
-            .collect(),
-    };
-    everything.iter().map(|one| one.times(&rest)).collect()
-}
-
-/// The rows where no column is missing, and the columns that have missing values.
-fn used_rows(names: &[String], frame: &Frame) -> Result<(Rows, Vec<(String, usize)>)> {
-    let mut missing = Vec::new();
-    let mut present: Option<Vec<bool>> = None;
-    for name in names {
-        let column = frame.column(name)?;
-        if column.missing() == 0 {
-            continue;
-        }
-        missing.push((name.clone(), column.missing()));
-        let present = present.get_or_insert_with(|| vec![true; frame.rows()]);
-        match column {
-            Column::Real(real) => mark(present, real.values(), |v| !v.is_nan()),
-            Column::Time(time) => mark(present, time.seconds().values(), |v| !v.is_nan()),
-            Column::Label(label) => mark(present, label.codes(), |c| *c != MISSING),
-            Column::Flag(_) => {}
-        }
-    }
-    let rows = match present {
-        None => Rows::all(frame.rows()),
-        Some(present) => Rows::from_mask(&present),
-    };
-    if rows.is_empty() {
-        return Err(Error::NoRows {
-            reason: why_empty(&missing, frame.rows()),
-        });
-    }
-    Ok((rows, missing))
-}
-
-/// Clears the flags of missing entries.
-fn mark<T>(present: &mut [bool], values: &[T], there: impl Fn(&T) -> bool) {
-    for (flag, value) in present.iter_mut().zip(values) {
-        *flag &= there(value);
-    }
-}
-
-/// "every row has a missing value; the emptiest columns are …"
-fn why_empty(missing: &[(String, usize)], rows: usize) -> String {
-    const SHOWN: usize = 3;
-    if rows == 0 {
-        return "the frame has none".to_owned();
-    }
-    let mut emptiest = missing.to_vec();
-    emptiest.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let list: Vec<String> = emptiest
-        .iter()
-        .take(SHOWN)
-        .map(|(name, count)| format!("`{name}` ({count} of {rows} missing)"))
-        .collect();
-    format!(
-        "every row has a missing value; the emptiest columns are {}",
-        list.join(", ")
-    )
-}
-
-/// Refuses infinite values of used columns on used rows.
-fn refuse_infinite(names: &[String], frame: &Frame, rows: &Rows) -> Result<()> {
-    for name in names {
-        let real = match frame.column(name)? {
-            Column::Real(real) => real,
-            Column::Time(time) => time.seconds(),
-            Column::Flag(_) | Column::Label(_) => continue,
-        };
-        if real.infinite() == 0 {
-            continue;
-        }
-        let first = (0..rows.len())
-            .map(|i| rows.index(i))
-            .find(|row| real.values()[*row].is_infinite());
-        if let Some(row) = first {
-            return Err(Error::Infinite {
-                column: name.clone(),
-                row: row + 1,
-            });
-        }
-    }
-    Ok(())
-}
-
 /// The outcome as one column of numbers.
 fn outcome(formula: &ParsedFormula, frame: &Frame, rows: &Rows) -> Result<DesignColumn> {
     let part = match formula.outcome() {
@@ -271,4 +138,310 @@ fn outcome(formula: &ParsedFormula, frame: &Frame, rows: &Rows) -> Result<Design
     };
     let name = Factor::Computed(formula.outcome().clone()).to_string();
     Ok(DesignColumn::product(name, vec![part]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Formula;
+
+    fn build(text: &str, frame: &Frame) -> Result<Design> {
+        Design::build(&Formula::from(text).parse()?, frame, &[])
+    }
+
+    fn names(columns: &[DesignColumn]) -> Vec<&str> {
+        columns.iter().map(|c| c.name.as_str()).collect()
+    }
+
+    /// Eight rows of an experiment in two villages; one age is missing.
+    fn customers() -> Frame {
+        let na = f64::NAN;
+        Frame::new()
+            .with("spent", vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+            .unwrap()
+            .with("age", vec![30.0, na, 50.0, 20.0, 40.0, 60.0, 25.0, 35.0])
+            .unwrap()
+            .with("arm", vec!["b", "a", "b", "c", "a", "b", "a", "b"])
+            .unwrap()
+            .with(
+                "member",
+                vec![true, false, true, true, false, false, true, false],
+            )
+            .unwrap()
+            .with("period", vec![-2, -1, 0, 1, -2, -1, 0, 1])
+            .unwrap()
+            .with("village", vec!["p", "p", "q", "q", "p", "p", "q", "q"])
+            .unwrap()
+            .with("my col", vec![1, 2, 1, 2, 1, 2, 1, 2])
+            .unwrap()
+    }
+
+    #[test]
+    fn plain_columns_are_not_copied() {
+        let frame = customers();
+        let design = build("spent ~ member + period", &frame).unwrap();
+        assert!(design.rows.is_all());
+        let slice = design.outcome.slice(&design.rows, 0..8).unwrap();
+        assert!(std::ptr::eq(slice, frame.real("spent").unwrap()));
+        assert!(design.exogenous[1].slice(&design.rows, 0..8).is_some());
+        let member = design.exogenous[0].values(&design.rows);
+        assert_eq!(member, [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn names_are_readable() {
+        let design = build(
+            "log(spent) ~ arm + C(`my col`)*age + I(age > 30) + `my col` + poly(age, 2) + C(member)",
+            &customers(),
+        )
+        .unwrap();
+        assert_eq!(design.outcome.name, "log(spent)");
+        assert_eq!(
+            names(&design.exogenous),
+            [
+                "arm[b]",
+                "arm[c]",
+                "C(`my col`)[2]",
+                "age",
+                "I(age > 30)",
+                "my col",
+                "poly(age, 2)1",
+                "poly(age, 2)2",
+                "C(member)[true]",
+                "C(`my col`)[2]:age"
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_with_missing_values_are_dropped_and_counted() {
+        let frame = customers()
+            .with(
+                "w",
+                vec![
+                    Some(1.0),
+                    None,
+                    None,
+                    Some(1.0),
+                    Some(1.0),
+                    Some(1.0),
+                    Some(1.0),
+                    Some(1.0),
+                ],
+            )
+            .unwrap();
+        let formula = Formula::from("spent ~ age").parse().unwrap();
+        let design = Design::build(&formula, &frame, &["w"]).unwrap();
+        assert_eq!(design.rows.indices(), Some(&[0, 3, 4, 5, 6, 7][..]));
+        assert_eq!(design.missing, [("age".to_owned(), 1), ("w".to_owned(), 2)]);
+        assert_eq!(
+            design.outcome.values(&design.rows),
+            [1.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+        );
+    }
+
+    #[test]
+    fn only_levels_of_used_rows_have_columns() {
+        // `a` keeps two rows; `c` stands only where w is missing
+        let w = vec![1.0, 1.0, 1.0, f64::NAN, 1.0, 1.0, 1.0, 1.0];
+        let frame = customers().with("w", w).unwrap();
+        let design = build("spent ~ arm + w", &frame).unwrap();
+        assert_eq!(names(&design.exogenous), ["arm[b]", "w"]);
+        let design = build("spent ~ C(arm, ref = \"b\")", &frame).unwrap();
+        assert_eq!(names(&design.exogenous), ["C(arm)[a]", "C(arm)[c]"]);
+        let error = build("spent ~ C(arm, ref = \"c\") + w", &frame).unwrap_err();
+        assert!(error.to_string().contains("`a`, `b`"), "{error}");
+    }
+
+    #[test]
+    fn a_category_of_one_level_stays_visible() {
+        let frame = customers().with("one", vec!["x"; 8]).unwrap();
+        let design = build("spent ~ one", &frame).unwrap();
+        assert_eq!(names(&design.exogenous), ["one[x]"]);
+        assert_eq!(design.exogenous[0].values(&design.rows), [1.0; 8]);
+    }
+
+    #[test]
+    fn event_study_indicators_are_named_as_in_fixest() {
+        let frame = customers();
+        let design = build("spent ~ i(period, member, ref = -1) | village", &frame).unwrap();
+        assert_eq!(
+            names(&design.exogenous),
+            ["period::-2:member", "period::0:member", "period::1:member"]
+        );
+        let first = design.exogenous[0].values(&design.rows);
+        assert_eq!(first, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let design = build("spent ~ i(period)", &frame).unwrap();
+        assert_eq!(
+            names(&design.exogenous),
+            ["period::-1", "period::0", "period::1"]
+        );
+        let design = build("spent ~ i(period, ref = c(-1, 1))", &frame).unwrap();
+        assert_eq!(names(&design.exogenous), ["period::-2", "period::0"]);
+        assert!(build("spent ~ i(period, member, ref = 7)", &frame).is_err());
+    }
+
+    #[test]
+    fn effects_imply_the_constant_and_are_compact() {
+        let design = build(
+            "spent ~ 0 + arm + age | village + village^member",
+            &customers(),
+        )
+        .unwrap();
+        assert!(!design.intercept);
+        assert_eq!(names(&design.exogenous), ["arm[b]", "arm[c]", "age"]);
+        assert_eq!(*design.fixed_effects[0].codes, [0, 1, 1, 0, 0, 1, 1]);
+        assert_eq!(design.fixed_effects[1].name, "village^member");
+        assert_eq!(
+            *design.fixed_effects[1].levels,
+            ["p_false", "p_true", "q_false", "q_true"]
+        );
+        let mut fewer = design.clone();
+        fewer.restrict(&[true, false, false, true, true, false, false]);
+        assert_eq!(fewer.rows.indices(), Some(&[0, 4, 5][..]));
+        assert_eq!(*fewer.fixed_effects[0].levels, ["p"]);
+        assert_eq!(*fewer.fixed_effects[1].codes, [1, 0, 0]);
+        assert_eq!(fewer.exogenous[2].values(&fewer.rows), [30.0, 40.0, 60.0]);
+    }
+
+    #[test]
+    fn instruments_are_coded_beside_the_exogenous_terms() {
+        let design = build("spent ~ arm | period ~ arm:village + age", &customers()).unwrap();
+        assert!(design.intercept);
+        assert_eq!(names(&design.endogenous), ["period"]);
+        assert_eq!(
+            names(&design.instruments),
+            [
+                "age",
+                "arm[a]:village[q]",
+                "arm[b]:village[q]",
+                "arm[c]:village[q]"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_dot_leaves_out_what_has_another_role() {
+        let design = build(
+            "spent ~ . - `my col` | village | age ~ period",
+            &customers(),
+        )
+        .unwrap();
+        assert_eq!(names(&design.exogenous), ["arm[b]", "arm[c]", "member"]);
+        assert!(matches!(
+            build("spent ~ . - agee", &customers()),
+            Err(Error::ColumnNotFound { nearest: Some(name), .. }) if name == "age"
+        ));
+    }
+
+    #[test]
+    fn a_column_taken_out_of_the_dot_costs_no_rows() {
+        let design = build("spent ~ . - age", &customers()).unwrap();
+        assert!(design.rows.is_all() && design.missing.is_empty());
+    }
+
+    #[test]
+    fn standardised_columns_use_the_rows_used() {
+        let design = build("spent ~ standardize(age) + center(period)", &customers()).unwrap();
+        let z = design.exogenous[0].values(&design.rows);
+        let ages = [30.0, 50.0, 20.0, 40.0, 60.0, 25.0, 35.0];
+        let mean = 260.0 / 7.0;
+        let squares: f64 = ages.iter().map(|a: &f64| (a - mean).powi(2)).sum();
+        for (z, age) in z.iter().zip(ages) {
+            assert!((z - (age - mean) / (squares / 6.0).sqrt()).abs() < 1e-14);
+        }
+        assert!(build("spent ~ standardize(I(0 * age))", &customers()).is_err());
+    }
+
+    #[test]
+    fn texts_are_compared_inside_arithmetic() {
+        let design = build(
+            "spent ~ I(arm == \"b\") + I(arm != \"b\"):period",
+            &customers(),
+        )
+        .unwrap();
+        let b = design.exogenous[0].values(&design.rows);
+        assert_eq!(b, [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+        let rest = design.exogenous[1].values(&design.rows);
+        assert_eq!(rest, [0.0, -1.0, 0.0, 1.0, -2.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_named() {
+        let frame = customers()
+            .with("v", vec![1.0, 2.0, 0.0, 1.0, 1.0, 1.0, -3.0, 1.0])
+            .unwrap()
+            .with(
+                "inf",
+                vec![1.0, f64::INFINITY, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+            )
+            .unwrap();
+        let infinite = |column: &str, row| Error::Infinite {
+            column: column.into(),
+            row,
+        };
+        assert_eq!(
+            build("spent ~ log(v)", &frame).unwrap_err(),
+            infinite("log(v)", 3)
+        );
+        assert_eq!(
+            build("spent ~ inf", &frame).unwrap_err(),
+            infinite("inf", 2)
+        );
+        // the infinite value is in the row whose age is missing
+        assert!(build("spent ~ inf + age", &frame).is_ok());
+        let error = build("sqrt(v) ~ age", &frame).unwrap_err();
+        let expected = Error::OutOfRange {
+            column: "sqrt(v)".into(),
+            row: 7,
+            value: -3.0,
+            expected: "at least 0".into(),
+        };
+        assert_eq!(error, expected);
+        assert!(matches!(
+            build("spent ~ I(v / v)", &frame),
+            Err(Error::OutOfRange { row: 3, value, .. }) if value <= 0.0
+        ));
+        // the comparison does not hide that the logarithm has no value
+        assert!(matches!(
+            build("spent ~ I(log(v + 1) > 0)", &frame),
+            Err(Error::OutOfRange { column, row: 7, .. }) if column == "log(v + 1)"
+        ));
+    }
+
+    #[test]
+    fn labels_cannot_stand_where_numbers_are_needed() {
+        let frame = customers();
+        for text in [
+            "arm ~ age",
+            "spent ~ log(arm)",
+            "spent ~ i(period, arm)",
+            "spent ~ poly(arm, 2)",
+        ] {
+            let error = build(text, &frame).unwrap_err();
+            assert!(
+                matches!(&error, Error::WrongKind { column, .. } if column == "arm"),
+                "{text}: {error}"
+            );
+        }
+        let text = build("arm ~ age", &frame).unwrap_err().to_string();
+        assert!(text.contains("I(arm == "), "{text}");
+        let error = build("spent ~ agee", &frame).unwrap_err().to_string();
+        assert!(error.contains("did you mean `age`"), "{error}");
+    }
+
+    #[test]
+    fn no_rows_left_names_the_emptiest_columns() {
+        let na = f64::NAN;
+        let frame = Frame::new()
+            .with("y", vec![1.0, na, 3.0])
+            .unwrap()
+            .with("x", vec![na, 1.0, na])
+            .unwrap();
+        let text = build("y ~ x", &frame).unwrap_err().to_string();
+        assert!(
+            text.contains("`x` (2 of 3 missing), `y` (1 of 3 missing)"),
+            "{text}"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! A formula from calls instead of text.
 
 use super::Formula;
-use super::ast::{Level, Quoted};
+use super::text::{Level, Quoted};
 
 /// Builds a [`Formula`] without writing one; made by [`Formula::outcome`]. Names are taken as they are, so that columns
 /// with spaces need no backticks. It can be given wherever a formula can.

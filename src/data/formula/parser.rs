@@ -1,11 +1,11 @@
 //! Tokens to the syntax tree: the parts of a formula, sums and products of terms, effects.
 
-use super::ast::{Effect, Expression, Factor, ParsedFormula, Term};
+use super::ast::{Effect, Factor, ParsedFormula, Term};
 use super::lexer::{Fault, Placed, Token, tokens};
-use std::collections::BTreeSet;
+use super::terms::{Instrumented, MOST_TERMS, Sum, Terms, check_roles};
 
-/// More terms than this come from a slip such as a high power of a long sum, and would exhaust memory.
-const MOST_TERMS: usize = 20_000;
+/// Products of more factors than this are slips.
+const HIGHEST_POWER: std::ops::RangeInclusive<f64> = 1.0..=20.0;
 /// Deeper nesting than this could exhaust the stack.
 const MOST_NESTED: usize = 100;
 /// More arithmetic operators than this could exhaust the stack.
@@ -38,112 +38,6 @@ pub(super) struct Parser {
     end: usize,
     depth: usize,
     pub(super) operators: usize,
-}
-
-/// Terms without repetition, each with its position.
-#[derive(Default)]
-struct Terms {
-    list: Vec<(Term, usize)>,
-    keys: BTreeSet<String>,
-}
-
-impl Terms {
-    fn one(factor: Factor, position: usize) -> Self {
-        let mut terms = Self::default();
-        terms.add(Term::main(factor), position);
-        terms
-    }
-
-    fn add(&mut self, term: Term, position: usize) {
-        if self.keys.insert(term.key()) {
-            self.list.push((term, position));
-        }
-    }
-
-    fn remove(&mut self, term: &Term) -> bool {
-        let key = term.key();
-        let found = self.keys.remove(&key);
-        if found {
-            self.list.retain(|(t, _)| t.key() != key);
-        }
-        found
-    }
-
-    fn extend(&mut self, other: Self) {
-        for (term, position) in other.list {
-            self.add(term, position);
-        }
-    }
-
-    /// Every term of the one with every term of the other.
-    fn cross(&self, other: &Self, position: usize) -> Result<Self, Fault> {
-        if self.list.len().saturating_mul(other.list.len()) > MOST_TERMS {
-            return Fault::at(
-                position,
-                format!("this product has more than {MOST_TERMS} terms; write the ones you mean"),
-            );
-        }
-        let mut terms = Self::default();
-        for (left, at) in &self.list {
-            for (right, _) in &other.list {
-                terms.add(left.times(right), *at);
-            }
-        }
-        Ok(terms)
-    }
-
-    fn has_everything(&self) -> bool {
-        self.list.iter().any(|(term, _)| term.has_everything())
-    }
-
-    /// Main effects before interactions, otherwise as written (the order of R's `terms`).
-    fn sorted(mut self) -> Vec<(Term, usize)> {
-        self.list.sort_by_key(|(term, _)| term.factors.len());
-        self.list
-    }
-}
-
-/// A sum of terms with what it says about the constant and about terms taken out of `.`.
-#[derive(Default)]
-struct Sum {
-    terms: Terms,
-    removed: Terms,
-    intercept: Option<bool>,
-}
-
-impl Sum {
-    /// Removes terms from a sum. What may be behind `.` is remembered until the frame is known.
-    fn take_out(&mut self, terms: Terms, nested: bool) -> Result<(), Fault> {
-        let everything = self.terms.has_everything();
-        for (term, position) in terms.list {
-            if term == Term::main(Factor::Everything) {
-                return Fault::at(position, "`.` cannot be removed");
-            }
-            let found = self.terms.remove(&term);
-            if everything {
-                if nested {
-                    return Fault::at(
-                        position,
-                        "terms are taken out of `.` outside parentheses only",
-                    );
-                }
-                self.removed.add(term, position);
-            } else if !found {
-                return Fault::at(
-                    position,
-                    format!("there is no `{term}` before it to remove"),
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The last part of a formula, each term with its position.
-#[derive(Default)]
-struct Instrumented {
-    endogenous: Vec<(Term, usize)>,
-    instruments: Vec<(Term, usize)>,
 }
 
 impl Parser {
@@ -323,8 +217,8 @@ impl Parser {
             return Ok(base);
         }
         let degree = match self.peek() {
-            Some(Token::Number(v)) if *v >= 1.0 && v.fract() <= 0.0 => *v as usize,
-            _ => return self.unexpected("a whole number from 1 after `^`"),
+            Some(Token::Number(v)) if HIGHEST_POWER.contains(v) && v.fract() <= 0.0 => *v as usize,
+            _ => return self.unexpected("a whole number from 1 to 20 after `^`"),
         };
         self.at += 1;
         if base.list.len() == 1 && !base.has_everything() {
@@ -336,11 +230,7 @@ impl Parser {
                 ),
             );
         }
-        let mut result = Terms::default();
-        result.extend(Terms {
-            list: base.list.clone(),
-            keys: BTreeSet::new(),
-        });
+        let mut result = base.clone();
         for _ in 1..degree {
             let before = result.list.len();
             let crossed = result.cross(&base, position)?;
@@ -533,72 +423,4 @@ impl Parser {
         };
         Fault::at(self.position(), format!("expected {expected} but {found}"))
     }
-}
-
-/// No variable may have two roles.
-fn check_roles(
-    outcome: &Expression,
-    exogenous: &[(Term, usize)],
-    effects: &[(Effect, usize)],
-    endogenous: &[(Term, usize)],
-    instruments: &[(Term, usize)],
-) -> Result<(), Fault> {
-    let outcome = match outcome {
-        Expression::Column(column) => Factor::Column(column.clone()),
-        other => Factor::Computed(other.clone()),
-    };
-    let groups = [
-        (exogenous, "a regressor"),
-        (endogenous, "an endogenous regressor"),
-        (instruments, "an instrument"),
-    ];
-    for (terms, role) in groups {
-        for (term, position) in terms {
-            if term.factors == [outcome.clone()] {
-                return Fault::at(
-                    *position,
-                    format!("`{term}` is the outcome and cannot also be {role}"),
-                );
-            }
-        }
-    }
-    for (effect, position) in effects {
-        if Factor::Column(effect.columns[0].clone()) == outcome {
-            return Fault::at(
-                *position,
-                format!("`{effect}` is the outcome and cannot also be a fixed effect"),
-            );
-        }
-    }
-    let keys = |terms: &[(Term, usize)]| -> BTreeSet<String> {
-        terms.iter().map(|(term, _)| term.key()).collect()
-    };
-    let (exogenous, endogenous_keys) = (keys(exogenous), keys(endogenous));
-    for (term, position) in endogenous {
-        if exogenous.contains(&term.key()) {
-            return Fault::at(
-                *position,
-                format!("`{term}` is endogenous here and exogenous before; list it once"),
-            );
-        }
-    }
-    for (term, position) in instruments {
-        if endogenous_keys.contains(&term.key()) {
-            return Fault::at(
-                *position,
-                format!(
-                    "`{term}` cannot be its own instrument; if it is exogenous, list it with the regressors"
-                ),
-            );
-        }
-        if exogenous.contains(&term.key()) {
-            return Fault::at(
-                *position,
-                format!(
-                    "`{term}` is already a regressor; only variables left out of the outcome equation can be instruments"
-                ),
-            );
-        }
-    }
-    Ok(())
 }
