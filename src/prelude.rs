@@ -1,15 +1,16 @@
 //! Everything a program or notebook needs: `use cocreate::prelude::*;`.
 
 pub use crate::data::{
-    Column, CsvOptions, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups, Label, Real, Rows, Time, datasets,
+    Column, CsvOptions, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups, Label, Real,
+    Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
 pub use crate::inference::{
-    ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference, Interval, KrinskyRobb,
-    ResidualDf, Segment, SmallSample, TestResult, fieller,
+    ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
+    Interval, KrinskyRobb, ResidualDf, Segment, SmallSample, TestResult, fieller,
 };
 pub use crate::numeric::{Progress, Seed};
-pub use crate::regression::{FitStatistics, Ols, OlsFit};
+pub use crate::regression::{FirstStage, FitStatistics, Iv, IvFit, KClass, Ols, OlsFit};
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
     LinePlot, NumberFormat, Page, RowKind, Table,

@@ -1,86 +1,20 @@
 //! Linear models against reference software: every number of the fixtures in `tests/reference`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::float_cmp, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    missing_docs
+)]
+
+mod support;
 
 use cocreate::prelude::*;
 use serde_json::Value;
-
-/// Reads a fixture.
-fn fixture(name: &str) -> Value {
-    let path = format!("{}/tests/reference/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-/// Loads the data a fixture names: a bundled data set or a file beside the fixtures.
-fn data(path: &str) -> Frame {
-    if let Some(file) = path.strip_prefix("datasets/") {
-        return datasets::load(file.split('.').next().unwrap()).unwrap();
-    }
-    Frame::read_csv(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
-
-fn filter(frame: &Frame, keep: &[bool]) -> Frame {
-    let kept = Rows::from_mask(keep);
-    frame.names().iter().fold(Frame::new(), |out, name| match frame.column(name).unwrap() {
-        Column::Label(l) => {
-            out.with(name.clone(), Label::new(kept.gather(l.codes()), l.levels().to_vec()).unwrap()).unwrap()
-        }
-        _ => out.with(name.clone(), kept.gather(frame.numeric(name).unwrap().values())).unwrap(),
-    })
-}
-
-/// The rows whose cluster is known.
-fn with_clusters(frame: &Frame, cluster: &str) -> Frame {
-    let present: Vec<bool> = frame.groups(cluster).unwrap().codes.iter().map(|c| *c != u32::MAX).collect();
-    filter(frame, &present)
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        Value::Number(n) => vec![n.as_f64().unwrap()],
-        other => panic!("not a number: {other}"),
-    }
-}
-
-/// Relative to the largest number of the group: a covariance near zero is compared with its neighbours.
-fn agree(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    let scale = theirs.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
-    let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max);
-    println!("{what}: {:.1} digits", -worst.max(1e-17).log10());
-    assert!(worst < tolerance, "{what}: ours {ours:?}\ntheirs {theirs:?}\nrelative difference {worst:.2e}");
-}
-
-/// Estimates in the order of the fixture's names.
-fn pick(fit: &impl Inference, names: &[String]) -> (Vec<usize>, Vec<f64>) {
-    let at: Vec<usize> = names.iter().map(|n| fit.position(n).unwrap()).collect();
-    let estimates = at.iter().map(|i| fit.estimates()[*i]).collect();
-    (at, estimates)
-}
-
-fn names(value: &Value) -> Vec<String> {
-    // R writes a level of a factor as factor(shop)2.
-    let ours = |name: &str| match name.strip_prefix("factor(") {
-        Some(rest) => format!("C({}]", rest.replace(')', ")[")),
-        None => name.to_owned(),
-    };
-    value["names"].as_array().unwrap().iter().map(|n| ours(n.as_str().unwrap())).collect()
-}
-
-fn covariance_of(fit: &impl Inference, at: &[usize]) -> Vec<f64> {
-    at.iter().flat_map(|i| at.iter().map(|j| fit.covariance()[(*i, *j)]).collect::<Vec<_>>()).collect()
-}
-
-/// Standard errors squared, scaled one by one, so that a small one is held to the tolerance too.
-fn agree_covariance(what: &str, fit: &impl Inference, at: &[usize], theirs: &Value, tolerance: f64) {
-    let (ours, theirs) = (covariance_of(fit, at), numbers(theirs));
-    agree(what, &ours, &theirs, tolerance);
-    let k = at.len();
-    for i in 0..k {
-        let (a, b) = (ours[i * k + i].sqrt(), theirs[i * k + i].sqrt());
-        assert!((a / b - 1.0).abs() < tolerance, "{what}: standard error {i}: {a} {b}");
-    }
-}
+use support::{
+    agree, agree_covariance, covariance_of, data, filter, fixture, names, numbers, pick,
+    with_clusters,
+};
 
 #[test]
 fn least_squares_as_in_statsmodels() {
@@ -89,7 +23,8 @@ fn least_squares_as_in_statsmodels() {
         let tolerance = all["tolerance"].as_f64().unwrap();
         for (name, want) in all["values"].as_object().unwrap() {
             let mut frame = data(want["data"].as_str().unwrap());
-            let mut ols = Ols::new(want["formula"].as_str().unwrap()).covariance(Covariance::Classical);
+            let mut ols =
+                Ols::new(want["formula"].as_str().unwrap()).covariance(Covariance::Classical);
             if let Some(weights) = want["weights"].as_str() {
                 ols = ols.weights(weights);
             }
@@ -99,7 +34,12 @@ fn least_squares_as_in_statsmodels() {
             }
             let fit = ols.fit(&frame).unwrap();
             let (at, estimates) = pick(&fit, &names(want));
-            agree(&format!("{name} estimates"), &estimates, &numbers(&want["estimates"]), tolerance);
+            agree(
+                &format!("{name} estimates"),
+                &estimates,
+                &numbers(&want["estimates"]),
+                tolerance,
+            );
             let s = fit.statistics();
             assert_eq!(s.observations, want["n"].as_f64().unwrap());
             let pairs = [
@@ -144,12 +84,15 @@ fn corrections(name: &str) -> Option<SmallSample> {
         "k_none" => base.fixed_effects(FixedEffectCount::None),
         "k_full" => base.fixed_effects(FixedEffectCount::Full),
         "no_k_adj" => SmallSample::clusters_only(),
-        "no_g_adj" => SmallSample { cluster_adjust: false, ..base },
+        "no_g_adj" => SmallSample {
+            cluster_adjust: false,
+            ..base
+        },
         "nothing" => SmallSample::none(),
         "g_conventional" => base.cluster_df(ClusterDf::Conventional),
-        "g_conventional_k_full" => {
-            base.cluster_df(ClusterDf::Conventional).fixed_effects(FixedEffectCount::Full)
-        }
+        "g_conventional_k_full" => base
+            .cluster_df(ClusterDf::Conventional)
+            .fixed_effects(FixedEffectCount::Full),
         _ => return None,
     })
 }
@@ -157,11 +100,18 @@ fn corrections(name: &str) -> Option<SmallSample> {
 /// Adds the columns that a fixture's note on the sample asks for.
 fn prepared(want: &Value) -> Frame {
     let frame = data(want["data"].as_str().unwrap());
-    if want["sample"].as_str().is_some_and(|s| s.contains("California")) {
+    if want["sample"]
+        .as_str()
+        .is_some_and(|s| s.contains("California"))
+    {
         let state = frame.label("State").unwrap();
         let quarter = frame.real("Quarter_Num").unwrap();
         let treated: Vec<f64> = (0..frame.rows())
-            .map(|i| f64::from(u8::from(state.get(i) == Some("California") && quarter[i] > 3.0)))
+            .map(|i| {
+                f64::from(u8::from(
+                    state.get(i) == Some("California") && quarter[i] > 3.0,
+                ))
+            })
             .collect();
         return frame.clone().with("treated", treated).unwrap();
     }
@@ -185,13 +135,27 @@ fn fixed_effects_and_corrections_as_in_fixest() {
             }
             let fit = ols.fit(&frame).unwrap();
             let (at, estimates) = pick(&fit, &names(want));
-            agree(&format!("{name} estimates"), &estimates, &numbers(&want["estimates"]), 1e-9);
-            assert_eq!(fit.statistics().observations, want["n"].as_f64().unwrap(), "{name}");
+            agree(
+                &format!("{name} estimates"),
+                &estimates,
+                &numbers(&want["estimates"]),
+                1e-9,
+            );
+            assert_eq!(
+                fit.statistics().observations,
+                want["n"].as_f64().unwrap(),
+                "{name}"
+            );
             if let Some(rank) = want["effects_rank_exact"].as_u64() {
                 assert_eq!(fit.statistics().absorbed, rank as usize, "{name}");
             }
             if let Some(within) = want["within_r_squared"].as_f64() {
-                agree(name, &[fit.statistics().within_r_squared.unwrap()], &[within], 1e-9);
+                agree(
+                    name,
+                    &[fit.statistics().within_r_squared.unwrap()],
+                    &[within],
+                    1e-9,
+                );
             }
             for (kind, variants) in want["covariance"].as_object().unwrap() {
                 for (variant, theirs) in variants.as_object().unwrap() {
@@ -203,16 +167,30 @@ fn fixed_effects_and_corrections_as_in_fixest() {
                         ("HC3", "nothing") => Covariance::Hc3,
                         ("iid" | "HC2" | "HC3" | "hetero", _) => continue,
                         (columns, variant) => Covariance::clusters(columns.split('+'))
-                            .small_sample(corrections(variant).unwrap_or_else(|| panic!("{variant}"))),
+                            .small_sample(
+                                corrections(variant).unwrap_or_else(|| panic!("{variant}")),
+                            ),
                     };
                     let fit = fit.with_covariance(covariance).unwrap();
-                    if fit.warnings().iter().any(|w| matches!(w, Warning::CovarianceAdjusted { .. })) {
+                    if fit
+                        .warnings()
+                        .iter()
+                        .any(|w| matches!(w, Warning::CovarianceAdjusted { .. }))
+                    {
                         // pyfixest leaves a negative eigenvalue as it is; the repaired matrix must be near it.
                         let theirs = numbers(theirs);
                         let k = at.len();
                         let matrix = nalgebra::DMatrix::from_row_slice(k, k, &theirs);
-                        assert!(matrix.symmetric_eigenvalues().min() < 0.0, "{name} {kind} {variant}");
-                        agree(&format!("{name} {kind} {variant}"), &covariance_of(&fit, &at), &theirs, 0.01);
+                        assert!(
+                            matrix.symmetric_eigenvalues().min() < 0.0,
+                            "{name} {kind} {variant}"
+                        );
+                        agree(
+                            &format!("{name} {kind} {variant}"),
+                            &covariance_of(&fit, &at),
+                            &theirs,
+                            0.01,
+                        );
                         continue;
                     }
                     agree_covariance(&format!("{name} {kind} {variant}"), &fit, &at, theirs, 2e-9);
@@ -239,32 +217,67 @@ fn cr2_and_satterthwaite_as_in_clubsandwich() {
         let cluster = want["cluster"].as_str().unwrap();
         let fit = ols.fit(&frame).unwrap();
         let (at, estimates) = pick(&fit, &names(want));
-        agree(&format!("{name} estimates"), &estimates, &numbers(&want["estimates"]), 1e-9);
+        agree(
+            &format!("{name} estimates"),
+            &estimates,
+            &numbers(&want["estimates"]),
+            1e-9,
+        );
         let cr0 = Covariance::cluster(cluster).small_sample(SmallSample::none());
         let cr1 = Covariance::cluster(cluster).small_sample(SmallSample::clusters_only());
-        for (key, kind) in [("CR0", cr0), ("CR1", cr1), ("CR2", Covariance::cr2(cluster))] {
+        for (key, kind) in [
+            ("CR0", cr0),
+            ("CR1", cr1),
+            ("CR2", Covariance::cr2(cluster)),
+        ] {
             if key == "CR2" && want["weights"].is_string() {
                 // With weights the matrix A_g is not unique: ours is the root in the transformed model, as a test below shows;
                 // clubSandwich takes a symmetric root in the untransformed one. Both are unbiased under the working model.
                 continue;
             }
             let fit = fit.with_covariance(kind).unwrap();
-            agree_covariance(&format!("{name} {key}"), &fit, &at, &want["covariance"][key], 1e-8);
+            agree_covariance(
+                &format!("{name} {key}"),
+                &fit,
+                &at,
+                &want["covariance"][key],
+                1e-8,
+            );
             if key != "CR2" {
                 continue;
             }
             let want_df = &want["satterthwaite"]["CR2"]["df"];
             if !want_df.is_null() {
-                let df: Vec<f64> = at.iter().map(|i| fit.estimate_at(*i).degrees_of_freedom).collect();
+                let df: Vec<f64> = at
+                    .iter()
+                    .map(|i| fit.estimate_at(*i).degrees_of_freedom)
+                    .collect();
                 agree(&format!("{name} df"), &df, &numbers(want_df), 1e-7);
                 let p: Vec<f64> = at.iter().map(|i| fit.estimate_at(*i).p_value()).collect();
-                agree(&format!("{name} p"), &p, &numbers(&want["satterthwaite"]["CR2"]["p"]), 1e-7);
+                agree(
+                    &format!("{name} p"),
+                    &p,
+                    &numbers(&want["satterthwaite"]["CR2"]["p"]),
+                    1e-7,
+                );
             }
             for (test, htz) in want["htz"].as_object().into_iter().flatten() {
-                let rows: Vec<Vec<f64>> = htz["matrix"].as_array().unwrap().iter().map(numbers).collect();
+                let rows: Vec<Vec<f64>> = htz["matrix"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(numbers)
+                    .collect();
                 let r = nalgebra::DMatrix::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j]);
-                let result = fit.wald_matrix(test, &r, &nalgebra::DVector::zeros(rows.len())).unwrap();
-                agree(&format!("{name} HTZ {test}"), &[result.p_value], &[htz["p"].as_f64().unwrap()], 1e-6);
+                let result = fit
+                    .wald_matrix(test, &r, &nalgebra::DVector::zeros(rows.len()))
+                    .unwrap();
+                agree(
+                    &format!("{name} HTZ {test}"),
+                    &[result.p_value],
+                    &[htz["p"].as_f64().unwrap()],
+                    1e-6,
+                );
             }
         }
     }
@@ -275,13 +288,29 @@ fn autocorrelation_robust_as_in_sandwich_and_plm() {
     let all = fixture("hac_r");
     let values = &all["values"];
     let series = prepared(&values["series"]);
-    let fit = Ols::new(values["series"]["formula"].as_str().unwrap()).fit(&series).unwrap();
+    let fit = Ols::new(values["series"]["formula"].as_str().unwrap())
+        .fit(&series)
+        .unwrap();
     let (at, _) = pick(&fit, &names(&values["series"]));
     let newey_west = Covariance::newey_west("time").lags(4);
-    let plain = fit.with_covariance(newey_west.clone().small_sample(SmallSample::none())).unwrap();
-    agree_covariance("Newey–West", &plain, &at, &values["series"]["newey_west_lag4"], 1e-9);
+    let plain = fit
+        .with_covariance(newey_west.clone().small_sample(SmallSample::none()))
+        .unwrap();
+    agree_covariance(
+        "Newey–West",
+        &plain,
+        &at,
+        &values["series"]["newey_west_lag4"],
+        1e-9,
+    );
     let adjusted = fit.with_covariance(newey_west).unwrap();
-    agree_covariance("Newey–West, adjusted", &adjusted, &at, &values["series"]["newey_west_lag4_adjusted"], 1e-9);
+    agree_covariance(
+        "Newey–West, adjusted",
+        &adjusted,
+        &at,
+        &values["series"]["newey_west_lag4_adjusted"],
+        1e-9,
+    );
     for name in ["pooled", "within", "two_way", "pooled_unbalanced"] {
         let want = &values[name];
         let mut frame = data("tests/reference/panel_shocks.csv");
@@ -292,13 +321,28 @@ fn autocorrelation_robust_as_in_sandwich_and_plm() {
             }
             frame = filter(&frame, &keep);
         }
-        let fit = Ols::new(want["formula"].as_str().unwrap()).fit(&frame).unwrap();
+        let fit = Ols::new(want["formula"].as_str().unwrap())
+            .fit(&frame)
+            .unwrap();
         let (at, estimates) = pick(&fit, &names(want));
-        agree(&format!("{name} estimates"), &estimates, &numbers(&want["estimates"]), 1e-9);
+        agree(
+            &format!("{name} estimates"),
+            &estimates,
+            &numbers(&want["estimates"]),
+            1e-9,
+        );
         for lags in [0, 2, 4] {
-            let kind = Covariance::driscoll_kraay("time").lags(lags).small_sample(SmallSample::none());
+            let kind = Covariance::driscoll_kraay("time")
+                .lags(lags)
+                .small_sample(SmallSample::none());
             let fit = fit.with_covariance(kind).unwrap();
-            agree_covariance(&format!("{name} lag {lags}"), &fit, &at, &want[format!("lag{lags}")], 1e-9);
+            agree_covariance(
+                &format!("{name} lag {lags}"),
+                &fit,
+                &at,
+                &want[format!("lag{lags}")],
+                1e-9,
+            );
         }
     }
 }
@@ -306,9 +350,21 @@ fn autocorrelation_robust_as_in_sandwich_and_plm() {
 #[test]
 fn weighted_cr2_is_cr2_of_the_transformed_model() {
     let frame = data("tests/reference/small_clusters.csv");
-    let root: Vec<f64> = frame.real("weight").unwrap().iter().map(|w| w.sqrt()).collect();
+    let root: Vec<f64> = frame
+        .real("weight")
+        .unwrap()
+        .iter()
+        .map(|w| w.sqrt())
+        .collect();
     let times = |name: &str| -> Vec<f64> {
-        frame.numeric(name).unwrap().values().iter().zip(&root).map(|(v, r)| v * r).collect()
+        frame
+            .numeric(name)
+            .unwrap()
+            .values()
+            .iter()
+            .zip(&root)
+            .map(|(v, r)| v * r)
+            .collect()
     };
     let (y, treat, x) = (times("y"), times("treat"), times("x"));
     let transformed = filter(&frame, &vec![true; frame.rows()])
@@ -320,9 +376,21 @@ fn weighted_cr2_is_cr2_of_the_transformed_model() {
         .unwrap()
         .with("one", root)
         .unwrap();
-    let weighted = Ols::new("y ~ treat + x").weights("weight").covariance(Covariance::cr2("shop")).fit(&frame).unwrap();
-    let plain = Ols::new("ty ~ 0 + one + tt + tx").covariance(Covariance::cr2("shop")).fit(&transformed).unwrap();
-    agree("weighted CR2", weighted.covariance().as_slice(), plain.covariance().as_slice(), 1e-10);
+    let weighted = Ols::new("y ~ treat + x")
+        .weights("weight")
+        .covariance(Covariance::cr2("shop"))
+        .fit(&frame)
+        .unwrap();
+    let plain = Ols::new("ty ~ 0 + one + tt + tx")
+        .covariance(Covariance::cr2("shop"))
+        .fit(&transformed)
+        .unwrap();
+    agree(
+        "weighted CR2",
+        weighted.covariance().as_slice(),
+        plain.covariance().as_slice(),
+        1e-10,
+    );
     for (a, b) in weighted.coefficients().iter().zip(plain.coefficients()) {
         assert!((a.degrees_of_freedom / b.degrees_of_freedom - 1.0).abs() < 1e-9);
     }

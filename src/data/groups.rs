@@ -23,7 +23,11 @@ impl Groups {
             map[*code as usize] = 0;
         }
         let mut levels = Vec::new();
-        for (slot, level) in map.iter_mut().zip(self.levels.iter()).filter(|(slot, _)| **slot == 0) {
+        for (slot, level) in map
+            .iter_mut()
+            .zip(self.levels.iter())
+            .filter(|(slot, _)| **slot == 0)
+        {
             *slot = levels.len() as u32;
             levels.push(level.clone());
         }
@@ -57,7 +61,13 @@ impl Groups {
                 (a, b) => u64::from(a) * width + u64::from(b),
             })
             .collect();
-        let level = |key: u64| format!("{}_{}", self.levels[(key / width) as usize], other.levels[(key % width) as usize]);
+        let level = |key: u64| {
+            format!(
+                "{}_{}",
+                self.levels[(key / width) as usize],
+                other.levels[(key % width) as usize]
+            )
+        };
         let cells = self.count() as u64 * width;
         let mut levels = Vec::new();
         let codes: Vec<u32> = if cells <= TABLE_PER_ROW * keys.len() as u64 {
@@ -69,13 +79,17 @@ impl Groups {
                 *slot = levels.len() as u32;
                 levels.push(level(key as u64));
             }
-            keys.iter().map(|key| table.get(*key as usize).copied().unwrap_or(MISSING)).collect()
+            keys.iter()
+                .map(|key| table.get(*key as usize).copied().unwrap_or(MISSING))
+                .collect()
         } else {
             let mut sorted: Vec<u64> = keys.iter().copied().filter(|k| *k != NONE).collect();
             sorted.sort_unstable();
             sorted.dedup();
             levels.extend(sorted.iter().map(|key| level(*key)));
-            keys.iter().map(|key| sorted.binary_search(key).map_or(MISSING, |i| i as u32)).collect()
+            keys.iter()
+                .map(|key| sorted.binary_search(key).map_or(MISSING, |i| i as u32))
+                .collect()
         };
         Self {
             name: format!("{}^{}", self.name, other.name),

@@ -23,17 +23,30 @@ use crate::numeric::special::student_t;
 ///
 /// # References
 /// Fieller, E. C. (1954). Some problems in interval estimation. *JRSS B* 16(2), 175–185.
-pub fn fieller(fit: &impl Inference, numerator: &str, denominator: &str, level: f64) -> Result<ConfidenceSet> {
+pub fn fieller(
+    fit: &impl Inference,
+    numerator: &str,
+    denominator: &str,
+    level: f64,
+) -> Result<ConfidenceSet> {
     check_level(level)?;
     let (n, d) = (fit.position(numerator)?, fit.position(denominator)?);
     if n == d {
-        return Err(Error::invalid_option("denominator", denominator, "another coefficient than the numerator"));
+        return Err(Error::invalid_option(
+            "denominator",
+            denominator,
+            "another coefficient than the numerator",
+        ));
     }
     let (b, v) = (fit.estimates(), fit.covariance());
     let mut contrast = nalgebra::DVector::zeros(b.len());
     contrast[n] = 1.0;
     contrast[d] = -b[n] / b[d];
-    let df = if contrast[d].is_finite() { fit.degrees_of_freedom(&contrast) } else { f64::INFINITY };
+    let df = if contrast[d].is_finite() {
+        fit.degrees_of_freedom(&contrast)
+    } else {
+        f64::INFINITY
+    };
     let t = student_t::quantile(0.5 + level / 2.0, df);
     let t2 = t * t;
     // a ρ² − 2 h ρ + c ≤ 0
@@ -54,23 +67,55 @@ pub(crate) fn quadratic_set(a: f64, h: f64, c: f64) -> Vec<Segment> {
     if a.abs() <= f64::EPSILON * h.abs().max(c.abs()) {
         // Linear: −2 h x + c ≤ 0.
         return match (h > 0.0, h < 0.0) {
-            (true, _) => vec![Segment { lower: c / (2.0 * h), upper: above }],
-            (_, true) => vec![Segment { lower: below, upper: c / (2.0 * h) }],
-            _ if c <= 0.0 => vec![Segment { lower: below, upper: above }],
+            (true, _) => vec![Segment {
+                lower: c / (2.0 * h),
+                upper: above,
+            }],
+            (_, true) => vec![Segment {
+                lower: below,
+                upper: c / (2.0 * h),
+            }],
+            _ if c <= 0.0 => vec![Segment {
+                lower: below,
+                upper: above,
+            }],
             _ => vec![],
         };
     }
     if discriminant < 0.0 {
-        return if a > 0.0 { vec![] } else { vec![Segment { lower: below, upper: above }] };
+        return if a > 0.0 {
+            vec![]
+        } else {
+            vec![Segment {
+                lower: below,
+                upper: above,
+            }]
+        };
     }
     // The root of larger magnitude first, the other from the product of the roots, so that neither cancels.
     let q = h + h.signum() * discriminant.sqrt();
-    let (x, y) = if q.abs() > 0.0 { (q / a, c / q) } else { (0.0, 0.0) };
+    let (x, y) = if q.abs() > 0.0 {
+        (q / a, c / q)
+    } else {
+        (0.0, 0.0)
+    };
     let (low, high) = (x.min(y), x.max(y));
     if a > 0.0 {
-        vec![Segment { lower: low, upper: high }]
+        vec![Segment {
+            lower: low,
+            upper: high,
+        }]
     } else {
-        vec![Segment { lower: below, upper: low }, Segment { lower: high, upper: above }]
+        vec![
+            Segment {
+                lower: below,
+                upper: low,
+            },
+            Segment {
+                lower: high,
+                upper: above,
+            },
+        ]
     }
 }
 
@@ -80,11 +125,22 @@ mod tests {
 
     #[test]
     fn the_four_shapes() {
-        let ends = |a, h, c| -> Vec<(f64, f64)> { quadratic_set(a, h, c).iter().map(|s| (s.lower, s.upper)).collect() };
+        let ends = |a, h, c| -> Vec<(f64, f64)> {
+            quadratic_set(a, h, c)
+                .iter()
+                .map(|s| (s.lower, s.upper))
+                .collect()
+        };
         assert_eq!(ends(1.0, 1.5, 2.0), vec![(1.0, 2.0)]);
-        assert_eq!(ends(-1.0, -1.5, -2.0), vec![(f64::NEG_INFINITY, 1.0), (2.0, f64::INFINITY)]);
+        assert_eq!(
+            ends(-1.0, -1.5, -2.0),
+            vec![(f64::NEG_INFINITY, 1.0), (2.0, f64::INFINITY)]
+        );
         assert_eq!(ends(1.0, 0.0, 1.0), vec![]);
-        assert_eq!(ends(-1.0, 0.0, -1.0), vec![(f64::NEG_INFINITY, f64::INFINITY)]);
+        assert_eq!(
+            ends(-1.0, 0.0, -1.0),
+            vec![(f64::NEG_INFINITY, f64::INFINITY)]
+        );
         assert_eq!(ends(0.0, 1.0, 4.0), vec![(2.0, f64::INFINITY)]);
         assert_eq!(ends(0.0, -1.0, 4.0), vec![(f64::NEG_INFINITY, -2.0)]);
     }

@@ -73,14 +73,18 @@ impl Reader<'_> {
             if self.take("*") {
                 let (f, n) = self.atom()?;
                 if name.is_some() && n.is_some() {
-                    return Err(self.error("a product of coefficients is not linear; use `nonlinear`"));
+                    return Err(
+                        self.error("a product of coefficients is not linear; use `nonlinear`")
+                    );
                 }
                 factor *= f;
                 name = name.or(n);
             } else if self.take("/") {
                 let (f, n) = self.atom()?;
                 if n.is_some() {
-                    return Err(self.error("a ratio of coefficients is not linear; use `nonlinear`"));
+                    return Err(
+                        self.error("a ratio of coefficients is not linear; use `nonlinear`")
+                    );
                 }
                 factor /= f;
             } else {
@@ -97,7 +101,11 @@ impl Reader<'_> {
                 return Err(self.error("a backtick is not closed"));
             };
             let name = &quoted[..end];
-            let index = self.names.iter().position(|n| n == name).ok_or_else(|| self.unknown(name))?;
+            let index = self
+                .names
+                .iter()
+                .position(|n| n == name)
+                .ok_or_else(|| self.unknown(name))?;
             self.rest = &quoted[end + 1..];
             return Ok((1.0, Some(index)));
         }
@@ -105,7 +113,9 @@ impl Reader<'_> {
             .names
             .iter()
             .enumerate()
-            .filter(|(_, n)| self.rest.starts_with(n.as_str()) && ends_word(n, &self.rest[n.len()..]))
+            .filter(|(_, n)| {
+                self.rest.starts_with(n.as_str()) && ends_word(n, &self.rest[n.len()..])
+            })
             .max_by_key(|(_, n)| n.len());
         if let Some((index, name)) = longest {
             self.rest = &self.rest[name.len()..];
@@ -116,11 +126,20 @@ impl Reader<'_> {
 
     /// A number with optional exponent.
     fn number(&mut self) -> Result<(f64, Option<usize>)> {
-        let ends: Vec<usize> = self.rest.char_indices().map(|(i, c)| i + c.len_utf8()).collect();
+        let ends: Vec<usize> = self
+            .rest
+            .char_indices()
+            .map(|(i, c)| i + c.len_utf8())
+            .collect();
         let longest = ends.iter().rev().find_map(|end| {
             let piece = &self.rest[..*end];
-            let plain = piece.starts_with(|c: char| c.is_ascii_digit() || c == '.') && !piece.ends_with(char::is_whitespace);
-            piece.parse::<f64>().ok().filter(|v| plain && v.is_finite()).map(|v| (v, *end))
+            let plain = piece.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+                && !piece.ends_with(char::is_whitespace);
+            piece
+                .parse::<f64>()
+                .ok()
+                .filter(|v| plain && v.is_finite())
+                .map(|v| (v, *end))
         });
         if let Some((value, end)) = longest {
             self.rest = &self.rest[end..];
@@ -185,7 +204,10 @@ mod tests {
     use super::*;
 
     fn names() -> Vec<String> {
-        ["(Intercept)", "x1", "x10", "x1:x2", "C(k)[2]"].iter().map(|s| (*s).to_owned()).collect()
+        ["(Intercept)", "x1", "x10", "x1:x2", "C(k)[2]"]
+            .iter()
+            .map(|s| (*s).to_owned())
+            .collect()
     }
 
     #[test]
@@ -201,10 +223,23 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "x1 =", "x1 = x1", "x1 * x10", "x3", "x1 ~ 0", "`x1", "1 = 1", "x1/x10", "x1 = 0 = 0"] {
+        for text in [
+            "",
+            "x1 =",
+            "x1 = x1",
+            "x1 * x10",
+            "x3",
+            "x1 ~ 0",
+            "`x1",
+            "1 = 1",
+            "x1/x10",
+            "x1 = 0 = 0",
+        ] {
             assert!(parse(text, &names()).is_err(), "{text}");
         }
-        assert!(matches!(parse("y1", &names()), Err(Error::UnknownCoefficient { nearest: Some(n), .. }) if n == "x1"));
+        assert!(
+            matches!(parse("y1", &names()), Err(Error::UnknownCoefficient { nearest: Some(n), .. }) if n == "x1")
+        );
     }
 
     proptest::proptest! {

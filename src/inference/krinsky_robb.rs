@@ -81,12 +81,19 @@ impl KrinskyRobb {
         const FEWEST: usize = 100;
         check_level(level)?;
         if self.draws < FEWEST {
-            return Err(Error::invalid_option("draws", self.draws, format!("at least {FEWEST}")));
+            return Err(Error::invalid_option(
+                "draws",
+                self.draws,
+                format!("at least {FEWEST}"),
+            ));
         }
         let seed = self.seed.ok_or_else(|| Error::SeedRequired {
             what: "Krinsky–Robb".to_owned(),
         })?;
-        let positions = of.iter().map(|n| fit.position(n)).collect::<Result<Vec<_>>>()?;
+        let positions = of
+            .iter()
+            .map(|n| fit.position(n))
+            .collect::<Result<Vec<_>>>()?;
         let center: Vec<f64> = positions.iter().map(|&i| fit.estimates()[i]).collect();
         let variance = crate::numeric::linalg::block(fit.covariance(), &positions, &positions);
         let root = spectral(&variance, |v| v.max(0.0).sqrt());
@@ -97,9 +104,14 @@ impl KrinskyRobb {
             chunks[i]
                 .clone()
                 .map(|_| {
-                    let z = DVector::from_fn(center.len(), |_, _| StandardNormal.sample(&mut random));
+                    let z =
+                        DVector::from_fn(center.len(), |_, _| StandardNormal.sample(&mut random));
                     let shift = &root * z;
-                    let draw: Vec<f64> = center.iter().zip(shift.iter()).map(|(c, s)| c + s).collect();
+                    let draw: Vec<f64> = center
+                        .iter()
+                        .zip(shift.iter())
+                        .map(|(c, s)| c + s)
+                        .collect();
                     function(&draw)
                 })
                 .collect::<Vec<f64>>()

@@ -7,9 +7,11 @@ mod krinsky_robb;
 mod records;
 mod verbs;
 
-pub use covariance::{ClusterDf, Covariance, FixedEffectCount, SmallSample, ResidualDf};
+pub use covariance::{ClusterDf, Covariance, FixedEffectCount, ResidualDf, SmallSample};
 pub use fieller::fieller;
+pub(crate) use fieller::quadratic_set;
 pub use krinsky_robb::KrinskyRobb;
+pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;
 pub(crate) use verbs::{coefficient_table, wald_statistic};

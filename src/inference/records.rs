@@ -112,7 +112,11 @@ impl ConfidenceSet {
 
     /// Whether the set is non-empty and has finite ends.
     pub fn is_bounded(&self) -> bool {
-        !self.is_empty() && self.segments.iter().all(|s| s.lower.is_finite() && s.upper.is_finite())
+        !self.is_empty()
+            && self
+                .segments
+                .iter()
+                .all(|s| s.lower.is_finite() && s.upper.is_finite())
     }
 
     /// Whether the set is the whole line: the data say nothing.
@@ -124,7 +128,9 @@ impl ConfidenceSet {
 
     /// Whether `value` lies in the set.
     pub fn contains(&self, value: f64) -> bool {
-        self.segments.iter().any(|s| s.lower <= value && value <= s.upper)
+        self.segments
+            .iter()
+            .any(|s| s.lower <= value && value <= s.upper)
     }
 }
 
@@ -251,5 +257,9 @@ pub(crate) fn check_level(level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {
         return Ok(());
     }
-    Err(Error::invalid_option("level", level, "between 0 and 1, e.g. 0.95"))
+    Err(Error::invalid_option(
+        "level",
+        level,
+        "between 0 and 1, e.g. 0.95",
+    ))
 }

@@ -3,8 +3,8 @@
 use super::hypothesis::{self, unknown_coefficient};
 use super::records::{ConfidenceSet, Distribution, Estimate, Interval, TestResult};
 use crate::error::{Error, Result};
-use crate::numeric::linalg::{Cholesky, quadratic_form};
 use crate::numeric::derivative::gradient;
+use crate::numeric::linalg::{Cholesky, quadratic_form};
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 
@@ -68,7 +68,9 @@ pub trait Inference {
 
     /// All coefficients.
     fn coefficients(&self) -> Vec<Estimate> {
-        (0..self.names().len()).map(|i| self.estimate_at(i)).collect()
+        (0..self.names().len())
+            .map(|i| self.estimate_at(i))
+            .collect()
     }
 
     /// The coefficient at a position (which must exist).
@@ -101,7 +103,10 @@ pub trait Inference {
     /// # Errors
     /// [`Error::InvalidOption`] for a level outside (0, 1).
     fn confidence_interval(&self, level: f64) -> Result<Vec<Interval>> {
-        self.coefficients().iter().map(|c| c.confidence_interval(level)).collect()
+        self.coefficients()
+            .iter()
+            .map(|c| c.confidence_interval(level))
+            .collect()
     }
 
     /// A linear combination `c'β − value`, written as text: `"x1 - 2*x2"` or `"x1 + x2 = 1"` (then the estimate is the
@@ -114,7 +119,9 @@ pub trait Inference {
         Ok(Estimate {
             name: combination.to_owned(),
             estimate: h.weights.dot(self.estimates()) - h.value,
-            std_error: quadratic_form(self.covariance(), &h.weights).max(0.0).sqrt(),
+            std_error: quadratic_form(self.covariance(), &h.weights)
+                .max(0.0)
+                .sqrt(),
             degrees_of_freedom: self.degrees_of_freedom(&h.weights),
         })
     }
@@ -129,7 +136,9 @@ pub trait Inference {
             .iter()
             .map(|text| hypothesis::parse(text, self.names()))
             .collect::<Result<Vec<_>>>()?;
-        let r = DMatrix::from_fn(parsed.len(), self.names().len(), |i, j| parsed[i].weights[j]);
+        let r = DMatrix::from_fn(parsed.len(), self.names().len(), |i, j| {
+            parsed[i].weights[j]
+        });
         let value = DVector::from_iterator(parsed.len(), parsed.iter().map(|h| h.value));
         self.wald_matrix(&restrictions.join(", "), &r, &value)
     }
@@ -139,7 +148,12 @@ pub trait Inference {
     /// # Errors
     /// [`Error::InvalidOption`] when there is no restriction or the shapes do not fit; [`Error::Matrix`] when the
     /// restrictions are redundant.
-    fn wald_matrix(&self, name: &str, r: &DMatrix<f64>, value: &DVector<f64>) -> Result<TestResult> {
+    fn wald_matrix(
+        &self,
+        name: &str,
+        r: &DMatrix<f64>,
+        value: &DVector<f64>,
+    ) -> Result<TestResult> {
         let (statistic, q) = wald_statistic(self.estimates(), self.covariance(), r, value)?;
         let df = (0..q)
             .map(|i| self.degrees_of_freedom(&r.row(i).transpose()))
@@ -160,11 +174,19 @@ pub trait Inference {
     ///
     /// # Errors
     /// [`Error::UnknownCoefficient`]; [`Error::NotFinite`] when the function or its gradient is not finite at the estimates.
-    fn nonlinear(&self, name: &str, of: &[&str], function: impl Fn(&[f64]) -> f64) -> Result<Estimate>
+    fn nonlinear(
+        &self,
+        name: &str,
+        of: &[&str],
+        function: impl Fn(&[f64]) -> f64,
+    ) -> Result<Estimate>
     where
         Self: Sized,
     {
-        let positions = of.iter().map(|n| self.position(n)).collect::<Result<Vec<_>>>()?;
+        let positions = of
+            .iter()
+            .map(|n| self.position(n))
+            .collect::<Result<Vec<_>>>()?;
         let at: Vec<f64> = positions.iter().map(|&i| self.estimates()[i]).collect();
         let estimate = function(&at);
         let not_finite = || Error::NotFinite {
@@ -219,7 +241,8 @@ pub trait Inference {
 /// One row a coefficient: estimate, standard error, t, p, 95 % interval.
 pub(crate) fn coefficient_table<F: Inference + ?Sized>(fit: &F) -> Table {
     const LEVEL: f64 = 0.95;
-    let mut table = Table::new("").columns(["", "Estimate", "Std. error", "t", "p", "95 % from", "to"]);
+    let mut table =
+        Table::new("").columns(["", "Estimate", "Std. error", "t", "p", "95 % from", "to"]);
     for c in fit.coefficients() {
         let (lower, upper) = match c.confidence_interval(LEVEL) {
             Ok(interval) => (interval.lower, interval.upper),
@@ -252,7 +275,10 @@ pub(crate) fn wald_statistic(
         return Err(Error::invalid_option(
             "restrictions",
             format!("{} × {}", r.nrows(), r.ncols()),
-            format!("at least one row of {} numbers, with one right-hand side each", estimates.len()),
+            format!(
+                "at least one row of {} numbers, with one right-hand side each",
+                estimates.len()
+            ),
         ));
     }
     let gap = r * estimates - value;

@@ -143,7 +143,9 @@ impl Cholesky {
 
     /// The lower triangular factor `F` with `F F' = A` of the kept block.
     pub fn root(&self) -> DMatrix<f64> {
-        DMatrix::from_fn(self.rank(), self.rank(), |i, j| self.scale[i] * self.lower[(i, j)])
+        DMatrix::from_fn(self.rank(), self.rank(), |i, j| {
+            self.scale[i] * self.lower[(i, j)]
+        })
     }
 
     /// The factor `R` with `R R' = A⁻¹` of the kept block (upper triangular), so that rows `x'R` are whitened.

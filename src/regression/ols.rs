@@ -115,7 +115,13 @@ impl Ols {
     /// # Errors
     /// See [`Ols`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<OlsFit> {
-        let mut prepared = prepare(&self.formula, self.weights.as_ref(), frame, !self.keep_singletons, progress)?;
+        let mut prepared = prepare(
+            &self.formula,
+            self.weights.as_ref(),
+            frame,
+            !self.keep_singletons,
+            progress,
+        )?;
         if !prepared.endogenous.is_empty() {
             return Err(Error::invalid_option(
                 "formula",
@@ -131,7 +137,8 @@ impl Ols {
             prepared.intercept || !prepared.effects.is_empty(),
             rows.rss,
             prepared.tss,
-            (!prepared.effects.is_empty()).then(|| prepared.gram[(prepared.outcome, prepared.outcome)]),
+            (!prepared.effects.is_empty())
+                .then(|| prepared.gram[(prepared.outcome, prepared.outcome)]),
             prepared.log_weights,
         );
         let (names, map) = prepared.names_and_map(&regressors);
@@ -139,7 +146,9 @@ impl Ols {
         if prepared.intercept {
             working[0] = prepared.center[prepared.outcome];
         }
-        working.rows_mut(names.len() - slopes.len(), slopes.len()).copy_from(&slopes);
+        working
+            .rows_mut(names.len() - slopes.len(), slopes.len())
+            .copy_from(&slopes);
         let estimates = &map * working;
         let parts = Parts {
             rows,
@@ -172,7 +181,10 @@ fn solve(prepared: &mut Prepared) -> Result<(Vec<usize>, LinearRows, DVector<f64
     prepared.warn_collinear(&dropped);
     prepared.require_rows(regressors.len())?;
     let y = prepared.outcome;
-    let right = DVector::from_iterator(regressors.len(), regressors.iter().map(|j| prepared.gram[(*j, y)]));
+    let right = DVector::from_iterator(
+        regressors.len(),
+        regressors.iter().map(|j| prepared.gram[(*j, y)]),
+    );
     let slopes = factor.solve_vector(&right);
     let inverse = factor.inverse();
     let total = prepared.gram[(y, y)];
@@ -192,7 +204,8 @@ fn solve(prepared: &mut Prepared) -> Result<(Vec<usize>, LinearRows, DVector<f64
     let slopes = polish(&mut rows, slopes, &inverse, factor.smallest_pivot(), total);
     if rows.rss <= f64::EPSILON * total {
         prepared.warnings.push(Warning::Note {
-            message: "the fit is perfect: residuals are zero and standard errors mean nothing".to_owned(),
+            message: "the fit is perfect: residuals are zero and standard errors mean nothing"
+                .to_owned(),
         });
     }
     Ok((regressors, rows, slopes))
@@ -217,7 +230,13 @@ pub(super) fn with_intercept(inverse: &DMatrix<f64>, prepared: &Prepared) -> DMa
 
 /// Iterative refinement: the score at the estimates, computed from residuals row by row, shows the rounding error of the
 /// normal equations, which one more solve takes away. Skipped when the cross-product is good to the last digits.
-fn polish(rows: &mut LinearRows, mut slopes: DVector<f64>, inverse: &DMatrix<f64>, pivot: f64, total: f64) -> DVector<f64> {
+fn polish(
+    rows: &mut LinearRows,
+    mut slopes: DVector<f64>,
+    inverse: &DMatrix<f64>,
+    pivot: f64,
+    total: f64,
+) -> DVector<f64> {
     if pivot > SAFE_PIVOT && rows.rss > SAFE_RESIDUAL_SHARE * total {
         return slopes;
     }
@@ -225,7 +244,10 @@ fn polish(rows: &mut LinearRows, mut slopes: DVector<f64>, inverse: &DMatrix<f64
         let (score, rss) = rows.score();
         rows.rss = rss;
         let step = inverse * score.rows(score.len() - slopes.len(), slopes.len());
-        let gain = step.iter().zip(slopes.iter()).any(|(s, b)| s.abs() > f64::EPSILON * b.abs());
+        let gain = step
+            .iter()
+            .zip(slopes.iter())
+            .any(|(s, b)| s.abs() > f64::EPSILON * b.abs());
         if !gain {
             break;
         }

@@ -36,10 +36,18 @@ pub(super) fn meat(
     let mut total = DMatrix::zeros(k, k);
     // Inclusion–exclusion over the non-empty subsets of the columns (Cameron, Gelbach & Miller 2011, eq. 2.13).
     for subset in 1_usize..1 << clusters.len() {
-        let mut members = (0..clusters.len()).filter(|i| subset >> i & 1 == 1).map(|i| &clusters[i]);
-        let Some(first) = members.next() else { continue };
+        let mut members = (0..clusters.len())
+            .filter(|i| subset >> i & 1 == 1)
+            .map(|i| &clusters[i]);
+        let Some(first) = members.next() else {
+            continue;
+        };
         let groups = members.fold(first.clone(), |all, next| all.pair(next));
-        let sign = if subset.count_ones() % 2 == 1 { 1.0 } else { -1.0 };
+        let sign = if subset.count_ones() % 2 == 1 {
+            1.0
+        } else {
+            -1.0
+        };
         let count = match small_sample.cluster_df {
             ClusterDf::Min => fewest,
             ClusterDf::Conventional => groups.count(),
@@ -49,7 +57,9 @@ pub(super) fn meat(
     }
     let df = match small_sample.residual_df {
         ResidualDf::Min => (fewest - 1) as f64,
-        ResidualDf::Conventional => counts.observations - small_sample.parameters(counts, k, clusters),
+        ResidualDf::Conventional => {
+            counts.observations - small_sample.parameters(counts, k, clusters)
+        }
     };
     Ok((total, df))
 }

@@ -29,13 +29,23 @@ pub(crate) struct BiasReduced {
 }
 
 /// Makes one pass over the rows.
-pub(super) fn reduce(source: &dyn ScoreRows, groups: &Groups, counts: &Counts<'_>) -> Result<BiasReduced> {
+pub(super) fn reduce(
+    source: &dyn ScoreRows,
+    groups: &Groups,
+    counts: &Counts<'_>,
+) -> Result<BiasReduced> {
     let k = source.parameters();
     if let Some(effect) = counts.effects.iter().find(|e| !is_nested(e, groups)) {
         return Err(Error::invalid_option(
             "covariance",
-            format!("CR2 clustered by {} with the effect {} absorbed", groups.name, effect.name),
-            format!("used with absorbed effects nested in the clusters; write the effect as C({}) instead", effect.name),
+            format!(
+                "CR2 clustered by {} with the effect {} absorbed",
+                groups.name, effect.name
+            ),
+            format!(
+                "used with absorbed effects nested in the clusters; write the effect as C({}) instead",
+                effect.name
+            ),
         ));
     }
     if groups.count() * k * k * 3 * 8 > MOST_BYTES {
@@ -52,7 +62,13 @@ pub(super) fn reduce(source: &dyn ScoreRows, groups: &Groups, counts: &Counts<'_
     for g in 0..groups.count() {
         let gram = unpack(&grams[g * packed_len(k)..(g + 1) * packed_len(k)], k);
         let eigen = SymmetricEigen::new(linalg::sandwich(&gram, &root));
-        let left = eigen.eigenvalues.map(|l| if 1.0 - l > DETERMINED { 1.0 / (1.0 - l) } else { 0.0 });
+        let left = eigen.eigenvalues.map(|l| {
+            if 1.0 - l > DETERMINED {
+                1.0 / (1.0 - l)
+            } else {
+                0.0
+            }
+        });
         let build = |f: &dyn Fn(usize) -> f64| {
             let scaled = DMatrix::from_fn(k, k, |i, j| eigen.eigenvectors[(i, j)] * f(j));
             linalg::symmetrize(&(scaled * eigen.eigenvectors.transpose()))
@@ -106,10 +122,13 @@ impl BiasReduced {
     pub(crate) fn hotelling(&self, contrasts: &DMatrix<f64>) -> f64 {
         let q = contrasts.nrows();
         let a = self.root.transpose() * contrasts.transpose();
-        let expected = self.clusters.iter().fold(DMatrix::zeros(q, q), |sum, (half, full)| {
-            let w = half * &a;
-            sum + a.transpose() * full * &a - w.transpose() * w
-        });
+        let expected = self
+            .clusters
+            .iter()
+            .fold(DMatrix::zeros(q, q), |sum, (half, full)| {
+                let w = half * &a;
+                sum + a.transpose() * full * &a - w.transpose() * w
+            });
         let standard = linalg::spectral(&expected, |v| if v > 0.0 { 1.0 / v.sqrt() } else { 0.0 });
         let a = a * standard;
         let per_cluster: Vec<(DMatrix<f64>, DMatrix<f64>)> = self
@@ -137,7 +156,10 @@ impl BiasReduced {
 fn cluster_products(source: &dyn ScoreRows, groups: &Groups) -> (Vec<f64>, Vec<f64>) {
     let k = source.parameters();
     let size = packed_len(k);
-    let (mut grams, mut scores) = (vec![0.0; groups.count() * size], vec![0.0; groups.count() * k]);
+    let (mut grams, mut scores) = (
+        vec![0.0; groups.count() * size],
+        vec![0.0; groups.count() * k],
+    );
     let mut tile = Tile::new(k);
     let mut residual = [0.0; TILE];
     let mut row = vec![0.0; k];

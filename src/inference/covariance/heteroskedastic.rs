@@ -51,7 +51,11 @@ pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DM
                 }
                 for (e, h) in residual[..len].iter_mut().zip(&leverage) {
                     let left = 1.0 - h;
-                    *e = if left > FULL_LEVERAGE { *e / left.powf(power) } else { 0.0 };
+                    *e = if left > FULL_LEVERAGE {
+                        *e / left.powf(power)
+                    } else {
+                        0.0
+                    };
                 }
             }
             tile.scale_rows(&residual[..len]);

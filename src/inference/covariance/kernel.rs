@@ -36,14 +36,22 @@ pub(super) fn newey_west(
 ) -> Result<DMatrix<f64>> {
     let k = source.parameters();
     let lags = lags_or_rule(lags, time.count())?;
-    let key = |i: u32| (unit.map_or(0, |u| u.codes[i as usize]), time.codes[i as usize]);
+    let key = |i: u32| {
+        (
+            unit.map_or(0, |u| u.codes[i as usize]),
+            time.codes[i as usize],
+        )
+    };
     let mut order: Vec<u32> = (0..source.rows() as u32).collect();
     order.sort_by_key(|i| key(*i));
     if let Some(pair) = order.windows(2).find(|w| key(w[0]) == key(w[1])) {
         let level = &time.levels[key(pair[0]).1 as usize];
         return Err(Error::invalid_option(
             "covariance",
-            format!("Newey–West with `{}` = {level} on more than one row", time.name),
+            format!(
+                "Newey–West with `{}` = {level} on more than one row",
+                time.name
+            ),
             "given one row per period and unit: name the unit column with Covariance::newey_west_panel, or use Covariance::driscoll_kraay",
         ));
     }
@@ -72,14 +80,23 @@ pub(super) fn newey_west(
             if unit_then != unit_now || lag > lags {
                 break;
             }
-            add_lagged(&mut meat, score(now), score(now - back), bartlett(lag, lags));
+            add_lagged(
+                &mut meat,
+                score(now),
+                score(now - back),
+                bartlett(lag, lags),
+            );
         }
     }
     Ok(symmetrize(&meat))
 }
 
 /// Newey–West of the scores summed by period.
-pub(super) fn driscoll_kraay(source: &dyn ScoreRows, time: &Groups, lags: Option<usize>) -> Result<DMatrix<f64>> {
+pub(super) fn driscoll_kraay(
+    source: &dyn ScoreRows,
+    time: &Groups,
+    lags: Option<usize>,
+) -> Result<DMatrix<f64>> {
     let k = source.parameters();
     let lags = lags_or_rule(lags, time.count())?;
     let sums = group_scores(source, time);
@@ -87,7 +104,10 @@ pub(super) fn driscoll_kraay(source: &dyn ScoreRows, time: &Groups, lags: Option
     for now in 0..time.count() {
         for lag in 0..=lags.min(now) {
             let then = now - lag;
-            let (a, b) = (&sums[now * k..(now + 1) * k], &sums[then * k..(then + 1) * k]);
+            let (a, b) = (
+                &sums[now * k..(now + 1) * k],
+                &sums[then * k..(then + 1) * k],
+            );
             add_lagged(&mut meat, a, b, bartlett(lag, lags));
         }
     }

@@ -178,9 +178,11 @@ impl Covariance {
         match self {
             Self::Cluster { columns, .. } => columns.iter().map(String::as_str).collect(),
             Self::Cr2 { column } => vec![column],
-            Self::NeweyWest { time, unit, .. } => {
-                unit.iter().map(String::as_str).chain([time.as_str()]).collect()
-            }
+            Self::NeweyWest { time, unit, .. } => unit
+                .iter()
+                .map(String::as_str)
+                .chain([time.as_str()])
+                .collect(),
             Self::DriscollKraay { time, .. } => vec![time],
             _ => Vec::new(),
         }
@@ -246,6 +248,18 @@ pub(crate) struct Estimated {
     pub(crate) warnings: Vec<Warning>,
 }
 
+impl Estimated {
+    /// Denominator degrees of freedom of joint tests: those of t tests, or clusters less one under Satterthwaite.
+    pub(crate) fn fixed_df(&self, observations: f64) -> f64 {
+        match self.degrees {
+            Degrees::Fixed(df) => df,
+            Degrees::Satterthwaite(_) => {
+                self.clusters.first().map_or(observations, |c| c.1 as f64) - 1.0
+            }
+        }
+    }
+}
+
 /// Estimates the covariance of the working parameters of `source`, whose rows are `rows` of `frame`.
 pub(crate) fn estimate(
     covariance: &Covariance,
@@ -256,14 +270,22 @@ pub(crate) fn estimate(
 ) -> Result<Estimated> {
     let residual_df = counts.residual_df(source.parameters());
     let (matrix, degrees, clusters) = match covariance {
-        Covariance::Classical => (source.bread() * source.variance(residual_df), Degrees::Fixed(residual_df), vec![]),
+        Covariance::Classical => (
+            source.bread() * source.variance(residual_df),
+            Degrees::Fixed(residual_df),
+            vec![],
+        ),
         Covariance::Hc0 | Covariance::Hc1 | Covariance::Hc2 | Covariance::Hc3 => {
             let meat = heteroskedastic::meat(covariance, source)?;
             let factor = match covariance {
                 Covariance::Hc1 => counts.observations / residual_df,
                 _ => 1.0,
             };
-            (bread_meat(source, &meat) * factor, Degrees::Fixed(residual_df), vec![])
+            (
+                bread_meat(source, &meat) * factor,
+                Degrees::Fixed(residual_df),
+                vec![],
+            )
         }
         Covariance::Cluster {
             columns,
@@ -299,7 +321,11 @@ pub(crate) fn estimate(
             } else {
                 1.0
             };
-            (bread_meat(source, &meat) * factor, Degrees::Fixed(residual_df), vec![])
+            (
+                bread_meat(source, &meat) * factor,
+                Degrees::Fixed(residual_df),
+                vec![],
+            )
         }
         Covariance::DriscollKraay {
             time,
@@ -311,7 +337,11 @@ pub(crate) fn estimate(
             let meat = kernel::driscoll_kraay(source, &groups[0], *lags)?;
             let factor = small_sample.factor(counts, source.parameters(), &groups, periods);
             let df = (periods - 1) as f64;
-            (bread_meat(source, &meat) * factor, Degrees::Fixed(df), vec![(time.clone(), periods)])
+            (
+                bread_meat(source, &meat) * factor,
+                Degrees::Fixed(df),
+                vec![(time.clone(), periods)],
+            )
         }
     };
     let mut warnings = Vec::new();

@@ -120,7 +120,12 @@ impl SmallSample {
     }
 
     /// K as these rules count it.
-    pub(crate) fn parameters(&self, counts: &Counts<'_>, parameters: usize, clusters: &[Groups]) -> f64 {
+    pub(crate) fn parameters(
+        &self,
+        counts: &Counts<'_>,
+        parameters: usize,
+        clusters: &[Groups],
+    ) -> f64 {
         let absorbed = match self.fixed_effects {
             FixedEffectCount::None => 0,
             FixedEffectCount::Full => counts.absorbed_total(),

@@ -11,7 +11,11 @@ pub(crate) fn absorbed_parameters(effects: &[Groups]) -> Vec<usize> {
         .iter()
         .enumerate()
         .map(|(k, effect)| {
-            let redundant = effects[..k].iter().map(|earlier| components(earlier, effect)).max().unwrap_or(0);
+            let redundant = effects[..k]
+                .iter()
+                .map(|earlier| components(earlier, effect))
+                .max()
+                .unwrap_or(0);
             effect.count() - redundant
         })
         .collect()

@@ -102,7 +102,11 @@ impl Absorbed {
     ///
     /// # Errors
     /// The number of effects when there are several: their joint leverage is not a by-product of the projection.
-    pub(crate) fn add_leverage(&self, rows: Range<usize>, leverage: &mut [f64]) -> std::result::Result<(), usize> {
+    pub(crate) fn add_leverage(
+        &self,
+        rows: Range<usize>,
+        leverage: &mut [f64],
+    ) -> std::result::Result<(), usize> {
         let [effect] = self.effects.as_slice() else {
             return Err(self.effects.len());
         };
@@ -155,7 +159,9 @@ mod tests {
                 let (effects, y, w) = random_effects(600, &levels, 3);
                 let weights = weighted.then(|| Arc::new(w.clone()));
                 let absorbed = Absorbed::new(effects.clone(), weights);
-                let out = absorbed.project(1, |_, r, out| out.copy_from_slice(&y[r]), &Progress::none()).unwrap();
+                let out = absorbed
+                    .project(1, |_, r, out| out.copy_from_slice(&y[r]), &Progress::none())
+                    .unwrap();
                 let worst = largest_group_sum(&effects, weighted.then_some(&w), &out.columns[0]);
                 assert!(worst < 1e-8, "{levels:?} {weighted} {worst}");
             }
@@ -172,7 +178,12 @@ mod tests {
                 for year in 0..5_u32 {
                     worker.push(f * 11 + stayer);
                     firm.push(f);
-                    y.push(f64::from(f).sin() * 10.0 + f64::from(stayer) + f64::from(year) * 0.1 + random.random::<f64>());
+                    y.push(
+                        f64::from(f).sin() * 10.0
+                            + f64::from(stayer)
+                            + f64::from(year) * 0.1
+                            + random.random::<f64>(),
+                    );
                 }
             }
             for year in 0..5_u32 {
@@ -181,9 +192,14 @@ mod tests {
                 y.push(random.random());
             }
         }
-        let effects = vec![Column::from(worker).groups("worker"), Column::from(firm).groups("firm")];
+        let effects = vec![
+            Column::from(worker).groups("worker"),
+            Column::from(firm).groups("firm"),
+        ];
         let absorbed = Absorbed::new(effects.clone(), None);
-        let out = absorbed.project(1, |_, r, out| out.copy_from_slice(&y[r]), &Progress::none()).unwrap();
+        let out = absorbed
+            .project(1, |_, r, out| out.copy_from_slice(&y[r]), &Progress::none())
+            .unwrap();
         assert!(largest_group_sum(&effects, None, &out.columns[0]) < 1e-8);
     }
 }

@@ -21,7 +21,8 @@ pub(crate) fn not_singletons(effects: &[Groups], weights: Option<&[f64]>) -> Opt
     loop {
         let mut changed = false;
         for i in 0..rows {
-            let single = |(count, effect): (&Vec<u32>, &Groups)| count[effect.codes[i] as usize] == 1;
+            let single =
+                |(count, effect): (&Vec<u32>, &Groups)| count[effect.codes[i] as usize] == 1;
             if keep[i] && counts.iter().zip(effects).any(single) {
                 keep[i] = false;
                 changed = true;
@@ -46,7 +47,10 @@ mod tests {
         let a = Column::from(vec![1.0, 1.0, 2.0, 2.0, 3.0]).groups("a");
         let b = Column::from(vec![1.0, 1.0, 1.0, 2.0, 2.0]).groups("b");
         // Row 4 is single in a; then row 3 is single in b; then row 2 is single in a.
-        assert_eq!(not_singletons(&[a, b], None).unwrap(), vec![true, true, false, false, false]);
+        assert_eq!(
+            not_singletons(&[a, b], None).unwrap(),
+            vec![true, true, false, false, false]
+        );
     }
 
     #[test]

@@ -48,7 +48,9 @@ pub(super) struct System {
 
 impl System {
     pub(super) fn new(effects: &[Groups], weights: Option<&[f64]>) -> Self {
-        let first = (0..effects.len()).max_by_key(|k| effects[*k].count()).unwrap_or(0);
+        let first = (0..effects.len())
+            .max_by_key(|k| effects[*k].count())
+            .unwrap_or(0);
         let codes = &effects[first].codes;
         let mut starts = vec![0_u32; effects[first].count() + 1];
         for code in codes.iter() {
@@ -62,7 +64,9 @@ impl System {
         let mut others = Vec::new();
         for (k, effect) in effects.iter().enumerate() {
             if k != first {
-                others.push(sorted(&effect.codes, order.as_deref(), |code| code + offset));
+                others.push(sorted(&effect.codes, order.as_deref(), |code| {
+                    code + offset
+                }));
                 offset += effect.count() as u32;
             }
         }
@@ -84,7 +88,9 @@ impl System {
     /// Group weights, the groups that matter, the diagonal of S and the cut into blocks.
     fn prepare(&mut self) {
         let groups = self.starts.len() - 1;
-        self.group_weight = (0..groups).map(|g| self.range(g).map(|r| self.weight(r)).sum()).collect();
+        self.group_weight = (0..groups)
+            .map(|g| self.range(g).map(|r| self.weight(r)).sum())
+            .collect();
         let varies = |g: usize| {
             let range = self.range(g);
             self.others.iter().any(|codes| {
@@ -92,7 +98,10 @@ impl System {
                 codes.iter().any(|c| *c != codes[0])
             })
         };
-        self.active = (0..groups).filter(|g| varies(*g)).map(|g| g as u32).collect();
+        self.active = (0..groups)
+            .filter(|g| varies(*g))
+            .map(|g| g as u32)
+            .collect();
         // Diagonal: Σ_g (w_gj − w_gj²/W_g), with w_gj the weight of level j in group g.
         let mut diagonal = vec![0.0; self.inverse_diagonal.len()];
         let mut inside = vec![0.0; self.inverse_diagonal.len()];
@@ -108,8 +117,15 @@ impl System {
                 }
             }
         }
-        self.inverse_diagonal = diagonal.iter().map(|d| if *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
-        let rows: usize = self.active.iter().map(|g| self.range(*g as usize).len()).sum();
+        self.inverse_diagonal = diagonal
+            .iter()
+            .map(|d| if *d > 0.0 { 1.0 / d } else { 0.0 })
+            .collect();
+        let rows: usize = self
+            .active
+            .iter()
+            .map(|g| self.range(*g as usize).len())
+            .sum();
         let spread = rows / (2 * self.inverse_diagonal.len()).max(LEAST_ROWS);
         let count = spread.clamp(1, MOST_BLOCKS);
         let mut at = 0;
@@ -138,7 +154,10 @@ impl System {
         let mut out = vec![[0.0; LANES]; rows];
         blocks::fill(&mut out, 1 << 14, |start, chunk| {
             for (i, lanes) in chunk.iter_mut().enumerate() {
-                let row = self.order.as_ref().map_or(start + i, |o| o[start + i] as usize);
+                let row = self
+                    .order
+                    .as_ref()
+                    .map_or(start + i, |o| o[start + i] as usize);
                 for (lane, column) in lanes.iter_mut().zip(columns) {
                     *lane = column[row];
                 }
@@ -151,8 +170,14 @@ impl System {
     pub(super) fn scatter(&self, values: &[Lanes], columns: &mut [Vec<f64>]) {
         for (lane, column) in columns.iter_mut().enumerate() {
             match &self.order {
-                None => column.iter_mut().zip(values).for_each(|(out, v)| *out = v[lane]),
-                Some(order) => order.iter().zip(values).for_each(|(row, v)| column[*row as usize] = v[lane]),
+                None => column
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(out, v)| *out = v[lane]),
+                Some(order) => order
+                    .iter()
+                    .zip(values)
+                    .for_each(|(row, v)| column[*row as usize] = v[lane]),
             }
         }
     }
@@ -192,13 +217,24 @@ impl System {
                 }
             }
             let start = *first.get_or_insert(rz);
-            let open: [bool; LANES] = std::array::from_fn(|l| rz[l] > start[l] * TOLERANCE * TOLERANCE);
+            let open: [bool; LANES] =
+                std::array::from_fn(|l| rz[l] > start[l] * TOLERANCE * TOLERANCE);
             if !open.contains(&true) {
                 return Ok(solution);
             }
             progress.report("the fixed effects", iteration, 0)?;
-            let beta: Lanes = std::array::from_fn(|l| if previous[l] > 0.0 { rz[l] / previous[l] } else { 0.0 });
-            for ((p, r), d) in direction.iter_mut().zip(&residual).zip(&self.inverse_diagonal) {
+            let beta: Lanes = std::array::from_fn(|l| {
+                if previous[l] > 0.0 {
+                    rz[l] / previous[l]
+                } else {
+                    0.0
+                }
+            });
+            for ((p, r), d) in direction
+                .iter_mut()
+                .zip(&residual)
+                .zip(&self.inverse_diagonal)
+            {
                 for l in 0..LANES {
                     p[l] = r[l] * d + beta[l] * p[l];
                 }
@@ -210,8 +246,13 @@ impl System {
                     curvature[l] += p[l] * a[l];
                 }
             }
-            let step: Lanes =
-                std::array::from_fn(|l| if open[l] && curvature[l] > 0.0 { rz[l] / curvature[l] } else { 0.0 });
+            let step: Lanes = std::array::from_fn(|l| {
+                if open[l] && curvature[l] > 0.0 {
+                    rz[l] / curvature[l]
+                } else {
+                    0.0
+                }
+            });
             for i in 0..size {
                 for l in 0..LANES {
                     solution[i][l] += step[l] * direction[i][l];
@@ -269,7 +310,10 @@ impl System {
         .into_iter();
         let mut total = parts.next().unwrap_or_else(|| vec![[0.0; LANES]; size]);
         for part in parts {
-            total.iter_mut().zip(&part).for_each(|(t, p)| add(t, p, 1.0));
+            total
+                .iter_mut()
+                .zip(&part)
+                .for_each(|(t, p)| add(t, p, 1.0));
         }
         total
     }

@@ -86,8 +86,16 @@ impl Columns {
     }
 
     /// The same columns with the fixed effects projected off, and the variation of each before.
-    pub(crate) fn project(&self, absorbed: &Absorbed, progress: &Progress) -> Result<(Self, Vec<f64>)> {
-        let projected = absorbed.project(self.len(), |j, range, out| self.fill(j, range, out), progress)?;
+    pub(crate) fn project(
+        &self,
+        absorbed: &Absorbed,
+        progress: &Progress,
+    ) -> Result<(Self, Vec<f64>)> {
+        let projected = absorbed.project(
+            self.len(),
+            |j, range, out| self.fill(j, range, out),
+            progress,
+        )?;
         let columns = Self {
             source: Source::Projected(Arc::new(projected.columns)),
             ..self.clone()

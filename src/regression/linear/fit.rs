@@ -63,7 +63,8 @@ impl FitStatistics {
         let r_squared = 1.0 - rss / tss;
         let base = observations - f64::from(u8::from(constant));
         let log_likelihood =
-            -0.5 * observations * ((std::f64::consts::TAU * rss / observations).ln() + 1.0) + 0.5 * log_weights;
+            -0.5 * observations * ((std::f64::consts::TAU * rss / observations).ln() + 1.0)
+                + 0.5 * log_weights;
         Self {
             observations,
             parameters,
@@ -198,7 +199,9 @@ impl Core {
 
     pub(crate) fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
         match (&self.reduced, &self.parts) {
-            (Some(reduced), Some(parts)) => reduced.degrees_of_freedom(&(parts.map.transpose() * contrast)),
+            (Some(reduced), Some(parts)) => {
+                reduced.degrees_of_freedom(&(parts.map.transpose() * contrast))
+            }
             _ => self.df,
         }
     }
@@ -221,7 +224,11 @@ impl Core {
     }
 
     pub(crate) fn all_warnings(&self) -> Vec<Warning> {
-        self.warnings.iter().chain(&self.covariance_warnings).cloned().collect()
+        self.warnings
+            .iter()
+            .chain(&self.covariance_warnings)
+            .cloned()
+            .collect()
     }
 
     /// Title, notes and warnings around a coefficient table.
@@ -229,7 +236,11 @@ impl Core {
         let s = &self.statistics;
         let mut table = table
             .with_title(format!("{}: {}", self.title, self.formula))
-            .note(format!("Covariance: {}{}", self.kind, self.cluster_counts()));
+            .note(format!(
+                "Covariance: {}{}",
+                self.kind,
+                self.cluster_counts()
+            ));
         let mut size = format!("n = {}", Cell::integer(s.observations as i64));
         if s.absorbed > 0 {
             size += &format!(", {} absorbed effects", Cell::count(s.absorbed));
@@ -238,7 +249,10 @@ impl Core {
         if let Some(within) = s.within_r_squared {
             size += &format!(", within R² = {within:.4}");
         }
-        size += &format!(", residual s.e. = {}", Cell::significant(s.residual_std_error, 5));
+        size += &format!(
+            ", residual s.e. = {}",
+            Cell::significant(s.residual_std_error, 5)
+        );
         table = table.note(size);
         for line in further {
             table = table.note(line.as_str());
@@ -250,7 +264,11 @@ impl Core {
     }
 
     fn cluster_counts(&self) -> String {
-        let counts: Vec<String> = self.clusters.iter().map(|(name, n)| format!("{n} {name}")).collect();
+        let counts: Vec<String> = self
+            .clusters
+            .iter()
+            .map(|(name, n)| format!("{n} {name}"))
+            .collect();
         if counts.is_empty() {
             String::new()
         } else {
@@ -262,6 +280,9 @@ impl Core {
 /// Gives a fit with a field `core` its shared verbs.
 macro_rules! linear_fit {
     ($fit:ident) => {
+        crate::regression::linear::linear_fit!($fit, |_: &$fit, _: &str, _: f64| None);
+    };
+    ($fit:ident, $set:expr) => {
         impl crate::inference::Inference for $fit {
             fn names(&self) -> &[String] {
                 &self.core.names
@@ -277,6 +298,18 @@ macro_rules! linear_fit {
 
             fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
                 self.core.degrees_of_freedom(contrast)
+            }
+
+            fn confidence_set(
+                &self,
+                name: &str,
+                level: f64,
+            ) -> crate::Result<crate::inference::ConfidenceSet> {
+                let special: Option<crate::Result<crate::inference::ConfidenceSet>> =
+                    ($set)(self, name, level);
+                special.unwrap_or_else(|| {
+                    Ok(self.coefficient(name)?.confidence_interval(level)?.into())
+                })
             }
 
             fn wald_matrix(
@@ -299,7 +332,10 @@ macro_rules! linear_fit {
             /// # Errors
             /// [`crate::Error::DataNotKept`] after `lean` or for a fit read from a file; the errors of the covariance (missing
             /// or too few clusters, options).
-            pub fn with_covariance(&self, covariance: crate::inference::Covariance) -> crate::Result<Self> {
+            pub fn with_covariance(
+                &self,
+                covariance: crate::inference::Covariance,
+            ) -> crate::Result<Self> {
                 self.changed(self.core.with_covariance(&covariance)?)
             }
 
@@ -368,7 +404,10 @@ pub(crate) fn wald(
     let q = q as f64;
     let name = format!("Wald test of {name}");
     let Some(eta) = core.hotelling(r) else {
-        let distribution = Distribution::F { df1: q, df2: core.df };
+        let distribution = Distribution::F {
+            df1: q,
+            df2: core.df,
+        };
         return Ok(TestResult::new(name, statistic / q, distribution));
     };
     let df2 = eta - q + 1.0;

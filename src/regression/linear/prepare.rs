@@ -70,7 +70,10 @@ pub(crate) fn prepare(
         let keep: Vec<bool> = w.iter().map(|w| *w > 0.0).collect();
         design.restrict(&keep);
         warnings.push(Warning::Note {
-            message: format!("{} rows of weight zero left out", keep.iter().filter(|k| !**k).count()),
+            message: format!(
+                "{} rows of weight zero left out",
+                keep.iter().filter(|k| !**k).count()
+            ),
         });
         w.retain(|w| *w > 0.0);
     }
@@ -161,7 +164,9 @@ impl Prepared {
             self.constant = before
                 .iter()
                 .enumerate()
-                .map(|(j, before)| self.gram[(j, j)] <= CONSTANT_WITHIN.powi(2) * before * mean_weight)
+                .map(|(j, before)| {
+                    self.gram[(j, j)] <= CONSTANT_WITHIN.powi(2) * before * mean_weight
+                })
                 .collect();
         }
         if !self.gram.iter().all(|v| v.is_finite()) {
@@ -188,10 +193,14 @@ impl Prepared {
 
     /// Those of the columns that vary; the others are named in a warning.
     pub(crate) fn varying(&mut self, candidates: impl IntoIterator<Item = usize>) -> Vec<usize> {
-        let (constant, varying): (Vec<usize>, Vec<usize>) = candidates.into_iter().partition(|j| self.constant[*j]);
+        let (constant, varying): (Vec<usize>, Vec<usize>) =
+            candidates.into_iter().partition(|j| self.constant[*j]);
         if !constant.is_empty() {
             self.warnings.push(Warning::Constant {
-                columns: constant.iter().map(|j| self.columns.names[*j].clone()).collect(),
+                columns: constant
+                    .iter()
+                    .map(|j| self.columns.names[*j].clone())
+                    .collect(),
             });
         }
         varying
@@ -201,14 +210,18 @@ impl Prepared {
     pub(crate) fn warn_collinear(&mut self, dropped: &[usize]) {
         if !dropped.is_empty() {
             self.warnings.push(Warning::Collinear {
-                columns: dropped.iter().map(|j| self.columns.names[*j].clone()).collect(),
+                columns: dropped
+                    .iter()
+                    .map(|j| self.columns.names[*j].clone())
+                    .collect(),
             });
         }
     }
 
     /// Refuses a model without residual degrees of freedom.
     pub(crate) fn require_rows(&self, slopes: usize) -> Result<()> {
-        let parameters = slopes + usize::from(self.intercept) + self.absorbed_parameters.iter().sum::<usize>();
+        let parameters =
+            slopes + usize::from(self.intercept) + self.absorbed_parameters.iter().sum::<usize>();
         if self.observations > parameters as f64 {
             return Ok(());
         }
@@ -221,7 +234,10 @@ impl Prepared {
     /// Names of the coefficients and the map from working parameters to them: the working intercept is the mean of the outcome
     /// at the means of the regressors.
     pub(crate) fn names_and_map(&self, regressors: &[usize]) -> (Vec<String>, DMatrix<f64>) {
-        let mut names: Vec<String> = regressors.iter().map(|j| self.columns.names[*j].clone()).collect();
+        let mut names: Vec<String> = regressors
+            .iter()
+            .map(|j| self.columns.names[*j].clone())
+            .collect();
         let first = usize::from(self.intercept);
         let size = regressors.len() + first;
         let mut map = DMatrix::identity(size, size);

@@ -62,7 +62,9 @@ impl LinearRows {
     /// All residuals, unweighted, over the used rows.
     pub(crate) fn all_residuals(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.columns.rows.len()];
-        blocks::fill(&mut out, TILE, |start, chunk| self.residuals(start..start + chunk.len(), chunk));
+        blocks::fill(&mut out, TILE, |start, chunk| {
+            self.residuals(start..start + chunk.len(), chunk)
+        });
         out
     }
 
@@ -78,7 +80,12 @@ impl LinearRows {
                 let residual = &mut residual[..rows.len()];
                 self.fill(rows, &mut tile, residual);
                 for (j, sum) in sums[..k].iter_mut().enumerate() {
-                    *sum += tile.column(j).iter().zip(&*residual).map(|(x, e)| x * e).sum::<f64>();
+                    *sum += tile
+                        .column(j)
+                        .iter()
+                        .zip(&*residual)
+                        .map(|(x, e)| x * e)
+                        .sum::<f64>();
                 }
                 sums[k] += residual.iter().map(|e| e * e).sum::<f64>();
             }
@@ -133,7 +140,12 @@ impl ScoreRows for LinearRows {
                         &mut spare[..len]
                     };
                     self.columns.fill(j, rows.clone(), column);
-                    center_and_accumulate(column, self.center[position], residual, self.residual[position]);
+                    center_and_accumulate(
+                        column,
+                        self.center[position],
+                        residual,
+                        self.residual[position],
+                    );
                 }
             }
             Regressors::Combined(matrix) => {
@@ -141,7 +153,12 @@ impl ScoreRows for LinearRows {
                 for (position, &j) in self.used.iter().enumerate() {
                     let column = &mut scratch[position * TILE..position * TILE + len];
                     self.columns.fill(j, rows.clone(), column);
-                    center_and_accumulate(column, self.center[position], residual, self.residual[position]);
+                    center_and_accumulate(
+                        column,
+                        self.center[position],
+                        residual,
+                        self.residual[position],
+                    );
                 }
                 for k in 0..matrix.ncols() {
                     let out = &mut tile.column_mut(first + k)[..len];
@@ -149,7 +166,12 @@ impl ScoreRows for LinearRows {
                     for position in 0..self.used.len() {
                         let weight = matrix[(position, k)];
                         if weight.abs() > 0.0 {
-                            accumulate(out, &scratch[position * TILE..position * TILE + len], 0.0, weight);
+                            accumulate(
+                                out,
+                                &scratch[position * TILE..position * TILE + len],
+                                0.0,
+                                weight,
+                            );
                         }
                     }
                 }
@@ -163,7 +185,11 @@ impl ScoreRows for LinearRows {
     }
 
     fn frequencies(&self, rows: Range<usize>) -> Option<&[f64]> {
-        let weights = self.columns.weights.as_ref().filter(|_| self.columns.frequency)?;
+        let weights = self
+            .columns
+            .weights
+            .as_ref()
+            .filter(|_| self.columns.frequency)?;
         Some(&weights[rows])
     }
 
