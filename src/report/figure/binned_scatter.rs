@@ -4,9 +4,10 @@ use super::axes::{Axes, Vertical};
 use super::canvas::colour;
 use super::labels::{HEIGHT, Labels, labelled};
 use super::marks::{self, Mark};
-use super::scale::Range;
+use super::scale::{Range, whole};
 use super::{Figure, nothing_to_draw, same_length};
 use crate::error::Result;
+use serde::Serialize;
 
 /// A binned scatter plot: points that were computed elsewhere (one per bin), each with an optional interval, and an
 /// optional fitted line for each group.
@@ -21,13 +22,13 @@ use crate::error::Result;
 /// assert_eq!(figure.width(), 720);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BinnedScatter {
     labels: Labels,
     groups: Vec<Group>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 struct Group {
     name: String,
     x: Vec<f64>,
@@ -112,7 +113,7 @@ impl BinnedScatter {
             kind: "Binned scatter plot",
             remark: String::new(),
             x: x.padded(),
-            whole_x: false,
+            whole_x: whole(self.groups.iter().flat_map(|g| &g.x).copied()),
             y: Vertical::Numbers(y.padded()),
             legend: marks::keys(self.groups.iter().map(|g| g.name.as_str()), Mark::Point),
             height: HEIGHT,
