@@ -390,7 +390,7 @@ impl Layout {
 }
 
 /// Bold letters are this much wider.
-const BOLD: f64 = 1.08;
+const BOLD: f64 = 1.12;
 
 /// The text in at most so many lines, each cut to the limit; a line that lost words ends in an ellipsis.
 fn lines(text: &str, size: f64, limit: f64, most: usize) -> Vec<String> {

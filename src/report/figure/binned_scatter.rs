@@ -83,8 +83,9 @@ impl BinnedScatter {
     /// Draws the figure.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths, [`Error::InvalidOption`](crate::Error::InvalidOption) when no point is
-    /// finite, when values are too large to be drawn, or for a size out of range.
+    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths,
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) when no point is finite, when values are too large to be drawn,
+    /// or for a size out of range.
     pub fn draw(&self) -> Result<Figure> {
         for g in &self.groups {
             same_length("y", g.x.len(), g.y.len())?;

@@ -94,8 +94,8 @@ impl LinePlot {
     /// Draws the figure.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths, [`Error::InvalidOption`](crate::Error::InvalidOption) for a band before
-    /// any line, when no point is finite, when values are too large to be drawn, or for a size out of range.
+    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths,
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for a band before any line, when no point is finite, when values are too large to be drawn, or for a size out of range.
     pub fn draw(&self) -> Result<Figure> {
         if self.stray_band {
             return Err(crate::Error::invalid_option(
