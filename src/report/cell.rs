@@ -338,6 +338,18 @@ fn number_shown(value: f64, format: NumberFormat, stars: u8, parenthesised: bool
 }
 
 impl NumberFormat {
+    /// With no more digits than a number has; far beyond, formatting itself would panic.
+    fn limited(self) -> Self {
+        const MOST: usize = 340;
+        match self {
+            Self::Fixed(n) => Self::Fixed(n.min(MOST)),
+            Self::Significant(n) => Self::Significant(n.min(MOST)),
+            Self::PValue(n) => Self::PValue(n.min(MOST)),
+            Self::Percent(n) => Self::Percent(n.min(MOST)),
+            Self::Grouped => Self::Grouped,
+        }
+    }
+
     /// The number as text, with `-` for minus.
     pub(super) fn show(self, value: f64) -> String {
         if value.is_nan() {
@@ -347,7 +359,7 @@ impl NumberFormat {
             return if value > 0.0 { "∞" } else { "-∞" }.to_owned();
         }
         let value = value + 0.0; // −0 becomes 0
-        match self {
+        match self.limited() {
             Self::Fixed(decimals) => fixed(value, decimals),
             Self::Significant(digits) => significant(value, digits.max(1)),
             Self::PValue(decimals) => {
@@ -428,6 +440,7 @@ mod tests {
             (Cell::p_value(0.05), "0.050"),
             (Cell::percent(0.1234, 1).stars(1), "12.3%*"),
             (Cell::count(999), "999"),
+            (Cell::integer(i64::MIN), "-9223372036854775808"),
             (Cell::number(-1234.5, NumberFormat::Grouped), "-1,234"),
             (Cell::integer(2024), "2024"),
             (Cell::fixed(f64::NEG_INFINITY, 1), "-∞"),
@@ -441,5 +454,6 @@ mod tests {
         for (cell, text) in cases {
             assert_eq!(cell.to_string(), text);
         }
+        assert_eq!(Cell::fixed(1.0, usize::MAX).to_string().len(), 342);
     }
 }

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A report as one HTML file: no scripts, nothing from the network, readable on a phone and in print, with a table of
-/// contents when it has at least two headings. Every text given is escaped.
+/// contents when it has at least two headings. Every text given is escaped
+/// (but for [`Page::html`]).
 ///
 /// ```
 /// use cocreate::prelude::*;
@@ -37,6 +38,7 @@ enum Part {
     Figure(Figure),
     Manifest(Vec<(String, String)>),
     Code(String),
+    Html(String),
 }
 
 impl Page {
@@ -98,6 +100,11 @@ impl Page {
     /// Text shown as it stands, line by line, in a fixed-width font.
     pub fn code(self, code: impl Into<String>) -> Self {
         self.with(Part::Code(code.into()))
+    }
+
+    /// A fragment of HTML put in as it stands, such as the `to_html()` of a result; the only text that is not escaped.
+    pub fn html(self, fragment: impl Into<String>) -> Self {
+        self.with(Part::Html(fragment.into()))
     }
 
     /// The whole document.
@@ -204,6 +211,7 @@ impl Part {
                     .collect();
                 writeln!(out, "<dl>\n{}</dl>", rows.concat())
             }
+            Self::Html(fragment) => writeln!(out, "<div class=\"wide\">{fragment}</div>"),
             Self::Code(code) => {
                 let lines: Vec<String> = code.lines().map(escape).collect();
                 writeln!(out, "<pre><code>{}</code></pre>", lines.join("\n"))
@@ -235,6 +243,9 @@ impl std::fmt::Display for Page {
                     lines.join("\n")
                 }
                 Part::Code(code) => code.clone(),
+                Part::Html(fragment) => {
+                    format!("[HTML of {} characters]", fragment.chars().count())
+                }
             });
         }
         f.write_str(&blocks.join("\n\n"))

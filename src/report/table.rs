@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 /// let text = "\
 /// Effect of the configurator
 /// ────────────────────────────
-///                   (1)    (2)
+///                    (1)   (2)
 /// ────────────────────────────
 /// configurator   0.123**  1.50
 ///               (0.045)
 /// ────────────────────────────
-/// Customers       1,200    980
+/// Customers        1,200   980
 /// ────────────────────────────
 /// Standard errors in parentheses.";
 /// assert_eq!(table.to_string(), text);

@@ -6,7 +6,8 @@ pub(super) fn cells(text: &str) -> usize {
 }
 
 /// Pixels of a text set in a sans-serif font of this size: an upper estimate by character class, so that what is
-/// measured to fit does fit in Helvetica, Arial, DejaVu Sans (the widest of the usual ones) and their relatives.
+/// measured to fit does fit in Helvetica, Arial, DejaVu Sans (the widest of the usual ones) and their relatives. The
+/// numbers are rounded up from the advance widths of DejaVu Sans and Liberation Sans.
 pub(super) fn pixels(text: &str, font_size: f64) -> f64 {
     text.chars().map(char_ems).sum::<f64>() * font_size
 }
@@ -17,10 +18,11 @@ pub(super) fn ellipsize(text: &str, font_size: f64, limit: f64) -> String {
         return text.to_owned();
     }
     let mut kept = String::new();
-    let mut used = pixels("…", font_size);
+    // Added up in the order of `pixels`, so that both agree to the last bit.
+    let mut ems = 0.0;
     for c in text.chars() {
-        used += char_ems(c) * font_size;
-        if used > limit {
+        ems += char_ems(c);
+        if (ems + char_ems('…')) * font_size > limit {
             break;
         }
         kept.push(c);
@@ -71,18 +73,20 @@ fn char_cells(c: char) -> usize {
 fn char_ems(c: char) -> f64 {
     match c {
         _ if combining(c) => 0.0,
+        '\u{1f300}'..='\u{1f9ff}' => 1.4,
         _ if wide(c) => 1.05,
-        'i' | 'j' | 'l' | '\'' | '|' | '!' | '.' | ',' | ':' | ';' | ' ' | '·' => 0.36,
-        'I' | 'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '{' | '}' | '/' | '\\' | '-' | '"'
-        | '`' => 0.46,
-        'm' | 'w' | 'M' | 'W' | '%' | '@' | '—' | '…' | '&' | 'Œ' | 'Æ' | 'œ' | 'æ' => 1.05,
-        '+' | '<' | '>' | '=' | '−' | '~' | '#' | '±' | '×' | '≤' | '≥' | '≈' | '∞' | '→' => {
+        'i' | 'j' | 'l' | '\'' | '|' | '.' | ',' | ':' | ';' | ' ' | '·' => 0.36,
+        'I' | 'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '\\' | '-' | '!' => 0.46,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '—' | '…' | '&' | 'Œ' | 'Æ' | 'œ' | 'æ' => 1.08,
+        '+' | '<' | '>' | '=' | '−' | '~' | '#' | '±' | '×' | '≤' | '≥' | '≈' | '∞' | '→' | 'ω' => {
             0.86
         }
         'A'..='Z' => 0.80,
-        '0'..='9' | 'a'..='z' | '$' | '–' | '*' | '_' | '?' => 0.66,
-        _ if c.is_lowercase() => 0.75,
-        _ => 0.95,
+        '0'..='9' | 'a'..='z' | '$' | '–' | '*' | '_' | '?' | '{' | '}' | '"' | '`' => 0.66,
+        // Accented Latin and Greek; Cyrillic and others have wider letters.
+        '\u{c0}'..='\u{3ff}' if c.is_lowercase() => 0.75,
+        '\u{a1}'..='\u{3ff}' => 0.95,
+        _ => 1.2,
     }
 }
 

@@ -43,6 +43,8 @@ const NOTE: Font = Font {
 /// What stands along the vertical axis.
 pub(super) enum Vertical {
     Numbers(Range),
+    /// Numbers with ticks at whole numbers only.
+    Counts(Range),
     /// Names from top to bottom, at 0, 1, 2, …
     Names(Vec<String>),
 }
@@ -284,19 +286,20 @@ impl Layout {
             self.left += AXIS.size * LEADING + 4.0;
         }
         match &axes.y {
-            Vertical::Numbers(range) => self.numbers(*range),
+            Vertical::Numbers(range) => self.numbers(*range, false),
+            Vertical::Counts(range) => self.numbers(*range, true),
             Vertical::Names(names) => self.names(names, width),
         }
     }
 
-    fn numbers(&mut self, range: Range) {
+    fn numbers(&mut self, range: Range, whole: bool) {
         const SPACING: f64 = 44.0;
         const CLOSEST: f64 = 1.5 * TICK.size;
         self.y = range;
         let height = self.bottom - self.top;
         let most = (height / SPACING).max(2.0) as usize;
         let scale = height / (range.high - range.low);
-        let ticks = sparse_enough(range, most, false, |_, step| step * scale >= CLOSEST);
+        let ticks = sparse_enough(range, most, whole, |_, step| step * scale >= CLOSEST);
         self.left += widest(&ticks) + TICK_GAP;
         let (top, bottom) = (self.top, self.bottom);
         let py = |v: f64| bottom - (v - range.low) / (range.high - range.low) * (bottom - top);
@@ -387,7 +390,7 @@ impl Layout {
 }
 
 /// Bold letters are this much wider.
-const BOLD: f64 = 1.08;
+const BOLD: f64 = 1.12;
 
 /// The text in at most so many lines, each cut to the limit; a line that lost words ends in an ellipsis.
 fn lines(text: &str, size: f64, limit: f64, most: usize) -> Vec<String> {

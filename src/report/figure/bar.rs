@@ -7,6 +7,7 @@ use super::marks::{self, Mark};
 use super::scale::Range;
 use super::{Figure, index_of, nothing_to_draw};
 use crate::error::Result;
+use serde::Serialize;
 
 /// Horizontal bars from zero, one per category and series, so that long names stay readable.
 ///
@@ -16,7 +17,7 @@ use crate::error::Result;
 /// assert!(figure.to_svg().contains("designs"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BarPlot {
     labels: Labels,
     series: Vec<String>,
@@ -24,7 +25,7 @@ pub struct BarPlot {
     bars: Vec<Bar>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 struct Bar {
     series: usize,
     name: usize,

@@ -4,9 +4,10 @@ use super::axes::{Axes, Vertical};
 use super::canvas::colour;
 use super::labels::{HEIGHT, Labels, labelled};
 use super::marks::{self, Mark};
-use super::scale::Range;
+use super::scale::{Range, whole};
 use super::{Figure, nothing_to_draw, same_length};
 use crate::error::Result;
+use serde::Serialize;
 
 /// A binned scatter plot: points that were computed elsewhere (one per bin), each with an optional interval, and an
 /// optional fitted line for each group.
@@ -21,13 +22,13 @@ use crate::error::Result;
 /// assert_eq!(figure.width(), 720);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BinnedScatter {
     labels: Labels,
     groups: Vec<Group>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 struct Group {
     name: String,
     x: Vec<f64>,
@@ -82,8 +83,9 @@ impl BinnedScatter {
     /// Draws the figure.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths, [`Error::InvalidOption`](crate::Error::InvalidOption) when no point is
-    /// finite, when values are too large to be drawn, or for a size out of range.
+    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths,
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) when no point is finite, when values are too large to be drawn,
+    /// or for a size out of range.
     pub fn draw(&self) -> Result<Figure> {
         for g in &self.groups {
             same_length("y", g.x.len(), g.y.len())?;
@@ -112,7 +114,7 @@ impl BinnedScatter {
             kind: "Binned scatter plot",
             remark: String::new(),
             x: x.padded(),
-            whole_x: false,
+            whole_x: whole(self.groups.iter().flat_map(|g| &g.x).copied()),
             y: Vertical::Numbers(y.padded()),
             legend: marks::keys(self.groups.iter().map(|g| g.name.as_str()), Mark::Point),
             height: HEIGHT,

@@ -6,6 +6,7 @@ use super::marks::{self, Mark};
 use super::scale::Range;
 use super::{Figure, index_of, nothing_to_draw};
 use crate::error::Result;
+use serde::Serialize;
 
 /// A dot-and-whisker plot: one line per coefficient, one dot and interval per series (model), and a line at zero.
 ///
@@ -24,7 +25,7 @@ use crate::error::Result;
 /// assert!(figure.to_svg().contains("education"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct CoefficientPlot {
     labels: Labels,
     series: Vec<String>,
@@ -32,7 +33,7 @@ pub struct CoefficientPlot {
     points: Vec<Point>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 struct Point {
     series: usize,
     name: usize,

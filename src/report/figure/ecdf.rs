@@ -8,6 +8,7 @@ use super::marks::{self, Mark};
 use super::scale::Range;
 use super::{Figure, nothing_to_draw};
 use crate::error::Result;
+use serde::Serialize;
 
 /// The empirical distribution function F(x) = share of values ≤ x, of one or several groups. Missing and infinite
 /// values are left out and counted in the note.
@@ -21,7 +22,7 @@ use crate::error::Result;
 /// assert!(figure.to_svg().contains("treated"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Ecdf {
     labels: Labels,
     groups: Vec<(String, Vec<f64>)>,

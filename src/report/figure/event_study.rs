@@ -3,9 +3,10 @@
 use super::axes::{Axes, Key, Vertical};
 use super::labels::{HEIGHT, Labels, labelled};
 use super::marks::{self, Mark};
-use super::scale::Range;
+use super::scale::{Range, whole};
 use super::{Figure, nothing_to_draw};
 use crate::error::Result;
+use serde::Serialize;
 
 /// An event-study plot: estimates and intervals over time since treatment, a line at zero, a dashed line where
 /// treatment begins, and the reference period, whose effect is zero by construction, as a hollow point.
@@ -21,7 +22,7 @@ use crate::error::Result;
 /// assert!(figure.to_svg().contains("reference period"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct EventStudyPlot {
     labels: Labels,
     series: Vec<String>,
@@ -30,7 +31,7 @@ pub struct EventStudyPlot {
     treatment: Option<f64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 struct Point {
     series: usize,
     time: f64,
@@ -123,7 +124,7 @@ impl EventStudyPlot {
             kind: "Event-study plot",
             remark: String::new(),
             x: x.padded(),
-            whole_x: drawn.iter().all(|p| p.time.fract().abs() <= 0.0),
+            whole_x: whole(drawn.iter().map(|p| p.time)),
             y: Vertical::Numbers(y.padded()),
             legend,
             height: HEIGHT,

@@ -8,6 +8,7 @@ use super::{Figure, nothing_to_draw};
 use crate::error::{Error, Result};
 use crate::report::NumberFormat;
 use plotters::style::WHITE;
+use serde::Serialize;
 
 /// A histogram of raw values with bins of equal width. Missing and infinite values are left out and counted in the
 /// note.
@@ -25,7 +26,7 @@ use plotters::style::WHITE;
 /// assert!(figure.to_svg().contains("1 missing value left out"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Histogram {
     labels: Labels,
     values: Vec<f64>,
@@ -92,7 +93,7 @@ impl Histogram {
             remark: remark(&self.values),
             x: range.padded(),
             whole_x: false,
-            y: Vertical::Numbers(
+            y: Vertical::Counts(
                 Range {
                     low: 0.0,
                     high: highest,

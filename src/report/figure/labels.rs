@@ -1,9 +1,10 @@
 //! The texts and the size that every figure has.
 
 use crate::error::{Error, Result};
+use serde::Serialize;
 
 /// Titles, note and size of a figure; empty texts are not drawn.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Labels {
     pub title: String,
     pub x: String,

@@ -4,9 +4,10 @@ use super::axes::{Axes, Vertical};
 use super::canvas::colour;
 use super::labels::{HEIGHT, Labels, labelled};
 use super::marks::{self, Mark};
-use super::scale::Range;
+use super::scale::{Range, whole};
 use super::{Figure, nothing_to_draw, same_length};
 use crate::error::Result;
+use serde::Serialize;
 
 /// Curves through given points, each with an optional band, and reference lines.
 ///
@@ -20,7 +21,7 @@ use crate::error::Result;
 /// assert_eq!(figure.height(), 450);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct LinePlot {
     labels: Labels,
     lines: Vec<Line>,
@@ -30,7 +31,7 @@ pub struct LinePlot {
     stray_band: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 struct Line {
     name: String,
     x: Vec<f64>,
@@ -93,8 +94,8 @@ impl LinePlot {
     /// Draws the figure.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths, [`Error::InvalidOption`](crate::Error::InvalidOption) for a band before
-    /// any line, when no point is finite, when values are too large to be drawn, or for a size out of range.
+    /// [`Error::LengthMismatch`](crate::Error::LengthMismatch) for vectors of different lengths,
+    /// [`Error::InvalidOption`](crate::Error::InvalidOption) for a band before any line, when no point is finite, when values are too large to be drawn, or for a size out of range.
     pub fn draw(&self) -> Result<Figure> {
         if self.stray_band {
             return Err(crate::Error::invalid_option(
@@ -117,7 +118,7 @@ impl LinePlot {
             kind: "Line plot",
             remark: String::new(),
             x: x.padded(),
-            whole_x: false,
+            whole_x: whole(self.lines.iter().flat_map(|l| &l.x).copied()),
             y: Vertical::Numbers(y.padded()),
             legend: marks::keys(self.lines.iter().map(|l| l.name.as_str()), Mark::Line),
             height: HEIGHT,

@@ -104,6 +104,11 @@ impl Range {
     }
 }
 
+/// Whether all finite values are whole numbers, as periods and counts are.
+pub(super) fn whole(mut values: impl Iterator<Item = f64>) -> bool {
+    values.all(|v| !v.is_finite() || v.fract().abs() <= 0.0)
+}
+
 /// The number with as many decimals as the step needs.
 fn label(value: f64, step: f64, largest: f64) -> String {
     /// Longer numbers would crowd an axis.
