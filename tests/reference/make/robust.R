@@ -109,7 +109,7 @@ save_fixture("hac_r", "robust.R", software("sandwich", "plm"), c("tests/referenc
 
 # ---- HC0-HC3 and clusters of least squares, to check ols.json and wls.json ----
 hc <- function(m, cluster = NULL) {
-  out <- c(fit_of(m), list(covariance = setNames(lapply(c("const", paste0("HC", 0:3)), function(t) rows(vcovHC(m, type = t))), c("classical", paste0("HC", 0:3)))))
+  out <- c(fit_of(m), list(covariance = c(list(classical = rows(vcov(m))), sapply(paste0("HC", 0:3), function(t) rows(vcovHC(m, type = t)), simplify = FALSE))))
   if (!is.null(cluster)) out$covariance$cluster <- rows(vcovCL(m, cluster, type = "HC1", cadjust = TRUE))
   out$log_likelihood <- as.numeric(logLik(m)); out$aic_counting_variance <- AIC(m); out$bic_counting_variance <- BIC(m)
   out
