@@ -106,7 +106,7 @@ def weak():
     u = rng.normal(size=n) * np.sqrt(0.5 + 0.5 * z1**2)
     v = 0.7 * u + 0.7 * rng.normal(size=n)
     strong = 0.6 * z1 + 0.4 * z2 + 0.2 * z3 + 0.2 * x + v
-    weak_ = 0.14 * z1 + 0.02 * z2 + 0.2 * x + v
+    weak_ = 0.09 * z1 + 0.02 * z2 + 0.2 * x + v
     none = 0.2 * x + rng.normal(size=n) + 0.5 * u
     write("weak_instruments", dict(group=group, x=x, z1=z1, z2=z2, z3=z3, strong=strong, weak=weak_, none=none,
                                    y_strong=1 + 0.5 * strong + 0.3 * x + u, y_weak=1 + 0.5 * weak_ + 0.3 * x + u,

@@ -106,3 +106,19 @@ save_fixture("hac_r", "robust.R", software("sandwich", "plm"), c("tests/referenc
   note = paste("Newey-West: Bartlett weights 1 - l/(L+1), l = 1..L; adjusted multiplies by n/(n-k).",
     "Driscoll-Kraay (plm::vcovSCC): scores summed by period, Bartlett weights, HC0 without factor; sss multiplies by T/(T-1) (n-1)/(n-k) as plm defines it.",
     "arellano_by_unit is the one-way clustered sandwich without factor. Periods are ordered by time, not by row."))
+
+# ---- HC0-HC3 and clusters of least squares, to check ols.json and wls.json ----
+hc <- function(m, cluster = NULL) {
+  out <- c(fit_of(m), list(covariance = c(list(classical = rows(vcov(m))), sapply(paste0("HC", 0:3), function(t) rows(vcovHC(m, type = t)), simplify = FALSE))))
+  if (!is.null(cluster)) out$covariance$cluster <- rows(vcovCL(m, cluster, type = "HC1", cadjust = TRUE))
+  out$log_likelihood <- as.numeric(logLik(m)); out$aic_counting_variance <- AIC(m); out$bic_counting_variance <- BIC(m)
+  out
+}
+nsw <- dataset("nsw_mixtape"); hy <- subset(dataset("microfinance_hyderabad"), !is.na(spandana_1))
+tv <- subset(dataset("thornton_hiv"), !is.na(got) & !is.na(any) & !is.na(villnum))
+save_fixture("ols_r", "robust.R", software("sandwich"), c("datasets/nsw_mixtape.csv", "datasets/thornton_hiv.csv", "datasets/microfinance_hyderabad.csv"),
+  list(nsw_adjusted = hc(lm(re78 ~ treat + age + educ + black + hisp + marr + nodegree + re74 + re75, nsw)),
+    thornton = hc(lm(got ~ any, tv), tv$villnum),
+    spandana_1 = hc(lm(spandana_1 ~ treatment + area_pop_base + area_debt_total_base + area_business_total_base + area_exp_pc_mean_base +
+      area_literate_head_base + area_literate_base, hy, weights = w1), hy$areaid)),
+  note = "As ols.json and wls.json, by R. R's AIC and BIC count the variance as a parameter.")
