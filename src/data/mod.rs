@@ -4,6 +4,8 @@ pub mod column;
 pub mod csv;
 pub mod datasets;
 pub mod frame;
+pub mod records;
+pub mod select;
 pub mod time;
 
 pub use column::{Column, Groups, Label, Real, Time};
