@@ -3,6 +3,7 @@
 pub mod column;
 pub mod csv;
 pub mod datasets;
+pub mod describe;
 pub mod frame;
 pub mod records;
 pub mod select;
@@ -10,4 +11,5 @@ pub mod time;
 
 pub use column::{Column, Groups, Label, Real, Time};
 pub use csv::CsvOptions;
+pub use describe::{ColumnDescription, Description, LevelCount, NumberSummary};
 pub use frame::Frame;
