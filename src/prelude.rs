@@ -1,8 +1,8 @@
 //! Everything a program or notebook needs: `use cocreate::prelude::*;`.
 
 pub use crate::data::{
-    Column, CsvOptions, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups, Label, Real,
-    Rows, Time, datasets,
+    Column, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups,
+    Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
 pub use crate::inference::{

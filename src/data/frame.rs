@@ -1,6 +1,6 @@
 //! The frame: named columns of one length, cheap to clone.
 
-use super::column::{Column, Groups, Label, Real};
+use super::column::{Column, Groups, Label, Real, Time};
 use super::csv::number;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -144,6 +144,22 @@ impl Frame {
         }
     }
 
+    /// A time column.
+    ///
+    /// # Errors
+    /// [`Error::ColumnNotFound`], [`Error::WrongKind`].
+    pub fn time(&self, name: &str) -> Result<&Time> {
+        match self.column(name)? {
+            Column::Time(c) => Ok(c),
+            other => Err(wrong_kind(
+                name,
+                other,
+                "a column of times",
+                "declare its format with CsvOptions::time when reading",
+            )),
+        }
+    }
+
     /// A label column.
     ///
     /// # Errors
@@ -229,5 +245,8 @@ mod tests {
         let f = f.with("s", vec!["x", "y"]).unwrap();
         let text = f.numeric("s").unwrap_err().to_string();
         assert!(text.contains("row 1 is \"x\""), "{text}");
+        let mixed = Frame::new().with("m", vec!["1", "2", "three"]).unwrap();
+        let text = mixed.real("m").unwrap_err().to_string();
+        assert!(text.contains("row 3 is \"three\""), "{text}");
     }
 }

@@ -3,15 +3,19 @@
 pub mod column;
 pub mod csv;
 pub mod datasets;
+pub mod describe;
 pub mod design;
 pub mod formula;
 pub mod frame;
 mod groups;
+pub mod records;
 pub mod rows;
+pub mod select;
 pub mod time;
 
 pub use column::{Column, Groups, Label, MISSING, Real, Time};
 pub use csv::CsvOptions;
+pub use describe::{ColumnDescription, Description, LevelCount, NumberSummary};
 pub use design::{Design, DesignColumn};
 pub use formula::{Formula, FormulaBuilder, ParsedFormula};
 pub use frame::Frame;

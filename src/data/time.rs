@@ -176,6 +176,9 @@ impl Clock {
             date.days() * SECONDS_PER_DAY + self.hour * 3600 + self.minute * 60 + self.second
                 - self.offset;
         let (digits, mut places) = self.fraction;
+        if digits == 0 {
+            return Some(whole as f64);
+        }
         let mut exact = i128::from(whole) * 10_i128.pow(places) + i128::from(digits);
         // Twenty significant digits are more than a double can tell apart.
         while exact.unsigned_abs() > u128::from(u64::MAX) {

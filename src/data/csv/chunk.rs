@@ -333,11 +333,7 @@ impl<'a> Part<'a> {
                 Cells::Flag(a)
             }
             (Cells::Label(mut a, mut interner), Cells::Label(b, texts)) => {
-                let map: Vec<u32> = texts
-                    .into_texts()
-                    .into_iter()
-                    .map(|t| interner.code(t).0)
-                    .collect();
+                let map = interner.absorb(texts);
                 a.reserve(reserve.max(b.len()));
                 a.extend(b.iter().map(|c| {
                     if *c == MISSING {

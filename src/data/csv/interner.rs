@@ -8,27 +8,38 @@ use std::borrow::Cow;
 #[derive(Default)]
 pub(super) struct Interner<'a> {
     texts: Vec<Cow<'a, [u8]>>,
-    /// Codes, [`MISSING`] where empty; the length is a power of two.
-    slots: Vec<u32>,
+    /// The hash of every text, so that growing and joining never read the texts again.
+    hashes: Vec<u32>,
+    /// Where texts are, [`EMPTY`] where none is; the length is a power of two.
+    slots: Vec<Slot>,
 }
+
+/// The code of a text beside its hash, which spares most comparisons.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u32,
+    code: u32,
+}
+
+const EMPTY: Slot = Slot {
+    hash: 0,
+    code: MISSING,
+};
 
 impl<'a> Interner<'a> {
     /// The code of a text; `true` when it is new.
     #[inline]
     pub(super) fn code(&mut self, text: Cow<'a, [u8]>) -> (u32, bool) {
-        /// Slots at first; doubled at half load.
-        const SLOTS: usize = 64;
-        if 2 * self.texts.len() >= self.slots.len() {
-            self.grow((2 * self.slots.len()).max(SLOTS));
-        }
-        let slot = self.find(&text);
-        if self.slots[slot] != MISSING {
-            return (self.slots[slot], false);
-        }
-        let code = self.texts.len() as u32;
-        self.slots[slot] = code;
-        self.texts.push(text);
-        (code, true)
+        let hash = hash(&text);
+        self.code_hashed(text, hash)
+    }
+
+    /// The codes here of all texts of another interner, by their codes there.
+    pub(super) fn absorb(&mut self, other: Interner<'a>) -> Vec<u32> {
+        let hashed = other.texts.into_iter().zip(other.hashes);
+        hashed
+            .map(|(text, hash)| self.code_hashed(text, hash).0)
+            .collect()
     }
 
     /// The texts by code.
@@ -36,32 +47,48 @@ impl<'a> Interner<'a> {
         self.texts
     }
 
-    /// The slot of a text, or the empty slot where it belongs.
     #[inline]
-    fn find(&self, text: &[u8]) -> usize {
+    fn code_hashed(&mut self, text: Cow<'a, [u8]>, hash: u32) -> (u32, bool) {
+        if 2 * self.texts.len() >= self.slots.len() {
+            self.grow();
+        }
         let mask = self.slots.len() - 1;
-        let mut slot = hash(text) & mask;
+        let mut at = hash as usize & mask;
         loop {
-            let code = self.slots[slot];
-            if code == MISSING || *self.texts[code as usize] == *text {
-                return slot;
+            let slot = self.slots[at];
+            if slot.code == MISSING {
+                let code = self.texts.len() as u32;
+                self.slots[at] = Slot { hash, code };
+                self.texts.push(text);
+                self.hashes.push(hash);
+                return (code, true);
             }
-            slot = (slot + 1) & mask;
+            if slot.hash == hash && *self.texts[slot.code as usize] == *text {
+                return (slot.code, false);
+            }
+            at = (at + 1) & mask;
         }
     }
 
-    fn grow(&mut self, size: usize) {
-        self.slots = vec![MISSING; size];
-        for code in 0..self.texts.len() {
-            let slot = self.find(&self.texts[code]);
-            self.slots[slot] = code as u32;
+    /// Doubles the slots.
+    fn grow(&mut self) {
+        /// Slots at first; doubled at half load.
+        const SLOTS: usize = 64;
+        let size = (2 * self.slots.len()).max(SLOTS);
+        self.slots = vec![EMPTY; size];
+        for (hash, code) in self.hashes.iter().zip(0..) {
+            let mut at = *hash as usize & (size - 1);
+            while self.slots[at].code != MISSING {
+                at = (at + 1) & (size - 1);
+            }
+            self.slots[at] = Slot { hash: *hash, code };
         }
     }
 }
 
 /// A multiplicative hash of eight bytes at a time.
 #[inline]
-fn hash(text: &[u8]) -> usize {
+fn hash(text: &[u8]) -> u32 {
     /// 2^64 over the golden ratio, odd.
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
     let mix = |state: u64, word: u64| {
@@ -79,7 +106,7 @@ fn hash(text: &[u8]) -> usize {
         .remainder()
         .iter()
         .fold(0, |word, b| (word << 8) | u64::from(*b));
-    mix(state, last) as usize
+    mix(state, last) as u32
 }
 
 #[cfg(test)]

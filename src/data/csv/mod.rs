@@ -523,11 +523,21 @@ fn sorted_label(mut codes: Vec<u32>, texts: Vec<Cow<'_, [u8]>>) -> Label {
         *code = rank[*code as usize];
     }
     codes.shrink_to_fit();
+    // Read the texts in the order of the file and only move them into order: reading them in order would miss the cache.
+    let mut owned: Vec<String> = texts.into_iter().map(text).collect();
     let levels = order
         .iter()
-        .map(|(_, i)| String::from_utf8_lossy(&texts[*i as usize]).into_owned())
+        .map(|(_, i)| std::mem::take(&mut owned[*i as usize]))
         .collect();
     Label::coded(codes, levels)
+}
+
+/// The text of a level, which was found to be UTF-8 when it was first seen.
+fn text(bytes: Cow<'_, [u8]>) -> String {
+    match String::from_utf8(bytes.into_owned()) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }
 }
 
 #[cfg(test)]
