@@ -4,7 +4,10 @@
 pub mod blocks;
 pub mod derivative;
 pub mod optimize;
+pub mod permutation;
 pub mod progress;
+pub mod quadrature;
+pub mod quasi;
 pub mod seed;
 
 pub use progress::Progress;
