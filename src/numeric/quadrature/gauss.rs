@@ -273,13 +273,13 @@ mod tests {
             let rule = gauss_hermite_normal(n).unwrap();
             // E Z^(2m) = (2m − 1)!!
             let mut exact = 1.0;
-            for m in 0..n.min(40) {
-                let found = rule.integrate(|z| z.powi(2 * m as i32));
+            for m in 0..i32::try_from(n.min(40)).unwrap() {
+                let found = rule.integrate(|z| z.powi(2 * m));
                 assert!(
                     (found / exact - 1.0).abs() < 1e-13,
                     "{n} {m}: {found} {exact}"
                 );
-                exact *= 2.0 * m as f64 + 1.0;
+                exact *= 2.0 * f64::from(m) + 1.0;
             }
             assert!(rule.integrate(|z| z.powi(3)).abs() < 1e-13);
         }
