@@ -6,7 +6,10 @@ pub mod derivative;
 pub mod linalg;
 
 pub mod optimize;
+pub mod permutation;
 pub mod progress;
+pub mod quadrature;
+pub mod quasi;
 pub mod seed;
 pub mod special;
 

@@ -144,7 +144,6 @@ impl Lbfgs {
         };
         let end = Ending {
             algorithm: NAME,
-            converged: matches!(reason, Reason::Gradient | Reason::Precision),
             reason,
             iterations: iteration,
             criterion,
@@ -214,7 +213,9 @@ impl Pairs {
         }
         if let Some(last) = self.kept.back() {
             let gamma = 1.0 / (last.rho * dot(&last.y, &last.y));
-            q.iter_mut().for_each(|v| *v *= gamma);
+            for v in &mut q {
+                *v *= gamma;
+            }
         }
         for (pair, alpha) in self.kept.iter().zip(alphas.iter().rev()) {
             let beta = pair.rho * dot(&pair.y, &q);

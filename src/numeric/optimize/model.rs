@@ -25,7 +25,7 @@ pub(super) struct Model {
 
 /// A step in the original coordinates and what the model says of it.
 pub(super) struct Step {
-    pub(super) step: Vec<f64>,
+    pub(super) vector: Vec<f64>,
     /// Length in the scaled coordinates.
     pub(super) length: f64,
     /// The model's decrease of the function.
@@ -164,7 +164,7 @@ impl Model {
             .sum::<f64>();
         let scaled = &self.eigenvectors * z;
         Step {
-            step: scaled.iter().zip(&self.scale).map(|(v, s)| v * s).collect(),
+            vector: scaled.iter().zip(&self.scale).map(|(v, s)| v * s).collect(),
             length: z.norm(),
             decrease,
         }
@@ -188,7 +188,7 @@ mod tests {
             let model = Model::new(&h, &g, vec![1.0; 2]).unwrap();
             let step = model.within(0.7);
             assert!((step.length - 0.7).abs() < 1e-12, "{}", step.length);
-            let p = DVector::from_vec(step.step);
+            let p = DVector::from_vec(step.vector);
             let residual = &h * &p + DVector::from_row_slice(&g);
             let mu = -residual.dot(&p) / p.norm_squared();
             assert!(mu >= -model.smallest() - 1e-9);

@@ -1,10 +1,10 @@
 //! Newton's method with a line search.
 
+use super::line_search;
 use super::model::{Model, unit_diagonal};
 use super::objective::{Counted, Objective, Visit, along};
 use super::outcome::{Ending, Minimum, Reason};
-use super::stopping::Stopping;
-use super::{line_search, stopping};
+use super::stopping::{Stopping, relative_change};
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use serde::{Deserialize, Serialize};
@@ -66,92 +66,84 @@ impl Newton {
         self.stopping.validate()?;
         let mut counted = Counted::new(objective);
         let mut visit = counted.start(start)?;
-        let ending = |reason, iterations, criterion, definite| Ending {
+        let mut criterion = f64::INFINITY;
+        let limit = self.stopping.max_iterations;
+        let (reason, iterations, definite) = 'search: {
+            for iteration in 0..limit {
+                progress.report(NAME, iteration, limit)?;
+                let hessian = counted.hessian(&visit.point);
+                let scale = unit_diagonal(&hessian);
+                let Some(model) = Model::new(&hessian, &visit.gradient, scale) else {
+                    break 'search (Reason::NotFinite, iteration, None);
+                };
+                let definite = Some(model.is_positive_definite());
+                let next = match judge(&model, &visit, &self.stopping) {
+                    Verdict::Converged(reached) => {
+                        criterion = reached;
+                        visit = finish(&mut counted, visit, &model);
+                        break 'search (Reason::Decrement, iteration + 1, definite);
+                    }
+                    Verdict::Singular => break 'search (Reason::Singular, iteration, definite),
+                    Verdict::Saddle => {
+                        let (step, curvature) = model.escape();
+                        line_search::backtrack(&mut counted, &visit, &step.vector, curvature)
+                    }
+                    Verdict::GoOn(reached) => {
+                        criterion = reached;
+                        by_gradient(&mut counted, &visit, &model).or_else(|| {
+                            let step = model.newton().vector;
+                            line_search::backtrack(&mut counted, &visit, &step, 0.0)
+                        })
+                    }
+                };
+                let Some(next) = next else {
+                    break 'search (stalled(criterion), iteration, definite);
+                };
+                visit = next;
+            }
+            (Reason::Iterations, limit, None)
+        };
+        let end = Ending {
             algorithm: NAME,
-            converged: matches!(reason, Reason::Decrement),
             reason,
             iterations,
             criterion,
             tolerance: self.stopping.decrement_tolerance,
             positive_definite: definite,
         };
-        let mut criterion = f64::INFINITY;
-        for iteration in 0..self.stopping.max_iterations {
-            progress.report(NAME, iteration, self.stopping.max_iterations)?;
-            let hessian = counted.hessian(&visit.point);
-            let scale = unit_diagonal(&hessian);
-            let Some(model) = Model::new(&hessian, &visit.gradient, scale) else {
-                let end = ending(Reason::NotFinite, iteration, criterion, None);
-                return Ok(end.at(visit, &counted));
-            };
-            match judge(&model, &visit, &self.stopping) {
-                Verdict::Converged(last, reached) => {
-                    let end = ending(Reason::Decrement, iteration + 1, reached, Some(true));
-                    return Ok(end.at(finish(&mut counted, visit, &last), &counted));
-                }
-                Verdict::Singular => {
-                    let end = ending(Reason::Singular, iteration, criterion, Some(false));
-                    return Ok(end.at(visit, &counted));
-                }
-                Verdict::Saddle => {
-                    let (step, curvature) = model.escape();
-                    match line_search::backtrack(&mut counted, &visit, &step.step, curvature) {
-                        Some(next) => visit = next,
-                        None => {
-                            let end = ending(Reason::Stalled, iteration, criterion, Some(false));
-                            return Ok(end.at(visit, &counted));
-                        }
-                    }
-                }
-                Verdict::GoOn(reached) => {
-                    criterion = reached.unwrap_or(f64::INFINITY);
-                    let definite = Some(model.is_positive_definite());
-                    let step = model.newton().step;
-                    match line_search::backtrack(&mut counted, &visit, &step, 0.0) {
-                        Some(next) => visit = next,
-                        None => {
-                            let end = ending(Reason::Stalled, iteration, criterion, definite);
-                            return Ok(end.at(visit, &counted));
-                        }
-                    }
-                }
-            }
-        }
-        let end = ending(
-            Reason::Iterations,
-            self.stopping.max_iterations,
-            criterion,
-            None,
-        );
         Ok(end.at(visit, &counted))
     }
 }
 
+/// A decrement below this share of `max(|f|, 1)` may drown in the rounding of a value that sums many terms; the gradient
+/// still resolves it.
+const UNRESOLVED: f64 = 1e-11;
+
 /// What the model says of a point.
 pub(super) enum Verdict {
-    /// Optimal but for this last step; with the criterion.
-    Converged(Vec<f64>, f64),
+    /// Optimal but for the Newton step; with the criterion.
+    Converged(f64),
     /// Stationary with negative curvature.
     Saddle,
     /// Stationary and flat.
     Singular,
-    /// Not optimal; with the criterion where the Hessian is positive definite.
-    GoOn(Option<f64>),
+    /// Not optimal; with the criterion, infinite where the Hessian is not positive definite.
+    GoOn(f64),
 }
 
 /// Judges the point of a second-order method.
 pub(super) fn judge(model: &Model, visit: &Visit, rule: &Stopping) -> Verdict {
     if model.is_positive_definite() {
         let decrement = model.decrement();
-        let newton = model.newton();
         let criterion = decrement / visit.value.abs().max(1.0);
-        if rule.met_by(decrement, visit.value, &visit.point, &newton.step) {
-            return Verdict::Converged(newton.step, criterion);
+        let step = model.newton().vector;
+        if rule.met_by(decrement, visit.value, &visit.point, &step) {
+            return Verdict::Converged(criterion);
         }
-        return Verdict::GoOn(Some(criterion));
+        return Verdict::GoOn(criterion);
     }
     if visit.scaled_gradient() > rule.gradient_tolerance {
-        return Verdict::GoOn(None);
+        return Verdict::GoOn(f64::INFINITY);
     }
     if model.has_negative_curvature() {
         return Verdict::Saddle;
@@ -159,14 +151,47 @@ pub(super) fn judge(model: &Model, visit: &Visit, rule: &Stopping) -> Verdict {
     Verdict::Singular
 }
 
-/// Takes the last step unless it makes matters worse.
-pub(super) fn finish(counted: &mut Counted<'_>, visit: Visit, step: &[f64]) -> Visit {
-    if stopping::relative_change(&visit.point, step) <= 0.0 {
+/// Takes the last Newton step unless it makes matters worse.
+pub(super) fn finish(counted: &mut Counted<'_>, visit: Visit, model: &Model) -> Visit {
+    let step = model.newton().vector;
+    if relative_change(&visit.point, &step) <= 0.0 {
         return visit;
     }
-    match counted.visit(along(&visit.point, 1.0, step)) {
-        Some(next) if next.value <= visit.value + visit.noise() => next,
+    match counted.visit(along(&visit.point, 1.0, &step)) {
+        Some(next)
+            if next.value <= visit.value + visit.noise()
+                || next.scaled_gradient() < visit.scaled_gradient() =>
+        {
+            next
+        }
         _ => visit,
+    }
+}
+
+/// The full Newton step where the value can no longer judge it, if it lowers the gradient.
+pub(super) fn by_gradient(
+    counted: &mut Counted<'_>,
+    visit: &Visit,
+    model: &Model,
+) -> Option<Visit> {
+    let unresolved = UNRESOLVED * visit.value.abs().max(1.0);
+    if !(model.is_positive_definite() && model.decrement() <= unresolved) {
+        return None;
+    }
+    counted
+        .visit(along(&visit.point, 1.0, &model.newton().vector))
+        .filter(|next| {
+            next.value <= visit.value + unresolved
+                && next.scaled_gradient() < visit.scaled_gradient()
+        })
+}
+
+/// Why no step was found, given the criterion: rounding near the optimum, or trouble.
+pub(super) fn stalled(criterion: f64) -> Reason {
+    if criterion <= UNRESOLVED {
+        Reason::Precision
+    } else {
+        Reason::Stalled
     }
 }
 

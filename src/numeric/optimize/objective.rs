@@ -77,8 +77,8 @@ pub(super) struct Visit {
 impl Visit {
     /// Rounding noise of the value: differences below it say nothing.
     pub(super) fn noise(&self) -> f64 {
-        // A sum of many terms is good to a few units in the last place at best.
-        const UNITS: f64 = 8.0;
+        // A sum of some thousand terms is good to some tens of units in the last place.
+        const UNITS: f64 = 64.0;
         UNITS * f64::EPSILON * self.value.abs()
     }
 

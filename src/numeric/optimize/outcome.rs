@@ -113,7 +113,7 @@ pub enum Reason {
     Decrement,
     /// The scaled gradient was below its tolerance.
     Gradient,
-    /// The value could not be lowered any more in floating point.
+    /// Close to the optimum, neither value nor gradient could be lowered any more in floating point.
     Precision,
     /// The gradient vanished where the Hessian is singular: a flat direction, or an optimum at infinity.
     Singular,
@@ -126,6 +126,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether a search that stopped for this reason has converged.
+    pub fn is_convergence(self) -> bool {
+        matches!(self, Self::Decrement | Self::Gradient | Self::Precision)
+    }
+
     fn remedy(self) -> &'static str {
         match self {
             Self::Decrement | Self::Gradient | Self::Precision => "loosen the tolerance",
@@ -158,7 +163,6 @@ impl fmt::Display for Reason {
 /// The parts of a [`Convergence`] that the algorithms differ in.
 pub(super) struct Ending {
     pub(super) algorithm: &'static str,
-    pub(super) converged: bool,
     pub(super) reason: Reason,
     pub(super) iterations: usize,
     pub(super) criterion: f64,
@@ -171,7 +175,7 @@ impl Ending {
     pub(super) fn at(self, visit: Visit, counted: &Counted<'_>) -> Minimum {
         let convergence = Convergence {
             algorithm: self.algorithm.to_owned(),
-            converged: self.converged,
+            converged: self.reason.is_convergence(),
             reason: self.reason,
             iterations: self.iterations,
             evaluations: counted.evaluations,

@@ -193,41 +193,75 @@ fn collinear_regressors_are_reported_as_singular() {
     }
 }
 
+/// A quadratic in `zᵢ = xᵢ/sᵢ − 1` with scales `sᵢ` over eleven orders of magnitude.
+struct Scaled([f64; 3]);
+
+impl Scaled {
+    const HESSIAN: [[f64; 3]; 3] = [[2.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 2.0]];
+
+    fn z(&self, x: &[f64]) -> Vec<f64> {
+        x.iter().zip(self.0).map(|(x, s)| x / s - 1.0).collect()
+    }
+}
+
+impl Objective for Scaled {
+    fn value(&self, x: &[f64]) -> f64 {
+        let z = self.z(x);
+        let rows = Self::HESSIAN.iter().zip(&z);
+        rows.map(|(h, zi)| 0.5 * zi * Logit::index(&z, h)).sum()
+    }
+    fn gradient(&self, x: &[f64], g: &mut [f64]) {
+        let z = self.z(x);
+        for (i, g) in g.iter_mut().enumerate() {
+            *g = Logit::index(&z, &Self::HESSIAN[i]) / self.0[i];
+        }
+    }
+    fn hessian(&self, _: &[f64]) -> DMatrix<f64> {
+        DMatrix::from_fn(3, 3, |i, j| Self::HESSIAN[i][j] / (self.0[i] * self.0[j]))
+    }
+}
+
 #[test]
 fn units_of_the_variables_do_not_matter() {
-    let scales = [1e-6, 1.0, 1e5];
-    let quadratic = |x: &[f64]| {
-        let z: Vec<f64> = x.iter().zip(scales).map(|(x, s)| x / s - 1.0).collect();
-        z.iter().map(|z| z * z).sum::<f64>() + z[0] * z[1] + 0.5 * z[1] * z[2]
-    };
-    struct Quadratic<F: Fn(&[f64]) -> f64>(F, [f64; 3]);
-    impl<F: Fn(&[f64]) -> f64> Objective for Quadratic<F> {
-        fn value(&self, x: &[f64]) -> f64 {
-            self.0(x)
-        }
-        fn gradient(&self, x: &[f64], g: &mut [f64]) {
-            let z: Vec<f64> = x.iter().zip(self.1).map(|(x, s)| x / s - 1.0).collect();
-            g[0] = (2.0 * z[0] + z[1]) / self.1[0];
-            g[1] = (2.0 * z[1] + z[0] + 0.5 * z[2]) / self.1[1];
-            g[2] = (2.0 * z[2] + 0.5 * z[1]) / self.1[2];
-        }
-        fn hessian(&self, _: &[f64]) -> DMatrix<f64> {
-            let h = [[2.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 2.0]];
-            DMatrix::from_fn(3, 3, |i, j| h[i][j] / (self.1[i] * self.1[j]))
-        }
-    }
-    let problem = Quadratic(quadratic, scales);
-    for found in [
-        Newton::new().minimize(&problem, &[0.0; 3]).unwrap(),
-        TrustRegion::new().minimize(&problem, &[0.0; 3]).unwrap(),
-    ] {
+    let problem = Scaled([1e-6, 1.0, 1e5]);
+    for found in &all(&problem, &[0.0; 3])[..2] {
         assert!(found.convergence.converged, "{found}");
-        for (x, s) in found.point.iter().zip(scales) {
-            assert!((x / s - 1.0).abs() < 1e-12, "{found}");
-        }
+        assert!(
+            problem.z(&found.point).iter().all(|z| z.abs() < 1e-12),
+            "{found}"
+        );
     }
-    let found = Lbfgs::new().minimize(&problem, &[0.0; 3]).unwrap();
-    assert!(found.value < 1e-6, "{found}");
+    let lbfgs = Lbfgs::new().minimize(&problem, &[0.0; 3]).unwrap();
+    assert!(lbfgs.value < 1e-6, "{lbfgs}");
+}
+
+/// The logit with values that carry errors of 10⁻¹³, as of a sum over very many rows.
+struct Noisy(Logit);
+
+impl Objective for Noisy {
+    fn value(&self, x: &[f64]) -> f64 {
+        let exact = self.0.value(x);
+        let hash = crate::numeric::seed::mix(exact.to_bits());
+        exact * (1.0 + 1e-13 * ((hash >> 11) as f64 / (1_u64 << 53) as f64 - 0.5))
+    }
+    fn gradient(&self, x: &[f64], g: &mut [f64]) {
+        self.0.gradient(x, g);
+    }
+    fn hessian(&self, x: &[f64]) -> DMatrix<f64> {
+        self.0.hessian(x)
+    }
+}
+
+#[test]
+fn noise_in_the_value_does_not_hide_the_optimum() {
+    let exact = Newton::new()
+        .minimize(&Logit::example(), &[0.0; 3])
+        .unwrap();
+    let noisy = all(&Noisy(Logit::example()), &[0.0; 3]);
+    for (found, tolerance) in noisy.iter().zip([1e-12, 1e-12, 1e-5]) {
+        assert!(found.convergence.converged, "{found}");
+        assert!(distance(found, &exact.point) < tolerance, "{found}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Newton's method within a trust region.
 
 use super::model::{Model, unit_diagonal};
-use super::newton::{Verdict, finish, judge};
-use super::objective::{Counted, Objective, along};
+use super::newton::{Verdict, by_gradient, finish, judge, stalled};
+use super::objective::{Counted, Objective, Visit, along};
 use super::outcome::{Ending, Minimum, Reason};
 use super::stopping::Stopping;
 use crate::error::Result;
@@ -16,6 +16,9 @@ const ACCEPT: f64 = 1e-4;
 const POOR: f64 = 0.25;
 /// Above this share the model is good and the region may grow (ibid.).
 const GOOD: f64 = 0.75;
+
+/// A step this close to the radius was held back by it.
+const AT_BOUNDARY: f64 = 0.99;
 
 /// Newton's method within a trust region: minimise the quadratic model exactly within a radius that grows while the model
 /// predicts well and shrinks while it does not.
@@ -75,78 +78,82 @@ impl TrustRegion {
         self.stopping.validate()?;
         let mut counted = Counted::new(objective);
         let mut visit = counted.start(start)?;
-        let ending = |reason, iterations, criterion, definite| Ending {
+        let mut criterion = f64::INFINITY;
+        let mut hessian = counted.hessian(&visit.point);
+        let mut scale = unit_diagonal(&hessian);
+        let mut radius = initial_radius(&visit.point, &scale);
+        let limit = self.stopping.max_iterations;
+        let (reason, iterations, definite) = 'search: {
+            for iteration in 0..limit {
+                progress.report(NAME, iteration, limit)?;
+                let Some(model) = Model::new(&hessian, &visit.gradient, scale.clone()) else {
+                    break 'search (Reason::NotFinite, iteration, None);
+                };
+                let definite = Some(model.is_positive_definite());
+                match judge(&model, &visit, &self.stopping) {
+                    Verdict::Converged(reached) => {
+                        criterion = reached;
+                        visit = finish(&mut counted, visit, &model);
+                        break 'search (Reason::Decrement, iteration + 1, definite);
+                    }
+                    Verdict::Singular => break 'search (Reason::Singular, iteration, definite),
+                    Verdict::Saddle => criterion = f64::INFINITY,
+                    Verdict::GoOn(reached) => criterion = reached,
+                }
+                let next = by_gradient(&mut counted, &visit, &model)
+                    .or_else(|| step_within(&mut counted, &visit, &model, &scale, &mut radius));
+                let Some(next) = next else {
+                    break 'search (stalled(criterion), iteration, definite);
+                };
+                visit = next;
+                hessian = counted.hessian(&visit.point);
+                tighten(&mut scale, &hessian);
+            }
+            (Reason::Iterations, limit, None)
+        };
+        let end = Ending {
             algorithm: NAME,
-            converged: matches!(reason, Reason::Decrement),
             reason,
             iterations,
             criterion,
             tolerance: self.stopping.decrement_tolerance,
             positive_definite: definite,
         };
-        let mut criterion = f64::INFINITY;
-        let mut hessian = counted.hessian(&visit.point);
-        let mut scale = unit_diagonal(&hessian);
-        let mut radius = initial_radius(&visit.point, &scale);
-        for iteration in 0..self.stopping.max_iterations {
-            progress.report(NAME, iteration, self.stopping.max_iterations)?;
-            let Some(model) = Model::new(&hessian, &visit.gradient, scale.clone()) else {
-                let end = ending(Reason::NotFinite, iteration, criterion, None);
-                return Ok(end.at(visit, &counted));
-            };
-            let definite = Some(model.is_positive_definite());
-            match judge(&model, &visit, &self.stopping) {
-                Verdict::Converged(last, reached) => {
-                    let end = ending(Reason::Decrement, iteration + 1, reached, definite);
-                    return Ok(end.at(finish(&mut counted, visit, &last), &counted));
-                }
-                Verdict::Singular => {
-                    let end = ending(Reason::Singular, iteration, criterion, definite);
-                    return Ok(end.at(visit, &counted));
-                }
-                Verdict::Saddle => criterion = f64::INFINITY,
-                Verdict::GoOn(reached) => criterion = reached.unwrap_or(f64::INFINITY),
-            }
-            // Shrink until a step is taken; the Hessian stays good meanwhile.
-            let next = loop {
-                let step = model.within(radius);
-                let negligible = step.length <= f64::EPSILON * length(&visit.point, &scale);
-                if negligible || radius < f64::MIN_POSITIVE {
-                    break None;
-                }
-                let trial = counted.visit(along(&visit.point, 1.0, &step.step));
-                let share = trial.as_ref().map_or(f64::NEG_INFINITY, |trial| {
-                    let fall = visit.value - trial.value;
-                    if step.decrease <= visit.noise() && fall >= -visit.noise() {
-                        1.0
-                    } else {
-                        fall / step.decrease
-                    }
-                });
-                if share < POOR {
-                    radius = POOR * step.length;
-                } else if share > GOOD && step.length > 0.99 * radius {
-                    radius *= 2.0;
-                }
-                if let Some(trial) = trial.filter(|_| share > ACCEPT) {
-                    break Some(trial);
-                }
-            };
-            let Some(next) = next else {
-                let end = ending(Reason::Stalled, iteration, criterion, definite);
-                return Ok(end.at(visit, &counted));
-            };
-            visit = next;
-            hessian = counted.hessian(&visit.point);
-            tighten(&mut scale, &hessian);
-        }
-        let end = ending(
-            Reason::Iterations,
-            self.stopping.max_iterations,
-            criterion,
-            None,
-        );
         Ok(end.at(visit, &counted))
+    }
+}
+
+/// Shrinks the region until a step in it lowers the function as the model says; `None` when it shrinks to nothing.
+fn step_within(
+    counted: &mut Counted<'_>,
+    visit: &Visit,
+    model: &Model,
+    scale: &[f64],
+    radius: &mut f64,
+) -> Option<Visit> {
+    loop {
+        let step = model.within(*radius);
+        let negligible = step.length <= f64::EPSILON * length(&visit.point, scale);
+        if negligible || *radius < f64::MIN_POSITIVE {
+            return None;
+        }
+        let trial = counted.visit(along(&visit.point, 1.0, &step.vector));
+        let share = trial.as_ref().map_or(f64::NEG_INFINITY, |trial| {
+            let fall = visit.value - trial.value;
+            if step.decrease <= visit.noise() && fall >= -visit.noise() {
+                1.0
+            } else {
+                fall / step.decrease
+            }
+        });
+        if share < POOR {
+            *radius = POOR * step.length;
+        } else if share > GOOD && step.length > AT_BOUNDARY * *radius {
+            *radius *= 2.0;
+        }
+        if let Some(trial) = trial.filter(|_| share > ACCEPT) {
+            return Some(trial);
+        }
     }
 }
 
