@@ -34,7 +34,7 @@ pub struct ScalarMinimum {
 }
 
 /// The root of `f` between `low` and `high`, where `f` has opposite signs, by Brent's method (bisection, secant and inverse
-/// quadratic interpolation): the point is within `tolerance + 4ε|x|` of a change of sign.
+/// quadratic interpolation): the point is within `tolerance + 4ε|x|` of a change of sign (at zero, within `2ε²` of the interval).
 ///
 /// # Errors
 /// [`Error::InvalidOption`] when the signs do not differ or the tolerance is negative, [`Error::NotFinite`] when `f` is NaN.
@@ -55,6 +55,8 @@ pub fn brent_root(
     tolerance: f64,
 ) -> Result<ScalarRoot> {
     check_tolerance(tolerance)?;
+    // Without a floor a change of sign at zero would be chased through all 1074 halvings of one.
+    let floor = f64::EPSILON * f64::EPSILON * (high - low).abs();
     let mut evaluate = |x: f64| known(f(x), x);
     // b is the best point, a the one before, c the end of opposite sign.
     let (mut a, mut b) = (low, high);
@@ -74,7 +76,7 @@ pub fn brent_root(
             (a, b, c) = (b, c, b);
             (fa, fb, fc) = (fb, fc, fb);
         }
-        let reach = 2.0 * f64::EPSILON * b.abs() + 0.5 * tolerance;
+        let reach = 2.0 * f64::EPSILON * b.abs() + 0.5 * tolerance + floor;
         let half = 0.5 * (c - b);
         if half.abs() <= reach || is_zero(fb) {
             return Ok(ScalarRoot {
@@ -281,6 +283,11 @@ mod tests {
         assert!((flat.point - 0.3).abs() < 1e-11);
         let jump = brent_root(|x| if x < 0.25 { -1.0 } else { 1.0 }, 0.0, 1.0, 0.0).unwrap();
         assert!((jump.point - 0.25).abs() < 1e-15);
+        let zero = brent_root(|x| if x < 0.0 { -1.0 } else { 1.0 }, -1.0, 3.0, 0.0).unwrap();
+        assert!(
+            zero.point.abs() < 1e-30 && zero.evaluations < 300,
+            "{zero:?}"
+        );
     }
 
     #[test]
@@ -290,7 +297,7 @@ mod tests {
             zero.point.abs() < 1e-10 && zero.evaluations < 100,
             "{zero:?}"
         );
-        let kink = brent_minimum(|x| x.abs(), -1.0, 2.0, 0.0).unwrap();
+        let kink = brent_minimum(f64::abs, -1.0, 2.0, 0.0).unwrap();
         assert!(
             kink.point.abs() < 1e-10 && kink.evaluations < 100,
             "{kink:?}"
