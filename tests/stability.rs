@@ -1,7 +1,7 @@
 //! Draws pinned bit for bit: a change here changes published numbers and belongs under "Numbers that changed".
 #![allow(clippy::unwrap_used, clippy::unreadable_literal)]
 
-use cocreate::numeric::quasi::{Halton, Mlhs, Points, Sobol};
+use cocreate::numeric::quasi::{Draws, Halton, Mlhs, Points, Sobol};
 use cocreate::numeric::{Seed, permutation};
 use rand::Rng;
 
@@ -89,6 +89,20 @@ fn mlhs() {
             4607124646127037686,
             4596090245199305139,
             4597944128853357527
+        ]
+    );
+}
+
+#[test]
+fn random_draws() {
+    let points = Draws::Random.sampler(2, 2, 7).unwrap().points(3);
+    assert_eq!(
+        bits(&points),
+        [
+            4605403536833504655,
+            4584668129885219152,
+            4600829635613031226,
+            4598581404720768430
         ]
     );
 }

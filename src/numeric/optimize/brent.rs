@@ -1,38 +1,16 @@
-//! Brent's methods for one variable: roots and minima, and how to bracket them.
+//! Brent's methods for one variable: roots and minima.
 
+use super::bracket::{check_order, check_tolerance, is_zero, known, not_converged, same_sign};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Evaluations after which a search gives up. Brent's bound is the square of the bisection steps, met by no known example;
 /// the usual count is about 10.
 const MAX_EVALUATIONS: usize = 1000;
+/// Accuracy of a minimum near zero, where relative accuracy means nothing, as a share of the first interval.
+const ABSOLUTE: f64 = 1e-11;
 /// The golden section, (3 − √5)/2.
 const GOLDEN: f64 = 0.381_966_011_250_105_15;
-/// Growth of a bracket at each expansion.
-const EXPANSION: f64 = 1.6;
-/// Expansions before bracketing gives up: 1.6⁶⁰ ≈ 2·10¹² times the first width.
-const MAX_EXPANSIONS: usize = 60;
-
-/// An interval whose ends have function values of opposite sign.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-/// Three points of which the middle one has the lowest value.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Bracket {
-    /// Lower end.
-    pub low: f64,
-    /// A point between with a lower value.
-    pub middle: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
 /// A root of one variable.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalarRoot {
@@ -56,7 +34,7 @@ pub struct ScalarMinimum {
 }
 
 /// The root of `f` between `low` and `high`, where `f` has opposite signs, by Brent's method (bisection, secant and inverse
-/// quadratic interpolation): the point is within `tolerance + 4ε|x|` of a change of sign.
+/// quadratic interpolation): the point is within `tolerance + 4ε|x|` of a change of sign (at zero, within `2ε²` of the interval).
 ///
 /// # Errors
 /// [`Error::InvalidOption`] when the signs do not differ or the tolerance is negative, [`Error::NotFinite`] when `f` is NaN.
@@ -77,6 +55,8 @@ pub fn brent_root(
     tolerance: f64,
 ) -> Result<ScalarRoot> {
     check_tolerance(tolerance)?;
+    // Without a floor a change of sign at zero would be chased through all 1074 halvings of one.
+    let floor = f64::EPSILON * f64::EPSILON * (high - low).abs();
     let mut evaluate = |x: f64| known(f(x), x);
     // b is the best point, a the one before, c the end of opposite sign.
     let (mut a, mut b) = (low, high);
@@ -96,7 +76,7 @@ pub fn brent_root(
             (a, b, c) = (b, c, b);
             (fa, fb, fc) = (fb, fc, fb);
         }
-        let reach = 2.0 * f64::EPSILON * b.abs() + 0.5 * tolerance;
+        let reach = 2.0 * f64::EPSILON * b.abs() + 0.5 * tolerance + floor;
         let half = 0.5 * (c - b);
         if half.abs() <= reach || is_zero(fb) {
             return Ok(ScalarRoot {
@@ -158,39 +138,9 @@ fn root_step(a: (f64, f64), b: (f64, f64), c: (f64, f64)) -> Option<f64> {
     step.is_finite().then_some(step)
 }
 
-/// Expands the interval `[low, high]` until `f` changes sign in it, moving the end with the smaller |f| outwards.
-///
-/// # Errors
-/// [`Error::InvalidOption`] when `low < high` does not hold, [`Error::NotFinite`] when `f` is NaN, and
-/// [`Error::NotConverged`] when no change of sign is found.
-pub fn bracket_root(mut f: impl FnMut(f64) -> f64, low: f64, high: f64) -> Result<Interval> {
-    check_order(low, high)?;
-    let (mut low, mut high) = (low, high);
-    let mut f_low = known(f(low), low)?;
-    let mut f_high = known(f(high), high)?;
-    for _ in 0..MAX_EXPANSIONS {
-        if !same_sign(f_low, f_high) {
-            return Ok(Interval { low, high });
-        }
-        let reach = EXPANSION * (high - low);
-        if f_low.abs() < f_high.abs() {
-            low -= reach;
-            f_low = known(f(low), low)?;
-        } else {
-            high += reach;
-            f_high = known(f(high), high)?;
-        }
-    }
-    Err(not_converged(
-        "the search for a change of sign",
-        MAX_EXPANSIONS,
-        f_low.abs().min(f_high.abs()),
-        0.0,
-    ))
-}
-
 /// A local minimum of `f` between `low` and `high` by Brent's method (golden section and parabolas). The point is good to
-/// about `tolerance` relative; below the default √ε ≈ 1.5e-8 (give 0) rounding of `f` hides the minimum. Infinite values
+/// about `tolerance` relative (and 1e-11 of the interval near zero); below √ε ≈ 1.5e-8, the default when 0 is given,
+/// rounding of `f` hides the minimum. Infinite values
 /// count as high.
 ///
 /// # Errors
@@ -215,6 +165,7 @@ pub fn brent_minimum(
     check_tolerance(tolerance)?;
     check_order(low, high)?;
     let relative = tolerance.max(f64::EPSILON.sqrt());
+    let absolute = ABSOLUTE * (high - low);
     let mut evaluate = |x: f64| known(f(x), x);
     let (mut low, mut high) = (low, high);
     // x is the best point, w the second best, v the w of before.
@@ -225,8 +176,7 @@ pub fn brent_minimum(
     let mut evaluations = 1;
     loop {
         let middle = 0.5 * (low + high);
-        // The absolute part keeps the search finite when the minimum is at zero.
-        let reach = relative * x.abs() + f64::EPSILON * (high - low).abs().max(f64::MIN_POSITIVE);
+        let reach = relative * x.abs() + absolute;
         if (x - middle).abs() <= 2.0 * reach - 0.5 * (high - low) {
             return Ok(ScalarMinimum {
                 point: x,
@@ -300,89 +250,6 @@ fn vertex(x: (f64, f64), w: (f64, f64), v: (f64, f64)) -> Option<f64> {
     step.is_finite().then_some(step)
 }
 
-/// Goes downhill from `[low, high]` with growing steps until the value rises again.
-///
-/// # Errors
-/// [`Error::InvalidOption`] when `low < high` does not hold, [`Error::NotFinite`] when `f` is NaN, and
-/// [`Error::NotConverged`] when the function keeps falling.
-pub fn bracket_minimum(mut f: impl FnMut(f64) -> f64, low: f64, high: f64) -> Result<Bracket> {
-    check_order(low, high)?;
-    let (mut a, mut b) = (low, high);
-    let (mut fa, mut fb) = (known(f(a), a)?, known(f(b), b)?);
-    if fb > fa {
-        (a, b) = (b, a);
-        (fa, fb) = (fb, fa);
-    }
-    for _ in 0..MAX_EXPANSIONS {
-        let c = b + EXPANSION * (b - a);
-        let fc = known(f(c), c)?;
-        if fc > fb || (fc >= fb && fa > fb) {
-            return Ok(Bracket {
-                low: a.min(c),
-                middle: b,
-                high: a.max(c),
-            });
-        }
-        (a, fa) = (b, fb);
-        (b, fb) = (c, fc);
-    }
-    Err(not_converged(
-        "the bracketing of a minimum",
-        MAX_EXPANSIONS,
-        (fa - fb).abs(),
-        0.0,
-    ))
-}
-
-fn check_order(low: f64, high: f64) -> Result<()> {
-    if low < high && low.is_finite() && high.is_finite() {
-        return Ok(());
-    }
-    Err(Error::invalid_option(
-        "low, high",
-        format!("[{low}, {high}]"),
-        "a finite interval with low < high",
-    ))
-}
-
-fn check_tolerance(tolerance: f64) -> Result<()> {
-    if tolerance >= 0.0 {
-        return Ok(());
-    }
-    Err(Error::invalid_option(
-        "tolerance",
-        tolerance,
-        "zero or a positive number",
-    ))
-}
-
-fn known(value: f64, x: f64) -> Result<f64> {
-    if value.is_nan() {
-        return Err(Error::NotFinite {
-            what: format!("the function at {x}"),
-        });
-    }
-    Ok(value)
-}
-
-fn is_zero(x: f64) -> bool {
-    x.abs() <= 0.0
-}
-
-fn same_sign(a: f64, b: f64) -> bool {
-    (a > 0.0 && b > 0.0) || (a < 0.0 && b < 0.0)
-}
-
-fn not_converged(what: &str, iterations: usize, criterion: f64, tolerance: f64) -> Error {
-    Error::NotConverged {
-        what: what.to_owned(),
-        iterations,
-        criterion,
-        tolerance,
-        remedy: "give another interval or check the function".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,8 +265,6 @@ mod tests {
             let found = brent_root(f, root - left, root + right, 0.0).unwrap();
             prop_assert!((found.point - root).abs() <= 8.0 * f64::EPSILON * root.abs().max(1.0));
             prop_assert!(found.evaluations < 200, "{}", found.evaluations);
-            let interval = bracket_root(f, root + 0.5 * right, root + right).unwrap();
-            prop_assert!(f(interval.low) * f(interval.high) <= 0.0);
         }
 
         #[test]
@@ -407,9 +272,6 @@ mod tests {
             let f = |x: f64| (x - at).cosh();
             let found = brent_minimum(f, at - width, at + 2.0 * width, 0.0).unwrap();
             prop_assert!((found.point - at).abs() < 1e-7 * at.abs().max(1.0), "{found:?}");
-            let bracket = bracket_minimum(f, at + width, at + 1.1 * width).unwrap();
-            prop_assert!(bracket.low <= at && at <= bracket.high);
-            prop_assert!(f(bracket.middle) <= f(bracket.low).min(f(bracket.high)));
         }
     }
 
@@ -421,6 +283,29 @@ mod tests {
         assert!((flat.point - 0.3).abs() < 1e-11);
         let jump = brent_root(|x| if x < 0.25 { -1.0 } else { 1.0 }, 0.0, 1.0, 0.0).unwrap();
         assert!((jump.point - 0.25).abs() < 1e-15);
+        let zero = brent_root(|x| if x < 0.0 { -1.0 } else { 1.0 }, -1.0, 3.0, 0.0).unwrap();
+        assert!(
+            zero.point.abs() < 1e-30 && zero.evaluations < 300,
+            "{zero:?}"
+        );
+    }
+
+    #[test]
+    fn a_minimum_at_zero_or_at_an_end_is_found() {
+        let zero = brent_minimum(|x| x * x, -1.0, 2.0, 0.0).unwrap();
+        assert!(
+            zero.point.abs() < 1e-10 && zero.evaluations < 100,
+            "{zero:?}"
+        );
+        let kink = brent_minimum(f64::abs, -1.0, 2.0, 0.0).unwrap();
+        assert!(
+            kink.point.abs() < 1e-10 && kink.evaluations < 100,
+            "{kink:?}"
+        );
+        let end = brent_minimum(|x| x, 1.0, 2.0, 0.0).unwrap();
+        assert!((end.point - 1.0).abs() < 1e-7);
+        let wall = |x: f64| if x < 0.5 { f64::INFINITY } else { x };
+        assert!((brent_minimum(wall, 0.0, 2.0, 0.0).unwrap().point - 0.5).abs() < 1e-7);
     }
 
     #[test]
@@ -429,14 +314,6 @@ mod tests {
         assert!(matches!(same, Err(Error::InvalidOption { .. })));
         let nan = brent_root(|_| f64::NAN, -1.0, 1.0, 0.0);
         assert!(matches!(nan, Err(Error::NotFinite { .. })));
-        assert!(matches!(
-            bracket_root(|_| 1.0, 0.0, 1.0),
-            Err(Error::NotConverged { .. })
-        ));
-        assert!(matches!(
-            bracket_minimum(|x| -x, 0.0, 1.0),
-            Err(Error::NotConverged { .. })
-        ));
         assert!(brent_minimum(|x| x, 1.0, 0.0, 0.0).is_err());
     }
 }

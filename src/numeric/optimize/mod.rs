@@ -10,6 +10,7 @@
 //! To maximise, minimise the negative. A search that ends without meeting its tolerance still returns its best point;
 //! [`Minimum::or_error`] turns it into [`Error::NotConverged`](crate::Error::NotConverged).
 
+mod bracket;
 mod brent;
 mod lbfgs;
 mod line_search;
@@ -20,10 +21,8 @@ mod outcome;
 mod stopping;
 mod trust_region;
 
-pub use brent::{
-    Bracket, Interval, ScalarMinimum, ScalarRoot, bracket_minimum, bracket_root, brent_minimum,
-    brent_root,
-};
+pub use bracket::{Bracket, Interval, bracket_minimum, bracket_root};
+pub use brent::{ScalarMinimum, ScalarRoot, brent_minimum, brent_root};
 pub use lbfgs::Lbfgs;
 pub use newton::Newton;
 pub use objective::Objective;

@@ -6,14 +6,18 @@
 //! | [`Halton`] | comparison with the discrete choice literature; scramble it beyond 5 dimensions |
 //! | [`Mlhs`] | samples per decision maker of a size fixed beforehand |
 //!
+//! [`Draws`] is the choice among them as an option that can be stored.
+//!
 //! Every point has an index, so any part of a sequence can be had on any thread with the same bits. Points are uniform;
 //! apply a quantile function for other distributions: scrambled and Latin hypercube points are strictly inside (0, 1).
 
+mod draws;
 mod halton;
 mod mlhs;
 mod points;
 mod sobol;
 
+pub use draws::{Draws, Sampler};
 pub use halton::Halton;
 pub use mlhs::Mlhs;
 pub use points::Points;

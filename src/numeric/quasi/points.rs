@@ -28,6 +28,11 @@ impl Points {
         Self { dimensions, values }
     }
 
+    /// From coordinates point by point.
+    pub(super) fn from_rows(dimensions: usize, values: Vec<f64>) -> Self {
+        Self { dimensions, values }
+    }
+
     /// From one column of coordinates per dimension, all of one length.
     pub(super) fn from_columns(columns: &[Vec<f64>]) -> Self {
         let count = columns.first().map_or(0, Vec::len);

@@ -146,23 +146,22 @@ fn unit(digits: u64) -> f64 {
 /// Owen's nested uniform scrambling. A hash of the digits before a group holds the flips of the group's whole digit tree:
 /// bit 1 flips the first digit, bits 2 and 3 the second digit below either value of the first, and so on.
 fn owen(digits: u64, keys: &[u64; GROUPS]) -> u64 {
-    let mut out = 0_u64;
+    const MASK: u64 = (1 << GROUP) - 1;
+    let mut flipped = 0_u64;
     for (group, key) in keys.iter().enumerate() {
-        let above = group * GROUP;
-        let prefix = if above == 0 {
-            0
-        } else {
-            digits >> (BITS - above)
-        };
+        let below = BITS - (group + 1) * GROUP;
+        // Two shifts, as one by all 64 digits is not defined.
+        let prefix = digits >> below >> GROUP;
         let flips = mix(key ^ prefix);
-        let mut node = 1;
-        for k in above..above + GROUP {
-            let digit = digits >> (BITS - 1 - k) & 1;
-            out |= (digit ^ (flips >> node & 1)) << (BITS - 1 - k);
-            node = 2 * node + digit;
-        }
+        let here = digits >> below & MASK;
+        // The node of each digit follows from the digits before it alone, so the six look-ups are independent.
+        let pattern = (0..GROUP).fold(0, |pattern, k| {
+            let node = 1 << k | here >> (GROUP - k);
+            pattern << 1 | (flips >> node & 1)
+        });
+        flipped |= pattern << below;
     }
-    out
+    digits ^ flipped
 }
 
 #[cfg(test)]
