@@ -6,7 +6,7 @@ use super::terms::{Instrumented, MOST_FACTORS, MOST_TERMS, Sum, Terms, check_rol
 
 /// Deeper nesting than this could exhaust the stack.
 const MOST_NESTED: usize = 100;
-/// More arithmetic operators than this could exhaust the stack.
+/// More arithmetic operators than this in one factor could exhaust the stack.
 pub(super) const MOST_OPERATORS: usize = 1000;
 
 /// Parses a whole formula.
