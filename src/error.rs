@@ -226,6 +226,14 @@ impl Error {
         }
     }
 
+    /// A [`Error::WrongKind`] with a remedy that fits the place, made from the column's name; other errors as they are.
+    pub(crate) fn with_remedy(mut self, make: impl FnOnce(&str) -> String) -> Self {
+        if let Self::WrongKind { column, remedy, .. } = &mut self {
+            *remedy = make(column);
+        }
+        self
+    }
+
     /// An [`Error::InvalidOption`].
     pub(crate) fn invalid_option(
         option: &str,

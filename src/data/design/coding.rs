@@ -198,7 +198,12 @@ impl<'a> Coder<'a> {
         }
         let other = interacted
             .map(|other| plain(self.frame, other))
-            .transpose()?;
+            .transpose()
+            .map_err(|error| {
+                error.with_remedy(|label| {
+                    format!("for each combination of two categories write C({column}):C({label})")
+                })
+            })?;
         let suffix = interacted.map(|o| format!(":{o}")).unwrap_or_default();
         Ok(category
             .levels

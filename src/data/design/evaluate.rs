@@ -92,20 +92,9 @@ fn resolve(expression: &Expression, frame: &Frame, rows: &Rows) -> Result<Node> 
 fn numbers(frame: &Frame, column: &str) -> Result<Arc<Vec<f64>>> {
     match frame.numeric(column) {
         Ok(real) => Ok(Arc::clone(real.values())),
-        Err(Error::WrongKind {
-            column,
-            expected,
-            found,
-            ..
-        }) => Err(Error::WrongKind {
-            remedy: format!(
-                "compare it with a text, as in I({column} == \"…\"), or use it as a category outside functions"
-            ),
-            column,
-            expected,
-            found,
-        }),
-        Err(other) => Err(other),
+        Err(error) => Err(error.with_remedy(|label| {
+            format!("compare it with a text, as in I({label} == \"…\"), or use it as a category outside functions")
+        })),
     }
 }
 

@@ -14,7 +14,7 @@ use super::column::Groups;
 use super::formula::{Expression, Factor, ParsedFormula};
 use super::frame::Frame;
 use super::rows::Rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use coding::{Coder, Span};
 use column::Part;
 
@@ -116,21 +116,10 @@ impl Design {
 fn outcome(formula: &ParsedFormula, frame: &Frame, rows: &Rows) -> Result<DesignColumn> {
     let part = match formula.outcome() {
         Expression::Column(column) => {
-            let part = coding::plain(frame, column).map_err(|error| match error {
-                Error::WrongKind {
-                    column,
-                    expected,
-                    found,
-                    ..
-                } => Error::WrongKind {
-                    remedy: format!(
-                        "an outcome needs numbers: compare it with a text, as in I({column} == \"…\"), or correct the text"
-                    ),
-                    column,
-                    expected,
-                    found,
-                },
-                other => other,
+            let part = coding::plain(frame, column).map_err(|error| {
+                error.with_remedy(|label| {
+                    format!("an outcome needs numbers: compare it with a text, as in I({label} == \"…\"), or correct the text")
+                })
             })?;
             return Ok(DesignColumn::product(column.clone(), vec![part]));
         }
@@ -144,6 +133,7 @@ fn outcome(formula: &ParsedFormula, frame: &Frame, rows: &Rows) -> Result<Design
 mod tests {
     use super::*;
     use crate::data::Formula;
+    use crate::error::Error;
 
     fn build(text: &str, frame: &Frame) -> Result<Design> {
         Design::build(&Formula::from(text).parse()?, frame, &[])
@@ -426,6 +416,10 @@ mod tests {
         }
         let text = build("arm ~ age", &frame).unwrap_err().to_string();
         assert!(text.contains("I(arm == "), "{text}");
+        let text = build("spent ~ i(period, arm)", &frame)
+            .unwrap_err()
+            .to_string();
+        assert!(text.ends_with("write C(period):C(arm)"), "{text}");
         let error = build("spent ~ agee", &frame).unwrap_err().to_string();
         assert!(error.contains("did you mean `age`"), "{error}");
     }

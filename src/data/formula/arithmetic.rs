@@ -12,6 +12,7 @@ impl Parser {
     /// A factor that starts with a name and `(`, which is already read.
     pub(super) fn call(&mut self, name: &str, position: usize) -> Result<Factor, Fault> {
         self.enter(position)?;
+        self.operators = 0;
         let factor = match name {
             "I" => Factor::Computed(self.comparison()?),
             "C" | "factor" | "as.factor" => self.categorical()?,

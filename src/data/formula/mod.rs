@@ -34,6 +34,11 @@ use std::fmt;
 /// inside `I()` or a function; in the outcome it may stand bare. A formula is only text until [`Formula::parse`]; an
 /// estimator parses it when it fits and reports what is wrong with the position.
 ///
+/// It differs from R where R would surprise: `x^2` and `x / z` outside `I()` are refused, since there they do not mean
+/// arithmetic; the factors of a product keep the order in which they are written, also in the coefficient's name; a term
+/// that is not there cannot be removed; rows where only a column taken out of `.` is missing are used. `0` as effects part
+/// means none. Slopes that vary by effect (`fe[x]`) and `i()` of two categories are not supported.
+///
 /// ```
 /// use cocreate::prelude::*;
 /// let formula = Formula::from("log(spent) ~ invited*age | village");
@@ -263,6 +268,7 @@ mod tests {
             format!("y ~ I(x{})", "^x".repeat(100_000)),
             format!("y ~ ({})^20", sum.join(" + ")),
             format!("y ~ {}", sum.join("*")),
+            format!("y ~ {}.{}", "(".repeat(90), " + .)^20".repeat(90)),
         ] {
             assert!(Formula::from(text).parse().is_err());
         }

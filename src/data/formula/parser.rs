@@ -2,13 +2,11 @@
 
 use super::ast::{Effect, Factor, ParsedFormula, Term};
 use super::lexer::{Fault, Placed, Token, tokens};
-use super::terms::{Instrumented, MOST_TERMS, Sum, Terms, check_roles};
+use super::terms::{Instrumented, MOST_FACTORS, MOST_TERMS, Sum, Terms, check_roles};
 
-/// Products of more factors than this are slips.
-const HIGHEST_POWER: std::ops::RangeInclusive<f64> = 1.0..=20.0;
 /// Deeper nesting than this could exhaust the stack.
 const MOST_NESTED: usize = 100;
-/// More arithmetic operators than this could exhaust the stack.
+/// More arithmetic operators than this in one factor could exhaust the stack.
 pub(super) const MOST_OPERATORS: usize = 1000;
 
 /// Parses a whole formula.
@@ -26,6 +24,7 @@ pub(super) fn parse(text: &str) -> Result<ParsedFormula, Fault> {
         at: 0,
         end,
         depth: 0,
+        work: 0,
         operators: 0,
     }
     .formula()
@@ -37,6 +36,8 @@ pub(super) struct Parser {
     at: usize,
     end: usize,
     depth: usize,
+    /// Products of terms made so far.
+    work: usize,
     pub(super) operators: usize,
 }
 
@@ -155,10 +156,7 @@ impl Parser {
                 if minus {
                     sum.take_out(terms, nested)?;
                 } else {
-                    for (term, position) in terms.list {
-                        sum.removed.remove(&term);
-                        sum.terms.add(term, position);
-                    }
+                    sum.put_in(terms);
                 }
             }
             if sum.terms.list.len() > MOST_TERMS {
@@ -189,7 +187,7 @@ impl Parser {
                 return Ok(left);
             }
             let right = self.interaction()?;
-            let crossed = left.cross(&right, position)?;
+            let crossed = left.cross(&right, position, &mut self.work)?;
             left.extend(right);
             left.extend(crossed);
         }
@@ -204,7 +202,7 @@ impl Parser {
                 return Ok(left);
             }
             let right = self.power()?;
-            left = left.cross(&right, position)?;
+            left = left.cross(&right, position, &mut self.work)?;
         }
     }
 
@@ -217,7 +215,11 @@ impl Parser {
             return Ok(base);
         }
         let degree = match self.peek() {
-            Some(Token::Number(v)) if HIGHEST_POWER.contains(v) && v.fract() <= 0.0 => *v as usize,
+            Some(Token::Number(v))
+                if (1.0..=MOST_FACTORS as f64).contains(v) && v.fract() <= 0.0 =>
+            {
+                *v as usize
+            }
             _ => return self.unexpected("a whole number from 1 to 20 after `^`"),
         };
         self.at += 1;
@@ -233,7 +235,7 @@ impl Parser {
         let mut result = base.clone();
         for _ in 1..degree {
             let before = result.list.len();
-            let crossed = result.cross(&base, position)?;
+            let crossed = result.cross(&base, position, &mut self.work)?;
             result.extend(crossed);
             // once every factor is in a term, higher powers add nothing
             if result.list.len() == before {

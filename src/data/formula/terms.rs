@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 /// More terms than this come from a slip such as a high power of a long sum, and would exhaust memory.
 pub(crate) const MOST_TERMS: usize = 20_000;
 
+/// Products of more factors than this are slips.
+pub(super) const MOST_FACTORS: usize = 20;
+
 /// Terms without repetition, each with its position.
 #[derive(Clone, Default)]
 pub(super) struct Terms {
@@ -27,11 +30,12 @@ impl Terms {
         }
     }
 
-    pub(super) fn remove(&mut self, term: &Term) -> bool {
-        let key = term.key();
-        let found = self.keys.remove(&key);
-        if found {
-            self.list.retain(|(t, _)| t.key() != key);
+    /// Removes the terms of these keys and returns which of the keys were there.
+    pub(super) fn remove(&mut self, keys: &BTreeSet<String>) -> BTreeSet<String> {
+        let found: BTreeSet<String> = self.keys.intersection(keys).cloned().collect();
+        if !found.is_empty() {
+            self.keys.retain(|key| !found.contains(key));
+            self.list.retain(|(term, _)| !found.contains(&term.key()));
         }
         found
     }
@@ -42,18 +46,33 @@ impl Terms {
         }
     }
 
-    /// Every term of the one with every term of the other.
-    pub(super) fn cross(&self, other: &Self, position: usize) -> Result<Self, Fault> {
-        if self.list.len().saturating_mul(other.list.len()) > MOST_TERMS {
+    /// Every term of the one with every term of the other. `work` counts the products of the whole formula.
+    pub(super) fn cross(
+        &self,
+        other: &Self,
+        position: usize,
+        work: &mut usize,
+    ) -> Result<Self, Fault> {
+        let products = self.list.len().saturating_mul(other.list.len());
+        // a single product is as long as its text, so it needs no bound and canonical text always parses again
+        *work = work.saturating_add(if products > 1 { products } else { 0 });
+        if *work > MOST_TERMS {
             return Fault::at(
                 position,
-                format!("this product has more than {MOST_TERMS} terms; write the ones you mean"),
+                format!("more than {MOST_TERMS} products of terms; write the ones you mean"),
             );
         }
         let mut terms = Self::default();
         for (left, at) in &self.list {
             for (right, _) in &other.list {
-                terms.add(left.times(right), *at);
+                let product = left.times(right);
+                if product.factors.len() > MOST_FACTORS {
+                    return Fault::at(
+                        position,
+                        format!("a product of more than {MOST_FACTORS} factors"),
+                    );
+                }
+                terms.add(product, *at);
             }
         }
         Ok(terms)
@@ -82,27 +101,34 @@ impl Sum {
     /// Removes terms from a sum. What may be behind `.` is remembered until the frame is known.
     pub(super) fn take_out(&mut self, terms: Terms, nested: bool) -> Result<(), Fault> {
         let everything = self.terms.has_everything();
+        let found = self.terms.remove(&terms.keys);
         for (term, position) in terms.list {
             if term == Term::main(Factor::Everything) {
                 return Fault::at(position, "`.` cannot be removed");
             }
-            let found = self.terms.remove(&term);
-            if everything {
-                if nested {
-                    return Fault::at(
-                        position,
-                        "terms are taken out of `.` outside parentheses only",
-                    );
-                }
-                self.removed.add(term, position);
-            } else if !found {
+            if !everything && !found.contains(&term.key()) {
                 return Fault::at(
                     position,
                     format!("there is no `{term}` before it to remove"),
                 );
             }
+            if everything && nested {
+                return Fault::at(
+                    position,
+                    "terms are taken out of `.` outside parentheses only",
+                );
+            }
+            if everything {
+                self.removed.add(term, position);
+            }
         }
         Ok(())
+    }
+
+    /// Adds terms, also those that were taken out before.
+    pub(super) fn put_in(&mut self, terms: Terms) {
+        self.removed.remove(&terms.keys);
+        self.terms.extend(terms);
     }
 }
 
