@@ -1,6 +1,6 @@
 """Times this crate and the reference software on the same files, one after the other, and prints the ratios.
 
-    python3 benches/peers/run.py [--tasks TASK,...] [--repetitions N] [--data FOLDER] [--environment FOLDER]
+    python3 benches/peers/run.py [--tasks TASK,...] [--repetitions N] [--data FOLDER] [--environment FOLDER] [--timeout SECONDS]
 
 Makes a private Python environment from the registry (pinned versions) and the data (seeded) if they are not there, builds the release binary, and
 writes `target/peers.json` and `target/peers.md`. Run it on an idle machine: a contended one triples wall times.
@@ -53,8 +53,12 @@ def machine():
             f"Python {platform.python_version()}; load average before the run {os.getloadavg()[0]:.2f}; {datetime.date.today()}")
 
 
-def measured(command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=ROOT)
+def measured(command, seconds):
+    try:
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=ROOT, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        say("  did not finish in", seconds, "s")
+        return None
     if done.returncode != 0:
         say(done.stderr.strip()[-2000:])
         return None
@@ -73,11 +77,11 @@ def agreement(ours, theirs):
 
 def row(task, ours, theirs, tolerance):
     def cells(r):
-        return [f"{r['wall_median']:.2f}", f"{r['cpu_median']:.2f}", f"{r['peak_rss_mb_above_data']:.0f}"] if r else ["–"] * 3
+        return [f"{r['wall_median']:.2f}", f"{r['cpu_median']:.2f}", f"{r['peak_rss_mb_above_data']:.0f} ({r['peak_rss_mb']:.0f})"] if r else ["–"] * 3
 
-    ratio, same = ["–"] * 3, "–"
+    ratio, same = ["–"] * 4, "–"
     if ours and theirs:
-        keys = ("wall_median", "cpu_median", "peak_rss_mb_above_data")
+        keys = ("wall_median", "cpu_median", "peak_rss_mb_above_data", "peak_rss_mb")
         ratio = [f"{ours[k] / theirs[k]:.2f}" if theirs[k] > 0 else "–" for k in keys]
         worst = agreement(ours, theirs)
         same = "nothing in common" if worst is None else f"{worst:.0e}" + ("" if worst <= tolerance else " **differs**")
@@ -91,6 +95,7 @@ def main():
     options.add_argument("--repetitions", type=int, default=5)
     options.add_argument("--data", type=pathlib.Path, default=ROOT / "target" / "bench-data")
     options.add_argument("--environment", type=pathlib.Path, default=ROOT / "target" / "peers-env")
+    options.add_argument("--timeout", type=float, default=1800, help="seconds for all repetitions of one task; a dash stands for one that took longer")
     given = options.parse_args()
     tasks = given.tasks.split(",")
     if unknown := set(tasks) - TASKS.keys():
@@ -102,20 +107,20 @@ def main():
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     described, records = machine(), []
     lines = [
-        "| task | peer | peer wall s | CPU s | MB | ours wall s | CPU s | MB | wall ratio | CPU ratio | memory ratio | agreement |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| task | peer | peer wall s | CPU s | MB | ours wall s | CPU s | MB | wall ratio | CPU ratio | memory ratio | total memory ratio | agreement |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for task in tasks:
         name, script, tolerance = TASKS[task]
         file = given.data / f"{name}.csv"
         say(task, "peer")
-        theirs = measured([python, HERE / script, task, file, given.repetitions])
+        theirs = measured([python, HERE / script, task, file, given.repetitions], given.timeout)
         say(task, "ours")
-        ours = measured([target / "release" / "peers", task, file, given.repetitions])
+        ours = measured([target / "release" / "peers", task, file, given.repetitions], given.timeout)
         records.append(dict(task=task, ours=ours, theirs=theirs))
         lines.append(row(task, ours, theirs, tolerance))
-    text = "\n".join([*lines, "", f"Medians of {given.repetitions} repetitions after a warm-up; CPU is user and system time of all threads; MB is the peak above the data in memory. "
-                      f"Ratios are ours over the peer's. {described}.", ""])
+    text = "\n".join([*lines, "", f"Medians of {given.repetitions} repetitions after a warm-up; CPU is user and system time of all threads; MB is the peak above the data in memory, with the data and the program in parentheses. "
+                      f"Ratios are ours over the peer's; a dash: not finished in {given.timeout:.0f} s. {described}.", ""])
     (ROOT / "target").mkdir(exist_ok=True)
     (ROOT / "target" / "peers.md").write_text(text)
     (ROOT / "target" / "peers.json").write_text(json.dumps(dict(machine=described, records=records), indent=1))
