@@ -1,0 +1,90 @@
+"""The data of the timings, seeded, as CSV. Usage: make_data.py FOLDER [NAME...]; files that exist are kept."""
+
+import pathlib
+import sys
+
+import numpy as np
+import pandas as pd
+
+
+def ols(rng):
+    """1e6 rows, 20 regressors with a common part, 1 000 clusters with a shock each."""
+    n, k, groups = 1_000_000, 20, 1_000
+    cluster = rng.integers(0, groups, n)
+    shared = rng.normal(size=n)
+    x = {f"x{j + 1}": rng.normal(size=n) + 0.3 * shared + 0.2 * rng.normal(size=groups)[cluster] for j in range(k)}
+    y = 1 + sum((0.5 - 0.05 * j) * v for j, v in enumerate(x.values())) + rng.normal(size=groups)[cluster] + rng.normal(size=n) * (1 + np.abs(shared))
+    return dict(y=y, cluster=cluster, **x)
+
+
+def two_way(rng):
+    """1e6 rows, 100 000 units by 1 000 periods, met at random, three regressors that depend on both."""
+    n, units, periods = 1_000_000, 100_000, 1_000
+    unit, period = rng.integers(0, units, n), rng.integers(0, periods, n)
+    a, b = rng.normal(size=units)[unit], rng.normal(size=periods)[period]
+    x = {f"x{j}": rng.normal(size=n) + 0.3 * a + 0.3 * b for j in (1, 2, 3)}
+    return dict(y=x["x1"] - 0.5 * x["x2"] + 0.2 * x["x3"] + a + b + rng.normal(size=n), unit=unit, period=period, **x)
+
+
+def low_mobility(rng):
+    """100 000 workers, 5 years, 5 000 firms in a chain: movers go to the next firm, one at least for each link, about 2 % a year.
+
+    The graph is connected, but a wage difference travels 5 000 links: alternating projections converge slowly.
+    """
+    workers, firms, years = 100_000, 5_000, 5
+    first = np.sort(rng.integers(0, firms, workers))
+    at = np.repeat(first[:, None], years, axis=1)
+    # One worker of every firm (where it has one) moves to the next firm in a year drawn at random.
+    _, link = np.unique(first, return_index=True)
+    extra = rng.choice(workers, int(0.02 * workers * (years - 1)) - len(link), replace=False)
+    for worker in np.concatenate([link, extra]):
+        year = rng.integers(1, years)
+        step = 1 if at[worker, year] < firms - 1 else -1
+        at[worker, year:] += step
+    at = np.clip(at, 0, firms - 1)
+    worker, year = np.repeat(np.arange(workers), years), np.tile(np.arange(years), workers)
+    firm = at.ravel()
+    a, f = rng.normal(size=workers)[worker], np.cumsum(rng.normal(size=firms) * 0.05)[firm]
+    x1 = rng.normal(size=worker.size) + 0.4 * f + 0.2 * a
+    x2 = 0.2 * year + rng.normal(size=worker.size) + 0.5 * f
+    return dict(y=0.5 * x1 - 0.3 * x2 + a + f + rng.normal(size=worker.size), worker=worker, firm=firm, year=year, x1=x1, x2=x2)
+
+
+def mixed(rng):
+    """About 100 MB of an order log: numbers, integers, labels, dates, true/false, blanks, quoted text with commas."""
+    n = 1_150_000
+    blank = rng.random(n) < 0.03
+    amount = np.where(blank, np.nan, np.round(rng.lognormal(3, 1, n), 2))
+    day = pd.to_datetime("2024-01-01") + pd.to_timedelta(rng.integers(0, 700 * 86_400, n), unit="s")
+    comment = np.array(["", '"fine, thanks"', "ok", "late", '"said ""never again"""', "délicieux"])[rng.integers(0, 6, n)]
+    return dict(
+        order=np.arange(n) + 10_000_000, customer=np.char.add("c", rng.integers(0, 200_000, n).astype(str)), time=day.strftime("%Y-%m-%d %H:%M:%S"),
+        country=np.array(["DE", "FR", "CN", "BR", "US", "JP"])[rng.integers(0, 6, n)], amount=amount, items=rng.integers(1, 12, n),
+        price=rng.normal(size=n), score=rng.normal(size=n) * 1e-3, returned=np.array(["true", "false"])[rng.integers(0, 2, n)], comment=comment)
+
+
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed}
+
+
+def write(path, columns):
+    frame = pd.DataFrame(columns)
+    if "comment" in frame:
+        with open(path, "w", encoding="utf-8") as f:  # the comments are quoted already
+            f.write(",".join(frame.columns) + "\n")
+            text = [frame[c].map(lambda v: "" if v != v else f"{v:.2f}" if c == "amount" else f"{v:.7g}") if frame[c].dtype.kind == "f"
+                    else frame[c].astype(str) for c in frame.columns]
+            f.writelines(",".join(row) + "\n" for row in zip(*text))
+    else:
+        frame.to_csv(path, index=False, float_format="%.6f")
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[2:] or MAKERS:
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            write(partial, MAKERS[name](np.random.default_rng([2026, list(MAKERS).index(name)])))
+            partial.rename(path)
+        print(path, f"{path.stat().st_size / 1e6:.0f} MB", file=sys.stderr)

@@ -1,0 +1,141 @@
+//! Times one task of this crate as `peers/` times the reference software: same file, same repetitions, same JSON.
+//!
+//! `cargo run --release -p cocreate-benches --bin peers -- TASK FILE [REPETITIONS]`. Reading the data is not timed, except in the task `csv`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+use std::time::Instant;
+use std::{env, fs, io};
+
+use cocreate::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// Linux counts processor time in ticks of 1/100 s (USER_HZ, fixed by its interface to user space).
+const TICKS_PER_SECOND: f64 = 100.0;
+const DEFAULT_REPETITIONS: usize = 5;
+
+/// What a task does once, and the numbers it found, which the driver compares with the peer's.
+type Once = Box<dyn Fn() -> Result<Map<String, Value>, Failure>>;
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(record) => {
+            println!("{record}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<Value, Failure> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [task, file, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: peers TASK FILE [REPETITIONS]".into());
+    };
+    let repetitions = match rest.first() {
+        Some(text) => text.parse()?,
+        None => DEFAULT_REPETITIONS,
+    };
+    let once = prepare(task, file)?;
+    reset_peak()?;
+    let before = memory_mb("VmRSS:")?;
+    let mut found = once()?; // warm-up: page cache, allocator, thread pool
+
+    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
+    for _ in 0..repetitions {
+        let (start, cpu_start) = (Instant::now(), cpu_seconds()?);
+        found = once()?;
+        wall.push(start.elapsed().as_secs_f64());
+        cpu.push(cpu_seconds()? - cpu_start);
+    }
+    let peak = memory_mb("VmHWM:")?;
+    Ok(json!({
+        "task": task, "peer": "cocreate", "version": env!("CARGO_PKG_VERSION"), "wall": wall, "cpu": cpu,
+        "peak_rss_mb": peak, "peak_rss_mb_above_data": peak - before, "coefficients": found,
+    }))
+}
+
+/// Reads the data (not timed) and returns the work.
+fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
+    if task == "csv" {
+        let path = file.to_owned();
+        return Ok(Box::new(move || {
+            let frame = Frame::read_csv(&path)?;
+            let amount = frame
+                .real("amount")?
+                .iter()
+                .filter(|v| !v.is_nan())
+                .sum::<f64>();
+            Ok(Map::from_iter([
+                ("rows".to_owned(), json!(frame.rows())),
+                ("amount_sum".to_owned(), json!(amount)),
+            ]))
+        }));
+    }
+    let twenty = (1..=20)
+        .map(|j| format!("x{j}"))
+        .collect::<Vec<_>>()
+        .join(" + ");
+    let estimator = match task {
+        "ols_hc1" => Ols::new(format!("y ~ {twenty}")).covariance(Covariance::Hc1),
+        "ols_cluster" => {
+            Ols::new(format!("y ~ {twenty}")).covariance(Covariance::cluster("cluster"))
+        }
+        "fe_two_way" => {
+            Ols::new("y ~ x1 + x2 + x3 | unit + period").covariance(Covariance::cluster("unit"))
+        }
+        "fe_low_mobility" => {
+            Ols::new("y ~ x1 + x2 | worker + firm").covariance(Covariance::cluster("firm"))
+        }
+        other => return Err(format!(
+            "unknown task {other}; known: csv, ols_hc1, ols_cluster, fe_two_way, fe_low_mobility"
+        )
+        .into()),
+    };
+    let frame = Frame::read_csv(file)?;
+    Ok(Box::new(move || {
+        let fit = estimator.fit(&frame)?;
+        let mut found = Map::new();
+        for name in fit.names().iter().filter(|n| n.starts_with('x')) {
+            let row = fit.coefficient(name)?;
+            found.insert(name.clone(), json!(row.estimate));
+            found.insert(format!("se_{name}"), json!(row.std_error));
+        }
+        Ok(found)
+    }))
+}
+
+/// Processor seconds (user and system) of this process, threads that have ended included: fields 14 and 15 of `/proc/self/stat`.
+fn cpu_seconds() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field is the program's name in parentheses and may hold spaces; count after its end.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: f64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|f| f.parse::<f64>().ok())
+        .sum();
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// A line of `/proc/self/status`, in megabytes of 2^20 bytes.
+fn memory_mb(line: &str) -> io::Result<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let kilobytes = status
+        .lines()
+        .find_map(|l| l.strip_prefix(line))
+        .and_then(|v| v.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes
+        .map(|kb| kb / 1024.0)
+        .ok_or_else(|| io::Error::other(format!("no {line} in /proc/self/status")))
+}
+
+/// Sets the peak of resident memory back to its present value, so that reading the data does not count.
+fn reset_peak() -> io::Result<()> {
+    fs::write("/proc/self/clear_refs", "5")
+}
