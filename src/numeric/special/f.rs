@@ -89,7 +89,7 @@ fn lower(x: f64, numerator: f64, denominator: f64) -> Tail {
 }
 
 /// The share a x/(a x + b) of beta(a, b), with its distance from the mean free of cancellation.
-fn point(x: f64, a: f64, b: f64) -> Point {
+pub(super) fn point(x: f64, a: f64, b: f64) -> Point {
     // Scaled by b, so that nothing overflows.
     let odds = a / b * x;
     let y = 1.0 / (1.0 + odds);

@@ -23,9 +23,14 @@ pub mod chi_squared;
 pub mod error_function;
 pub mod f;
 pub mod gamma;
+pub mod multivariate_normal;
+pub mod noncentral;
 pub mod normal;
 pub mod student_t;
+pub mod studentized_range;
+pub mod truncated_normal;
 
+mod chi_scale;
 mod kernel;
 mod polygamma;
 mod quadrature;

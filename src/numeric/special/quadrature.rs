@@ -65,7 +65,9 @@ pub(super) fn adaptive(from: f64, to: f64, mut integrand: impl FnMut(f64) -> f64
         let left = panel(from, middle, &mut integrand);
         let right = panel(middle, to, &mut integrand);
         estimate += left + right - coarse;
-        if (left + right - coarse).abs() <= AGREEMENT * estimate.abs() || depth == 0 {
+        // Written so that NaN ends the refinement.
+        let differs = (left + right - coarse).abs() > AGREEMENT * estimate.abs();
+        if !differs || depth == 0 {
             done += left + right;
         } else {
             pending.push((from, middle, left, depth - 1));
@@ -76,10 +78,11 @@ pub(super) fn adaptive(from: f64, to: f64, mut integrand: impl FnMut(f64) -> f64
 }
 
 /// ∫ exp(`exponent`) around the maximum of a unimodal exponent, searched from `start` in steps that begin with
-/// `scale`: returns the maximum and the integral of exp(exponent − maximum) (0 when the exponent is −∞ everywhere).
+/// `scale`; nothing below `lowest` counts, where the exponent must be −∞. Returns the maximum and the integral of exp(exponent − maximum) (0 when the exponent is −∞ everywhere).
 pub(super) fn integrate_peak(
     start: f64,
     scale: f64,
+    lowest: f64,
     mut exponent: impl FnMut(f64) -> f64,
 ) -> (f64, f64) {
     let (mode, top) = climb(start, scale, &mut exponent);
@@ -101,7 +104,7 @@ pub(super) fn integrate_peak(
         }
         mode + sign * reach
     };
-    let (from, to) = (edge(-1.0), edge(1.0));
+    let (from, to) = (edge(-1.0).max(lowest), edge(1.0));
     let mut integrand = |w: f64| (exponent(w) - top).exp();
     let area = adaptive(from, mode, &mut integrand) + adaptive(mode, to, &mut integrand);
     (top, area)
@@ -173,7 +176,9 @@ mod tests {
         assert!(
             (adaptive(0.0, 1e3, |x| (-x * x).exp()) / 0.886_226_925_452_758 - 1.0).abs() < 1e-13
         );
-        let (top, area) = integrate_peak(0.0, 1.0, |x| 700.0 - 0.5 * ((x - 37.0) / 1e-3).powi(2));
+        let (top, area) = integrate_peak(0.0, 1.0, f64::NEG_INFINITY, |x| {
+            700.0 - 0.5 * ((x - 37.0) / 1e-3).powi(2)
+        });
         let log = top + area.ln();
         assert!((log - 700.0 - (1e-3 * (2.0 * std::f64::consts::PI).sqrt()).ln()).abs() < 1e-12);
     }

@@ -51,29 +51,61 @@ pub(super) fn positive(start: f64, mut residual: impl FnMut(f64) -> (f64, f64)) 
     x
 }
 
-/// Finds the root of an increasing function on the whole line: the bracket grows from `start` by `scale`, doubling;
-/// then Chandrupatla's (1997) mixture of inverse quadratic interpolation and bisection.
-pub(super) fn line(start: f64, scale: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
-    let (mut a, mut fa) = (start, f(start));
-    if fa.is_nan() {
-        return f64::NAN;
-    }
-    let direction = if fa > 0.0 { -1.0 } else { 1.0 };
+/// Finds the root of an increasing function on the whole line; the bracket grows from `start` by `scale`, doubling.
+pub(super) fn line(start: f64, scale: f64, f: impl FnMut(f64) -> f64) -> f64 {
     let mut step = scale;
-    let (mut b, mut fb) = loop {
-        let b = a + direction * step;
+    bracket(start, f, |x, direction| {
+        let next = x + direction * step;
+        step *= 2.0;
+        next
+    })
+}
+
+/// Finds the positive root of an increasing function; the bracket grows from `start` by factors that are squared.
+pub(super) fn half_line(start: f64, f: impl FnMut(f64) -> f64) -> f64 {
+    let mut factor = 1.5_f64;
+    bracket(start, f, |x, direction| {
+        let next = x * factor.powf(direction);
+        factor = (factor * factor).min(1e30);
+        next
+    })
+}
+
+/// Moves away from `start` until the sign changes, then refines.
+fn bracket(
+    start: f64,
+    mut f: impl FnMut(f64) -> f64,
+    mut next: impl FnMut(f64, f64) -> f64,
+) -> f64 {
+    let (mut a, mut fa) = (start, f(start));
+    let direction = if fa > 0.0 { -1.0 } else { 1.0 };
+    loop {
+        if fa.is_nan() {
+            return f64::NAN;
+        }
+        let b = next(a, direction);
+        if b.is_infinite() || b.abs() < f64::MIN_POSITIVE {
+            // The root lies beyond the range of f64.
+            return b;
+        }
         let fb = f(b);
-        if !(fb * direction < 0.0) || b.is_infinite() {
-            break (b, fb);
+        if !(fb * direction < 0.0) {
+            return refine(a, fa, b, fb, f);
         }
         (a, fa) = (b, fb);
-        step *= 2.0;
-    };
-    // (a, b) brackets the root; (c, fc) is the point dropped last.
+    }
+}
+
+/// Chandrupatla's (1997) mixture of inverse quadratic interpolation and bisection between points of opposite sign.
+fn refine(mut a: f64, mut fa: f64, mut b: f64, mut fb: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     let mut t = 0.5;
     for _ in 0..LIMIT {
         let x = a + t * (b - a);
         let fx = f(x);
+        if fx.is_nan() {
+            return f64::NAN;
+        }
+        // (a, b) brackets the root; (c, fc) is the point dropped last.
         let (c, fc) = if (fx > 0.0) == (fa > 0.0) {
             (a, fa)
         } else {
@@ -88,8 +120,8 @@ pub(super) fn line(start: f64, scale: f64, mut f: impl FnMut(f64) -> f64) -> f64
             (b, fb)
         };
         let tolerance = f64::EPSILON * best.abs() + f64::MIN_POSITIVE;
-        let reach = tolerance / (b - c).abs();
-        if !(reach < 0.5) || value.abs() <= 0.0 || (b - a).abs() <= 2.0 * tolerance {
+        let reach = tolerance / (b - a).abs();
+        if !(reach < 0.5) || value.abs() <= 0.0 {
             return best;
         }
         let xi = (a - b) / (c - b);
@@ -121,6 +153,10 @@ mod tests {
         for start in [-1e6, 0.0, 40.0] {
             let root = line(start, 1.0, |x| x.exp() - 7.0);
             assert!((root / 7.0_f64.ln() - 1.0).abs() < 1e-14);
+        }
+        for start in [1e-200, 1.0, 1e200] {
+            let root = half_line(start, |x| x.ln() - 7.0);
+            assert!((root / 7.0_f64.exp() - 1.0).abs() < 1e-14);
         }
         assert!(line(0.0, 1.0, |_| f64::NAN).is_nan());
     }
