@@ -5,8 +5,7 @@ use super::super::time::TimeFormat;
 use super::infer::{self, Markers, Seen};
 use super::interner::Interner;
 use super::number;
-use super::scan::{self, End};
-use std::borrow::Cow;
+use super::scan::{self, End, Field};
 
 /// What to parse a column as.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,7 +152,7 @@ fn record<'a>(
                 })?;
             any_quoted |= field.quoted;
             *at = field.end;
-            part.push(field.text, field.quoted, attempt, &layout.markers)
+            part.push(field, attempt, &layout.markers)
                 .map_err(|(value, message)| FaultKind::Field {
                     column,
                     value,
@@ -234,11 +233,11 @@ impl<'a> Part<'a> {
     /// Any field. The error holds the value and what is wrong with it.
     fn push(
         &mut self,
-        text: Cow<'a, [u8]>,
-        quoted: bool,
+        field: Field<'a>,
         attempt: &Attempt,
         markers: &Markers,
     ) -> Result<(), (String, String)> {
+        let Field { text, quoted, .. } = field;
         if let Cells::Label(codes, interner) = &mut self.cells {
             // Quoted text is itself, so that a level `NA` can be written; only nothing is missing even in quotes.
             let missing = if quoted {
@@ -251,12 +250,12 @@ impl<'a> Part<'a> {
                 return Ok(());
             }
             self.seen.add(Seen::TEXT);
-            let (code, new) = interner.code(text.clone());
+            let valid = |text: &[u8]| std::str::from_utf8(text).is_ok();
+            let (code, new) = interner.code(text);
             codes.push(code);
-            return if new && std::str::from_utf8(&text).is_err() {
-                Err(not_utf8(&text))
-            } else {
-                Ok(())
+            return match interner.last().filter(|last| new && !valid(last)) {
+                Some(text) => Err(not_utf8(text)),
+                None => Ok(()),
             };
         }
         if *attempt == Attempt::Skip {

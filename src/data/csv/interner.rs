@@ -42,6 +42,11 @@ impl<'a> Interner<'a> {
             .collect()
     }
 
+    /// The newest text.
+    pub(super) fn last(&self) -> Option<&[u8]> {
+        self.texts.last().map(AsRef::as_ref)
+    }
+
     /// The texts by code.
     pub(super) fn into_texts(self) -> Vec<Cow<'a, [u8]>> {
         self.texts

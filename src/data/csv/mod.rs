@@ -422,7 +422,7 @@ impl<'a> Reader<'a> {
     fn pass(&self, pieces: &[&'a [u8]], layout: &Layout) -> Result<Chunk<'a>> {
         let parse = |i: std::ops::Range<usize>| chunk::parse(pieces[i.start], layout);
         let table = blocks::reduce(pieces.len(), 1, parse, |all, next| {
-            all.append(next, self.body.len())
+            all.append(next, self.body.len());
         });
         let mut table = table.ok_or_else(|| Error::EmptyFile {
             path: self.source.to_owned(),
