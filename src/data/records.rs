@@ -85,15 +85,12 @@ impl Rows {
             .map_err(|e| Error::Serialization {
                 message: format!("field `{name}` of record {}: {e}", row + 1),
             })?;
-        let field = match self.index.get(name) {
-            Some(i) => *i,
-            None => {
-                self.index.insert(name.to_owned(), self.names.len());
-                self.names.push(name.to_owned());
-                self.fields.push(Vec::new());
-                self.names.len() - 1
-            }
-        };
+        let field = self.index.get(name).copied().unwrap_or_else(|| {
+            self.index.insert(name.to_owned(), self.names.len());
+            self.names.push(name.to_owned());
+            self.fields.push(Vec::new());
+            self.names.len() - 1
+        });
         if self.fields[field].len() > row {
             return Err(Error::DuplicateColumn {
                 column: name.to_owned(),

@@ -185,7 +185,7 @@ impl Clock {
             exact /= 10;
             places -= 1;
         }
-        let magnitude = number::scale(exact.unsigned_abs() as u64, -(places as i32))?;
+        let magnitude = number::scale(exact.unsigned_abs() as u64, -places.cast_signed())?;
         Some(if exact < 0 { -magnitude } else { magnitude })
     }
 }
@@ -263,7 +263,7 @@ impl Reader<'_> {
             self.text.len() >= name.len()
                 && self.text[..name.len()].eq_ignore_ascii_case(name.as_bytes())
         };
-        let (i, length) = names.iter().enumerate().find_map(|(i, name)| {
+        let (i, length) = (0_i64..).zip(names).find_map(|(i, name)| {
             let short = name.get(..SHORT).unwrap_or(name);
             [*name, short]
                 .iter()
@@ -271,7 +271,7 @@ impl Reader<'_> {
                 .map(|n| (i, n.len()))
         })?;
         self.text = &self.text[length..];
-        Some(i as i64)
+        Some(i)
     }
 }
 

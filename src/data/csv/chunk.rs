@@ -5,8 +5,7 @@ use super::super::time::TimeFormat;
 use super::infer::{self, Markers, Seen};
 use super::interner::Interner;
 use super::number;
-use super::scan::{self, End};
-use std::borrow::Cow;
+use super::scan::{self, End, Field};
 
 /// What to parse a column as.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,7 +152,7 @@ fn record<'a>(
                 })?;
             any_quoted |= field.quoted;
             *at = field.end;
-            part.push(field.text, field.quoted, attempt, &layout.markers)
+            part.push(field, attempt, &layout.markers)
                 .map_err(|(value, message)| FaultKind::Field {
                     column,
                     value,
@@ -234,11 +233,11 @@ impl<'a> Part<'a> {
     /// Any field. The error holds the value and what is wrong with it.
     fn push(
         &mut self,
-        text: Cow<'a, [u8]>,
-        quoted: bool,
+        field: Field<'a>,
         attempt: &Attempt,
         markers: &Markers,
     ) -> Result<(), (String, String)> {
+        let Field { text, quoted, .. } = field;
         if let Cells::Label(codes, interner) = &mut self.cells {
             // Quoted text is itself, so that a level `NA` can be written; only nothing is missing even in quotes.
             let missing = if quoted {
@@ -251,13 +250,9 @@ impl<'a> Part<'a> {
                 return Ok(());
             }
             self.seen.add(Seen::TEXT);
-            let (code, new) = interner.code(text.clone());
+            let (code, new) = interner.code(text);
             codes.push(code);
-            return if new && std::str::from_utf8(&text).is_err() {
-                Err(not_utf8(&text))
-            } else {
-                Ok(())
-            };
+            return interner.last().filter(|_| new).map_or(Ok(()), valid);
         }
         if *attempt == Attempt::Skip {
             return Ok(());
@@ -279,7 +274,11 @@ impl<'a> Part<'a> {
             Cells::Flag(values) => {
                 let flag = infer::flag(trimmed).filter(|_| !missing);
                 values.push(flag.map_or(NO_FLAG, u8::from));
-                !missing && flag.is_none()
+                if flag.is_some() {
+                    self.seen.add(Seen::FLAG);
+                    return Ok(());
+                }
+                !missing
             }
             Cells::Time(values) => {
                 let time = match attempt {
@@ -288,7 +287,11 @@ impl<'a> Part<'a> {
                 }
                 .filter(|_| !missing);
                 values.push(time.unwrap_or(f64::NAN));
-                !missing && time.is_none()
+                if time.is_some() {
+                    self.seen.add(Seen::TIME);
+                    return Ok(());
+                }
+                !missing
             }
             Cells::Label(..) | Cells::Nothing => false,
         };
@@ -306,14 +309,18 @@ impl<'a> Part<'a> {
                 _ => self.cells = Cells::Nothing,
             }
         }
-        if !missing && !self.seen.settled() {
-            self.seen.add(infer::class(trimmed));
+        if missing || (matches!(self.cells, Cells::Nothing) && self.seen.settled()) {
+            return valid(&text);
         }
-        Ok(())
+        self.seen.add(infer::class(trimmed));
+        // Checked also where no text is kept, so that the first error does not depend on what was attempted.
+        valid(&text)
     }
+}
 
+impl Part<'static> {
     /// Appends the cells of the next piece.
-    fn append(&mut self, next: Part<'a>, reserve: usize) {
+    fn append(&mut self, next: Part<'_>, reserve: usize) {
         self.seen.add(next.seen);
         let cells = std::mem::replace(&mut self.cells, Cells::Nothing);
         self.cells = match (cells, next.cells) {
@@ -349,9 +356,20 @@ impl<'a> Part<'a> {
     }
 }
 
-impl<'a> Chunk<'a> {
-    /// Appends the next piece; `total` is the length of all pieces. The first fault stays, with its place in the file.
-    pub(super) fn append(&mut self, next: Chunk<'a>, total: usize) {
+impl Chunk<'static> {
+    /// A table without rows.
+    pub(super) fn empty(layout: &Layout) -> Self {
+        Chunk {
+            parts: layout.attempts.iter().map(|a| Part::new(a, 0)).collect(),
+            rows: 0,
+            lines: 0,
+            fault: None,
+            bytes: 0,
+        }
+    }
+
+    /// Appends the next piece; `total` is the length of all pieces, 0 if unknown. The first fault stays, with its place in the file.
+    pub(super) fn append(&mut self, next: Chunk<'_>, total: usize) {
         if self.fault.is_some() {
             return;
         }
@@ -381,6 +399,15 @@ pub(super) fn shown(text: &[u8]) -> String {
         short.push('…');
     }
     short
+}
+
+/// The error of text that is not UTF-8.
+fn valid(text: &[u8]) -> Result<(), (String, String)> {
+    if std::str::from_utf8(text).is_ok() {
+        Ok(())
+    } else {
+        Err(not_utf8(text))
+    }
 }
 
 /// The value, read as Latin-1, and the remedy.

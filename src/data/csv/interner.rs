@@ -31,15 +31,12 @@ impl<'a> Interner<'a> {
     #[inline]
     pub(super) fn code(&mut self, text: Cow<'a, [u8]>) -> (u32, bool) {
         let hash = hash(&text);
-        self.code_hashed(text, hash)
+        self.code_hashed(text, hash, |text| text)
     }
 
-    /// The codes here of all texts of another interner, by their codes there.
-    pub(super) fn absorb(&mut self, other: Interner<'a>) -> Vec<u32> {
-        let hashed = other.texts.into_iter().zip(other.hashes);
-        hashed
-            .map(|(text, hash)| self.code_hashed(text, hash).0)
-            .collect()
+    /// The newest text.
+    pub(super) fn last(&self) -> Option<&[u8]> {
+        self.texts.last().map(AsRef::as_ref)
     }
 
     /// The texts by code.
@@ -48,7 +45,12 @@ impl<'a> Interner<'a> {
     }
 
     #[inline]
-    fn code_hashed(&mut self, text: Cow<'a, [u8]>, hash: u32) -> (u32, bool) {
+    fn code_hashed<'b>(
+        &mut self,
+        text: Cow<'b, [u8]>,
+        hash: u32,
+        keep: impl Fn(Cow<'b, [u8]>) -> Cow<'a, [u8]>,
+    ) -> (u32, bool) {
         if 2 * self.texts.len() >= self.slots.len() {
             self.grow();
         }
@@ -59,7 +61,7 @@ impl<'a> Interner<'a> {
             if slot.code == MISSING {
                 let code = self.texts.len() as u32;
                 self.slots[at] = Slot { hash, code };
-                self.texts.push(text);
+                self.texts.push(keep(text));
                 self.hashes.push(hash);
                 return (code, true);
             }
@@ -83,6 +85,17 @@ impl<'a> Interner<'a> {
             }
             self.slots[at] = Slot { hash: *hash, code };
         }
+    }
+}
+
+impl Interner<'static> {
+    /// The codes here of all texts of another interner, by their codes there; new texts are copied.
+    pub(super) fn absorb(&mut self, other: Interner<'_>) -> Vec<u32> {
+        let own = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
+        let hashed = other.texts.into_iter().zip(other.hashes);
+        hashed
+            .map(|(text, hash)| self.code_hashed(text, hash, own).0)
+            .collect()
     }
 }
 

@@ -1,10 +1,12 @@
-//! Reading CSV: the whole file in memory, cut at record ends, parsed on all cores, with kinds inferred over whole columns.
+//! Reading CSV: a window passes over the file and is cut at record ends, its pieces are parsed on all cores, and kinds
+//! are inferred over whole columns.
 
 mod chunk;
 mod infer;
 mod interner;
 pub(crate) mod number;
 mod scan;
+mod source;
 mod write;
 
 use super::column::{Column, Label, MISSING, Real, Time};
@@ -14,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::numeric::blocks;
 use chunk::{Attempt, Cells, Chunk, FaultKind, Layout, Part};
 use infer::{Markers, Seen};
+use source::{Input, Source};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,6 +24,10 @@ use std::sync::Arc;
 
 /// Bytes parsed as one piece: small enough that the pieces in flight stay in the cache, large enough to share levels.
 const PIECE: usize = 1 << 18;
+/// Pieces in the window on the file: what is in memory besides the columns.
+const PIECES: usize = 64;
+/// Bytes at the start of the rows from which the kinds are guessed.
+const SAMPLE: usize = 1 << 14;
 /// The name of a source that is not a file.
 const MEMORY: &str = "<memory>";
 
@@ -145,11 +152,13 @@ impl CsvOptions {
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Frame> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|e| Error::Io {
-            path: name.clone(),
-            message: e.to_string(),
-        })?;
-        self.table(&bytes, &name)
+        let io = |e| io_error(&name, &e);
+        if path.metadata().map_err(io)?.is_file() {
+            return self.table(Source::File(path), &name);
+        }
+        // A pipe can be read only once, and reading may take two passes.
+        let bytes = std::fs::read(path).map_err(io)?;
+        self.table(Source::Memory(&bytes), &name)
     }
 
     /// Reads text or bytes in memory.
@@ -157,7 +166,7 @@ impl CsvOptions {
     /// # Errors
     /// As [`CsvOptions::read`].
     pub fn parse(&self, bytes: impl AsRef<[u8]>) -> Result<Frame> {
-        self.table(bytes.as_ref(), MEMORY)
+        self.table(Source::Memory(bytes.as_ref()), MEMORY)
     }
 
     /// Bytes parsed as one piece; the result does not depend on it.
@@ -172,7 +181,7 @@ impl CsvOptions {
         self
     }
 
-    fn table(&self, bytes: &[u8], source: &str) -> Result<Frame> {
+    fn table(&self, source: Source<'_>, name: &str) -> Result<Frame> {
         if [b'"', b'\n', b'\r'].contains(&self.delimiter) {
             return Err(Error::invalid_option(
                 "delimiter",
@@ -180,31 +189,45 @@ impl CsvOptions {
                 "a byte other than the quote and the line ends",
             ));
         }
-        let bytes = plain(bytes, source)?;
-        let (bytes, preamble) = self.after_preamble(&bytes);
-        let header = Header::parse(bytes, self.delimiter, source)?;
+        let io = |e| io_error(name, &e);
+        let mut input = source.open(self.piece * PIECES).map_err(io)?;
+        let header = loop {
+            input.fill().map_err(io)?;
+            let bytes = self.after_preamble(input.bytes());
+            let before = input.bytes().len() - bytes.len();
+            let header = Header::parse(bytes, self.delimiter, name);
+            // A header that reaches the end of the window may go on.
+            if !input.ended() && header.as_ref().map_or(true, |h| h.length == bytes.len()) {
+                input.widen();
+                continue;
+            }
+            let lines = memchr::memchr_iter(b'\n', &input.bytes()[..before]).count();
+            break header.map(|h| Header {
+                length: h.length + before,
+                lines: h.lines + lines,
+                ..h
+            })?;
+        };
+        input.consume(header.length);
         let reader = Reader {
             options: self,
             source,
+            name,
             header: &header,
-            body: &bytes[header.length..],
-            lines_before: preamble + header.lines,
         };
-        reader.frame()
+        reader.frame(input)
     }
 
-    /// The bytes from the header on, and the number of lines before it.
-    fn after_preamble<'a>(&self, mut bytes: &'a [u8]) -> (&'a [u8], usize) {
+    /// The bytes from the header on.
+    fn after_preamble<'a>(&self, mut bytes: &'a [u8]) -> &'a [u8] {
         const MARK: &[u8] = b"\xEF\xBB\xBF";
         bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
-        let mut lines = 0;
         loop {
             let blank = bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n");
             if !blank && (self.comment.is_none() || bytes.first() != self.comment.as_ref()) {
-                return (bytes, lines);
+                return bytes;
             }
             bytes = memchr::memchr(b'\n', bytes).map_or(&[], |i| &bytes[i + 1..]);
-            lines += 1;
         }
     }
 }
@@ -235,26 +258,17 @@ impl Frame {
     }
 }
 
-/// The bytes, decompressed if they are gzip.
-fn plain<'a>(bytes: &'a [u8], source: &str) -> Result<Cow<'a, [u8]>> {
-    const GZIP: &[u8] = b"\x1F\x8B";
-    if !bytes.starts_with(GZIP) {
-        return Ok(Cow::Borrowed(bytes));
+fn io_error(name: &str, error: &std::io::Error) -> Error {
+    Error::Io {
+        path: name.to_owned(),
+        message: error.to_string(),
     }
-    let mut out = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes), &mut out).map_err(
-        |e| Error::Io {
-            path: source.to_owned(),
-            message: format!("the gzip data is damaged ({e})"),
-        },
-    )?;
-    Ok(Cow::Owned(out))
 }
 
 /// The names of the columns.
 struct Header {
     names: Vec<String>,
-    /// Bytes and lines of the header, its line end included.
+    /// Bytes and lines up to the end of the header, what stands before it included.
     length: usize,
     lines: usize,
 }
@@ -311,33 +325,34 @@ impl Header {
 /// Everything that reading the rows needs.
 struct Reader<'a> {
     options: &'a CsvOptions,
-    source: &'a str,
+    source: Source<'a>,
+    name: &'a str,
     header: &'a Header,
-    body: &'a [u8],
-    lines_before: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn frame(&self) -> Result<Frame> {
+impl Reader<'_> {
+    /// Reads the rows, of which the input holds the first.
+    fn frame(&self, mut input: Input<'_>) -> Result<Frame> {
         let wanted = self.wanted()?;
-        let pieces = scan::pieces(self.body, self.options.delimiter, self.options.piece);
-        let Some(first) = pieces.first() else {
-            return Err(Error::EmptyFile {
-                path: self.source.to_owned(),
-            });
-        };
         // What the first rows look like is only the first attempt; the kinds are decided over the whole file.
-        let sample = chunk::parse(self.sample(first), &self.layout(wanted.clone()));
-        let guess = wanted
-            .iter()
-            .zip(&sample.parts)
-            .map(|(a, p)| refine(a, p.seen))
-            .collect();
+        input.fill().map_err(|e| io_error(self.name, &e))?;
+        let sample = scan::pieces(input.bytes(), self.options.delimiter, SAMPLE, input.ended());
+        let guess = match sample.first() {
+            Some(first) => {
+                let seen = chunk::parse(first, &self.layout(wanted.clone()));
+                wanted
+                    .iter()
+                    .zip(&seen.parts)
+                    .map(|(a, p)| refine(a, p.seen))
+                    .collect()
+            }
+            None => wanted.clone(),
+        };
         let layout = self.layout(guess);
-        let mut table = self.pass(&pieces, &layout)?;
+        let mut table = self.pass(input, &layout)?;
         if table.rows == 0 {
             return Err(Error::EmptyFile {
-                path: self.source.to_owned(),
+                path: self.name.to_owned(),
             });
         }
         let again: Vec<Attempt> = (table.parts.iter().zip(&layout.attempts).zip(&wanted))
@@ -351,7 +366,10 @@ impl<'a> Reader<'a> {
             })
             .collect();
         if again.iter().any(|a| *a != Attempt::Skip) {
-            let second = self.pass(&pieces, &self.layout(again.clone()))?;
+            let io = |e| io_error(self.name, &e);
+            let mut input = self.source.open(self.options.piece * PIECES).map_err(io)?;
+            input.skip(self.header.length).map_err(io)?;
+            let second = self.pass(input, &self.layout(again.clone()))?;
             for ((part, new), attempt) in table.parts.iter_mut().zip(second.parts).zip(&again) {
                 if *attempt != Attempt::Skip {
                     *part = new;
@@ -409,37 +427,43 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The first records of the first piece.
-    fn sample(&self, piece: &'a [u8]) -> &'a [u8] {
-        const SAMPLE: usize = 1 << 14;
-        scan::pieces(piece, self.options.delimiter, SAMPLE)
-            .first()
-            .copied()
-            .unwrap_or(piece)
-    }
-
-    /// Parses all pieces in parallel and joins them in order.
-    fn pass(&self, pieces: &[&'a [u8]], layout: &Layout) -> Result<Chunk<'a>> {
-        let parse = |i: std::ops::Range<usize>| chunk::parse(pieces[i.start], layout);
-        let table = blocks::reduce(pieces.len(), 1, parse, |all, next| {
-            all.append(next, self.body.len())
-        });
-        let mut table = table.ok_or_else(|| Error::EmptyFile {
-            path: self.source.to_owned(),
-        })?;
-        match table.fault.take() {
-            Some(fault) => Err(self.error(fault)),
-            None => Ok(table),
+    /// Parses window after window, the pieces of each in parallel, and joins them in order.
+    fn pass(&self, mut input: Input<'_>, layout: &Layout) -> Result<Chunk<'static>> {
+        let mut table = Chunk::empty(layout);
+        let total = input.size().unwrap_or(0) as usize;
+        loop {
+            input.fill().map_err(|e| io_error(self.name, &e))?;
+            let pieces = scan::pieces(
+                input.bytes(),
+                layout.delimiter,
+                self.options.piece,
+                input.ended(),
+            );
+            if pieces.is_empty() {
+                if input.ended() {
+                    return Ok(table);
+                }
+                input.widen();
+                continue;
+            }
+            for chunk in blocks::map(pieces.len(), |i| chunk::parse(pieces[i], layout)) {
+                table.append(chunk, total);
+            }
+            if let Some(fault) = table.fault.take() {
+                return Err(self.error(fault));
+            }
+            let used = pieces.iter().map(|p| p.len()).sum();
+            input.consume(used);
         }
     }
 
     fn error(&self, fault: chunk::Fault) -> Error {
-        let (path, row) = (self.source.to_owned(), fault.row + 1);
+        let (path, row) = (self.name.to_owned(), fault.row + 1);
         match fault.kind {
             FaultKind::Ragged { found } => Error::RaggedRow {
                 path,
                 row,
-                line: self.lines_before + fault.line + 1,
+                line: self.header.lines + fault.line + 1,
                 expected: self.header.names.len(),
                 found,
             },
@@ -523,21 +547,19 @@ fn sorted_label(mut codes: Vec<u32>, texts: Vec<Cow<'_, [u8]>>) -> Label {
         *code = rank[*code as usize];
     }
     codes.shrink_to_fit();
-    // Read the texts in the order of the file and only move them into order: reading them in order would miss the cache.
-    let mut owned: Vec<String> = texts.into_iter().map(text).collect();
+    // Written anew in their order, so that levels that follow each other lie beside each other in memory.
     let levels = order
         .iter()
-        .map(|(_, i)| std::mem::take(&mut owned[*i as usize]))
+        .map(|(_, i)| text(&texts[*i as usize]))
         .collect();
     Label::coded(codes, levels)
 }
 
 /// The text of a level, which was found to be UTF-8 when it was first seen.
-fn text(bytes: Cow<'_, [u8]>) -> String {
-    match String::from_utf8(bytes.into_owned()) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    }
+fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes)
+        .map(str::to_owned)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

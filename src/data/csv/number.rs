@@ -72,15 +72,15 @@ pub(crate) fn prefix(bytes: &[u8]) -> Option<Number> {
         return infinity(bytes, start, negative);
     }
     let mut exponent = 0_i32;
-    let mut scientific = false;
-    if let Some(b'e' | b'E') = bytes.get(at) {
-        if let Some((value, end)) = integer_exponent(bytes, at + 1) {
-            (exponent, at, scientific) = (value, end, true);
-        }
+    let mut integer = !point;
+    if let Some(b'e' | b'E') = bytes.get(at)
+        && let Some((value, end)) = integer_exponent(bytes, at + 1)
+    {
+        (exponent, at, integer) = (value, end, false);
     }
     let exact = count <= SAFE_DIGITS;
     let magnitude = if exact {
-        scale(mantissa, exponent - fraction as i32)
+        scale(mantissa, exponent - (fraction as u32).cast_signed())
     } else {
         None
     };
@@ -91,10 +91,9 @@ pub(crate) fn prefix(bytes: &[u8]) -> Option<Number> {
     Some(Number {
         value: if negative { -magnitude } else { magnitude },
         length: at,
-        oversized: !point
-            && !scientific
+        oversized: integer
             && magnitude >= EXACT_INTEGER as f64
-            && !(exact && mantissa == EXACT_INTEGER),
+            && (!exact || mantissa > EXACT_INTEGER),
     })
 }
 
@@ -195,7 +194,8 @@ fn divide(mantissa: u64, power: usize) -> f64 {
     let divisor = u128::from(five << shift_d);
     let quotient = (numerator / divisor) as u64;
     let sticky = u64::from(u128::from(quotient) * divisor != numerator);
-    let exponent = shift_d as i32 - shift_m as i32 - power as i32 - 63;
+    let exponent =
+        shift_d.cast_signed() - shift_m.cast_signed() - (power as u32).cast_signed() - 63;
     (quotient | sticky) as f64 * f64::from_bits(((BIAS + exponent) as u64) << FRACTION_BITS)
 }
 
@@ -245,7 +245,7 @@ mod tests {
             ("1e400", f64::INFINITY),
             ("1e-400", 0.0),
             ("12345678", 12_345_678.0),
-            ("1234567812345678.25", 1_234_567_812_345_678.25),
+            ("1234567812345678.5", 1_234_567_812_345_678.5),
         ] {
             assert_eq!(
                 value(text).map(f64::to_bits),

@@ -113,9 +113,10 @@ fn undouble(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Cuts the bytes into pieces of about `size` that end with a record. Quoted stretches are followed from the start,
-/// so that a line end inside quotes never cuts; the first byte must start a record.
-pub(super) fn pieces(bytes: &[u8], delimiter: u8, size: usize) -> Vec<&[u8]> {
+/// Cuts the bytes into pieces of about `size` that end with a record. Quoted stretches are followed from the start, so
+/// that a line end inside quotes never cuts; the first byte must start a record. What follows the last cut is a piece of
+/// its own at the end of the file (`last`), else it is left for later.
+pub(super) fn pieces(bytes: &[u8], delimiter: u8, size: usize, last: bool) -> Vec<&[u8]> {
     let size = size.max(1);
     let mut cuts = vec![0];
     let mut plain = 0;
@@ -123,13 +124,13 @@ pub(super) fn pieces(bytes: &[u8], delimiter: u8, size: usize) -> Vec<&[u8]> {
     while plain < bytes.len() {
         let open = next_quoted(bytes, plain, delimiter).unwrap_or(bytes.len());
         // Line ends in the stretch without quotes, `plain..open`.
-        while target < open {
-            let from = target.max(plain);
+        while target <= open {
+            let from = (target - 1).max(plain);
             let Some(newline) = memchr(b'\n', &bytes[from..open]) else {
                 break;
             };
             cuts.push(from + newline + 1);
-            target = from + newline + size;
+            target = from + newline + 1 + size;
         }
         plain = match bytes
             .get(open + 1..)
@@ -139,7 +140,7 @@ pub(super) fn pieces(bytes: &[u8], delimiter: u8, size: usize) -> Vec<&[u8]> {
             None => bytes.len(),
         };
     }
-    if cuts.last().is_some_and(|c| *c < bytes.len()) {
+    if last && cuts.last().is_some_and(|c| *c < bytes.len()) {
         cuts.push(bytes.len());
     }
     cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect()
@@ -184,7 +185,7 @@ mod tests {
     fn pieces_end_with_records() {
         let bytes = b"a,b\n\"x\ny\",2\nz,\"\"\"\n\"\n3,4";
         for size in 1..30 {
-            let cut = pieces(bytes, b',', size);
+            let cut = pieces(bytes, b',', size, true);
             assert_eq!(cut.concat(), bytes);
             for piece in cut {
                 let whole: [&[u8]; 4] = [b"a,b\n", b"\"x\ny\",2\n", b"z,\"\"\"\n\"\n", b"3,4"];
@@ -196,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_lose_no_byte(bytes in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'\n'), Just(b'\r'), any::<u8>()], 0..200), size in 1_usize..50) {
-            prop_assert_eq!(pieces(&bytes, b',', size).concat(), bytes);
+            prop_assert_eq!(pieces(&bytes, b',', size, true).concat(), bytes);
         }
     }
 }

@@ -42,10 +42,8 @@ fn kinds_are_inferred_over_the_whole_column() {
 
 #[test]
 fn a_late_surprise_changes_the_kind() {
-    let mut text = String::from("x,t,b\n");
-    for i in 0..5000 {
-        text.push_str(&format!("{i},2024-01-01,true\n"));
-    }
+    let rows = (0..5000).map(|i| format!("{i},2024-01-01,true\n"));
+    let mut text: String = std::iter::once("x,t,b\n".to_owned()).chain(rows).collect();
     assert_eq!(kinds(&read(&text)), ["real", "time", "flag"]);
     text.push_str("many,soon,1\n");
     let f = read(&text);

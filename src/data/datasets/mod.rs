@@ -132,10 +132,12 @@ mod tests {
     #[test]
     fn every_file_is_the_one_described_and_loads() {
         for d in list() {
-            let digest: String = Sha256::digest(d.bytes)
+            let bytes = Sha256::digest(d.bytes);
+            let digest = bytes
                 .iter()
                 .map(|b| format!("{b:02x}"))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             assert_eq!(digest, d.sha256, "{}", d.name);
             let frame = d.load().unwrap();
             assert_eq!(
