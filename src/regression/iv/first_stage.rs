@@ -4,7 +4,7 @@ use super::instrumental::{Instrumental, residual_products};
 use crate::error::Result;
 use crate::inference::{Covariance, Distribution, TestResult, wald_statistic};
 use crate::numeric::linalg::{spectral, symmetrize};
-
+use crate::numeric::special::noncentral;
 use crate::regression::linear::Core;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::{Deserialize, Serialize};
@@ -127,8 +127,5 @@ fn critical_value(variance: &DMatrix<f64>, gram: &DMatrix<f64>) -> f64 {
     let trace = w.trace();
     let largest = SymmetricEigen::new(symmetrize(&w)).eigenvalues.max();
     let k = trace * trace * (1.0 + 2.0 * x) / ((&w * &w).trace() + 2.0 * x * trace * largest);
-    {
-        let _ = SIZE;
-        k
-    }
+    noncentral::chi_squared_quantile(1.0 - SIZE, k, x * k) / k
 }
