@@ -1,5 +1,6 @@
 //! Data in: frames and their columns, CSV, formulas, design matrices, bundled data sets.
 
+pub mod calendar;
 pub mod column;
 pub mod csv;
 pub mod datasets;

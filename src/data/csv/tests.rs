@@ -1,3 +1,4 @@
+use super::super::column::{Column, Real, Time};
 use super::*;
 use proptest::prelude::*;
 

@@ -1,0 +1,315 @@
+//! From the bytes below the header to the columns of a frame: guess the kinds, parse, and correct the guess.
+
+use super::super::column::{Column, Label, MISSING, Real, Time};
+use super::super::frame::Frame;
+use super::super::time::TimeFormat;
+use super::chunk::{self, Attempt, Cells, Chunk, FaultKind, Layout, Part};
+use super::infer::{Markers, Seen};
+use super::scan;
+use super::source::{Input, Source};
+use super::{CsvOptions, Declared, PIECES, io_error};
+use crate::error::{Error, Result};
+use crate::numeric::blocks;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Bytes at the start of the rows from which the kinds are guessed.
+const SAMPLE: usize = 1 << 14;
+
+/// The names of the columns.
+pub(super) struct Header {
+    pub(super) names: Vec<String>,
+    /// Bytes and lines up to the end of the header, what stands before it included.
+    pub(super) length: usize,
+    pub(super) lines: usize,
+}
+
+impl Header {
+    pub(super) fn parse(bytes: &[u8], delimiter: u8, source: &str) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(Error::EmptyFile {
+                path: source.to_owned(),
+            });
+        }
+        let bad = |value: String, message: &str| Error::BadField {
+            path: source.to_owned(),
+            column: "the header".to_owned(),
+            row: 0,
+            value,
+            message: message.to_owned(),
+        };
+        let (mut names, mut at) = (Vec::new(), 0);
+        loop {
+            let field = scan::field(bytes, at, delimiter)
+                .map_err(|e| bad(chunk::shown(e.text), e.message))?;
+            let text = std::str::from_utf8(&field.text).map_err(|_| {
+                let (value, message) = chunk::not_utf8(&field.text);
+                bad(value, &message)
+            })?;
+            let name = if field.quoted { text } else { text.trim() };
+            names.push(if name.is_empty() {
+                format!("column_{}", names.len() + 1)
+            } else {
+                name.to_owned()
+            });
+            let (end, length) =
+                scan::terminator(bytes, field.end, delimiter).unwrap_or((scan::End::Line, 0));
+            at = field.end + length;
+            if end == scan::End::Line {
+                break;
+            }
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|n| !seen.insert(n.as_str())) {
+            return Err(Error::DuplicateColumn {
+                column: twice.clone(),
+            });
+        }
+        Ok(Self {
+            names,
+            length: at,
+            lines: memchr::memchr_iter(b'\n', &bytes[..at]).count(),
+        })
+    }
+}
+
+/// Everything that reading the rows needs.
+pub(super) struct Reader<'a> {
+    pub(super) options: &'a CsvOptions,
+    pub(super) source: Source<'a>,
+    pub(super) name: &'a str,
+    pub(super) header: &'a Header,
+}
+
+impl Reader<'_> {
+    /// Reads the rows, of which the input holds the first.
+    pub(super) fn frame(&self, mut input: Input<'_>) -> Result<Frame> {
+        let wanted = self.wanted()?;
+        // What the first rows look like is only the first attempt; the kinds are decided over the whole file.
+        input.fill().map_err(|e| io_error(self.name, &e))?;
+        let sample = scan::pieces(input.bytes(), self.options.delimiter, SAMPLE, input.ended());
+        let guess = match sample.first() {
+            Some(first) => {
+                let seen = chunk::parse(first, &self.layout(wanted.clone()));
+                wanted
+                    .iter()
+                    .zip(&seen.parts)
+                    .map(|(a, p)| refine(a, p.seen))
+                    .collect()
+            }
+            None => wanted.clone(),
+        };
+        let layout = self.layout(guess);
+        let mut table = self.pass(input, &layout)?;
+        if table.rows == 0 {
+            return Err(Error::EmptyFile {
+                path: self.name.to_owned(),
+            });
+        }
+        let again: Vec<Attempt> = (table.parts.iter().zip(&layout.attempts).zip(&wanted))
+            .map(|((part, tried), wanted)| {
+                let right = refine(wanted, part.seen);
+                if right == *tried {
+                    Attempt::Skip
+                } else {
+                    right
+                }
+            })
+            .collect();
+        if again.iter().any(|a| *a != Attempt::Skip) {
+            let io = |e| io_error(self.name, &e);
+            let mut input = self.source.open(self.options.piece * PIECES).map_err(io)?;
+            input.skip(self.header.length).map_err(io)?;
+            let second = self.pass(input, &self.layout(again.clone()))?;
+            for ((part, new), attempt) in table.parts.iter_mut().zip(second.parts).zip(&again) {
+                if *attempt != Attempt::Skip {
+                    *part = new;
+                }
+            }
+        }
+        let mut frame = Frame::new();
+        for ((name, part), wanted) in self.header.names.iter().zip(table.parts).zip(&wanted) {
+            if *wanted != Attempt::Skip {
+                frame = frame.with(name.clone(), column(part))?;
+            }
+        }
+        Ok(frame)
+    }
+
+    /// What every column is to be parsed as by declaration; numbers, for want of better, when it was not declared.
+    fn wanted(&self) -> Result<Vec<Attempt>> {
+        let names = &self.header.names;
+        let mut wanted = vec![
+            if self.options.keep.is_some() {
+                Attempt::Skip
+            } else {
+                Attempt::Real
+            };
+            names.len()
+        ];
+        let position = |name: &str| {
+            names
+                .iter()
+                .position(|n| n == name)
+                .ok_or_else(|| Error::column_not_found(name, names))
+        };
+        for name in self.options.keep.iter().flatten() {
+            wanted[position(name)?] = Attempt::Real;
+        }
+        for (name, kind) in &self.options.declared {
+            let i = position(name)?;
+            let kind = match kind {
+                Declared::Real => Attempt::DeclaredReal,
+                Declared::Label => Attempt::Label,
+                Declared::Time(format) => Attempt::DeclaredTime(TimeFormat::new(format)?),
+            };
+            if wanted[i] != Attempt::Skip {
+                wanted[i] = kind;
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn layout(&self, attempts: Vec<Attempt>) -> Layout {
+        Layout {
+            delimiter: self.options.delimiter,
+            markers: Markers::new(&self.options.missing),
+            attempts,
+        }
+    }
+
+    /// Parses window after window, the pieces of each in parallel, and joins them in order.
+    fn pass(&self, mut input: Input<'_>, layout: &Layout) -> Result<Chunk<'static>> {
+        let mut table = Chunk::empty(layout);
+        let total = input.size().unwrap_or(0) as usize;
+        loop {
+            input.fill().map_err(|e| io_error(self.name, &e))?;
+            let pieces = scan::pieces(
+                input.bytes(),
+                layout.delimiter,
+                self.options.piece,
+                input.ended(),
+            );
+            if pieces.is_empty() {
+                if input.ended() {
+                    return Ok(table);
+                }
+                input.widen();
+                continue;
+            }
+            for chunk in blocks::map(pieces.len(), |i| chunk::parse(pieces[i], layout)) {
+                table.append(chunk, total);
+            }
+            if let Some(fault) = table.fault.take() {
+                return Err(self.error(fault));
+            }
+            let used = pieces.iter().map(|p| p.len()).sum();
+            input.consume(used);
+        }
+    }
+
+    fn error(&self, fault: chunk::Fault) -> Error {
+        let (path, row) = (self.name.to_owned(), fault.row + 1);
+        match fault.kind {
+            FaultKind::Ragged { found } => Error::RaggedRow {
+                path,
+                row,
+                line: self.header.lines + fault.line + 1,
+                expected: self.header.names.len(),
+                found,
+            },
+            FaultKind::Field {
+                column,
+                value,
+                message,
+            } => Error::BadField {
+                path,
+                column: self.header.names[column].clone(),
+                row,
+                value,
+                message,
+            },
+        }
+    }
+}
+
+/// What to parse an undeclared column as, given what was seen in it.
+fn refine(wanted: &Attempt, seen: Seen) -> Attempt {
+    match wanted {
+        Attempt::Real => match seen.kind() {
+            Seen::FLAG => Attempt::Flag,
+            Seen::TIME => Attempt::Time,
+            Seen::TEXT => Attempt::Label,
+            _ => Attempt::Real,
+        },
+        declared => declared.clone(),
+    }
+}
+
+/// The finished column.
+fn column(part: Part<'_>) -> Column {
+    match part.cells {
+        Cells::Real(mut values) => {
+            values.shrink_to_fit();
+            Column::Real(Real::new(values))
+        }
+        Cells::Time(mut values) => {
+            values.shrink_to_fit();
+            Column::Time(Time::new(values))
+        }
+        Cells::Flag(values) if values.contains(&chunk::NO_FLAG) => Column::Real(Real::new(
+            values
+                .into_iter()
+                .map(|v| {
+                    if v == chunk::NO_FLAG {
+                        f64::NAN
+                    } else {
+                        f64::from(v)
+                    }
+                })
+                .collect(),
+        )),
+        Cells::Flag(values) => Column::Flag(Arc::new(values.into_iter().map(|v| v == 1).collect())),
+        Cells::Label(codes, interner) => {
+            Column::Label(Arc::new(sorted_label(codes, &interner.into_texts())))
+        }
+        Cells::Nothing => Column::Real(Real::new(Vec::new())),
+    }
+}
+
+/// Sorts the levels and recodes. Most comparisons are decided by the first eight bytes, kept beside the code.
+fn sorted_label(mut codes: Vec<u32>, texts: &[Cow<'_, [u8]>]) -> Label {
+    let key = |text: &[u8]| {
+        let mut eight = [0; 8];
+        let n = text.len().min(8);
+        eight[..n].copy_from_slice(&text[..n]);
+        u64::from_be_bytes(eight)
+    };
+    let mut order: Vec<(u64, u32)> = texts.iter().zip(0..).map(|(t, i)| (key(t), i)).collect();
+    order.sort_unstable_by(|a, b| {
+        a.0.cmp(&b.0)
+            .then_with(|| texts[a.1 as usize].cmp(&texts[b.1 as usize]))
+    });
+    let mut rank = vec![MISSING; texts.len()];
+    for ((_, code), position) in order.iter().zip(0..) {
+        rank[*code as usize] = position;
+    }
+    for code in codes.iter_mut().filter(|c| **c != MISSING) {
+        *code = rank[*code as usize];
+    }
+    codes.shrink_to_fit();
+    // Written anew in their order, so that levels that follow each other lie beside each other in memory.
+    let levels = order
+        .iter()
+        .map(|(_, i)| text(&texts[*i as usize]))
+        .collect();
+    Label::coded(codes, levels)
+}
+
+/// The text of a level, which was found to be UTF-8 when it was first seen.
+fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes)
+        .map(str::to_owned)
+        .unwrap_or_default()
+}
