@@ -7,7 +7,8 @@ pub use crate::data::{
 pub use crate::error::{Error, Result, Warning};
 pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
-    Interval, KrinskyRobb, ResidualDf, Segment, SmallSample, TestResult, fieller,
+    Interval, KrinskyRobb, ModelTable, ResidualDf, Segment, SmallSample, Summarized, TestResult,
+    fieller,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{FirstStage, FitStatistics, Iv, IvFit, KClass, Ols, OlsFit};

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// A table of this many entries a row is cheaper than sorting the combinations.
 const TABLE_PER_ROW: u64 = 8;
 
+/// The key of a combination with a missing part.
+const NONE: u64 = u64::MAX;
+
 impl Groups {
     /// The groups of the used rows, with codes that no used row has closed up.
     pub fn over(&self, rows: &Rows) -> Self {
@@ -51,7 +54,6 @@ impl Groups {
     /// missing. Levels are joined by `_` and names by `^`, as in fixest.
     pub fn pair(&self, other: &Self) -> Self {
         let width = other.count() as u64;
-        const NONE: u64 = u64::MAX;
         let keys: Vec<u64> = self
             .codes
             .iter()

@@ -4,6 +4,7 @@ pub mod covariance;
 mod fieller;
 mod hypothesis;
 mod krinsky_robb;
+mod model_table;
 mod records;
 mod verbs;
 
@@ -11,6 +12,7 @@ pub use covariance::{ClusterDf, Covariance, FixedEffectCount, ResidualDf, SmallS
 pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
 pub use krinsky_robb::KrinskyRobb;
+pub use model_table::{ModelTable, Summarized};
 pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;

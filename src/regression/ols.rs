@@ -1,11 +1,8 @@
 //! Least squares: ordinary, weighted, with absorbed fixed effects.
 
-use super::linear::{
-    Core, FitStatistics, LinearRows, Parts, Prepared, Regressors, Weights, linear_fit, prepare,
-};
+use super::linear::{Core, LinearRows, Prepared, Regressors, Solved, Weights, linear_fit, prepare};
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
-use crate::inference::covariance::ScoreRows;
 use crate::inference::{Covariance, Distribution, Inference, TestResult, coefficient_table};
 use crate::numeric::Progress;
 use crate::numeric::linalg::{Cholesky, block};
@@ -129,51 +126,15 @@ impl Ols {
                 "without an instrumental part for Ols; use Iv for `| endogenous ~ instruments`",
             ));
         }
-        let (regressors, rows, slopes) = solve(&mut prepared)?;
-        let statistics = FitStatistics::new(
-            prepared.observations,
-            rows.parameters(),
-            prepared.absorbed_parameters.iter().sum(),
-            prepared.intercept || !prepared.effects.is_empty(),
-            rows.rss,
-            prepared.tss,
-            (!prepared.effects.is_empty())
-                .then(|| prepared.gram[(prepared.outcome, prepared.outcome)]),
-            prepared.log_weights,
-        );
-        let (names, map) = prepared.names_and_map(&regressors);
-        let mut working = DVector::zeros(names.len());
-        if prepared.intercept {
-            working[0] = prepared.center[prepared.outcome];
-        }
-        working
-            .rows_mut(names.len() - slopes.len(), slopes.len())
-            .copy_from(&slopes);
-        let estimates = &map * working;
-        let parts = Parts {
-            rows,
-            frame: frame.clone(),
-            effects: prepared.effects,
-            absorbed: prepared.absorbed_parameters,
-            map,
-        };
+        let solved = solve(&mut prepared)?;
         let title = if self.weights.is_some() { "WLS" } else { "OLS" };
-        let core = Core::new(
-            title.to_owned(),
-            prepared.formula,
-            names,
-            estimates,
-            statistics,
-            prepared.warnings,
-            parts,
-            &self.covariance,
-        )?;
+        let core = Core::assemble(title, prepared, solved, frame, &self.covariance)?;
         Ok(OlsFit { core })
     }
 }
 
-/// Solves the normal equations: the regressors kept, the rows for the second pass, the slopes.
-fn solve(prepared: &mut Prepared) -> Result<(Vec<usize>, LinearRows, DVector<f64>)> {
+/// Solves the normal equations.
+fn solve(prepared: &mut Prepared) -> Result<Solved> {
     let candidates = prepared.varying(prepared.exogenous.clone());
     let factor = Cholesky::new(&block(&prepared.gram, &candidates, &candidates));
     let regressors: Vec<usize> = factor.kept().iter().map(|i| candidates[*i]).collect();
@@ -208,7 +169,11 @@ fn solve(prepared: &mut Prepared) -> Result<(Vec<usize>, LinearRows, DVector<f64
                 .to_owned(),
         });
     }
-    Ok((regressors, rows, slopes))
+    Ok(Solved {
+        regressors,
+        slopes,
+        rows,
+    })
 }
 
 /// `e = y − x'b` as weights on the columns read.
@@ -267,6 +232,17 @@ pub struct OlsFit {
 linear_fit!(OlsFit);
 
 impl OlsFit {
+    /// The same fit with another covariance: one more pass over the rows, no refit.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; the errors of the covariance (missing or too few
+    /// clusters, options).
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        Ok(Self {
+            core: self.core.with_covariance(&covariance)?,
+        })
+    }
+
     /// The F (Wald) test that all slopes are zero, with the covariance in use.
     ///
     /// # Errors
@@ -289,10 +265,6 @@ impl OlsFit {
         Self {
             core: self.core.lean(),
         }
-    }
-
-    fn changed(&self, core: Core) -> Result<Self> {
-        Ok(Self { core })
     }
 
     fn full_table(&self) -> Table {

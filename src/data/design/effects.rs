@@ -1,36 +1,32 @@
 //! Fixed effects: compact codes over the rows used, of one column or of combinations.
 
-use crate::data::column::{Groups, MISSING};
+use crate::data::column::Groups;
 use crate::data::formula::Effect;
 use crate::data::frame::Frame;
 use crate::data::rows::Rows;
 use crate::error::Result;
 use std::sync::Arc;
 
-/// A table of this many entries a row is cheaper than sorting the combinations.
-const TABLE_PER_ROW: u64 = 8;
-
 /// The groups of an effect over the used rows, none missing, every code used, in sorted order.
 pub(super) fn build(effect: &Effect, frame: &Frame, rows: &Rows) -> Result<Groups> {
     let mut combined: Option<Groups> = None;
     for column in &effect.columns {
-        let mut groups = frame.groups(column)?;
-        if !rows.is_all() {
-            groups = compact(groups.name, &rows.gather(&groups.codes), &groups.levels);
-        }
+        let groups = frame.groups(column)?.over(rows);
         combined = Some(match combined {
             None => groups,
-            Some(first) => pair(&first, &groups),
+            Some(first) => first.pair(&groups),
         });
     }
-    let mut groups = combined.unwrap_or_else(|| Groups {
+    let groups = combined.unwrap_or_else(|| Groups {
         name: String::new(),
         codes: Arc::new(vec![0; rows.len()]),
         levels: Arc::new(vec![String::new()]),
         missing: 0,
     });
-    groups.name = effect.to_string();
-    Ok(groups)
+    Ok(Groups {
+        name: effect.to_string(),
+        ..groups
+    })
 }
 
 /// The kept rows of groups, with codes that no row uses any more closed up.
@@ -42,69 +38,7 @@ pub(super) fn restrict(groups: &Groups, keep: &[bool]) -> Groups {
         .filter(|(_, keep)| **keep)
         .map(|(code, _)| *code)
         .collect();
-    compact(groups.name.clone(), &codes, &groups.levels)
-}
-
-/// Renumbers codes so that every code is used, in the order of the levels.
-fn compact(name: String, codes: &[u32], levels: &[String]) -> Groups {
-    let mut map = vec![MISSING; levels.len()];
-    for code in codes {
-        map[*code as usize] = 0;
-    }
-    let mut used = Vec::new();
-    for (slot, level) in map.iter_mut().zip(levels).filter(|(slot, _)| **slot == 0) {
-        *slot = used.len() as u32;
-        used.push(level.clone());
-    }
-    Groups {
-        name,
-        codes: Arc::new(codes.iter().map(|code| map[*code as usize]).collect()),
-        levels: Arc::new(used),
-        missing: 0,
-    }
-}
-
-/// One group for each combination that occurs, sorted by the first and then by the second; levels are joined by `_` as
-/// in fixest.
-fn pair(first: &Groups, second: &Groups) -> Groups {
-    let width = second.count() as u64;
-    let keys: Vec<u64> = first
-        .codes
-        .iter()
-        .zip(second.codes.iter())
-        .map(|(a, b)| u64::from(*a) * width + u64::from(*b))
-        .collect();
-    let level = |key: u64| {
-        let (a, b) = ((key / width) as usize, (key % width) as usize);
-        format!("{}_{}", first.levels[a], second.levels[b])
-    };
-    let cells = first.count() as u64 * width;
-    let mut levels = Vec::new();
-    let codes = if cells <= TABLE_PER_ROW * keys.len() as u64 {
-        let mut table = vec![MISSING; cells as usize];
-        for key in &keys {
-            table[*key as usize] = 0;
-        }
-        for (key, slot) in table.iter_mut().enumerate().filter(|(_, s)| **s == 0) {
-            *slot = levels.len() as u32;
-            levels.push(level(key as u64));
-        }
-        keys.iter().map(|key| table[*key as usize]).collect()
-    } else {
-        let mut sorted = keys.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        levels.extend(sorted.iter().map(|key| level(*key)));
-        keys.iter()
-            .map(|key| sorted.partition_point(|k| k < key) as u32)
-            .collect()
-    };
-    Groups {
-        name: String::new(),
-        codes: Arc::new(codes),
-        levels: Arc::new(levels),
-        missing: 0,
-    }
+    groups.compact(&codes)
 }
 
 #[cfg(test)]

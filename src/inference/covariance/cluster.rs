@@ -21,7 +21,7 @@ const MOST_WAYS: usize = 4;
 pub(super) fn meat(
     source: &dyn ScoreRows,
     clusters: &[Groups],
-    small_sample: &SmallSample,
+    small_sample: SmallSample,
     counts: &Counts<'_>,
 ) -> Result<(DMatrix<f64>, f64)> {
     if clusters.is_empty() || clusters.len() > MOST_WAYS {

@@ -172,21 +172,6 @@ impl Covariance {
         }
         self
     }
-
-    /// The columns that the estimator reads.
-    pub(crate) fn columns(&self) -> Vec<&str> {
-        match self {
-            Self::Cluster { columns, .. } => columns.iter().map(String::as_str).collect(),
-            Self::Cr2 { column } => vec![column],
-            Self::NeweyWest { time, unit, .. } => unit
-                .iter()
-                .map(String::as_str)
-                .chain([time.as_str()])
-                .collect(),
-            Self::DriscollKraay { time, .. } => vec![time],
-            _ => Vec::new(),
-        }
-    }
 }
 
 impl fmt::Display for Covariance {
@@ -292,7 +277,7 @@ pub(crate) fn estimate(
             small_sample,
         } => {
             let groups = kept_groups(frame, rows, columns.iter().map(String::as_str))?;
-            let (meat, df) = cluster::meat(source, &groups, small_sample, counts)?;
+            let (meat, df) = cluster::meat(source, &groups, *small_sample, counts)?;
             let named = groups.iter().map(|g| (g.name.clone(), g.count())).collect();
             (bread_meat(source, &meat), Degrees::Fixed(df), named)
         }

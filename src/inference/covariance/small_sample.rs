@@ -115,13 +115,13 @@ impl SmallSample {
     }
 
     /// Whether the variance is left as it is.
-    pub(crate) fn is_none(&self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         !self.adjust && !self.cluster_adjust
     }
 
     /// K as these rules count it.
     pub(crate) fn parameters(
-        &self,
+        self,
         counts: &Counts<'_>,
         parameters: usize,
         clusters: &[Groups],
@@ -136,7 +136,7 @@ impl SmallSample {
 
     /// The factor for a term with `groups` clusters.
     pub(crate) fn factor(
-        &self,
+        self,
         counts: &Counts<'_>,
         parameters: usize,
         clusters: &[Groups],

@@ -4,7 +4,7 @@ use super::KClass;
 use crate::error::{Error, Result};
 use crate::inference::covariance::{Covariance, Estimated, ScoreRows, estimate};
 use crate::numeric::linalg::{Cholesky, block, symmetrize};
-use crate::regression::linear::{Core, LinearRows, Prepared, Regressors};
+use crate::regression::linear::{Core, LinearRows, Prepared, Regressors, Solved};
 use crate::regression::ols::with_intercept;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
@@ -34,22 +34,14 @@ pub(crate) struct Instrumental {
     pub(super) observations: f64,
 }
 
-/// The k-class solution.
-pub(super) struct Solution {
-    /// Columns of the regressors, endogenous ones first.
-    pub(super) regressors: Vec<usize>,
-    pub(super) slopes: DVector<f64>,
-    pub(super) rows: LinearRows,
-}
-
 impl Instrumental {
     /// Solves the model.
-    pub(super) fn solve(prepared: &mut Prepared, estimator: KClass) -> Result<(Self, Solution)> {
+    pub(super) fn solve(prepared: &mut Prepared, estimator: KClass) -> Result<(Self, Solved)> {
         let exogenous = prepared.varying(prepared.exogenous.clone());
         let instruments = prepared.varying(prepared.instruments.clone());
         let endogenous = prepared.varying(prepared.endogenous.clone());
         let (exogenous, excluded, endogenous) =
-            full_rank(prepared, exogenous, instruments, endogenous)?;
+            full_rank(prepared, &exogenous, &instruments, &endogenous)?;
         let w: Vec<usize> = exogenous.iter().chain(&excluded).copied().collect();
         let used: Vec<usize> = w
             .iter()
@@ -61,7 +53,7 @@ impl Instrumental {
         let (k, d) = (w.len(), endogenous.len());
         let gram = block(&prepared.gram, &used, &used);
         let on = |rows: &[usize], columns: &[usize]| block(&gram, rows, columns);
-        let (at_w, at_y): (Vec<usize>, Vec<usize>) = ((0..k).collect(), (k..k + d + 1).collect());
+        let (at_w, at_y): (Vec<usize>, Vec<usize>) = ((0..k).collect(), (k..=k + d).collect());
         let factor =
             Cholesky::full_rank(&on(&at_w, &at_w), "the cross-product of the instruments")?;
         let reduced = factor.solve(&on(&at_w, &at_y));
@@ -133,7 +125,7 @@ impl Instrumental {
         prepared: &Prepared,
         exogenous: &[usize],
         endogenous: &[usize],
-    ) -> Result<Solution> {
+    ) -> Result<Solved> {
         let (a, d, k) = (
             exogenous.len(),
             endogenous.len(),
@@ -172,7 +164,7 @@ impl Instrumental {
         };
         let (_, rss) = rows.score();
         rows.rss = rss;
-        Ok(Solution {
+        Ok(Solved {
             regressors: endogenous.iter().chain(exogenous).copied().collect(),
             slopes: DVector::from_column_slice(slopes.as_slice()),
             rows,
@@ -269,25 +261,27 @@ impl Instrumental {
 /// Drops collinear columns, names them, and checks the order and rank conditions.
 fn full_rank(
     prepared: &mut Prepared,
-    exogenous: Vec<usize>,
-    instruments: Vec<usize>,
-    endogenous: Vec<usize>,
+    exogenous: &[usize],
+    instruments: &[usize],
+    endogenous: &[usize],
 ) -> Result<(Vec<usize>, Vec<usize>, Vec<usize>)> {
     let keep = |columns: &[usize], gram: &DMatrix<f64>| {
         let factor = Cholesky::new(&block(gram, columns, columns));
         let pick = |at: &[usize]| at.iter().map(|i| columns[*i]).collect::<Vec<usize>>();
         (pick(factor.kept()), pick(factor.dropped()))
     };
-    let (w, dropped_w) = keep(
-        &[exogenous.clone(), instruments.clone()].concat(),
-        &prepared.gram,
-    );
-    let exogenous: Vec<usize> = exogenous.into_iter().filter(|j| w.contains(j)).collect();
-    let excluded: Vec<usize> = instruments.into_iter().filter(|j| w.contains(j)).collect();
-    let (x, dropped_x) = keep(
-        &[exogenous.clone(), endogenous.clone()].concat(),
-        &prepared.gram,
-    );
+    let (w, dropped_w) = keep(&[exogenous, instruments].concat(), &prepared.gram);
+    let exogenous: Vec<usize> = exogenous
+        .iter()
+        .copied()
+        .filter(|j| w.contains(j))
+        .collect();
+    let excluded: Vec<usize> = instruments
+        .iter()
+        .copied()
+        .filter(|j| w.contains(j))
+        .collect();
+    let (x, dropped_x) = keep(&[&exogenous, endogenous].concat(), &prepared.gram);
     let kept: Vec<usize> = endogenous
         .iter()
         .copied()
@@ -299,7 +293,7 @@ fn full_rank(
             .map(|j| prepared.columns.names[*j].clone())
             .collect::<Vec<_>>()
     };
-    let wanted = names(&endogenous);
+    let wanted = names(endogenous);
     if kept.is_empty() {
         return Err(Error::Unidentified {
             what: format!(

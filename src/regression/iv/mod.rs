@@ -9,15 +9,13 @@ mod overidentification;
 
 pub use first_stage::FirstStage;
 
-use super::linear::{Core, FitStatistics, Parts, Weights, linear_fit, prepare};
+use super::linear::{Core, Weights, linear_fit, prepare};
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
-use crate::inference::covariance::ScoreRows;
 use crate::inference::{ConfidenceSet, Covariance, TestResult, coefficient_table};
 use crate::numeric::Progress;
 use crate::report::Table;
 use instrumental::Instrumental;
-use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -155,50 +153,13 @@ impl Iv {
                 "with an instrumental part `| endogenous ~ instruments`; use Ols without one",
             ));
         }
-        let (instrumental, solution) = Instrumental::solve(&mut prepared, self.estimator)?;
-        let statistics = FitStatistics::new(
-            prepared.observations,
-            solution.rows.parameters(),
-            prepared.absorbed_parameters.iter().sum(),
-            prepared.intercept || !prepared.effects.is_empty(),
-            solution.rows.rss,
-            prepared.tss,
-            (!prepared.effects.is_empty())
-                .then(|| prepared.gram[(prepared.outcome, prepared.outcome)]),
-            prepared.log_weights,
-        );
-        let (names, map) = prepared.names_and_map(&solution.regressors);
-        let mut working = DVector::zeros(names.len());
-        if prepared.intercept {
-            working[0] = prepared.center[prepared.outcome];
-        }
-        let slopes = &solution.slopes;
-        working
-            .rows_mut(names.len() - slopes.len(), slopes.len())
-            .copy_from(slopes);
-        let estimates = &map * working;
-        let parts = Parts {
-            rows: solution.rows,
-            frame: frame.clone(),
-            effects: prepared.effects,
-            absorbed: prepared.absorbed_parameters,
-            map,
-        };
+        let (instrumental, solved) = Instrumental::solve(&mut prepared, self.estimator)?;
         let title = match self.estimator {
             KClass::TwoStage => "2SLS".to_owned(),
             KClass::Liml => "LIML".to_owned(),
             KClass::Fuller(alpha) => format!("Fuller({alpha})"),
         };
-        let core = Core::new(
-            title,
-            prepared.formula,
-            names,
-            estimates,
-            statistics,
-            prepared.warnings,
-            parts,
-            &self.covariance,
-        )?;
+        let core = Core::assemble(&title, prepared, solved, frame, &self.covariance)?;
         IvFit {
             core,
             kappa: instrumental.kappa,
@@ -224,6 +185,19 @@ linear_fit!(IvFit, |fit: &IvFit, name: &str, level: f64| fit
     .set(name, level));
 
 impl IvFit {
+    /// The same fit with another covariance: one more pass over the rows, no refit.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; the errors of the covariance (missing or too few
+    /// clusters, options).
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        Self {
+            core: self.core.with_covariance(&covariance)?,
+            ..self.clone()
+        }
+        .diagnosed()
+    }
+
     /// κ of the k-class: 1 for two-stage least squares.
     pub fn kappa(&self) -> f64 {
         self.kappa
@@ -299,14 +273,6 @@ impl IvFit {
             return None;
         }
         Some(anderson_rubin::set(instrumental, &self.core, name, level))
-    }
-
-    fn changed(&self, core: Core) -> Result<Self> {
-        Self {
-            core,
-            ..self.clone()
-        }
-        .diagnosed()
     }
 
     /// Adds the first stage and its warning under the covariance in use.

@@ -1,10 +1,11 @@
 //! The fit that least squares and instrumental variables share: estimates, a covariance that can be changed later, and
 //! how it prints.
 
+use super::prepare::Prepared;
 use super::rows::LinearRows;
 use crate::data::{Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::inference::covariance::{BiasReduced, Counts, Covariance, Degrees, estimate};
+use crate::inference::covariance::{BiasReduced, Counts, Covariance, Degrees, ScoreRows, estimate};
 use crate::numeric::linalg::sandwich;
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
@@ -46,25 +47,20 @@ pub struct FitStatistics {
 }
 
 impl FitStatistics {
-    /// From sums of squares; `log_weights` is Σ ln w.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn new(
-        observations: f64,
-        parameters: usize,
-        absorbed: usize,
-        constant: bool,
-        rss: f64,
-        tss: f64,
-        within_tss: Option<f64>,
-        log_weights: f64,
-    ) -> Self {
+    /// From the first pass and the residuals of the fit.
+    fn new(prepared: &Prepared, rows: &LinearRows) -> Self {
+        let (observations, rss, tss) = (prepared.observations, rows.rss, prepared.tss);
+        let (parameters, absorbed) = (rows.parameters(), prepared.absorbed_parameters.iter().sum());
+        let absorbs = !prepared.effects.is_empty();
+        let within_tss = absorbs.then(|| prepared.gram[(prepared.outcome, prepared.outcome)]);
+        let constant = prepared.intercept || absorbs;
         let total = (parameters + absorbed) as f64;
         let residual_df = observations - total;
         let r_squared = 1.0 - rss / tss;
         let base = observations - f64::from(u8::from(constant));
         let log_likelihood =
             -0.5 * observations * ((std::f64::consts::TAU * rss / observations).ln() + 1.0)
-                + 0.5 * log_weights;
+                + 0.5 * prepared.log_weights;
         Self {
             observations,
             parameters,
@@ -108,6 +104,13 @@ impl Parts {
     }
 }
 
+/// A solved model: which columns are its regressors, their slopes, and its rows for the second pass.
+pub(crate) struct Solved {
+    pub(crate) regressors: Vec<usize>,
+    pub(crate) slopes: DVector<f64>,
+    pub(crate) rows: LinearRows,
+}
+
 /// The fit itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Core {
@@ -132,31 +135,44 @@ pub(crate) struct Core {
 
 impl Core {
     /// Puts a fit together and estimates its covariance.
-    pub(crate) fn new(
-        title: String,
-        formula: String,
-        names: Vec<String>,
-        estimates: DVector<f64>,
-        statistics: FitStatistics,
-        warnings: Vec<Warning>,
-        parts: Parts,
+    pub(crate) fn assemble(
+        title: &str,
+        prepared: Prepared,
+        solved: Solved,
+        frame: &Frame,
         kind: &Covariance,
     ) -> Result<Self> {
+        let statistics = FitStatistics::new(&prepared, &solved.rows);
+        let (names, map) = prepared.names_and_map(&solved.regressors);
+        // The working intercept is the mean of the outcome.
+        let first = prepared
+            .intercept
+            .then(|| prepared.center[prepared.outcome]);
+        let working = DVector::from_iterator(
+            names.len(),
+            first.into_iter().chain(solved.slopes.iter().copied()),
+        );
         let size = names.len();
         let fit = Self {
-            title,
-            formula,
+            title: title.to_owned(),
+            formula: prepared.formula,
             names,
-            estimates,
+            estimates: &map * working,
             covariance: DMatrix::zeros(size, size),
             kind: kind.clone(),
             df: f64::INFINITY,
             clusters: vec![],
             statistics,
-            warnings,
+            warnings: prepared.warnings,
             covariance_warnings: vec![],
             reduced: None,
-            parts: Some(Arc::new(parts)),
+            parts: Some(Arc::new(Parts {
+                rows: solved.rows,
+                frame: frame.clone(),
+                effects: prepared.effects,
+                absorbed: prepared.absorbed_parameters,
+                map,
+            })),
         };
         fit.with_covariance(kind)
     }
@@ -241,19 +257,20 @@ impl Core {
                 self.kind,
                 self.cluster_counts()
             ));
-        let mut size = format!("n = {}", Cell::integer(s.observations as i64));
+        let mut size = vec![format!("n = {}", Cell::count(s.observations as usize))];
         if s.absorbed > 0 {
-            size += &format!(", {} absorbed effects", Cell::count(s.absorbed));
+            size.push(format!("{} absorbed effects", Cell::count(s.absorbed)));
         }
-        size += &format!(", R² = {:.4}", s.r_squared);
-        if let Some(within) = s.within_r_squared {
-            size += &format!(", within R² = {within:.4}");
-        }
-        size += &format!(
-            ", residual s.e. = {}",
-            Cell::significant(s.residual_std_error, 5)
+        size.push(format!("R² = {:.4}", s.r_squared));
+        size.extend(
+            s.within_r_squared
+                .map(|within| format!("within R² = {within:.4}")),
         );
-        table = table.note(size);
+        size.push(format!(
+            "residual s.e. = {}",
+            Cell::significant(s.residual_std_error, 5)
+        ));
+        table = table.note(size.join(", "));
         for line in further {
             table = table.note(line.as_str());
         }
@@ -261,6 +278,25 @@ impl Core {
             table = table.note(format!("Warning: {warning}"));
         }
         table
+    }
+
+    /// The foot of a table of models.
+    pub(crate) fn footer(&self) -> Vec<(String, Cell)> {
+        let s = &self.statistics;
+        let mut lines = vec![
+            (
+                "Observations".to_owned(),
+                Cell::count(s.observations as usize),
+            ),
+            ("R²".to_owned(), Cell::fixed(s.r_squared, 3)),
+        ];
+        if let Some(within) = s.within_r_squared {
+            lines.push(("Within R²".to_owned(), Cell::fixed(within, 3)));
+        }
+        for (column, clusters) in &self.clusters {
+            lines.push((format!("Clusters ({column})"), Cell::count(*clusters)));
+        }
+        lines
     }
 
     fn cluster_counts(&self) -> String {
@@ -326,19 +362,17 @@ macro_rules! linear_fit {
             }
         }
 
-        impl $fit {
-            /// The same fit with another covariance: one more pass over the rows, no refit.
-            ///
-            /// # Errors
-            /// [`crate::Error::DataNotKept`] after `lean` or for a fit read from a file; the errors of the covariance (missing
-            /// or too few clusters, options).
-            pub fn with_covariance(
-                &self,
-                covariance: crate::inference::Covariance,
-            ) -> crate::Result<Self> {
-                self.changed(self.core.with_covariance(&covariance)?)
+        impl crate::inference::Summarized for $fit {
+            fn footer(&self) -> Vec<(String, crate::report::Cell)> {
+                self.core.footer()
             }
 
+            fn covariance_label(&self) -> String {
+                self.core.kind.to_string()
+            }
+        }
+
+        impl $fit {
             /// The covariance estimator in use.
             pub fn covariance_kind(&self) -> &crate::inference::Covariance {
                 &self.core.kind

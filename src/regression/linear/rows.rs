@@ -63,7 +63,7 @@ impl LinearRows {
     pub(crate) fn all_residuals(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.columns.rows.len()];
         blocks::fill(&mut out, TILE, |start, chunk| {
-            self.residuals(start..start + chunk.len(), chunk)
+            self.residuals(start..start + chunk.len(), chunk);
         });
         out
     }
