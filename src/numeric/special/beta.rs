@@ -1,13 +1,13 @@
 //! The beta function: logarithm, regularised incomplete integral and its inverse.
 
-use super::kernel::{Point, Tail, beta_prefix, ln_1p_minus, stirling_error};
+use super::kernel::{Point, Tail, beta_prefix, is_positive, ln_1p_minus, stirling_error};
 use super::quadrature::{self, NEGLIGIBLE};
 use super::{gamma, normal, root};
 
 /// ln B(a, b) = ln Γ(a) + ln Γ(b) − ln Γ(a + b), without the cancellation of the three terms for large arguments.
 pub fn ln_beta(a: f64, b: f64) -> f64 {
     let (small, large) = if a < b { (a, b) } else { (b, a) };
-    if !(small > 0.0) {
+    if !is_positive(small) {
         return f64::NAN;
     }
     gamma::ln_gamma(small) - ln_gamma_increase(large, small)
@@ -150,6 +150,8 @@ fn checked(a: f64, b: f64, x: f64) -> Tail {
 
 /// I_x(a, b) as a tail; whichever side is not large is computed directly.
 pub(super) fn lower(a: f64, b: f64, point: Point) -> Tail {
+    /// ln ½ or so.
+    const HALF: f64 = -0.7;
     if point.x <= 0.0 {
         return Tail::plain(0.0);
     }
@@ -158,8 +160,6 @@ pub(super) fn lower(a: f64, b: f64, point: Point) -> Tail {
     }
     // With a parameter below 1 the mean says nothing about where the mass is; xᵃ and yᵇ do.
     let (from_zero, from_one) = (a * point.x.ln(), b * point.y.ln());
-    /// ln ½ or so.
-    const HALF: f64 = -0.7;
     let direct = match (a < 1.0, b < 1.0) {
         (true, true) => b.ln() + from_zero <= a.ln() + from_one,
         (true, false) => point.excess <= 0.0 && from_zero < HALF,
@@ -175,6 +175,8 @@ pub(super) fn lower(a: f64, b: f64, point: Point) -> Tail {
 
 /// I_x(a, b) itself, by the method that converges fast.
 fn side(a: f64, b: f64, point: Point) -> Tail {
+    /// A point from which the series is always fast.
+    const SPLIT: f64 = 0.4;
     /// With a smaller shape the integrand in log-odds decays too slowly towards −∞; the series takes that part.
     const SLOW: f64 = 2.0;
     if series_is_fast(a, b, point.x) {
@@ -183,8 +185,6 @@ fn side(a: f64, b: f64, point: Point) -> Tail {
     if a >= SLOW {
         return integral(a, b, point, f64::INFINITY);
     }
-    /// A point from which the series is always fast.
-    const SPLIT: f64 = 0.4;
     let reach = (point.x / point.y).ln() - (SPLIT / (1.0 - SPLIT)).ln();
     let near = integral(a, b, point, reach);
     let far = series(a, b, Point::from_x(a, b, SPLIT));
@@ -296,7 +296,7 @@ mod tests {
         fn symmetric_and_rising(ln_a in -8.0..16.0_f64, ln_b in -8.0..16.0_f64, x in 0.0..1.0_f64) {
             let (a, b) = (ln_a.exp(), ln_b.exp());
             // A point with an exact complement.
-            let x = (x * 1048576.0).round() / 1048576.0;
+            let x = (x * 1_048_576.0).round() / 1_048_576.0;
             prop_assert!((regularized(a, b, x) - upper_regularized(b, a, 1.0 - x)).abs() < 1e-13);
             prop_assert!((regularized(a, b, x) + upper_regularized(a, b, x) - 1.0).abs() < 1e-14);
             let next = (x * (1.0 + 1e-9)).min(1.0);

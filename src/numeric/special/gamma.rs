@@ -1,6 +1,6 @@
 //! The gamma function: logarithm, derivatives, regularised incomplete integrals and their inverses.
 
-use super::kernel::{Tail, exp_m1_minus, gamma_prefix};
+use super::kernel::{Tail, exp_m1_minus, gamma_prefix, is_positive};
 pub use super::polygamma::{digamma, trigamma};
 use super::quadrature::{self, NEGLIGIBLE};
 use super::{normal, root};
@@ -13,11 +13,12 @@ pub fn ln_gamma(x: f64) -> f64 {
 
 /// ln Γ(1 + a), accurate relative to its size for tiny `a`, where 1 + a would round.
 pub fn ln_gamma_1p(a: f64) -> f64 {
-    if !(a.abs() <= 0.5) {
-        return libm::lgamma(1.0 + a);
-    }
     /// 1 − γ, with Euler's constant γ.
     const ONE_MINUS_EULER: f64 = 0.422_784_335_098_467_13;
+    let near = a.abs() <= 0.5;
+    if !near {
+        return libm::lgamma(1.0 + a);
+    }
     // DLMF 5.7.3: ln Γ(1 + a) = −ln(1 + a) + a(1 − γ) + Σ (−1)ᵏ (ζ(k) − 1) aᵏ/k.
     let (mut power, mut sum) = (a, 0.0);
     for (k, zeta) in (2_u32..).zip(ZETA_MINUS_1) {
@@ -53,7 +54,7 @@ pub fn ln_upper_regularized(a: f64, x: f64) -> f64 {
 
 /// The density xᵃ⁻¹ e⁻ˣ / Γ(a).
 pub fn pdf(a: f64, x: f64) -> f64 {
-    if !(a > 0.0 && !x.is_nan()) || a.is_infinite() {
+    if !is_positive(a) || x.is_nan() || a.is_infinite() {
         return f64::NAN;
     }
     if x < 0.0 || x.is_infinite() {

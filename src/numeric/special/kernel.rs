@@ -67,7 +67,7 @@ impl Tail {
 
 /// ln(1 + u) − u without cancellation near 0, for u > −1.
 pub(super) fn ln_1p_minus(u: f64) -> f64 {
-    if u < -0.6 || u > 1.5 {
+    if !(-0.6..=1.5).contains(&u) {
         return u.ln_1p() - u;
     }
     // With r = u/(2 + u): ln(1 + u) = 2 artanh r and 2r − u = −r u.
@@ -126,6 +126,11 @@ pub(super) fn stirling_error(a: f64) -> f64 {
         -3617.0 / 122_400.0,
     ];
     polynomial(&series, r) / a
+}
+
+/// Whether a parameter is positive; NaN is not.
+pub(super) fn is_positive(x: f64) -> bool {
+    x > 0.0
 }
 
 /// Horner's rule, coefficients from the constant term up.

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
 
 use super::error_function::erfcx;
-use super::kernel::{SQRT_TAU, exp_minus_half_square, polynomial};
+use super::kernel::{SQRT_TAU, exp_minus_half_square, is_positive, polynomial};
 
 /// ½ ln 2π.
 const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
@@ -88,7 +88,7 @@ const CENTRE: f64 = 0.425;
 
 /// The positive quantile with upper tail `q` < 0.075.
 fn upper(q: f64) -> f64 {
-    if !(q > 0.0) {
+    if !is_positive(q) {
         return if q >= 0.0 { f64::INFINITY } else { f64::NAN };
     }
     let r = (-q.ln()).sqrt();
@@ -102,22 +102,22 @@ fn upper(q: f64) -> f64 {
 const CENTRE_TOP: [f64; 8] = [
     3.387_132_872_796_366_5,
     133.141_667_891_784_38,
-    1971.590_950_306_551_3,
+    1_971.590_950_306_551_3,
     13_731.693_765_509_46,
     45_921.953_931_549_87,
     67_265.770_927_008_7,
     33_430.575_583_588_13,
-    2509.080_928_730_122_7,
+    2_509.080_928_730_122_7,
 ];
 const CENTRE_BOTTOM: [f64; 8] = [
     1.0,
     42.313_330_701_600_91,
     687.187_007_492_057_9,
-    5394.196_021_424_751,
+    5_394.196_021_424_751,
     21_213.794_301_586_597,
     39_307.895_800_092_71,
     28_729.085_735_721_943,
-    5226.495_278_852_854,
+    5_226.495_278_852_854,
 ];
 const MIDDLE_TOP: [f64; 8] = [
     1.423_437_110_749_683_5,

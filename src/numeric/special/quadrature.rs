@@ -54,7 +54,7 @@ pub(super) fn panels(
 /// Adaptive integral of a non-negative integrand: a panel is halved until it agrees with its halves relative to the
 /// whole integral.
 pub(super) fn adaptive(from: f64, to: f64, mut integrand: impl FnMut(f64) -> f64) -> f64 {
-    if !(to > from) {
+    if to <= from {
         return 0.0;
     }
     let whole = panel(from, to, &mut integrand);
@@ -86,7 +86,10 @@ pub(super) fn integrate_peak(
     mut exponent: impl FnMut(f64) -> f64,
 ) -> (f64, f64) {
     let (mode, top) = climb(start, scale, &mut exponent);
-    if !(top > f64::NEG_INFINITY) {
+    if top.is_nan() {
+        return (0.0, f64::NAN);
+    }
+    if top.is_infinite() && top < 0.0 {
         return (0.0, 0.0);
     }
     let mut edge = |sign: f64| {

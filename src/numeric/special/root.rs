@@ -89,7 +89,8 @@ fn bracket(
             return b;
         }
         let fb = f(b);
-        if !(fb * direction < 0.0) {
+        let short = fb * direction < 0.0;
+        if !short {
             return refine(a, fa, b, fb, f);
         }
         (a, fa) = (b, fb);
@@ -121,7 +122,8 @@ fn refine(mut a: f64, mut fa: f64, mut b: f64, mut fb: f64, mut f: impl FnMut(f6
         };
         let tolerance = f64::EPSILON * best.abs() + f64::MIN_POSITIVE;
         let reach = tolerance / (b - a).abs();
-        if !(reach < 0.5) || value.abs() <= 0.0 {
+        let wide = reach < 0.5;
+        if !wide || value.abs() <= 0.0 {
             return best;
         }
         let xi = (a - b) / (c - b);

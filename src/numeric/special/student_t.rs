@@ -1,11 +1,11 @@
 //! Student's t distribution with real degrees of freedom `df` > 0; infinite degrees of freedom give the normal.
 
-use super::kernel::{Point, SQRT_TAU, Tail, gamma_star, ln_1p_minus};
+use super::kernel::{Point, SQRT_TAU, Tail, gamma_star, is_positive, ln_1p_minus};
 use super::{beta, normal};
 
 /// The density.
 pub fn pdf(t: f64, df: f64) -> f64 {
-    if !(df > 0.0) {
+    if !is_positive(df) {
         return f64::NAN;
     }
     if df.is_infinite() {
@@ -60,6 +60,10 @@ pub fn quantile(p: f64, df: f64) -> f64 {
 
 /// The t with P(T > t) = q; accurate where 1 − q would round to one.
 pub fn upper_quantile(q: f64, df: f64) -> f64 {
+    /// Below, squares are near the end of the range of f64, where the tail is a pure power of t.
+    const POWER: f64 = 1e-200;
+    /// From here towards one half the central probability is the smaller one.
+    const CENTRE: f64 = 0.25;
     if !((0.0..=1.0).contains(&q) && df > 0.0) {
         return f64::NAN;
     }
@@ -75,14 +79,10 @@ pub fn upper_quantile(q: f64, df: f64) -> f64 {
     // T²/df are the odds of a beta(½, df/2) variable. In the centre the probability between 0 and t is inverted, so
     // that the quantile is accurate relative to its size also where it is close to 0.
     let b = 0.5 * df;
-    /// From here towards one half the central probability is the smaller one.
-    const CENTRE: f64 = 0.25;
     if q >= CENTRE {
         return (df * beta::odds_quantile(0.5, b, 2.0 * (0.5 - q))).sqrt();
     }
     let inverse = beta::odds_quantile(b, 0.5, 2.0 * q);
-    /// Below, squares are near the end of the range of f64, where the tail is a pure power of t.
-    const POWER: f64 = 1e-200;
     if inverse < POWER {
         // P(|T| > t) = (t²/df)^(−df/2)/(b B(b, ½)).
         let log = ((2.0 * q).ln() + b.ln() + beta::ln_beta(b, 0.5)) / df;
@@ -93,7 +93,9 @@ pub fn upper_quantile(q: f64, df: f64) -> f64 {
 
 /// P(|T| > |t|) as a tail.
 fn outside(t: f64, df: f64) -> Tail {
-    if !(df > 0.0) || t.is_nan() {
+    /// Beyond, the tail is its leading power to more than double precision and the square would overflow.
+    const POWER: f64 = 1e100;
+    if !is_positive(df) || t.is_nan() {
         return Tail::plain(f64::NAN);
     }
     if df.is_infinite() {
@@ -102,8 +104,6 @@ fn outside(t: f64, df: f64) -> Tail {
     }
     let b = 0.5 * df;
     let ratio = t.abs() / df.sqrt();
-    /// Beyond, the tail is its leading power to more than double precision and the square would overflow.
-    const POWER: f64 = 1e100;
     if ratio > POWER {
         let exponent = -df * ratio.ln() - b.ln() - beta::ln_beta(b, 0.5);
         return Tail::new(exponent, 1.0);
