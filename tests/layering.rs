@@ -114,14 +114,24 @@ fn rooms_use_only_what_stands_to_their_left() {
     assert!(all.len() > 50, "only {} files were found", all.len());
     for module in all {
         let text = std::fs::read_to_string(&module.file).unwrap();
-        let file = module.file.strip_prefix(root()).unwrap().display().to_string();
+        let file = module
+            .file
+            .strip_prefix(root())
+            .unwrap()
+            .display()
+            .to_string();
         found.extend(
             faults(&text, &module, &reexported)
                 .into_iter()
                 .map(|fault| format!("src/{file}:{fault}")),
         );
     }
-    assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} faults:\n{}",
+        found.len(),
+        found.join("\n")
+    );
 }
 
 #[test]
@@ -132,7 +142,9 @@ fn files_are_one_idea_and_say_which() {
         let name = file.display();
         let lines = text.lines().count();
         if lines > LONGEST_FILE {
-            found.push(format!("{name}: {lines} lines, more than {LONGEST_FILE}: split it"));
+            found.push(format!(
+                "{name}: {lines} lines, more than {LONGEST_FILE}: split it"
+            ));
         }
         if !text.starts_with("//! ") {
             found.push(format!("{name}: begins without a `//!` sentence"));
@@ -153,7 +165,11 @@ fn exceptions_to_the_lints_are_rare() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    assert!(found.len() <= MOST_EXCEPTIONS_TO_LINTS, "{}", found.join("\n"));
+    assert!(
+        found.len() <= MOST_EXCEPTIONS_TO_LINTS,
+        "{}",
+        found.join("\n")
+    );
 }
 
 /// The faults of a snippet that stands in `src/FILE`.
@@ -161,26 +177,45 @@ fn snippet(file: &str, text: &str) -> Vec<String> {
     let reexported = reexported(
         "pub use data::datasets; pub use error::{Error, Result}; pub use numeric::{Progress, Seed};",
     );
-    faults(text, &Module::of(Path::new(""), Path::new(file)), &reexported)
+    faults(
+        text,
+        &Module::of(Path::new(""), Path::new(file)),
+        &reexported,
+    )
 }
 
 #[test]
 fn forbidden_uses_are_caught() {
     for (file, text) in [
         ("summary/gram.rs", "use crate::{regression, data::Frame};"),
-        ("summary/gram.rs", "use crate::{data::Frame, error::{Error, Result}, inference::{self}};"),
-        ("data/frame.rs", "fn f() -> crate::summary::Moments { todo() }"),
+        (
+            "summary/gram.rs",
+            "use crate::{data::Frame, error::{Error, Result}, inference::{self}};",
+        ),
+        (
+            "data/frame.rs",
+            "fn f() -> crate::summary::Moments { todo() }",
+        ),
         ("numeric/blocks.rs", "use crate::report::Table;"),
         ("report/table.rs", "use crate::numeric::Seed;"),
         ("report/table.rs", "fn f(seed: crate::Seed) {}"),
         ("numeric/seed.rs", "use crate::datasets;"),
         ("numeric/seed.rs", "crate::report::notebook!(Seed);"),
-        ("numeric/seed.rs", "macro_rules! m { () => { $crate::report::notebook::show() }; }"),
+        (
+            "numeric/seed.rs",
+            "macro_rules! m { () => { $crate::report::notebook::show() }; }",
+        ),
         ("numeric/seed.rs", "use super::super::report::Table;"),
         ("numeric/optimize/mod.rs", "use super::super::data;"),
         ("numeric/mod.rs", "use super::report;"),
-        ("numeric/seed.rs", "use super::{super::report::Table, blocks};"),
-        ("numeric/seed.rs", "mod inner { use super::super::super::report::Table; }"),
+        (
+            "numeric/seed.rs",
+            "use super::{super::report::Table, blocks};",
+        ),
+        (
+            "numeric/seed.rs",
+            "mod inner { use super::super::super::report::Table; }",
+        ),
         ("numeric/seed.rs", "use self::super::super::report::Table;"),
         ("uplift/forest.rs", "use crate::choice::Logit;"),
         ("numeric/seed.rs", "use crate as c;"),
@@ -189,40 +224,105 @@ fn forbidden_uses_are_caught() {
         ("data/frame.rs", "use crate::prelude::*;"),
         ("kitchen/sink.rs", "use crate::data::Frame;"),
         ("error.rs", "use crate::data::Frame;"),
-        ("data/frame.rs", "fn f<'a>(x: &'a str) { let c = '\"'; crate::summary::g(c, '\\'') }"),
-        ("data/frame.rs", "let s = r#\"a\"b\"#; use crate::summary::Moments;"),
-        ("data/frame.rs", "/* a /* nested */ comment */ use crate::summary::Moments;"),
-        ("data/frame.rs", "#[cfg(not(test))] use crate::summary::Moments;"),
-        ("data/frame.rs", "#[cfg(test)] mod tests { fn f() {} } use crate::summary::Moments;"),
-        ("data/frame.rs", "#[cfg(test)] use std::{fmt, io}; use crate::summary::Moments;"),
-        ("data/frame.rs", "use crate :: // a comment\n summary :: Moments;"),
+        (
+            "data/frame.rs",
+            "fn f<'a>(x: &'a str) { let c = '\"'; crate::summary::g(c, '\\'') }",
+        ),
+        (
+            "data/frame.rs",
+            "let s = r#\"a\"b\"#; use crate::summary::Moments;",
+        ),
+        (
+            "data/frame.rs",
+            "/* a /* nested */ comment */ use crate::summary::Moments;",
+        ),
+        (
+            "data/frame.rs",
+            "#[cfg(not(test))] use crate::summary::Moments;",
+        ),
+        (
+            "data/frame.rs",
+            "#[cfg(test)] mod tests { fn f() {} } use crate::summary::Moments;",
+        ),
+        (
+            "data/frame.rs",
+            "#[cfg(test)] use std::{fmt, io}; use crate::summary::Moments;",
+        ),
+        (
+            "data/frame.rs",
+            "use crate :: // a comment\n summary :: Moments;",
+        ),
         ("inference/fieller.rs", "let x = libm::erfc(1.0);"),
         ("numeric/blocks.rs", "use statrs::function::erf::erf;"),
         ("summary/gram.rs", "use rayon::prelude::*;"),
         ("data/frame.rs", "use {rayon::prelude, std::fmt};"),
     ] {
-        assert_eq!(snippet(file, text).len(), 1, "{file}: {text}: {:?}", snippet(file, text));
+        assert_eq!(
+            snippet(file, text).len(),
+            1,
+            "{file}: {text}: {:?}",
+            snippet(file, text)
+        );
     }
 }
 
 #[test]
 fn allowed_uses_pass() {
     for (file, text) in [
-        ("regression/ols.rs", "use crate::{data::Frame, error::Error, report::Table, summary};"),
-        ("regression/ols.rs", "use super::linear::Core; use crate::regression::absorb;"),
-        ("regression/iv/mod.rs", "use super::super::regression::linear;"),
-        ("data/frame.rs", "fn f() -> crate::Result<()> { crate::datasets::load(\"nsw\").map(drop) }"),
-        ("data/frame.rs", "// crate::summary::Moments\n/// [`crate::regression::Ols`]\nfn f() {}"),
-        ("data/frame.rs", "/* crate::summary */ let s = \"crate::summary \\\" crate::summary\";"),
-        ("data/frame.rs", "let s = r##\"crate::summary\"# crate::summary\"##; let b = b\"crate::summary\";"),
-        ("data/frame.rs", "#[cfg(test)]\nmod tests { use crate::summary::Moments; fn f() { {} } }"),
-        ("data/frame.rs", "#[cfg(test)] use crate::{summary, regression};"),
-        ("data/frame.rs", "#[cfg(test)] #[inline] pub fn f(x: [u8; 2]) -> u8 { crate::summary::g(x) }"),
-        ("data/frame.rs", "pub(crate) fn f() {} pub(in crate::data) fn g() {}"),
+        (
+            "regression/ols.rs",
+            "use crate::{data::Frame, error::Error, report::Table, summary};",
+        ),
+        (
+            "regression/ols.rs",
+            "use super::linear::Core; use crate::regression::absorb;",
+        ),
+        (
+            "regression/iv/mod.rs",
+            "use super::super::regression::linear;",
+        ),
+        (
+            "data/frame.rs",
+            "fn f() -> crate::Result<()> { crate::datasets::load(\"nsw\").map(drop) }",
+        ),
+        (
+            "data/frame.rs",
+            "// crate::summary::Moments\n/// [`crate::regression::Ols`]\nfn f() {}",
+        ),
+        (
+            "data/frame.rs",
+            "/* crate::summary */ let s = \"crate::summary \\\" crate::summary\";",
+        ),
+        (
+            "data/frame.rs",
+            "let s = r##\"crate::summary\"# crate::summary\"##; let b = b\"crate::summary\";",
+        ),
+        (
+            "data/frame.rs",
+            "#[cfg(test)]\nmod tests { use crate::summary::Moments; fn f() { {} } }",
+        ),
+        (
+            "data/frame.rs",
+            "#[cfg(test)] use crate::{summary, regression};",
+        ),
+        (
+            "data/frame.rs",
+            "#[cfg(test)] #[inline] pub fn f(x: [u8; 2]) -> u8 { crate::summary::g(x) }",
+        ),
+        (
+            "data/frame.rs",
+            "pub(crate) fn f() {} pub(in crate::data) fn g() {}",
+        ),
         ("lib.rs", "pub use participation::Study;"),
         ("prelude.rs", "pub use crate::regression::Ols;"),
-        ("numeric/special/gamma.rs", "use libm::lgamma; let x = statrs::function::beta::beta(1.0, 2.0);"),
-        ("data/csv/mod.rs", "let libm = 1; let x = memchr::memchr(b',', bytes);"),
+        (
+            "numeric/special/gamma.rs",
+            "use libm::lgamma; let x = statrs::function::beta::beta(1.0, 2.0);",
+        ),
+        (
+            "data/csv/mod.rs",
+            "let libm = 1; let x = memchr::memchr(b',', bytes);",
+        ),
     ] {
         assert_eq!(snippet(file, text), Vec::<String>::new(), "{file}: {text}");
     }

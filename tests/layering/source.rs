@@ -58,7 +58,9 @@ impl Module {
 
     /// Whether it is a room or lies in it: `numeric/special`.
     pub fn inside(&self, owner: &str) -> bool {
-        owner.split('/').eq(self.path.iter().take(owner.split('/').count()))
+        owner
+            .split('/')
+            .eq(self.path.iter().take(owner.split('/').count()))
     }
 }
 
@@ -137,7 +139,9 @@ pub fn tokens(text: &str) -> Vec<Token> {
                 }
             }
         } else if let Some(hashes) = raw_string(&bytes, i) {
-            let end: String = std::iter::once('"').chain("#".repeat(hashes).chars()).collect();
+            let end: String = std::iter::once('"')
+                .chain("#".repeat(hashes).chars())
+                .collect();
             i += bytes[i..].iter().position(|c| *c == '"').unwrap() + 1;
             while i < bytes.len() && !bytes[i..].starts_with(&end.chars().collect::<Vec<_>>()) {
                 i += 1;
@@ -215,7 +219,10 @@ pub fn without_tests(tokens: &[Token]) -> Vec<Token> {
 fn test_items(tokens: &[Token]) -> Vec<(usize, usize)> {
     let begins = |i: usize, pattern: &[&str]| {
         pattern.len() <= tokens.len() - i
-            && pattern.iter().zip(&tokens[i..]).all(|(want, token)| *want == token.text)
+            && pattern
+                .iter()
+                .zip(&tokens[i..])
+                .all(|(want, token)| *want == token.text)
     };
     (0..tokens.len())
         .filter(|&i| {
@@ -232,7 +239,17 @@ fn item_end(tokens: &[Token], mut i: usize) -> usize {
         i = closing(tokens, i + 1) + 1;
     }
     let has_body = |word: &str| {
-        ["fn", "mod", "struct", "enum", "union", "impl", "trait", "macro_rules"].contains(&word)
+        [
+            "fn",
+            "mod",
+            "struct",
+            "enum",
+            "union",
+            "impl",
+            "trait",
+            "macro_rules",
+        ]
+        .contains(&word)
     };
     let mut body = false;
     while i < tokens.len() {
@@ -285,7 +302,8 @@ pub fn tree(tokens: &[Token], i: usize) -> Vec<Vec<String>> {
             .collect();
     }
     let head = text(i).to_owned();
-    let follows = text(i + 1) == "::" && (text(i + 2) == "{" || text(i + 2) == "*" || is_word(text(i + 2)));
+    let follows =
+        text(i + 1) == "::" && (text(i + 2) == "{" || text(i + 2) == "*" || is_word(text(i + 2)));
     if !follows {
         return vec![vec![head]];
     }
@@ -353,7 +371,9 @@ pub fn external_uses<'a>(tokens: &'a [Token], name: &'a str) -> impl Iterator<It
     (0..tokens.len()).filter_map(move |i| {
         // `use name`, `name::…` and `::name::…` lead outside; `module::name::…` does not.
         let before = i.checked_sub(1).map_or("", text);
-        let inner = before == "::" && i.checked_sub(2).is_some_and(|j| is_word(text(j)) && text(j) != "use");
+        let inner = before == "::"
+            && i.checked_sub(2)
+                .is_some_and(|j| is_word(text(j)) && text(j) != "use");
         let used = before == "use" || text(i + 1) == "::";
         (text(i) == name && used && !inner).then_some(tokens[i].line)
     })
