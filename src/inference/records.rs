@@ -15,27 +15,40 @@ pub struct Estimate {
     /// Its standard error.
     pub std_error: f64,
     /// Degrees of freedom of the reference t distribution; infinite for the normal.
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub degrees_of_freedom: f64,
 }
 
 impl Estimate {
-    /// The t (or z) statistic of the hypothesis that the truth is `value`.
+    /// The t (or z) statistic of the hypothesis that the truth is `value`: zero when the estimate equals it, infinite when the
+    /// standard error alone is zero.
     pub fn statistic(&self, value: f64) -> f64 {
-        (self.estimate - value) / self.std_error
+        let gap = self.estimate - value;
+        if gap.abs() <= 0.0 {
+            return 0.0;
+        }
+        gap / self.std_error
     }
 
-    /// Two-sided p-value of the hypothesis that the truth is zero.
+    /// Two-sided p-value of the hypothesis that the truth is zero; one without degrees of freedom, which is no evidence.
     pub fn p_value(&self) -> f64 {
+        if self.degrees_of_freedom <= 0.0 {
+            return 1.0;
+        }
         student_t::two_sided(self.statistic(0.0), self.degrees_of_freedom)
     }
 
-    /// `estimate ± t(1 − (1 − level)/2) · std_error`.
+    /// `estimate ± t(1 − (1 − level)/2) · std_error`; the whole line without degrees of freedom.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a level outside (0, 1).
     pub fn confidence_interval(&self, level: f64) -> Result<Interval> {
         check_level(level)?;
-        let half = student_t::quantile(0.5 + level / 2.0, self.degrees_of_freedom) * self.std_error;
+        let half = if self.degrees_of_freedom <= 0.0 {
+            f64::INFINITY
+        } else {
+            student_t::quantile(0.5 + level / 2.0, self.degrees_of_freedom) * self.std_error
+        };
         Ok(Interval {
             name: self.name.clone(),
             level,
@@ -66,8 +79,10 @@ pub struct Interval {
     /// Confidence level, e.g. 0.95.
     pub level: f64,
     /// Lower end.
+    #[serde(deserialize_with = "crate::numeric::infinite::below")]
     pub lower: f64,
     /// Upper end.
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub upper: f64,
 }
 
@@ -88,8 +103,10 @@ impl fmt::Display for Interval {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Lower end, −∞ when unbounded below.
+    #[serde(deserialize_with = "crate::numeric::infinite::below")]
     pub lower: f64,
     /// Upper end, ∞ when unbounded above.
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub upper: f64,
 }
 
@@ -175,6 +192,7 @@ pub enum Distribution {
     /// Student's t.
     T {
         /// Degrees of freedom.
+        #[serde(deserialize_with = "crate::numeric::infinite::above")]
         df: f64,
     },
     /// Fisher's F.
@@ -182,6 +200,7 @@ pub enum Distribution {
         /// Numerator degrees of freedom.
         df1: f64,
         /// Denominator degrees of freedom; infinite for χ²/df1.
+        #[serde(deserialize_with = "crate::numeric::infinite::above")]
         df2: f64,
     },
     /// χ².
@@ -218,6 +237,7 @@ pub struct TestResult {
     /// The test and its null hypothesis.
     pub name: String,
     /// The statistic.
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub statistic: f64,
     /// Its distribution under the null hypothesis.
     pub distribution: Distribution,

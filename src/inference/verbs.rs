@@ -80,7 +80,7 @@ pub trait Inference {
         Estimate {
             name: self.names()[position].clone(),
             estimate: self.estimates()[position],
-            std_error: self.covariance()[(position, position)].sqrt(),
+            std_error: self.covariance()[(position, position)].max(0.0).sqrt(),
             degrees_of_freedom: self.degrees_of_freedom(&contrast),
         }
     }
@@ -95,7 +95,7 @@ pub trait Inference {
 
     /// All standard errors.
     fn std_errors(&self) -> DVector<f64> {
-        self.covariance().diagonal().map(f64::sqrt)
+        self.covariance().diagonal().map(|v| v.max(0.0).sqrt())
     }
 
     /// Confidence intervals of all coefficients.
@@ -264,6 +264,10 @@ pub(crate) fn coefficient_table<F: Inference + ?Sized>(fit: &F) -> Table {
 /// Digits of estimates in printed tables: as many as stay the same on all machines and are read with ease.
 const SHOWN_DIGITS: usize = 5;
 
+/// A restriction whose variance given the others is below this share of its own is redundant, or the clusters are too few: the
+/// rounding of `R V R'` leaves about this much of a zero.
+const SINGULAR: f64 = 64.0 * f64::EPSILON;
+
 /// `(Rb − r)'(R V R')⁻¹(Rb − r)` and the number of restrictions.
 pub(crate) fn wald_statistic(
     estimates: &DVector<f64>,
@@ -283,6 +287,15 @@ pub(crate) fn wald_statistic(
     }
     let gap = r * estimates - value;
     let variance = r * covariance * r.transpose();
-    let factor = Cholesky::full_rank(&variance, "the covariance of the restrictions")?;
+    let factor = Cholesky::with_tolerance(&variance, SINGULAR * r.nrows() as f64);
+    if factor.rank() < r.nrows() {
+        return Err(Error::Matrix {
+            message: format!(
+                "the covariance of the {} restrictions is singular (rank {}): remove redundant restrictions, test fewer restrictions than there are clusters, or see whether the fit is perfect",
+                r.nrows(),
+                factor.rank()
+            ),
+        });
+    }
     Ok((gap.dot(&factor.solve_vector(&gap)), r.nrows()))
 }

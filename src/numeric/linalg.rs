@@ -190,6 +190,9 @@ pub fn spectral(a: &DMatrix<f64>, f: impl Fn(f64) -> f64) -> DMatrix<f64> {
 /// Makes a covariance positive semi-definite by setting negative eigenvalues to zero (Cameron, Gelbach & Miller 2011,
 /// section 2.3). Returns the smallest eigenvalue relative to the largest when it was negative beyond rounding.
 pub fn nearest_semidefinite(a: &DMatrix<f64>) -> (DMatrix<f64>, Option<f64>) {
+    if a.nrows() == 0 {
+        return (a.clone(), None);
+    }
     // The diagonal may span many orders of magnitude: judge and repair the correlation matrix.
     let scale: Vec<f64> = (0..a.nrows())
         .map(|i| a[(i, i)].abs().sqrt().max(f64::MIN_POSITIVE))
@@ -197,7 +200,7 @@ pub fn nearest_semidefinite(a: &DMatrix<f64>) -> (DMatrix<f64>, Option<f64>) {
     let unit = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)] / scale[i] / scale[j]);
     let values = SymmetricEigen::new(symmetrize(&unit)).eigenvalues;
     let (low, high) = (values.min(), values.max());
-    if a.nrows() == 0 || low >= -f64::EPSILON * 16.0 * a.nrows() as f64 * high.abs() {
+    if low >= -f64::EPSILON * 16.0 * a.nrows() as f64 * high.abs() {
         return (a.clone(), None);
     }
     let repaired = spectral(&unit, |v| v.max(0.0));

@@ -3,6 +3,7 @@
 
 pub mod blocks;
 pub mod derivative;
+pub(crate) mod infinite;
 pub mod linalg;
 
 pub mod optimize;

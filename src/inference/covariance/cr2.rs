@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::numeric::{blocks, linalg, linalg::Cholesky};
 use crate::summary::gram::{TILE, Tile, packed_index, packed_len, unpack};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use serde::{Deserialize, Serialize};
 
 /// A direction in which a cluster alone determines the fit (eigenvalue 1 of `K_g`) gets weight zero: the Moore–Penrose
 /// root of Pustejovsky & Tipton (2018), section 3.2.
@@ -18,22 +19,25 @@ const DETERMINED: f64 = 1e-9;
 /// Memory for the cross-products of all clusters.
 const MOST_BYTES: usize = 2 << 30;
 
-/// The CR2 meat and what Satterthwaite degrees of freedom of any contrast need.
-#[derive(Clone, Debug)]
+/// The expected CR2 variance is the true one under the working model; when less than this share of it is left, single clusters
+/// determine the contrast.
+const ESTIMABLE: f64 = 1e-6;
+
+/// What Satterthwaite degrees of freedom of any contrast need.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct BiasReduced {
-    meat: DMatrix<f64>,
-    /// `R` with `B = R R'`.
+    /// `R` with `B = R R'` in the parameters of the contrasts.
     root: DMatrix<f64>,
     /// Per cluster `K (I − K)^{-1/2}` and `K (I − K)^{-1}`.
     clusters: Vec<(DMatrix<f64>, DMatrix<f64>)>,
 }
 
-/// Makes one pass over the rows.
+/// Makes one pass over the rows: the meat `Σ_g X_g'A_g e_g e_g'A_g X_g` and the parts of the degrees of freedom.
 pub(super) fn reduce(
     source: &dyn ScoreRows,
     groups: &Groups,
     counts: &Counts<'_>,
-) -> Result<BiasReduced> {
+) -> Result<(DMatrix<f64>, BiasReduced)> {
     let k = source.parameters();
     if let Some(effect) = counts.effects.iter().find(|e| !is_nested(e, groups)) {
         return Err(Error::invalid_option(
@@ -86,21 +90,24 @@ pub(super) fn reduce(
     let back = root.clone().try_inverse().ok_or_else(|| Error::Matrix {
         message: "the bread of the covariance is singular".to_owned(),
     })?;
-    Ok(BiasReduced {
-        meat: linalg::sandwich(&whitened, &back),
-        root,
-        clusters,
-    })
+    Ok((
+        linalg::sandwich(&whitened, &back),
+        BiasReduced { root, clusters },
+    ))
 }
 
 impl BiasReduced {
-    /// `Σ_g X_g'A_g e_g e_g'A_g X_g`.
-    pub(super) fn meat(&self) -> &DMatrix<f64> {
-        &self.meat
+    /// The same for contrasts of `map · parameters`.
+    pub(crate) fn mapped(&self, map: &DMatrix<f64>) -> Self {
+        Self {
+            root: map * &self.root,
+            clusters: self.clusters.clone(),
+        }
     }
 
     /// Satterthwaite degrees of freedom `tr(Ω)²/tr(Ω²)` of a contrast of the working parameters under independent errors of
-    /// one variance (Bell & McCaffrey 2002, eq. 10, with the matrices of Pustejovsky & Tipton 2018).
+    /// one variance (Bell & McCaffrey 2002, eq. 10, with the matrices of Pustejovsky & Tipton 2018). Zero when single clusters
+    /// determine the contrast, about which CR2 says nothing.
     pub(crate) fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
         let a = self.root.transpose() * contrast;
         let (mut trace, mut square) = (0.0, 0.0);
@@ -113,15 +120,21 @@ impl BiasReduced {
             square += s * s - 2.0 * s * ww;
             outer += &w * w.transpose();
         }
+        if trace <= ESTIMABLE * a.dot(&a) {
+            return 0.0;
+        }
         square += outer.iter().map(|v| v * v).sum::<f64>();
         trace * trace / square
     }
 
     /// The parameter η of the approximate Hotelling T² test of several contrasts (the rows of `contrasts`): with the Wald
-    /// statistic Q, `(η − q + 1)/(η q) · Q ~ F(q, η − q + 1)` (Pustejovsky & Tipton 2018, eq. 12–15).
+    /// statistic Q, `(η − q + 1)/(η q) · Q ~ F(q, η − q + 1)` (Pustejovsky & Tipton 2018, eq. 12–15). Zero when single
+    /// clusters determine some combination of the contrasts.
     pub(crate) fn hotelling(&self, contrasts: &DMatrix<f64>) -> f64 {
         let q = contrasts.nrows();
         let a = self.root.transpose() * contrasts.transpose();
+        let unit = |v: f64| if v > 0.0 { 1.0 / v.sqrt() } else { 0.0 };
+        let a = &a * linalg::spectral(&(a.transpose() * &a), unit);
         let expected = self
             .clusters
             .iter()
@@ -129,8 +142,14 @@ impl BiasReduced {
                 let w = half * &a;
                 sum + a.transpose() * full * &a - w.transpose() * w
             });
-        let standard = linalg::spectral(&expected, |v| if v > 0.0 { 1.0 / v.sqrt() } else { 0.0 });
-        let a = a * standard;
+        if SymmetricEigen::new(linalg::symmetrize(&expected))
+            .eigenvalues
+            .min()
+            <= ESTIMABLE
+        {
+            return 0.0;
+        }
+        let a = &a * linalg::spectral(&expected, unit);
         let per_cluster: Vec<(DMatrix<f64>, DMatrix<f64>)> = self
             .clusters
             .iter()

@@ -13,8 +13,11 @@ const FULL_LEVERAGE: f64 = 1e-10;
 /// Rows of a parallel block.
 const BLOCK: usize = 32 * TILE;
 
-/// `Σ c(h) e² x x'`, with c = 1 (HC0, HC1), 1/(1 − h) (HC2), 1/(1 − h)² (HC3).
-pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DMatrix<f64>> {
+/// `Σ c(h) e² x x'`, with c = 1 (HC0, HC1), 1/(1 − h) (HC2), 1/(1 − h)² (HC3), and the number of rows of leverage one.
+pub(super) fn meat(
+    covariance: &Covariance,
+    source: &dyn ScoreRows,
+) -> Result<(DMatrix<f64>, usize)> {
     let k = source.parameters();
     // The residual is multiplied by (1 − h)^(−power).
     let power = match covariance {
@@ -30,7 +33,8 @@ pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DM
         None
     };
     let work = |block: Range<usize>| -> Result<Vec<f64>> {
-        let mut packed = vec![0.0; packed_len(k)];
+        // The last entry counts rows of leverage one.
+        let mut packed = vec![0.0; packed_len(k) + 1];
         let mut tile = Tile::new(k);
         let (mut residual, mut leverage) = ([0.0; TILE], [0.0; TILE]);
         for r in blocks::ranges(block.len(), TILE) {
@@ -54,6 +58,7 @@ pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DM
                     *e = if left > FULL_LEVERAGE {
                         *e / left.powf(power)
                     } else {
+                        packed[packed_len(k)] += 1.0;
                         0.0
                     };
                 }
@@ -70,8 +75,8 @@ pub(super) fn meat(covariance: &Covariance, source: &dyn ScoreRows) -> Result<DM
         (Err(_), _) => {}
     };
     let packed = blocks::reduce(source.rows(), BLOCK, work, merge)
-        .unwrap_or_else(|| Ok(vec![0.0; packed_len(k)]))?;
-    Ok(unpack(&packed, k))
+        .unwrap_or_else(|| Ok(vec![0.0; packed_len(k) + 1]))?;
+    Ok((unpack(&packed, k), packed[packed_len(k)] as usize))
 }
 
 /// Adds `|whiten' x|²` of each row.

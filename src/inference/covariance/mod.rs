@@ -254,6 +254,7 @@ pub(crate) fn estimate(
     counts: &Counts<'_>,
 ) -> Result<Estimated> {
     let residual_df = counts.residual_df(source.parameters());
+    let mut warnings = Vec::new();
     let (matrix, degrees, clusters) = match covariance {
         Covariance::Classical => (
             source.bread() * source.variance(residual_df),
@@ -261,7 +262,14 @@ pub(crate) fn estimate(
             vec![],
         ),
         Covariance::Hc0 | Covariance::Hc1 | Covariance::Hc2 | Covariance::Hc3 => {
-            let meat = heteroskedastic::meat(covariance, source)?;
+            let (meat, determined) = heteroskedastic::meat(covariance, source)?;
+            if determined > 0 {
+                warnings.push(Warning::Note {
+                    message: format!(
+                        "{determined} rows have leverage one: a parameter of their own fits them, and the standard errors of such parameters mean nothing under HC2 and HC3"
+                    ),
+                });
+            }
             let factor = match covariance {
                 Covariance::Hc1 => counts.observations / residual_df,
                 _ => 1.0,
@@ -284,10 +292,10 @@ pub(crate) fn estimate(
         Covariance::Cr2 { column } => {
             let groups = kept_groups(frame, rows, [column.as_str()])?;
             let group = &groups[0];
-            let reduced = cr2::reduce(source, group, counts)?;
+            let (meat, reduced) = cr2::reduce(source, group, counts)?;
             let named = vec![(group.name.clone(), group.count())];
             (
-                bread_meat(source, reduced.meat()),
+                bread_meat(source, &meat),
                 Degrees::Satterthwaite(Arc::new(reduced)),
                 named,
             )
@@ -329,7 +337,6 @@ pub(crate) fn estimate(
             )
         }
     };
-    let mut warnings = Vec::new();
     if matches!(covariance, Covariance::Cluster { .. }) {
         for (column, clusters) in clusters.iter().filter(|(_, n)| *n < FEW_CLUSTERS) {
             warnings.push(Warning::FewClusters {

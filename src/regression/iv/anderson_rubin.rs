@@ -98,10 +98,11 @@ impl Quadratic {
     fn new(this: &Instrumental, core: &Core) -> Result<Self> {
         let last = this.gram.nrows() - 1;
         // Unit variation of both keeps the cross term from drowning.
-        let (sy, sd) = (
-            this.gram[(last, last)].sqrt(),
-            this.gram[(last - 1, last - 1)].sqrt(),
-        );
+        let size = |j: usize| match this.gram[(j, j)].sqrt() {
+            size if size > 0.0 => size,
+            _ => 1.0,
+        };
+        let (sy, sd) = (size(last), size(last - 1));
         let form = |d: f64, y: f64| {
             this.reduced_form(&DVector::from_vec(vec![d / sd, y / sy]), &core.kind, core)
         };
@@ -121,8 +122,8 @@ impl Quadratic {
 
     /// With one instrument, or a variance proportional to one matrix, the set solves a quadratic inequality.
     fn closed_form(&self, critical: f64) -> Vec<Segment> {
-        // V(γ) = (σ_yy − γ σ_x + γ² σ_dd) V_dd/σ_dd; with one instrument σ are the variances themselves.
-        let weight = match Cholesky::full_rank(&self.dd, "the first-stage covariance") {
+        // V(γ) = (σ_yy − γ σ_x + γ² σ_dd) M; a perfect first stage has σ_dd = 0, so M is taken from the sum of both.
+        let weight = match Cholesky::full_rank(&(&self.yy + &self.dd), "the reduced forms") {
             Ok(factor) => factor.inverse(),
             Err(_) => {
                 return vec![Segment {

@@ -30,19 +30,22 @@ pub struct FitStatistics {
     pub rss: f64,
     /// Total sum of squares about the mean (about zero without intercept and effects), weighted.
     pub tss: f64,
-    /// R² = 1 − RSS/TSS.
+    /// R² = 1 − RSS/TSS; zero when the outcome does not vary.
     pub r_squared: f64,
     /// 1 − (1 − R²)(n − 1)/(n − K), with n in place of n − 1 when there is no constant.
     pub adjusted_r_squared: f64,
-    /// R² of the outcome within the fixed effects.
+    /// R² of the outcome within the fixed effects; zero when it does not vary there.
     pub within_r_squared: Option<f64>,
     /// Square root of RSS/(n − K).
     pub residual_std_error: f64,
-    /// Gaussian log-likelihood at RSS/n.
+    /// Gaussian log-likelihood at RSS/n; infinite when all residuals are exactly zero.
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub log_likelihood: f64,
     /// Akaike's criterion.
+    #[serde(deserialize_with = "crate::numeric::infinite::below")]
     pub aic: f64,
     /// Schwarz's criterion.
+    #[serde(deserialize_with = "crate::numeric::infinite::below")]
     pub bic: f64,
 }
 
@@ -56,7 +59,8 @@ impl FitStatistics {
         let constant = prepared.intercept || absorbs;
         let total = (parameters + absorbed) as f64;
         let residual_df = observations - total;
-        let r_squared = 1.0 - rss / tss;
+        let share = |tss: f64| if tss > 0.0 { 1.0 - rss / tss } else { 0.0 };
+        let r_squared = share(tss);
         let base = observations - f64::from(u8::from(constant));
         let log_likelihood =
             -0.5 * observations * ((std::f64::consts::TAU * rss / observations).ln() + 1.0)
@@ -70,7 +74,7 @@ impl FitStatistics {
             tss,
             r_squared,
             adjusted_r_squared: 1.0 - (1.0 - r_squared) * base / residual_df,
-            within_r_squared: within_tss.map(|t| 1.0 - rss / t),
+            within_r_squared: within_tss.map(share),
             residual_std_error: (rss / residual_df).sqrt(),
             log_likelihood,
             aic: -2.0 * log_likelihood + 2.0 * total,
@@ -120,6 +124,7 @@ pub(crate) struct Core {
     pub(crate) estimates: DVector<f64>,
     pub(crate) covariance: DMatrix<f64>,
     pub(crate) kind: Covariance,
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     df: f64,
     clusters: Vec<(String, usize)>,
     pub(crate) statistics: FitStatistics,
@@ -127,7 +132,8 @@ pub(crate) struct Core {
     pub(crate) warnings: Vec<Warning>,
     /// Warnings of the covariance.
     covariance_warnings: Vec<Warning>,
-    #[serde(skip)]
+    /// What degrees of freedom under CR2 need; kept without the data.
+    #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
     reduced: Option<Arc<BiasReduced>>,
     #[serde(skip)]
     pub(crate) parts: Option<Arc<Parts>>,
@@ -184,16 +190,40 @@ impl Core {
         let estimated = estimate(kind, &parts.rows, &parts.frame, parts.kept(), &counts)?;
         let (df, reduced) = match estimated.degrees {
             Degrees::Fixed(df) => (df, None),
-            Degrees::Satterthwaite(reduced) => (self.statistics.residual_df, Some(reduced)),
+            Degrees::Satterthwaite(reduced) => (
+                self.statistics.residual_df,
+                Some(Arc::new(reduced.mapped(&parts.map))),
+            ),
         };
+        let mut covariance_warnings = estimated.warnings;
+        covariance_warnings.extend(reduced.as_ref().and_then(|r| self.undetermined(r)));
         Ok(Self {
             covariance: sandwich(&estimated.matrix, &parts.map.transpose()),
             kind: kind.clone(),
             df,
             clusters: estimated.clusters,
-            covariance_warnings: estimated.warnings,
+            covariance_warnings,
             reduced,
             ..self.clone()
+        })
+    }
+
+    /// Names the coefficients that CR2 cannot judge.
+    fn undetermined(&self, reduced: &BiasReduced) -> Option<Warning> {
+        let names: Vec<&str> = (0..self.names.len())
+            .filter(|i| {
+                let contrast =
+                    DVector::from_fn(self.names.len(), |j, _| f64::from(u8::from(j == *i)));
+                reduced.degrees_of_freedom(&contrast) <= 0.0
+            })
+            .map(|i| self.names[i].as_str())
+            .collect();
+        (!names.is_empty()).then(|| Warning::Note {
+            message: format!(
+                "single clusters determine {}, so CR2 has no degrees of freedom for {}: the intervals are the whole line",
+                names.join(", "),
+                if names.len() == 1 { "it" } else { "them" }
+            ),
         })
     }
 
@@ -214,18 +244,15 @@ impl Core {
     }
 
     pub(crate) fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        match (&self.reduced, &self.parts) {
-            (Some(reduced), Some(parts)) => {
-                reduced.degrees_of_freedom(&(parts.map.transpose() * contrast))
-            }
-            _ => self.df,
+        match &self.reduced {
+            Some(reduced) => reduced.degrees_of_freedom(contrast),
+            None => self.df,
         }
     }
 
     /// The approximate Hotelling parameter under CR2.
     pub(crate) fn hotelling(&self, r: &DMatrix<f64>) -> Option<f64> {
-        let (reduced, parts) = (self.reduced.as_ref()?, self.parts.as_ref()?);
-        Some(reduced.hotelling(&(r * &parts.map)))
+        Some(self.reduced.as_ref()?.hotelling(r))
     }
 
     /// Residuals of all rows of the frame; NaN where the fit did not use the row.
@@ -311,6 +338,21 @@ impl Core {
             format!("; {}", counts.join(", "))
         }
     }
+}
+
+/// Writes what stands behind an `Arc`.
+fn write_shared<S: serde::Serializer>(
+    value: &Option<Arc<BiasReduced>>,
+    writer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    value.as_deref().serialize(writer)
+}
+
+/// Reads it back.
+fn read_shared<'de, D: serde::Deserializer<'de>>(
+    reader: D,
+) -> std::result::Result<Option<Arc<BiasReduced>>, D::Error> {
+    Ok(Option::deserialize(reader)?.map(Arc::new))
 }
 
 /// Gives a fit with a field `core` its shared verbs.

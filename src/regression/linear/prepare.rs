@@ -170,8 +170,13 @@ impl Prepared {
                 .collect();
         }
         if !self.gram.iter().all(|v| v.is_finite()) {
+            let column = (0..self.columns.len())
+                .find(|j| !self.gram[(*j, *j)].is_finite())
+                .map_or("", |j| self.columns.names[j].as_str());
             return Err(Error::NotFinite {
-                what: "the cross-product of the columns (values above 1e150?)".to_owned(),
+                what: format!(
+                    "the sum of squares of `{column}` (rescale the column: its values are near the largest that f64 holds)"
+                ),
             });
         }
         self.observations = if self.columns.frequency {
