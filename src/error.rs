@@ -439,8 +439,17 @@ fn hint(
     Ok(())
 }
 
-/// The closest name by edit distance, if it is close enough to be a likely slip.
-pub(crate) fn nearest_name(wanted: &str, available: &[String]) -> Option<String> {
+/// The closest of the available names by edit distance, if it is close enough to be a likely slip; for a program's own
+/// messages.
+///
+/// ```
+/// use cocreate::error::nearest_name;
+/// let names = ["nsw".to_owned(), "card".to_owned()];
+/// assert_eq!(nearest_name("cadr", &names).as_deref(), Some("card"));
+/// assert_eq!(nearest_name("thornton", &names), None);
+/// ```
+#[must_use]
+pub fn nearest_name(wanted: &str, available: &[String]) -> Option<String> {
     let wanted_lower = wanted.to_lowercase();
     available
         .iter()

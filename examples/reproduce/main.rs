@@ -1,0 +1,117 @@
+//! The main job: published tables recomputed from real data, with ours beside the printed figures.
+//!
+//! `cargo run --release --example reproduce -- --help`. A new paper is a file with an [`Experiment`] and a line in [`ALL`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs
+)]
+
+mod arguments;
+mod experiment;
+mod output;
+mod plots;
+
+mod card;
+mod hyderabad;
+mod nsw;
+mod organ_donations;
+mod thornton;
+mod weather_insurance;
+
+use experiment::Experiment;
+use indicatif::{ProgressBar, ProgressStyle};
+use output::Run;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Every experiment, in the order in which they run.
+const ALL: [&Experiment; 6] = [
+    &nsw::NSW,
+    &card::CARD,
+    &hyderabad::HYDERABAD,
+    &thornton::THORNTON,
+    &organ_donations::ORGAN_DONATIONS,
+    &weather_insurance::WEATHER_INSURANCE,
+];
+
+fn main() -> ExitCode {
+    let known: Vec<String> = ALL.iter().map(|e| e.name.to_owned()).collect();
+    let arguments = match arguments::parse(std::env::args().skip(1), &known) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            eprintln!("error: {message}\nTry --help.");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.help {
+        println!("{}", arguments::HELP);
+        return ExitCode::SUCCESS;
+    }
+    if arguments.list {
+        println!("{}", output::list(&ALL));
+        return ExitCode::SUCCESS;
+    }
+    let chosen = ALL
+        .into_iter()
+        .filter(|e| arguments.names.is_empty() || arguments.names.iter().any(|n| n == e.name));
+    let (runs, complete) = run(&chosen.collect::<Vec<_>>());
+    if arguments.json {
+        let records: Vec<_> = runs
+            .iter()
+            .flat_map(|(e, f)| experiment::records(e, f))
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&records).unwrap());
+    } else {
+        for run in &runs {
+            println!("{}\n\n", output::text(run));
+        }
+        println!("{}", output::summary(&runs));
+    }
+    let folder = arguments.out.unwrap_or_else(default_folder);
+    let written = match output::write(&runs, &folder) {
+        Ok(page) => {
+            eprintln!("Page: {}", page.display());
+            true
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            false
+        }
+    };
+    let agrees = runs.iter().all(|(_, findings)| findings.passes());
+    if agrees && complete && written {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs the experiments, and says whether all of them came to an end.
+fn run(chosen: &[&'static Experiment]) -> (Vec<Run>, bool) {
+    // The bar is drawn on stderr, and only when that is a terminal.
+    let bar = ProgressBar::new(chosen.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap());
+    let mut runs = Vec::new();
+    for &experiment in chosen {
+        bar.set_message(experiment.name);
+        match experiment.reproduce() {
+            Ok(findings) => runs.push((experiment, findings)),
+            Err(error) => bar.suspend(|| eprintln!("error: {}: {error}", experiment.name)),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let complete = runs.len() == chosen.len();
+    (runs, complete)
+}
+
+/// `reproduce/` in the target folder of the package, wherever cargo was called.
+fn default_folder() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    target
+        .map_or_else(|| Path::new(&package).join("target"), PathBuf::from)
+        .join("reproduce")
+}
