@@ -239,7 +239,7 @@ impl OlsFit {
     /// clusters, options).
     pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
         Ok(Self {
-            core: self.core.with_covariance(&covariance)?,
+            core: self.core.with_covariance(covariance)?,
         })
     }
 

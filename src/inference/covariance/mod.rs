@@ -284,13 +284,13 @@ pub(crate) fn estimate(
             columns,
             small_sample,
         } => {
-            let groups = kept_groups(frame, rows, columns.iter().map(String::as_str))?;
+            let groups = kept_groups(frame, rows, counts.effects, columns.iter().map(String::as_str))?;
             let (meat, df) = cluster::meat(source, &groups, *small_sample, counts)?;
             let named = groups.iter().map(|g| (g.name.clone(), g.count())).collect();
             (bread_meat(source, &meat), Degrees::Fixed(df), named)
         }
         Covariance::Cr2 { column } => {
-            let groups = kept_groups(frame, rows, [column.as_str()])?;
+            let groups = kept_groups(frame, rows, counts.effects, [column.as_str()])?;
             let group = &groups[0];
             let (meat, reduced) = cr2::reduce(source, group, counts)?;
             let named = vec![(group.name.clone(), group.count())];
@@ -307,7 +307,7 @@ pub(crate) fn estimate(
             small_sample,
         } => {
             let names = [Some(time.as_str()), unit.as_deref()];
-            let groups = kept_groups(frame, rows, names.into_iter().flatten())?;
+            let groups = kept_groups(frame, rows, counts.effects, names.into_iter().flatten())?;
             let meat = kernel::newey_west(source, &groups[0], groups.get(1), *lags)?;
             let factor = if small_sample.adjust {
                 counts.observations / residual_df
@@ -325,7 +325,7 @@ pub(crate) fn estimate(
             lags,
             small_sample,
         } => {
-            let groups = kept_groups(frame, rows, [time.as_str()])?;
+            let groups = kept_groups(frame, rows, counts.effects, [time.as_str()])?;
             let periods = groups[0].count();
             let meat = kernel::driscoll_kraay(source, &groups[0], *lags)?;
             let factor = small_sample.factor(counts, source.parameters(), &groups, periods);
@@ -361,15 +361,20 @@ fn bread_meat(source: &dyn ScoreRows, meat: &DMatrix<f64>) -> DMatrix<f64> {
 }
 
 /// The groups of several columns over the kept rows: compact codes, none missing, at least two groups.
-pub(crate) fn kept_groups<'a>(
+fn kept_groups<'a>(
     frame: &Frame,
     rows: &Rows,
+    effects: &[Groups],
     columns: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<Groups>> {
     columns
         .into_iter()
         .map(|column| {
-            let groups = frame.groups(column)?.over(rows);
+            // An absorbed effect is coded already.
+            let groups = match effects.iter().find(|e| e.name == column) {
+                Some(effect) => effect.clone(),
+                None => frame.groups(column)?.over(rows),
+            };
             if groups.missing > 0 {
                 return Err(Error::MissingClusters {
                     column: column.to_owned(),

@@ -67,6 +67,9 @@ impl Counts<'_> {
 /// Whether each level of `inner` lies within one level of `outer`.
 pub(crate) fn is_nested(inner: &Groups, outer: &Groups) -> bool {
     const UNSEEN: u32 = u32::MAX;
+    if std::sync::Arc::ptr_eq(&inner.codes, &outer.codes) {
+        return true;
+    }
     let mut of = vec![UNSEEN; inner.count()];
     inner.codes.iter().zip(outer.codes.iter()).all(|(i, o)| {
         let slot = &mut of[*i as usize];

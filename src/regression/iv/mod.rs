@@ -192,7 +192,7 @@ impl IvFit {
     /// clusters, options).
     pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
         Self {
-            core: self.core.with_covariance(&covariance)?,
+            core: self.core.with_covariance(covariance)?,
             ..self.clone()
         }
         .diagnosed()

@@ -180,14 +180,14 @@ impl Core {
                 map,
             })),
         };
-        fit.with_covariance(kind)
+        fit.with_covariance(kind.clone())
     }
 
     /// The same fit with another covariance: one pass over the rows.
-    pub(crate) fn with_covariance(&self, kind: &Covariance) -> Result<Self> {
+    pub(crate) fn with_covariance(&self, kind: Covariance) -> Result<Self> {
         let parts = self.parts("another covariance")?;
         let counts = parts.counts(self.statistics.observations);
-        let estimated = estimate(kind, &parts.rows, &parts.frame, parts.kept(), &counts)?;
+        let estimated = estimate(&kind, &parts.rows, &parts.frame, parts.kept(), &counts)?;
         let (df, reduced) = match estimated.degrees {
             Degrees::Fixed(df) => (df, None),
             Degrees::Satterthwaite(reduced) => (
@@ -199,7 +199,7 @@ impl Core {
         covariance_warnings.extend(reduced.as_ref().and_then(|r| self.undetermined(r)));
         Ok(Self {
             covariance: sandwich(&estimated.matrix, &parts.map.transpose()),
-            kind: kind.clone(),
+            kind,
             df,
             clusters: estimated.clusters,
             covariance_warnings,
