@@ -26,7 +26,7 @@ pub fn map<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
 }
 
 /// Maps every block of rows to a partial result and merges the partial results in index order: `fold(fold(p0, p1), p2) …`.
-/// Returns `None` when there are no rows. At most [`WAVE`] partial results exist at a time.
+/// Returns `None` when there are no rows. At most 64 partial results exist at a time.
 pub fn reduce<T: Send>(
     rows: usize,
     size: usize,
