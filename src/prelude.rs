@@ -1,4 +1,8 @@
 //! Everything a program or notebook needs: `use cocreate::prelude::*;`.
+//!
+//! It brings the types that one writes down and the traits whose verbs one calls ([`Inference`]). What only some programs
+//! need stays in its room: optimisers, quadrature and draws in [`crate::numeric`], the statistics of blocks in [`crate::summary`].
+//! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
 pub use crate::data::{
     Column, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups,

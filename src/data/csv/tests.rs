@@ -1,3 +1,5 @@
+//! Tests of reading and writing: kinds, quotes, faults, any cut into pieces, and text that nobody would write.
+
 use super::super::column::{Column, Real, Time};
 use super::*;
 use proptest::prelude::*;
