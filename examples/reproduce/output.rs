@@ -23,12 +23,11 @@ pub fn text((experiment, findings): &Run) -> String {
 
 /// All experiments in a table, with a verdict each.
 pub fn summary(runs: &[Run]) -> Table {
-    let table =
-        Table::new("Summary").columns(["Experiment", "Paper", "Figures", "Agree", "Verdict"]);
+    let table = Table::new("Summary").columns(["Experiment", "Paper", "Cells", "Agree", "Verdict"]);
     let table = runs.iter().fold(table, |table, (experiment, findings)| {
         table.row([
             Cell::text(experiment.name),
-            Cell::text(citation(experiment)),
+            Cell::text(experiment.authors),
             Cell::count(findings.comparisons.len()),
             Cell::count(findings.agreeing()),
             Cell::text(verdict(findings.passes())),
@@ -101,20 +100,18 @@ fn page(runs: &[Run], manifest: &Value) -> Page {
 fn section(page: Page, (experiment, findings): &Run) -> Page {
     let page = page
         .heading(heading(experiment))
+        .manifest(experiment.facts())
         .paragraph(experiment.study)
         .paragraph(format!(
             "Why this is an effect: {}",
             lower_first(experiment.identification)
         ))
-        .table(&findings.table("Printed figures and ours"))
+        .table(&findings.table("Published and ours"))
         .list(findings.remarks.clone());
     let page = findings
         .figures
         .iter()
         .fold(page, |page, f| page.figure(&f.figure));
-    let page = page
-        .subheading(format!("How {} is estimated", experiment.name))
-        .manifest(experiment.facts());
     findings.models.iter().fold(page, Page::table)
 }
 
@@ -126,8 +123,8 @@ fn manifest(runs: &[Run]) -> Value {
         "software": format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
         "command": format!("cargo run --release --example reproduce -- {}", names.join(" ")),
         "seeds": "none: no random numbers are drawn",
-        "figures compared": runs.iter().map(|(_, f)| f.comparisons.len()).sum::<usize>(),
-        "figures that agree": runs.iter().map(|(_, f)| f.agreeing()).sum::<usize>(),
+        "cells compared": runs.iter().map(|(_, f)| f.comparisons.len()).sum::<usize>(),
+        "cells that agree": runs.iter().map(|(_, f)| f.agreeing()).sum::<usize>(),
         "data": data,
     });
     if let Ok(seconds) = std::env::var("SOURCE_DATE_EPOCH") {
@@ -176,16 +173,6 @@ fn used(runs: &[Run]) -> impl Iterator<Item = &'static datasets::Dataset> {
 
 fn heading(experiment: &Experiment) -> String {
     format!("{}: {}", experiment.name, experiment.title)
-}
-
-/// Authors and years, without where it was published.
-fn citation(experiment: &Experiment) -> String {
-    experiment
-        .paper
-        .split("; ")
-        .map(|p| p.split("),").next().unwrap_or(p).to_owned() + ")")
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 fn lower_first(text: &str) -> String {
