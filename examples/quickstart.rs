@@ -3,7 +3,7 @@
 
 use cocreate::prelude::*;
 
-fn main() -> Result<()> {
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // %% Data: a job-training experiment. Your own file: `Frame::read_csv("customers.csv")?`.
     let frame = datasets::load("nsw")?;
     println!(
@@ -46,6 +46,7 @@ fn main() -> Result<()> {
         .point("treat", effect.estimate, interval.lower, interval.upper)
         .draw()?;
     println!("{figure}");
+    std::fs::create_dir_all("target")?;
     figure.write("target/quickstart.svg")?;
     Ok(())
 }

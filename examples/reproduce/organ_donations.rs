@@ -119,7 +119,7 @@ fn quarters(this: &Experiment, data: &Frame) -> Result<Figure> {
     let mut plot = EventStudyPlot::new()
         .title("California against the other states, by quarter")
         .x_title("Quarters since the change")
-        .y_title("Difference to the quarter before")
+        .y_title("Against the last quarter before")
         .reference(-1.0)
         .note("95 % intervals clustered by state: with one treated state they are far too narrow.");
     for (effect, quarter) in fit.coefficients().iter().zip(others) {

@@ -63,12 +63,12 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .with_covariance(clustered.clone().small_sample(SmallSample::none()))?
         .std_error("pre_takeup_rate")?;
     let mut plot = CoefficientPlot::new()
-        .title("From the default to the friends' take-up to one's own")
+        .title("From the default over the first round to one's own decision")
         .x_title("Change of the share who insure")
         .note("95 % intervals from errors clustered by natural village. 2SLS is the reduced form over the first stage.");
     for (name, estimate) in [
         (
-            "First stage: default on first round's take-up",
+            "First stage: default on first round",
             ols("first stage")?.coefficient("default")?,
         ),
         (
