@@ -1,12 +1,13 @@
 //! Returns to schooling, with the distance to a college as an instrument.
 
-use crate::experiment::{Experiment, Findings, Published, Standing};
-use crate::plots::{Bins, binned};
+use crate::experiment::{Experiment, Findings, Published};
+use crate::plots::{Bins, binned, with_point};
 use cocreate::prelude::*;
 
 pub const CARD: Experiment = Experiment {
     name: "card",
     title: "Returns to schooling",
+    authors: "Card (1995)",
     paper: "Card (1995), in Aspects of Labour Market Behaviour; as in Wooldridge, Econometric Analysis, chapter 5",
     table: "Wooldridge, chapter 5: OLS, two-stage least squares and the first stage",
     data: "card",
@@ -35,29 +36,14 @@ pub const CARD: Experiment = Experiment {
     run,
 };
 
-const OLS: Published = recalled("OLS, educ", 0.07469, 5, 1e-5);
-const OLS_ERROR: Published = recalled("OLS, educ, standard error", 0.0035, 4, 1e-5);
-const TWO_STAGE: Published = recalled("2SLS, educ", 0.1315, 4, 1e-5);
-const TWO_STAGE_ERROR: Published = recalled("2SLS, educ, standard error", 0.05496, 5, 1e-5);
-const FIRST_STAGE: Published = recalled("first stage, nearc4", 0.3199, 4, 1e-4);
+const OLS: Published = Published::recalled("OLS, educ", 0.07469, 5, 1e-5);
+const OLS_ERROR: Published = Published::recalled("OLS, educ, s.e.", 0.0035, 4, 1e-5);
+const TWO_STAGE: Published = Published::recalled("2SLS, educ", 0.1315, 4, 1e-5);
+const TWO_STAGE_ERROR: Published = Published::recalled("2SLS, educ, s.e.", 0.05496, 5, 1e-5);
+const FIRST_STAGE: Published = Published::recalled("first stage, nearc4", 0.3199, 4, 1e-4);
 const FIRST_STAGE_ERROR: Published =
-    recalled("first stage, nearc4, standard error", 0.0879, 4, 1e-4);
-const FIRST_STAGE_F: Published = recalled("first stage, F", 13.26, 2, 0.01);
-
-const fn recalled(
-    quantity: &'static str,
-    value: f64,
-    decimals: usize,
-    tolerance: f64,
-) -> Published {
-    Published {
-        quantity,
-        value,
-        decimals,
-        tolerance,
-        standing: Standing::Recalled,
-    }
-}
+    Published::recalled("first stage, nearc4, s.e.", 0.0879, 4, 1e-4);
+const FIRST_STAGE_F: Published = Published::recalled("first stage, F", 13.26, 2, 0.01);
 
 fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
     let classical = Covariance::Classical;
@@ -82,8 +68,8 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .figure("card-returns", returns(this, data, &ordinary, &iv)?)
         .figure("card-wages", wages(data)?)
         .remark(format!(
-            "The instrument is not strong. The Anderson–Rubin set, which is right however weak it is, reaches further up than \
-             the t interval: {}.",
+            "The instrument is not strong. The Anderson–Rubin set, which is right however weak it is, reaches further up than the t \
+             interval. Set of {}.",
             iv.confidence_set("educ", 0.95)?
         ))
         .remark(format!(
@@ -100,25 +86,22 @@ fn returns(this: &Experiment, data: &Frame, ols: &Estimate, one: &IvFit) -> Resu
     let liml = Iv::liml(this.formula("two instruments"))
         .covariance(Covariance::Classical)
         .fit(data)?;
-    let interval = ols.confidence_interval(0.95)?;
-    let mut plot = CoefficientPlot::new()
+    let plot = CoefficientPlot::new()
         .title("Return to a year of schooling")
         .x_title("Log points of the hourly wage")
         .note(
             "95 % intervals and sets. With one instrument LIML is 2SLS. An Anderson–Rubin set does not depend on how strong \
              the instruments are.",
         )
-        .series("t interval")
-        .point("OLS", ols.estimate, interval.lower, interval.upper);
+        .series("t interval");
+    let mut plot = with_point(plot, "OLS", ols)?;
     let fits = [
         ("2SLS, four-year college", one),
         ("2SLS, two- and four-year", &two),
         ("LIML, two- and four-year", &liml),
     ];
     for (name, fit) in fits {
-        let educ = fit.coefficient("educ")?;
-        let interval = educ.confidence_interval(0.95)?;
-        plot = plot.point(name, educ.estimate, interval.lower, interval.upper);
+        plot = with_point(plot, name, &fit.coefficient("educ")?)?;
     }
     plot = plot.series("Anderson–Rubin set");
     for (name, fit) in fits {

@@ -9,7 +9,9 @@ pub struct Experiment {
     pub name: &'static str,
     /// What it is about, in a few words.
     pub title: &'static str,
-    /// Who published it, and where.
+    /// Who published it, and when.
+    pub authors: &'static str,
+    /// The same with where.
     pub paper: &'static str,
     /// Which table or passage is reproduced.
     pub table: &'static str,
@@ -97,6 +99,35 @@ pub struct Published {
     pub tolerance: f64,
     /// Whether it was read or recalled.
     pub standing: Standing,
+}
+
+impl Published {
+    /// A figure that was read in the paper.
+    pub const fn read(quantity: &'static str, value: f64, decimals: usize, tolerance: f64) -> Self {
+        Self {
+            quantity,
+            value,
+            decimals,
+            tolerance,
+            standing: Standing::Read,
+        }
+    }
+
+    /// A figure that was recalled.
+    pub const fn recalled(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self {
+            quantity,
+            value,
+            decimals,
+            tolerance,
+            standing: Standing::Recalled,
+        }
+    }
 }
 
 /// A printed figure beside ours.

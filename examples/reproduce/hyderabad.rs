@@ -1,12 +1,13 @@
 //! Microfinance in Hyderabad: who borrows when a lender opens branches.
 
-use crate::experiment::{Experiment, Findings, Published, Standing};
+use crate::experiment::{Experiment, Findings, Published};
 use crate::plots::with_point;
 use cocreate::prelude::*;
 
 pub const HYDERABAD: Experiment = Experiment {
     name: "hyderabad",
     title: "The miracle of microfinance?",
+    authors: "Banerjee, Duflo, Glennerster & Kinnan (2015)",
     paper: "Banerjee, Duflo, Glennerster & Kinnan (2015), American Economic Journal: Applied Economics 7(1)",
     table: "Table 2, panel A: credit at the first survey",
     data: "hyderabad",
@@ -32,39 +33,13 @@ pub const HYDERABAD: Experiment = Experiment {
     run,
 };
 
-const SPANDANA: Published = printed("Spandana, effect", 0.127, 0.001, Standing::Recalled);
-const SPANDANA_ERROR: Published = printed(
-    "Spandana, standard error",
-    0.020,
-    0.0005,
-    Standing::Recalled,
-);
+const SPANDANA: Published = Published::recalled("Spandana, effect", 0.127, 3, 0.001);
+const SPANDANA_ERROR: Published = Published::recalled("Spandana, s.e.", 0.020, 3, 0.0005);
 /// The abstract gives this one: 8.4 percentage points.
-const ANY_MFI: Published = printed("any MFI, effect", 0.084, 0.001, Standing::Read);
-const ANY_MFI_ERROR: Published =
-    printed("any MFI, standard error", 0.027, 0.0005, Standing::Recalled);
-const OTHER_MFI: Published = printed("other MFI, effect", -0.012, 0.001, Standing::Recalled);
-const INFORMAL: Published = printed(
-    "informal lenders, effect",
-    -0.052,
-    0.001,
-    Standing::Recalled,
-);
-
-const fn printed(
-    quantity: &'static str,
-    value: f64,
-    tolerance: f64,
-    standing: Standing,
-) -> Published {
-    Published {
-        quantity,
-        value,
-        decimals: 3,
-        tolerance,
-        standing,
-    }
-}
+const ANY_MFI: Published = Published::read("any MFI, effect", 0.084, 3, 0.001);
+const ANY_MFI_ERROR: Published = Published::recalled("any MFI, s.e.", 0.027, 3, 0.0005);
+const OTHER_MFI: Published = Published::recalled("other MFI, effect", -0.012, 3, 0.001);
+const INFORMAL: Published = Published::recalled("informal lenders, effect", -0.052, 3, 0.001);
 
 fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
     let fit = |label| {

@@ -1,12 +1,7 @@
 //! The main job: published tables recomputed from real data, with ours beside the printed figures.
 //!
 //! `cargo run --release --example reproduce -- --help`. A new paper is a file with an [`Experiment`] and a line in [`ALL`].
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod arguments;
 mod experiment;
@@ -23,6 +18,7 @@ mod weather_insurance;
 use experiment::Experiment;
 use indicatif::{ProgressBar, ProgressStyle};
 use output::Run;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,29 +42,28 @@ fn main() -> ExitCode {
         }
     };
     if arguments.help {
-        println!("{}", arguments::HELP);
-        return ExitCode::SUCCESS;
+        return exit(print(arguments::HELP));
     }
     if arguments.list {
-        println!("{}", output::list(&ALL));
-        return ExitCode::SUCCESS;
+        return exit(print(&output::list(&ALL).to_string()));
     }
     let chosen = ALL
         .into_iter()
         .filter(|e| arguments.names.is_empty() || arguments.names.iter().any(|n| n == e.name));
     let (runs, complete) = run(&chosen.collect::<Vec<_>>());
-    if arguments.json {
+    let printed = print(&if arguments.json {
         let records: Vec<_> = runs
             .iter()
             .flat_map(|(e, f)| experiment::records(e, f))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&records).unwrap());
+        serde_json::to_string_pretty(&records).unwrap()
     } else {
-        for run in &runs {
-            println!("{}\n\n", output::text(run));
-        }
-        println!("{}", output::summary(&runs));
-    }
+        let sections = runs
+            .iter()
+            .map(output::text)
+            .chain([output::summary(&runs).to_string()]);
+        sections.collect::<Vec<_>>().join("\n\n\n")
+    });
     let folder = arguments.out.unwrap_or_else(default_folder);
     let written = match output::write(&runs, &folder) {
         Ok(page) => {
@@ -81,10 +76,26 @@ fn main() -> ExitCode {
         }
     };
     let agrees = runs.iter().all(|(_, findings)| findings.passes());
-    if agrees && complete && written {
+    exit(agrees && complete && printed && written)
+}
+
+fn exit(good: bool) -> ExitCode {
+    if good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Prints a text on stdout. A reader that has seen enough, as `head` has, is no error.
+fn print(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot print: {error}");
+            false
+        }
+        _ => true,
     }
 }
 

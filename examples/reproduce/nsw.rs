@@ -1,11 +1,13 @@
 //! The National Supported Work experiment: what a year of supported work did to earnings.
 
-use crate::experiment::{Experiment, Findings, Published, Standing};
+use crate::experiment::{Experiment, Findings, Published};
+use crate::plots::with_point;
 use cocreate::prelude::*;
 
 pub const NSW: Experiment = Experiment {
     name: "nsw",
     title: "Job training and earnings",
+    authors: "LaLonde (1986); Dehejia & Wahba (1999)",
     paper: "LaLonde (1986), American Economic Review 76(4); Dehejia & Wahba (1999), JASA 94(448)",
     table: "Dehejia & Wahba, Table 3, experimental sample",
     data: "nsw",
@@ -27,21 +29,15 @@ pub const NSW: Experiment = Experiment {
     run,
 };
 
-const DIFFERENCE: Published = recalled("difference in means", 1794.0);
-const DIFFERENCE_ERROR: Published = recalled("difference in means, standard error", 633.0);
-const ADJUSTED: Published = recalled("adjusted effect", 1676.0);
-const ADJUSTED_ERROR: Published = recalled("adjusted effect, standard error", 639.0);
-
 /// The table prints whole dollars.
-const fn recalled(quantity: &'static str, value: f64) -> Published {
-    Published {
-        quantity,
-        value,
-        decimals: 0,
-        tolerance: 1.0,
-        standing: Standing::Recalled,
-    }
+const fn dollars(quantity: &'static str, value: f64) -> Published {
+    Published::recalled(quantity, value, 0, 1.0)
 }
+
+const DIFFERENCE: Published = dollars("difference in means", 1794.0);
+const DIFFERENCE_ERROR: Published = dollars("difference in means, s.e.", 633.0);
+const ADJUSTED: Published = dollars("adjusted effect", 1676.0);
+const ADJUSTED_ERROR: Published = dollars("adjusted effect, s.e.", 639.0);
 
 fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
     let fit = |label| {
@@ -80,8 +76,7 @@ fn effects(difference: &OlsFit, adjusted: &OlsFit) -> Result<Figure> {
         for kind in [Covariance::Classical, Covariance::Hc1, Covariance::Hc3] {
             let label = kind.to_string();
             let effect = fit.with_covariance(kind)?.coefficient("treat")?;
-            let interval = effect.confidence_interval(0.95)?;
-            plot = plot.point(label, effect.estimate, interval.lower, interval.upper);
+            plot = with_point(plot, &label, &effect)?;
         }
     }
     plot.draw()

@@ -1,11 +1,12 @@
 //! Asking for an active choice: organ-donor registration in California.
 
-use crate::experiment::{Experiment, Findings, Published, Standing};
+use crate::experiment::{Experiment, Findings, Published};
 use cocreate::prelude::*;
 
 pub const ORGAN_DONATIONS: Experiment = Experiment {
     name: "organ_donations",
     title: "Don't take 'no' for an answer",
+    authors: "Kessler & Roth (2014)",
     paper: "Kessler & Roth (2014), NBER Working Paper 20378; as in Huntington-Klein, The Effect, chapter 18",
     table: "The Effect, chapter 18: difference in differences",
     data: "organ_donations",
@@ -28,13 +29,9 @@ pub const ORGAN_DONATIONS: Experiment = Experiment {
     run,
 };
 
-const EFFECT: Published = Published {
-    quantity: "effect of the new question",
-    value: -0.0225,
-    decimals: 4,
-    tolerance: 0.0005,
-    standing: Standing::Recalled,
-};
+const EFFECT: Published = Published::recalled("effect of the new question", -0.0225, 4, 0.0005);
+
+const CALIFORNIA: &str = "California";
 
 /// The last quarter before the change, the second of 2011.
 const LAST_BEFORE: f64 = 3.0;
@@ -75,33 +72,36 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         )))
 }
 
-/// California and the mean of the others; 26 lines would hide both.
+/// How far California and the mean of the others have moved; 26 lines would hide both.
 fn trends(data: &Frame) -> Result<Figure> {
+    let quarters: Vec<f64> = (1..=6).map(f64::from).collect();
     let (rate, quarter, state) = (
         data.real("Rate")?,
         data.real("Quarter_Num")?,
         data.label("State")?,
     );
     let mean = |in_california: bool, q: f64| {
-        let rows =
-            (0..data.rows()).filter(|i| (state.get(*i) == Some("California")) == in_california);
-        let rates: Vec<f64> = rows
-            .filter(|i| (quarter[*i] - q).abs() < 0.5)
-            .map(|i| rate[i])
-            .collect();
+        let member = |i: &usize| {
+            (state.get(*i) == Some(CALIFORNIA)) == in_california && (quarter[*i] - q).abs() < 0.5
+        };
+        let rates: Vec<f64> = (0..data.rows()).filter(member).map(|i| rate[i]).collect();
         rates.iter().sum::<f64>() / rates.len() as f64
     };
-    let quarters: Vec<f64> = (1..=6).map(f64::from).collect();
-    let line =
-        |california: bool| -> Vec<f64> { quarters.iter().map(|q| mean(california, *q)).collect() };
+    let change = |in_california: bool| -> Vec<f64> {
+        let before = mean(in_california, LAST_BEFORE);
+        quarters
+            .iter()
+            .map(|q| 100.0 * (mean(in_california, *q) - before))
+            .collect()
+    };
     LinePlot::new()
-        .title("Share registered as organ donors")
+        .title("Registered organ donors: change since the last quarter before")
         .x_title("Quarter (1 is the last of 2010)")
-        .y_title("Share")
-        .line("California", &quarters, line(true))
-        .line("mean of 26 other states", &quarters, line(false))
+        .y_title("Percentage points")
+        .line(CALIFORNIA, &quarters, change(true))
+        .line("mean of 26 other states", &quarters, change(false))
         .reference_x(LAST_BEFORE + 0.5)
-        .note("The dashed line is the change. The other states are shown by their mean only.")
+        .note("The dashed line is the new question. The other states are not shown one by one, only their mean.")
         .draw()
 }
 
@@ -109,7 +109,7 @@ fn trends(data: &Frame) -> Result<Figure> {
 fn quarters(this: &Experiment, data: &Frame) -> Result<Figure> {
     let state = data.label("State")?;
     let california: Vec<bool> = (0..data.rows())
-        .map(|i| state.get(i) == Some("California"))
+        .map(|i| state.get(i) == Some(CALIFORNIA))
         .collect();
     let data = data.clone().with("California", california)?;
     let fit = Ols::new(this.formula("by quarter"))
@@ -119,7 +119,7 @@ fn quarters(this: &Experiment, data: &Frame) -> Result<Figure> {
     let mut plot = EventStudyPlot::new()
         .title("California against the other states, by quarter")
         .x_title("Quarters since the change")
-        .y_title("Difference to the quarter before")
+        .y_title("Against the last quarter before")
         .reference(-1.0)
         .note("95 % intervals clustered by state: with one treated state they are far too narrow.");
     for (effect, quarter) in fit.coefficients().iter().zip(others) {
@@ -151,16 +151,20 @@ fn placebos(data: &Frame) -> Result<Vec<(String, f64)>> {
 }
 
 fn placebo_figure(placebos: &[(String, f64)]) -> Result<Figure> {
+    /// High enough for 27 names.
+    const SIZE: (u32, u32) = (720, 640);
     let plot = CoefficientPlot::new()
-        .title("The same estimate for every state")
+        .title("The same estimate with every state in the place of California")
         .x_title("Difference in differences")
-        .note("Each state in turn takes the place of California, the only one whose question changed.");
-    let (treated, others): (Vec<_>, Vec<_>) = placebos
-        .iter()
-        .partition(|(state, _)| state == "California");
-    let add = |plot: CoefficientPlot, (state, estimate): &&(String, f64)| {
-        plot.point(state, *estimate, f64::NAN, f64::NAN)
+        .note("Only California's question changed; the other estimates show how far states drift apart anyhow.")
+        .size(SIZE.0, SIZE.1);
+    let add = |plot: CoefficientPlot, (state, estimate): &(String, f64)| {
+        let name = if state == CALIFORNIA {
+            "▸ California".to_owned()
+        } else {
+            state.clone()
+        };
+        plot.point(name, *estimate, f64::NAN, f64::NAN)
     };
-    let plot = others.iter().fold(plot.series("other states"), add);
-    treated.iter().fold(plot.series("California"), add).draw()
+    placebos.iter().fold(plot, add).draw()
 }

@@ -23,26 +23,37 @@ pub fn text((experiment, findings): &Run) -> String {
 
 /// All experiments in a table, with a verdict each.
 pub fn summary(runs: &[Run]) -> Table {
-    let table =
-        Table::new("Summary").columns(["Experiment", "Paper", "Figures", "Agree", "Verdict"]);
-    let table = runs.iter().fold(table, |table, (experiment, findings)| {
-        table.row([
-            Cell::text(experiment.name),
-            Cell::text(citation(experiment)),
-            Cell::count(findings.comparisons.len()),
-            Cell::count(findings.agreeing()),
-            Cell::text(verdict(findings.passes())),
-        ])
+    let row = |name: &str, cells, agreeing, passes, paper: &str| {
+        [
+            Cell::text(name),
+            Cell::count(cells),
+            Cell::count(agreeing),
+            Cell::text(verdict(passes)),
+            Cell::text(paper),
+        ]
+    };
+    let table = Table::new("Summary").columns(["Experiment", "Cells", "Agree", "Verdict", "Paper"]);
+    let table = runs.iter().fold(table, |table, (e, f)| {
+        table.row(row(
+            e.name,
+            f.comparisons.len(),
+            f.agreeing(),
+            f.passes(),
+            e.authors,
+        ))
     });
-    let total =
-        |count: fn(&Findings) -> usize| Cell::count(runs.iter().map(|(_, f)| count(f)).sum());
-    table.summary([
-        Cell::text("all"),
-        Cell::empty(),
-        total(|f| f.comparisons.len()),
-        total(Findings::agreeing),
-        Cell::text(verdict(runs.iter().all(|(_, f)| f.passes()))),
-    ])
+    let passes = runs.iter().all(|(_, f)| f.passes());
+    table.summary(row("all", cells(runs), agreeing(runs), passes, ""))
+}
+
+/// How many cells are compared in all.
+fn cells(runs: &[Run]) -> usize {
+    runs.iter().map(|(_, f)| f.comparisons.len()).sum()
+}
+
+/// How many of them agree.
+fn agreeing(runs: &[Run]) -> usize {
+    runs.iter().map(|(_, f)| f.agreeing()).sum()
 }
 
 /// Every experiment with its paper and its data, for `--list`.
@@ -55,10 +66,7 @@ pub fn list(experiments: &[&Experiment]) -> Table {
 
 /// Writes everything into the folder and returns the absolute path of the page.
 pub fn write(runs: &[Run], folder: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::Io {
-        path: folder.display().to_string(),
-        message: e.to_string(),
-    })?;
+    std::fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
     for (experiment, findings) in runs {
         findings
             .table(experiment.title)
@@ -67,20 +75,27 @@ pub fn write(runs: &[Run], folder: &Path) -> Result<PathBuf> {
             illustration.figure.write(folder.join(&illustration.file))?;
         }
     }
-    let manifest = manifest(runs);
-    let path = folder.join("manifest.json");
-    std::fs::write(&path, format!("{manifest:#}\n")).map_err(|e| Error::Io {
-        path: path.display().to_string(),
-        message: e.to_string(),
-    })?;
-    page(runs, &manifest).write(folder.join("index.html"))
+    let manifest = folder.join("manifest.json");
+    write_text(&manifest, &format!("{:#}\n", manifest_json(runs)))?;
+    page(runs).write(folder.join("index.html"))
 }
 
-fn page(runs: &[Run], manifest: &Value) -> Page {
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| failed(path, &e))
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Error {
+    Error::Io {
+        path: path.display().to_string(),
+        message: error.to_string(),
+    }
+}
+
+fn page(runs: &[Run]) -> Page {
     let page = Page::new(TITLE)
         .paragraph(
-            "Each section recomputes figures of a published paper from the data the paper used, puts them beside the printed \
-             ones and shows the regressions they come from. A figure agrees when it is within the tolerance, which is the \
+            "Each section recomputes cells of a published table from the data the paper used, puts them beside the printed \
+             ones and shows the regressions they come from. A cell agrees when the difference is within the tolerance: the \
              rounding of the print or a little more.",
         )
         .paragraph(
@@ -89,82 +104,72 @@ fn page(runs: &[Run], manifest: &Value) -> Page {
              real data, but weaker evidence on what the paper printed.",
         )
         .heading("Summary")
+        .paragraph(format!("{} of {} cells agree.", agreeing(runs), cells(runs)))
         .table(&summary(runs).with_title(""));
-    let page = runs.iter().fold(page, |page, run| section(page, run));
-    let page = page
-        .heading("Manifest")
+    let page = runs.iter().fold(page, section);
+    page.heading("Manifest")
         .paragraph("What is needed to repeat this page, byte for byte on one type of machine; also in manifest.json.")
-        .manifest(manifest_lines(manifest));
-    page.table(&data_table(runs))
+        .manifest(facts(runs))
+        .paragraph("The data, each with its source, the package it was taken from, its licence and its SHA-256:")
+        .manifest(used(runs).map(|d| (d.name, describe(d))))
 }
 
 fn section(page: Page, (experiment, findings): &Run) -> Page {
     let page = page
         .heading(heading(experiment))
+        .manifest(experiment.facts())
         .paragraph(experiment.study)
         .paragraph(format!(
             "Why this is an effect: {}",
             lower_first(experiment.identification)
         ))
-        .table(&findings.table("Printed figures and ours"))
+        .table(&findings.table("Published and ours"))
         .list(findings.remarks.clone());
     let page = findings
         .figures
         .iter()
         .fold(page, |page, f| page.figure(&f.figure));
-    let page = page
-        .subheading(format!("How {} is estimated", experiment.name))
-        .manifest(experiment.facts());
     findings.models.iter().fold(page, Page::table)
 }
 
 /// Facts about the run that do not depend on when or where it took place; the date only where one is given.
-fn manifest(runs: &[Run]) -> Value {
-    let names: Vec<&str> = runs.iter().map(|(e, _)| e.name).collect();
-    let data: Vec<&datasets::Dataset> = used(runs).collect();
-    let mut manifest = json!({
-        "software": format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
-        "command": format!("cargo run --release --example reproduce -- {}", names.join(" ")),
-        "seeds": "none: no random numbers are drawn",
-        "figures compared": runs.iter().map(|(_, f)| f.comparisons.len()).sum::<usize>(),
-        "figures that agree": runs.iter().map(|(_, f)| f.agreeing()).sum::<usize>(),
-        "data": data,
-    });
-    if let Ok(seconds) = std::env::var("SOURCE_DATE_EPOCH") {
-        manifest["SOURCE_DATE_EPOCH"] = Value::String(seconds);
+fn facts(runs: &[Run]) -> Vec<(String, String)> {
+    let mut command = vec!["cargo run --release --example reproduce"];
+    if runs.len() < crate::ALL.len() {
+        command.push("--");
+        command.extend(runs.iter().map(|(e, _)| e.name));
     }
-    manifest
+    let mut facts = vec![
+        (
+            "software",
+            format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+        ),
+        ("command", command.join(" ")),
+        ("seeds", "none: no random numbers are drawn".to_owned()),
+        ("cells compared", cells(runs).to_string()),
+        ("cells that agree", agreeing(runs).to_string()),
+    ];
+    if let Ok(seconds) = std::env::var("SOURCE_DATE_EPOCH") {
+        facts.push(("SOURCE_DATE_EPOCH", seconds));
+    }
+    facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }
 
-/// The manifest without the data, which have a table.
-fn manifest_lines(manifest: &Value) -> Vec<(String, String)> {
-    let entries = manifest.as_object().into_iter().flatten();
-    entries
-        .filter(|(key, _)| *key != "data")
-        .map(|(key, value)| {
-            (
-                key.clone(),
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned),
-            )
-        })
-        .collect()
+/// The facts with the data sets, for programs.
+fn manifest_json(runs: &[Run]) -> Value {
+    let mut manifest: serde_json::Map<String, Value> = facts(runs)
+        .into_iter()
+        .map(|(k, v)| (k, Value::String(v)))
+        .collect();
+    manifest.insert("data".to_owned(), json!(used(runs).collect::<Vec<_>>()));
+    Value::Object(manifest)
 }
 
-fn data_table(runs: &[Run]) -> Table {
-    let table =
-        Table::new("Data").columns(["Name", "File", "Rows", "Source", "Licence", "SHA-256"]);
-    used(runs).fold(table, |table, d| {
-        table.row([
-            Cell::text(d.name),
-            Cell::text(d.file),
-            Cell::count(d.rows),
-            Cell::text(d.source),
-            Cell::text(d.licence),
-            Cell::text(d.sha256),
-        ])
-    })
+fn describe(d: &datasets::Dataset) -> String {
+    format!(
+        "{}, {} rows; {}; {}, {}; {}",
+        d.file, d.rows, d.source, d.package, d.licence, d.sha256
+    )
 }
 
 /// The data sets that the experiments read.
@@ -176,16 +181,6 @@ fn used(runs: &[Run]) -> impl Iterator<Item = &'static datasets::Dataset> {
 
 fn heading(experiment: &Experiment) -> String {
     format!("{}: {}", experiment.name, experiment.title)
-}
-
-/// Authors and years, without where it was published.
-fn citation(experiment: &Experiment) -> String {
-    experiment
-        .paper
-        .split("; ")
-        .map(|p| p.split("),").next().unwrap_or(p).to_owned() + ")")
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 fn lower_first(text: &str) -> String {

@@ -1,45 +1,34 @@
 //! What it takes to learn one's HIV status: vouchers drawn by lot in rural Malawi.
 
-use crate::experiment::{Experiment, Findings, Published, Standing};
+use crate::experiment::{Experiment, Findings, Published};
 use crate::plots::{Bins, binned};
 use cocreate::prelude::*;
 
 pub const THORNTON: Experiment = Experiment {
     name: "thornton",
     title: "Incentives to learn one's HIV status",
+    authors: "Thornton (2008)",
     paper: "Thornton (2008), American Economic Review 98(5)",
     table: "Shares in the text; effect without controls as in Cunningham, Causal Inference: The Mixtape",
     data: "thornton",
     estimator: "Least squares; the effect with errors clustered by village",
     formulas: &[("uptake", "got ~ any")],
     study: "In 2004 people in rural Malawi were tested for HIV at home. Each then drew a voucher, worth nothing to about \
-            three dollars, to be redeemed by coming to a centre for the result. Few came without a reward; even a small \
-            one doubled their number.",
+            three dollars, to be redeemed by coming to a centre for the result. Few came without a reward; even a \
+            small one came near to doubling their share.",
     identification: "The worth of the voucher was drawn at random, so that those with and without a reward would have \
                      come alike without one: the difference of shares is the average effect.",
     run,
 };
 
-const WITHOUT: Published = read("share who came, no reward");
-const WITH: Published = Published {
-    value: 0.79,
-    ..read("share who came, any reward")
-};
-const EFFECT: Published = Published {
-    value: 0.45,
-    ..read("effect of any reward, no controls")
-};
-
 /// The text prints two decimals.
-const fn read(quantity: &'static str) -> Published {
-    Published {
-        quantity,
-        value: 0.34,
-        decimals: 2,
-        tolerance: 0.005,
-        standing: Standing::Read,
-    }
+const fn share(quantity: &'static str, value: f64) -> Published {
+    Published::read(quantity, value, 2, 0.005)
 }
+
+const WITHOUT: Published = share("share who came, no reward", 0.34);
+const WITH: Published = share("share who came, any reward", 0.79);
+const EFFECT: Published = share("effect of any reward", 0.45);
 
 fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
     let everyone = Ols::new(this.formula("uptake")).fit(data)?;
@@ -55,7 +44,7 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .model(&clustered)
         .figure("thornton-uptake", uptake(data)?)
         .remark(
-            "The village of four people is not recorded; the clustered regression does without them.",
+            "The village of four of the 2,834 people is not recorded; the clustered regression does without them.",
         )
         .remark(
             "Column 1 of the paper's Table 4 prints 0.431 (0.023) with controls for sex, HIV status and district on \

@@ -7,6 +7,7 @@ use cocreate::prelude::*;
 pub const WEATHER_INSURANCE: Experiment = Experiment {
     name: "weather_insurance",
     title: "Social networks and the decision to insure",
+    authors: "Cai, de Janvry & Sadoulet (2015)",
     paper: "Cai, de Janvry & Sadoulet (2015), American Economic Journal: Applied Economics 7(2); as in Huntington-Klein, \
             The Effect, chapter 19",
     table: "The Effect, chapter 19: two-stage least squares",
@@ -43,11 +44,8 @@ pub const WEATHER_INSURANCE: Experiment = Experiment {
 };
 
 const EFFECT: Published = Published {
-    quantity: "effect of the first round's take-up, 2SLS",
-    value: 0.791,
-    decimals: 3,
-    tolerance: 0.001,
     standing: Standing::RecalledLessSurely,
+    ..Published::recalled("first round's take-up, 2SLS", 0.791, 3, 0.001)
 };
 
 fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
@@ -65,12 +63,12 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .with_covariance(clustered.clone().small_sample(SmallSample::none()))?
         .std_error("pre_takeup_rate")?;
     let mut plot = CoefficientPlot::new()
-        .title("From the default to the friends' take-up to one's own")
+        .title("From the default over the first round to one's own decision")
         .x_title("Change of the share who insure")
         .note("95 % intervals from errors clustered by natural village. 2SLS is the reduced form over the first stage.");
     for (name, estimate) in [
         (
-            "First stage: default on first round's take-up",
+            "First stage: default on first round",
             ols("first stage")?.coefficient("default")?,
         ),
         (

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::numeric::special::{chi_squared, f, student_t};
+use crate::report::Cell;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -62,10 +63,10 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: {:.6} (s.e. {:.6}, p = {:.4})",
+            "{}: {} (s.e. {}, p = {:.4})",
             self.name,
-            self.estimate,
-            self.std_error,
+            shown(self.estimate),
+            shown(self.std_error),
             self.p_value()
         )
     }
@@ -90,10 +91,10 @@ impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: [{:.6}, {:.6}] at {} %",
+            "{}: [{}, {}] at {} %",
             self.name,
-            self.lower,
-            self.upper,
+            shown(self.lower),
+            shown(self.upper),
             self.level * 100.0
         )
     }
@@ -175,9 +176,9 @@ impl fmt::Display for ConfidenceSet {
             for (i, s) in self.segments.iter().enumerate() {
                 let join = if i == 0 { "" } else { " ∪ " };
                 match (s.lower.is_infinite(), s.upper.is_infinite()) {
-                    (true, _) => write!(f, "{join}(−∞, {:.6}]", s.upper)?,
-                    (_, true) => write!(f, "{join}[{:.6}, ∞)", s.lower)?,
-                    _ => write!(f, "{join}[{:.6}, {:.6}]", s.lower, s.upper)?,
+                    (true, _) => write!(f, "{join}(−∞, {}]", shown(s.upper))?,
+                    (_, true) => write!(f, "{join}[{}, ∞)", shown(s.lower))?,
+                    _ => write!(f, "{join}[{}, {}]", shown(s.lower), shown(s.upper))?,
                 }
             }
         }
@@ -218,6 +219,12 @@ impl fmt::Display for Distribution {
             Self::ChiSquared { df } => write!(f, "χ²({df})"),
         }
     }
+}
+
+/// A number with as many digits as stay the same on all machines.
+fn shown(value: f64) -> String {
+    const DIGITS: usize = 6;
+    Cell::significant(value, DIGITS).to_string()
 }
 
 /// Degrees of freedom without noise: integers as integers.
@@ -282,4 +289,42 @@ pub(crate) fn check_level(level: f64) -> Result<()> {
         level,
         "between 0 and 1, e.g. 0.95",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_size_are_shown_with_six_digits() {
+        let estimate = Estimate {
+            name: "x".to_owned(),
+            estimate: 1_648.649_424_3,
+            std_error: 0.000_012_345_678,
+            degrees_of_freedom: f64::INFINITY,
+        };
+        let text = estimate.to_string();
+        assert!(
+            text.starts_with("x: 1648.65 (s.e. 1.23457e-5, p = "),
+            "{text}"
+        );
+        let set = ConfidenceSet {
+            name: "x".to_owned(),
+            level: 0.95,
+            segments: vec![
+                Segment {
+                    lower: f64::NEG_INFINITY,
+                    upper: -1_234.567_89,
+                },
+                Segment {
+                    lower: 0.024_805_123,
+                    upper: f64::INFINITY,
+                },
+            ],
+        };
+        assert_eq!(
+            set.to_string(),
+            "x: (−∞, -1234.57] ∪ [0.0248051, ∞) at 95 %"
+        );
+    }
 }

@@ -21,7 +21,8 @@ table.cocreate .c{text-align:center}\
 table.cocreate .tail{display:inline-block;text-align:left}\
 table.cocreate tbody+tbody tr:first-child>*{border-top:1px solid}\
 table.cocreate th.section{font-style:italic}\
-table.cocreate tfoot td{border-top:1px solid;font-size:.85em;max-width:48em;white-space:normal}\
+table.cocreate tfoot td{font-size:.85em;max-width:48em;white-space:normal}\
+table.cocreate tfoot tr:first-child td{border-top:1px solid}\
 </style>\n";
 
 /// The table in a document of its own.

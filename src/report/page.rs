@@ -254,11 +254,12 @@ impl std::fmt::Display for Page {
 
 notebook!(Page);
 
-/// The look of the page: one column of readable width, tables that scroll sideways on a phone, links in blue.
+/// The look of the page: one column, texts of readable width, tables that scroll sideways on a phone, links in blue.
 const PAGE_STYLE: &str = "<style>\
 :root{color-scheme:light}\
 body{margin:0;background:#fff;color:#222;font:16px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif}\
-main{max-width:50rem;margin:0 auto;padding:1.5rem 1rem 4rem;overflow-wrap:break-word}\
+main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem;overflow-wrap:break-word}\
+p,main>ul{max-width:48rem}\
 h1{font-size:1.8rem;line-height:1.2;margin:.5rem 0 1.2rem}\
 h2{font-size:1.35rem;margin:2.2rem 0 .6rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}\
 h3{font-size:1.1rem;margin:1.6rem 0 .4rem}\
