@@ -395,3 +395,34 @@ fn weighted_cr2_is_cr2_of_the_transformed_model() {
         assert!((a.degrees_of_freedom / b.degrees_of_freedom - 1.0).abs() < 1e-9);
     }
 }
+
+#[test]
+fn autocorrelation_robust_as_in_pyfixest() {
+    for (name, want) in fixture("hac")["values"].as_object().unwrap() {
+        let frame = data("tests/reference/panel_shocks.csv");
+        let Some(lags) = want["lag"].as_u64().map(|l| l as usize) else {
+            continue;
+        };
+        let fit = Ols::new(want["formula"].as_str().unwrap())
+            .fit(&frame)
+            .unwrap();
+        let (at, _) = pick(&fit, &names(want));
+        let dk = Covariance::driscoll_kraay("time").lags(lags);
+        let nw = Covariance::newey_west_panel("unit", "time").lags(lags);
+        for (key, kind) in [
+            ("DK_default", dk.clone()),
+            ("DK_uncorrected", dk.small_sample(SmallSample::none())),
+            ("NW_default", nw.clone()),
+            ("NW_uncorrected", nw.small_sample(SmallSample::none())),
+        ] {
+            let fit = fit.with_covariance(kind).unwrap();
+            agree_covariance(
+                &format!("{name} {key}"),
+                &fit,
+                &at,
+                &want[key]["covariance"],
+                1e-9,
+            );
+        }
+    }
+}

@@ -284,7 +284,12 @@ pub(crate) fn estimate(
             columns,
             small_sample,
         } => {
-            let groups = kept_groups(frame, rows, counts.effects, columns.iter().map(String::as_str))?;
+            let groups = kept_groups(
+                frame,
+                rows,
+                counts.effects,
+                columns.iter().map(String::as_str),
+            )?;
             let (meat, df) = cluster::meat(source, &groups, *small_sample, counts)?;
             let named = groups.iter().map(|g| (g.name.clone(), g.count())).collect();
             (bread_meat(source, &meat), Degrees::Fixed(df), named)
@@ -309,11 +314,7 @@ pub(crate) fn estimate(
             let names = [Some(time.as_str()), unit.as_deref()];
             let groups = kept_groups(frame, rows, counts.effects, names.into_iter().flatten())?;
             let meat = kernel::newey_west(source, &groups[0], groups.get(1), *lags)?;
-            let factor = if small_sample.adjust {
-                counts.observations / residual_df
-            } else {
-                1.0
-            };
+            let factor = small_sample.factor(counts, source.parameters(), &[], groups[0].count());
             (
                 bread_meat(source, &meat) * factor,
                 Degrees::Fixed(residual_df),
@@ -328,7 +329,7 @@ pub(crate) fn estimate(
             let groups = kept_groups(frame, rows, counts.effects, [time.as_str()])?;
             let periods = groups[0].count();
             let meat = kernel::driscoll_kraay(source, &groups[0], *lags)?;
-            let factor = small_sample.factor(counts, source.parameters(), &groups, periods);
+            let factor = small_sample.factor(counts, source.parameters(), &[], periods);
             let df = (periods - 1) as f64;
             (
                 bread_meat(source, &meat) * factor,

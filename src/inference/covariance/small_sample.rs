@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Finite-sample corrections in fixest's terms, so that results can be matched digit for digit.
 ///
 /// The clustered covariance is multiplied by `(n − 1)/(n − K)` when `adjust` is on and by `G/(G − 1)` when
-/// `cluster_adjust` is on.
+/// `cluster_adjust` is on. The kernel covariances take the same factors with the number of periods T for G, all absorbed effects
+/// counted in K; for one series that is n/(n − K).
 ///
 /// | name | default | meaning |
 /// |---|---|---|

@@ -133,7 +133,6 @@ pub(crate) struct Core {
     /// Warnings of the covariance.
     covariance_warnings: Vec<Warning>,
     /// What degrees of freedom under CR2 need; kept without the data.
-    #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
     reduced: Option<Arc<BiasReduced>>,
     #[serde(skip)]
     pub(crate) parts: Option<Arc<Parts>>,
@@ -338,21 +337,6 @@ impl Core {
             format!("; {}", counts.join(", "))
         }
     }
-}
-
-/// Writes what stands behind an `Arc`.
-fn write_shared<S: serde::Serializer>(
-    value: &Option<Arc<BiasReduced>>,
-    writer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    value.as_deref().serialize(writer)
-}
-
-/// Reads it back.
-fn read_shared<'de, D: serde::Deserializer<'de>>(
-    reader: D,
-) -> std::result::Result<Option<Arc<BiasReduced>>, D::Error> {
-    Ok(Option::deserialize(reader)?.map(Arc::new))
 }
 
 /// Gives a fit with a field `core` its shared verbs.
