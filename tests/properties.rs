@@ -133,7 +133,16 @@ fn kinds() -> Vec<Covariance> {
 /// Estimates, covariances and degrees of freedom agree, coefficient by coefficient; `factor` says by how much those of `a` must
 /// be multiplied, and `names` how the coefficients of `b` are called in `a`.
 fn same(what: &str, a: &impl Inference, b: &impl Inference, pairs: &[(&str, &str, f64)]) {
-    const TOLERANCE: f64 = 2e-8;
+    same_within(2e-8, what, a, b, pairs);
+}
+
+fn same_within(
+    tolerance: f64,
+    what: &str,
+    a: &(impl Inference + ?Sized),
+    b: &(impl Inference + ?Sized),
+    pairs: &[(&str, &str, f64)],
+) {
     let at: Vec<(usize, usize, f64)> = pairs
         .iter()
         .map(|(x, y, f)| (a.position(x).unwrap(), b.position(y).unwrap(), *f))
@@ -143,7 +152,7 @@ fn same(what: &str, a: &impl Inference, b: &impl Inference, pairs: &[(&str, &str
         let gap = (x.estimate * f - y.estimate).abs();
         let scale = y.estimate.abs() + y.std_error;
         assert!(
-            gap <= TOLERANCE * scale,
+            gap <= tolerance * scale,
             "{what}: estimate of {}: {} {}",
             y.name,
             x.estimate * f,
@@ -161,7 +170,7 @@ fn same(what: &str, a: &impl Inference, b: &impl Inference, pairs: &[(&str, &str
             let (x, y) = (a.covariance()[(*i, *k)] * f * h, b.covariance()[(*j, *l)]);
             let scale = (b.covariance()[(*j, *j)] * b.covariance()[(*l, *l)]).sqrt();
             assert!(
-                (x - y).abs() <= TOLERANCE * scale,
+                (x - y).abs() <= tolerance * scale,
                 "{what}: covariance of {} and {}: {x} {y}",
                 b.names()[*j],
                 b.names()[*l]
@@ -284,7 +293,9 @@ proptest! {
         shift in prop::sample::select(vec![0.0, 1e3, -1e6, 1e9]),
     ) {
         let sample = Sample::random(seed, 150);
-        let (p, q) = (10_f64.powi(power), 10_f64.powi(other));
+        // Powers of two from 1e-8 to 1e8: the change itself must not round.
+        let binary = |power: i32| (f64::from(power) * 10_f64.log2()).round().exp2();
+        let (p, q) = (binary(power), binary(other));
         // y enters with its rounding, so it is rounded to the grid on which the shift is exact.
         let sample = sample.map("y", |y| (y * 1024.0).round() / 1024.0).map("d", |d| (d * 1024.0).round() / 1024.0);
         let changed = sample.clone()
@@ -293,6 +304,11 @@ proptest! {
             .map("z1", |z| (z + shift) * q)
             .map("y", |y| y + shift)
             .map("y", |y| y * p);
+        // A mean of m standard deviations is itself only known to ε m of them, and so are centred columns.
+        let tolerance = 2e-8_f64.max(8.0 * f64::EPSILON * shift.abs());
+        let same = |what: &str, a: &dyn Inference, b: &dyn Inference, pairs: &[(&str, &str, f64)]| {
+            same_within(tolerance, what, a, b, pairs);
+        };
         let pairs = [("x1", "x1", 1.0), ("x2", "x2", p), ("d", "d", p / q)];
         for formula in ["y ~ x1 + x2 + d", "y ~ x1 + x2 + d | a", "y ~ x1 + x2 + d | a + b"] {
             let (a, b) = (ols(formula, &sample), ols(formula, &changed));
@@ -382,10 +398,15 @@ proptest! {
                 ] {
                     if effects != "a" && matches!(kind, Covariance::Hc2 | Covariance::Hc3) {
                         let refused = absorbed.with_covariance(kind).unwrap_err();
-                        prop_assert!(matches!(refused, Error::InvalidOption { .. }));
+                        assert!(matches!(refused, Error::InvalidOption { .. }));
                         continue;
                     }
-                    same(&format!("{effects}, {kind}"), &under(&absorbed, &kind), &under(&explicit, &kind), &SLOPES);
+                    let (a, b) = (under(&absorbed, &kind), under(&explicit, &kind));
+                    let adjusted = |w: &Warning| matches!(w, Warning::CovarianceAdjusted { .. });
+                    if a.warnings().iter().chain(&b.warnings()).any(adjusted) {
+                        continue; // the repair of a matrix depends on which coefficients it holds
+                    }
+                    same(&format!("{effects}, {kind}"), &a, &b, &SLOPES);
                 }
             }
         }
@@ -431,9 +452,10 @@ proptest! {
         let (a, b) = (Iv::new("y ~ x1 + x2 | d ~ z1").fit(&frame).unwrap(), Iv::liml("y ~ x1 + x2 | d ~ z1").fit(&frame).unwrap());
         same("LIML", &a, &b, &ALL);
         for kind in kinds() {
-            let a = a.with_covariance(kind).unwrap();
+            let a = a.with_covariance(kind.clone()).unwrap();
             let at = a.coefficient("d").unwrap().estimate;
-            prop_assert!(a.confidence_set("d", 0.01).unwrap().contains(at));
+            let set = a.confidence_set("d", 0.01).unwrap();
+            prop_assert!(set.contains(at), "{kind}: {set} {at}");
             prop_assert!(a.anderson_rubin(&[at]).unwrap().statistic < 1e-12);
         }
         // Clusters.
@@ -474,7 +496,7 @@ proptest! {
             let fit = Iv::new(formula).fit(&frame).unwrap();
             for kind in [Covariance::Classical, Covariance::Hc1, Covariance::cluster("g"), Covariance::cr2("g")] {
                 let Ok(fit) = fit.with_covariance(kind.clone()) else {
-                    prop_assert!(formula.contains("| a") && matches!(kind, Covariance::Cr2 { .. }));
+                    assert!(formula.contains("| a") && matches!(kind, Covariance::Cr2 { .. }));
                     continue;
                 };
                 let set = fit.confidence_set("d", level).unwrap();
@@ -534,9 +556,9 @@ proptest! {
                     let test = ["x1 = 0", "d = 0.2"];
                     let (a, b) = (copy.wald(&test).unwrap().p_value, first.wald(&test).unwrap().p_value);
                     prop_assert!((a - b).abs() < 1e-9, "{a} {b}");
-                    prop_assert!(matches!(copy.with_covariance(Covariance::Hc0), Err(Error::DataNotKept { .. })));
-                    prop_assert!(matches!(copy.residuals(), Err(Error::DataNotKept { .. })));
-                    prop_assert!(matches!(copy.kept_rows(), Err(Error::DataNotKept { .. })));
+                    assert!(matches!(copy.with_covariance(Covariance::Hc0), Err(Error::DataNotKept { .. })));
+                    assert!(matches!(copy.residuals(), Err(Error::DataNotKept { .. })));
+                    assert!(matches!(copy.kept_rows(), Err(Error::DataNotKept { .. })));
                 }
                 prop_assert_eq!(read.estimates(), first.estimates());
                 prop_assert_eq!(read.warnings(), first.warnings());

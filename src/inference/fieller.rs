@@ -53,10 +53,18 @@ pub fn fieller(
     let a = b[d] * b[d] - t2 * v[(d, d)];
     let h = b[n] * b[d] - t2 * v[(n, d)];
     let c = b[n] * b[n] - t2 * v[(n, n)];
+    let mut segments = quadratic_set(a, h, c);
+    if segments.is_empty() {
+        // The estimate itself is never rejected: a set without points is the rounding of a double root.
+        segments.push(Segment {
+            lower: b[n] / b[d],
+            upper: b[n] / b[d],
+        });
+    }
     Ok(ConfidenceSet {
         name: format!("{numerator}/{denominator}"),
         level,
-        segments: quadratic_set(a, h, c),
+        segments,
     })
 }
 

@@ -163,7 +163,7 @@ fn solve(prepared: &mut Prepared) -> Result<Solved> {
         absorbed: prepared.absorbed.clone(),
     };
     let slopes = polish(&mut rows, slopes, &inverse, factor.smallest_pivot(), total);
-    if rows.rss <= f64::EPSILON * total {
+    if rows.rss <= f64::EPSILON * prepared.tss {
         prepared.warnings.push(Warning::Note {
             message: "the fit is perfect: residuals are zero and standard errors mean nothing"
                 .to_owned(),
@@ -252,6 +252,13 @@ impl OlsFit {
         let names = self.names();
         let first = usize::from(names.first().is_some_and(|n| n == "(Intercept)"));
         let q = names.len() - first;
+        if q == 0 {
+            return Err(Error::invalid_option(
+                "formula",
+                &self.core.formula,
+                "with at least one slope that varies for the F test of all slopes",
+            ));
+        }
         let r = DMatrix::from_fn(q, names.len(), |i, j| f64::from(u8::from(j == i + first)));
         let mut test = self.wald_matrix("all slopes", &r, &DVector::zeros(q))?;
         if let Distribution::F { df1, df2 } = test.distribution {

@@ -67,6 +67,9 @@ pub(super) fn meat(
 /// `Σ_g s_g s_g'`.
 fn one_way(source: &dyn ScoreRows, groups: &Groups) -> DMatrix<f64> {
     let k = source.parameters();
+    if k == 0 {
+        return DMatrix::zeros(0, 0); // effects alone
+    }
     let sums = group_scores(source, groups);
     let mut packed = vec![0.0; packed_len(k)];
     let mut tile = Tile::new(k);

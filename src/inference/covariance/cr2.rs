@@ -59,6 +59,10 @@ pub(super) fn reduce(
             "Covariance::cluster, which agrees with CR2 when clusters are this many",
         ));
     }
+    if k == 0 {
+        let (root, clusters) = (DMatrix::zeros(0, 0), vec![]);
+        return Ok((root.clone(), BiasReduced { root, clusters })); // effects alone
+    }
     let (grams, scores) = cluster_products(source, groups);
     let root = Cholesky::full_rank(source.bread(), "the bread of the covariance")?.root();
     let mut whitened = DMatrix::zeros(k, k);

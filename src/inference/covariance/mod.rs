@@ -245,8 +245,25 @@ impl Estimated {
     }
 }
 
-/// Estimates the covariance of the working parameters of `source`, whose rows are `rows` of `frame`.
+/// Estimates the covariance of the working parameters of `source`, whose rows are `rows` of `frame`, and makes it positive
+/// semi-definite.
 pub(crate) fn estimate(
+    covariance: &Covariance,
+    source: &dyn ScoreRows,
+    frame: &Frame,
+    rows: &Rows,
+    counts: &Counts<'_>,
+) -> Result<Estimated> {
+    let mut estimated = unrepaired(covariance, source, frame, rows, counts)?;
+    let (matrix, negative) = nearest_semidefinite(&estimated.matrix);
+    estimated.matrix = matrix;
+    let warning = negative.map(|smallest| Warning::CovarianceAdjusted { smallest });
+    estimated.warnings.extend(warning);
+    Ok(estimated)
+}
+
+/// The same before the repair: a quadratic form in the residuals.
+pub(crate) fn unrepaired(
     covariance: &Covariance,
     source: &dyn ScoreRows,
     frame: &Frame,
@@ -346,8 +363,6 @@ pub(crate) fn estimate(
             });
         }
     }
-    let (matrix, negative) = nearest_semidefinite(&matrix);
-    warnings.extend(negative.map(|smallest| Warning::CovarianceAdjusted { smallest }));
     Ok(Estimated {
         matrix,
         degrees,

@@ -21,6 +21,9 @@ pub(super) type Lanes = [f64; LANES];
 /// the square root of the smallest eigenvalue, which is 1e-7 on the worst graphs.
 const TOLERANCE: f64 = 1e-12;
 
+/// The same relative to the column itself: a column that the effects span leaves only rounding, on which no iteration converges.
+const ROUNDING: f64 = 8.0 * f64::EPSILON;
+
 /// Iterations after which the graph is declared too hard.
 const MOST_ITERATIONS: usize = 20_000;
 
@@ -209,6 +212,11 @@ impl System {
         let mut direction: Vec<Lanes> = vec![[0.0; LANES]; size];
         let mut previous = [0.0; LANES];
         let mut first = None;
+        let mut size_of = [0.0; LANES];
+        for (position, value) in y.iter().enumerate() {
+            add(&mut size_of, &value.map(|v| v * v), self.weight(position));
+        }
+        let mut criterion = 0.0;
         for iteration in 0..MOST_ITERATIONS {
             let mut rz = [0.0; LANES];
             for (r, d) in residual.iter().zip(&self.inverse_diagonal) {
@@ -217,8 +225,13 @@ impl System {
                 }
             }
             let start = *first.get_or_insert(rz);
-            let open: [bool; LANES] =
-                std::array::from_fn(|l| rz[l] > start[l] * TOLERANCE * TOLERANCE);
+            let open: [bool; LANES] = std::array::from_fn(|l| {
+                rz[l] > (start[l] * TOLERANCE.powi(2)).max(size_of[l] * ROUNDING.powi(2))
+            });
+            criterion = (0..LANES)
+                .filter(|l| open[*l])
+                .map(|l| (rz[l] / start[l]).sqrt())
+                .fold(0.0, f64::max);
             if !open.contains(&true) {
                 return Ok(solution);
             }
@@ -264,7 +277,7 @@ impl System {
         Err(Error::NotConverged {
             what: "the projection off the fixed effects".to_owned(),
             iterations: MOST_ITERATIONS,
-            criterion: f64::NAN,
+            criterion,
             tolerance: TOLERANCE,
             remedy: "the effects are almost unconnected: estimate on the largest connected set, or drop an effect".to_owned(),
         })

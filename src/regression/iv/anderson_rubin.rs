@@ -133,9 +133,10 @@ impl Quadratic {
             }
         };
         let size = self.d.len() as f64;
-        let (ratio_yy, ratio_cross) = (
+        let (ratio_yy, ratio_cross, ratio_dd) = (
             (&self.yy * &weight).trace() / size,
             (&self.cross * &weight).trace() / size,
+            (&self.dd * &weight).trace() / size,
         );
         let (yy, yd, dd) = (
             (&weight * &self.y).dot(&self.y),
@@ -143,7 +144,7 @@ impl Quadratic {
             (&weight * &self.d).dot(&self.d),
         );
         quadratic_set(
-            dd - critical,
+            dd - critical * ratio_dd,
             yd - critical * ratio_cross / 2.0,
             yy - critical * ratio_yy,
         )

@@ -13,6 +13,9 @@ use std::fmt;
 /// The bias relative to the worst case that the critical value tolerates.
 const TOLERATED_BIAS: f64 = 0.1;
 
+/// A first stage that leaves less than this share of the variation is perfect: the regressor is one of its own instruments.
+const PERFECT: f64 = 1e-13;
+
 /// Size of the test of weak instruments.
 const SIZE: f64 = 0.05;
 
@@ -34,7 +37,7 @@ pub struct FirstStage {
     /// The same with the covariance of the fit.
     pub robust_f: TestResult,
     /// Effective F of Montiel Olea & Pflueger (2013), `π'Qπ / tr(V_π Q)`, with the covariance of the fit; only with one
-    /// endogenous regressor.
+    /// endogenous regressor, which the instruments do not fit perfectly.
     pub effective_f: Option<f64>,
     /// Its critical value at the 5 % level for a bias of at most 10 % of the worst case (their simplified, conservative form).
     pub critical_value: Option<f64>,
@@ -73,15 +76,21 @@ fn one(this: &Instrumental, core: &Core, j: usize) -> Result<FirstStage> {
     );
     let mut alpha = DVector::zeros(this.endogenous + 1);
     alpha[j] = 1.0;
+    let exogenous: Vec<usize> = (0..a).collect();
+    let instruments: Vec<usize> = (a..k).collect();
+    let all: Vec<usize> = (0..k).collect();
+    let before = residual_products(&this.gram, &exogenous, &[k + j])?[(0, 0)];
+    let after = residual_products(&this.gram, &all, &[k + j])?[(0, 0)].max(0.0);
+    let perfect = after <= PERFECT * before;
     let test =
         |name: &str, kind: &Covariance| -> Result<(TestResult, DVector<f64>, DMatrix<f64>)> {
             let (pi, estimated) = this.reduced_form(&alpha, kind, core)?;
-            let (statistic, _) = wald_statistic(
-                &pi,
-                &estimated.matrix,
-                &DMatrix::identity(q, q),
-                &DVector::zeros(q),
-            )?;
+            let statistic = if perfect {
+                f64::INFINITY
+            } else {
+                let (every, none) = (DMatrix::identity(q, q), DVector::zeros(q));
+                wald_statistic(&pi, &estimated.matrix, &every, &none)?.0
+            };
             let df2 = estimated.fixed_df(this.observations);
             let distribution = Distribution::F { df1: q as f64, df2 };
             Ok((
@@ -92,12 +101,7 @@ fn one(this: &Instrumental, core: &Core, j: usize) -> Result<FirstStage> {
         };
     let (classical, _, _) = test("first-stage F", &Covariance::Classical)?;
     let (robust, pi, variance) = test("first-stage F, covariance of the fit", &core.kind)?;
-    let exogenous: Vec<usize> = (0..a).collect();
-    let instruments: Vec<usize> = (a..k).collect();
-    let all: Vec<usize> = (0..k).collect();
-    let before = residual_products(&this.gram, &exogenous, &[k + j])?[(0, 0)];
-    let after = residual_products(&this.gram, &all, &[k + j])?[(0, 0)];
-    let (effective_f, critical_value) = if this.endogenous == 1 {
+    let (effective_f, critical_value) = if this.endogenous == 1 && !perfect {
         let gram = residual_products(&this.gram, &exogenous, &instruments)?;
         let effective = (&gram * &pi).dot(&pi) / (&variance * &gram).trace();
         (Some(effective), Some(critical_value(&variance, &gram)))
@@ -108,7 +112,11 @@ fn one(this: &Instrumental, core: &Core, j: usize) -> Result<FirstStage> {
         endogenous: this.endogenous_names()[j].clone(),
         instruments: this.instrument_names().to_vec(),
         coefficients: pi.as_slice().to_vec(),
-        std_errors: variance.diagonal().iter().map(|v| v.sqrt()).collect(),
+        std_errors: variance
+            .diagonal()
+            .iter()
+            .map(|v| v.max(0.0).sqrt())
+            .collect(),
         partial_r_squared: 1.0 - after / before,
         f: classical,
         robust_f: robust,

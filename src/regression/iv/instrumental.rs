@@ -2,7 +2,7 @@
 
 use super::KClass;
 use crate::error::{Error, Result};
-use crate::inference::covariance::{Covariance, Estimated, ScoreRows, estimate};
+use crate::inference::covariance::{Covariance, Estimated, ScoreRows, estimate, unrepaired};
 use crate::numeric::linalg::{Cholesky, block, symmetrize};
 use crate::regression::linear::{Core, LinearRows, Prepared, Regressors, Solved};
 use crate::regression::ols::with_intercept;
@@ -182,7 +182,8 @@ impl Instrumental {
         &self.names[self.exogenous..self.exogenous + self.excluded]
     }
 
-    /// Reduced-form coefficients of `[d y] α` on the excluded instruments, and their covariance.
+    /// Reduced-form coefficients of `[d y] α` on the excluded instruments, and their covariance, which is left as it is estimated:
+    /// quadratic in α, as the Anderson–Rubin set needs.
     pub(super) fn reduced_form(
         &self,
         alpha: &DVector<f64>,
@@ -195,7 +196,9 @@ impl Instrumental {
         residual.extend(alpha.iter());
         let rows = self.with_residual(residual);
         let first = rows.parameters() - self.excluded;
-        let mut estimated = self.covariance_of(&rows, kind, core)?;
+        let parts = core.parts("a test of the instruments")?;
+        let counts = parts.counts(self.observations);
+        let mut estimated = unrepaired(kind, &rows, &parts.frame, parts.kept(), &counts)?;
         estimated.matrix = estimated
             .matrix
             .view((first, first), (self.excluded, self.excluded))
