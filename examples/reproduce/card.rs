@@ -26,10 +26,10 @@ pub const CARD: Experiment = Experiment {
              + reg668 + reg669",
         ),
     ],
-    study: "Do men who stay longer at school earn more because of the schooling, or because those who would earn more \
-            anyhow stay longer? Card compared 3,010 young men of 1976 who had grown up near a four-year college with \
-            others who had not, and took being near (nearc4) as a push to more schooling that has nothing to do with \
-            ability.",
+    study: "Do men who stay longer at school earn more because of the schooling, or because those who would earn \
+            more anyhow stay longer? Card compared 3,010 young men of 1976 who had grown up near a four-year \
+            college with others who had not, and took being near (nearc4) as a push to more schooling that has \
+            nothing to do with ability.",
     identification: "Growing up near a college moves schooling, and given the controls it is unrelated to anything \
                      else that moves wages. Two-stage least squares then gives the return for those who went to \
                      school longer because a college was near.",
@@ -68,8 +68,8 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .figure("card-returns", returns(this, data, &ordinary, &iv)?)
         .figure("card-wages", wages(data)?)
         .remark(format!(
-            "The instrument is not strong. The Anderson–Rubin set, which is right however weak it is, reaches further up than the t \
-             interval. Set of {}.",
+            "The instrument is not strong. The Anderson–Rubin set, which is right however weak it is, reaches \
+             further up than the t interval. Set of {}.",
             iv.confidence_set("educ", 0.95)?
         ))
         .remark(format!(
@@ -90,8 +90,8 @@ fn returns(this: &Experiment, data: &Frame, ols: &Estimate, one: &IvFit) -> Resu
         .title("Return to a year of schooling")
         .x_title("Log points of the hourly wage")
         .note(
-            "95 % intervals and sets. With one instrument LIML is 2SLS. An Anderson–Rubin set does not depend on how strong \
-             the instruments are.",
+            "95 % intervals and sets. With one instrument LIML is 2SLS. An Anderson–Rubin set does not depend on \
+             how strong the instruments are.",
         )
         .series("t interval");
     let mut plot = with_point(plot, "OLS", ols)?;
@@ -115,13 +115,13 @@ fn returns(this: &Experiment, data: &Frame, ols: &Estimate, one: &IvFit) -> Resu
 
 /// Mean log wages by years of schooling, with the line of a regression without controls.
 fn wages(data: &Frame) -> Result<Figure> {
-    /// Few men left school before the seventh year; they form one bin.
-    const FEWEST: f64 = 6.5;
-    const MOST: f64 = 18.0;
+    /// The 35 men with six years or less form one bin.
+    const FEWEST: i32 = 6;
+    const MOST: i32 = 18;
     let line = Ols::new("lwage ~ educ").fit(data)?;
-    let breaks: Vec<f64> = (0..12).map(|i| FEWEST + f64::from(i)).collect();
+    let breaks: Vec<f64> = (FEWEST..MOST).map(|years| f64::from(years) + 0.5).collect();
     let Bins { x, y, low, high } = binned(data.real("educ")?, data.real("lwage")?, &breaks)?;
-    let ends = [x[0], MOST];
+    let ends = [x[0], f64::from(MOST)];
     let height = |years: f64| {
         line.linear(&format!("(Intercept) + {years}*educ"))
             .map(|e| e.estimate)
@@ -133,6 +133,7 @@ fn wages(data: &Frame) -> Result<Figure> {
         .points(x, y)
         .intervals(low, high)
         .line(ends, [height(ends[0])?, height(ends[1])?])
-        .note("Dots are means, up to six years in one, with 95 % intervals; the line is least squares without controls.")
+        .note("Dots are means, up to six years in one, with 95 % intervals; the line is least squares without \
+               controls.")
         .draw()
 }

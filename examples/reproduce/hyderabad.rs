@@ -19,17 +19,17 @@ pub const HYDERABAD: Experiment = Experiment {
         ("informal", "anyinformal_1 ~ treatment + AREA"),
         (
             "AREA",
-            "area_pop_base + area_debt_total_base + area_business_total_base + area_exp_pc_mean_base \
-             + area_literate_head_base + area_literate_base",
+            "area_pop_base + area_debt_total_base + area_business_total_base + area_exp_pc_mean_base + \
+             area_literate_head_base + area_literate_base",
         ),
     ],
-    study: "The lender Spandana opened branches in 52 of 104 areas of Hyderabad, drawn at random; fifteen to eighteen \
-            months later almost 7,000 households were asked what they owed and to whom. Panel A of Table 2 gives the \
-            shares of households with a loan from Spandana, from any or another microfinance institution (MFI), and \
-            from informal lenders.",
+    study: "The lender Spandana opened branches in 52 of 104 areas of Hyderabad, drawn at random; fifteen to \
+            eighteen months later almost 7,000 households were asked what they owed and to whom. Panel A of Table \
+            2 gives the shares of households with a loan from Spandana, from any or another microfinance \
+            institution (MFI), and from informal lenders.",
     identification: "Areas were drawn at random, so that households in areas with and without a branch would have \
-                     borrowed alike. What is estimated is the effect of a branch in the area, whoever borrows; errors \
-                     are clustered by area because areas, not households, were drawn.",
+                     borrowed alike. What is estimated is the effect of a branch in the area, whoever borrows; \
+                     errors are clustered by area because areas, not households, were drawn.",
     run,
 };
 

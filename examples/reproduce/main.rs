@@ -1,6 +1,7 @@
 //! The main job: published tables recomputed from real data, with ours beside the printed figures.
 //!
-//! `cargo run --release --example reproduce -- --help`. A new paper is a file with an [`Experiment`] and a line in [`ALL`].
+//! `cargo run --release --example reproduce -- --help` tells more. A new paper is a file with an [`Experiment`], and a
+//! line in [`ALL`].
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod arguments;

@@ -19,13 +19,13 @@ pub const NSW: Experiment = Experiment {
             "re78 ~ treat + age + educ + black + hisp + marr + nodegree + re74 + re75",
         ),
     ],
-    study: "In the 1970s, disadvantaged workers who applied for a place in a training programme were admitted by lot. \
-            LaLonde compared their earnings in 1978 (re78, dollars) with those of the applicants who were turned away, \
-            and asked whether estimates without an experiment would have come out the same. Dehejia and Wahba took the \
-            445 men whose earnings in 1974 and 1975 are known.",
+    study: "In the 1970s, disadvantaged workers who applied for a place in a training programme were admitted by \
+            lot. LaLonde compared their earnings in 1978 (re78, dollars) with those of the applicants who were \
+            turned away, and asked whether estimates without an experiment would have come out the same. Dehejia \
+            and Wahba took the 445 men whose earnings in 1974 and 1975 are known.",
     identification: "Places were drawn at random, so that the two groups differ in nothing but the programme: the \
-                     difference in means is the average effect of the offer. Covariates measured before the draw are \
-                     not needed for that; they make the estimate more precise.",
+                     difference in means is the average effect of the offer. Covariates measured before the draw \
+                     are not needed for that; they make the estimate more precise.",
     run,
 };
 

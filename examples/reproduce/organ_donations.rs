@@ -21,11 +21,11 @@ pub const ORGAN_DONATIONS: Experiment = Experiment {
             "Rate ~ i(Quarter_Num, California, ref = 3) | State + Quarter",
         ),
     ],
-    study: "Until the summer of 2011 Californians registered as organ donors by ticking a box. From then on they were asked \
-            and had to answer yes or no, which was hoped to raise registrations. The file has the share registered in \
-            27 states over six quarters, three before and three after the change.",
-    identification: "Without the new question, registration in California would have moved in parallel with the other 26 \
-                     states. The quarters before the change are the only evidence on that.",
+    study: "Until the summer of 2011 Californians registered as organ donors by ticking a box. From then on they \
+            were asked and had to answer yes or no, which was hoped to raise registrations. The file has the share \
+            registered in 27 states over six quarters, three before and three after the change.",
+    identification: "Without the new question, registration in California would have moved in parallel with the \
+                     other 26 states. The quarters before the change are the only evidence on that.",
     run,
 };
 
@@ -59,15 +59,16 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .figure("organ-donations-quarters", quarters(this, data)?)
         .figure("organ-donations-placebos", placebo_figure(&placebos)?)
         .remark(format!(
-            "The standard error depends on how the effects are counted: {:.4} as fixest counts them, {:.4} without a \
-             correction, {:.4} counting every dummy; 0.006 is what is remembered of the printed one.",
+            "The standard error depends on how the effects are counted: {:.4} as fixest counts them, {:.4} without \
+             a correction, {:.4} counting every dummy; 0.006 is what is remembered of the printed one.",
             effect.std_error,
             error(SmallSample::none())?,
             error(all_effects)?
         ))
         .remark(format!(
-            "With one treated state, clustered errors are far too small. A comparison that does not lean on them: were each \
-             state in turn taken for the treated one, {as_low} of {} estimates would be as low as California's.",
+            "With one treated state, clustered errors are far too small. A comparison that does not lean on them: \
+             were each state in turn taken for the treated one, {as_low} of {} estimates would be as low as \
+             California's.",
             placebos.len()
         )))
 }

@@ -58,10 +58,10 @@ fn agreeing(runs: &[Run]) -> usize {
 
 /// Every experiment with its paper and its data, for `--list`.
 pub fn list(experiments: &[&Experiment]) -> Table {
-    let table = Table::new("").columns(["Name", "Paper", "Data"]);
-    experiments
-        .iter()
-        .fold(table, |table, e| table.row([e.name, e.paper, e.data]))
+    let table = Table::new("").columns(["Name", "What", "Paper", "Data"]);
+    experiments.iter().fold(table, |table, e| {
+        table.row([e.name, e.title, e.authors, e.data])
+    })
 }
 
 /// Writes everything into the folder and returns the absolute path of the page.
@@ -94,14 +94,14 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
 fn page(runs: &[Run]) -> Page {
     let page = Page::new(TITLE)
         .paragraph(
-            "Each section recomputes cells of a published table from the data the paper used, puts them beside the printed \
-             ones and shows the regressions they come from. A cell agrees when the difference is within the tolerance: the \
-             rounding of the print or a little more.",
+            "Each section recomputes cells of a published table from the data the paper used, puts them beside the \
+             printed ones and shows the regressions they come from. A cell agrees when the difference is within \
+             the tolerance: the rounding of the print or a little more.",
         )
         .paragraph(
-            "Some printed figures were read in the paper; others were recalled from memory and then found again in the data. \
-             The last column of each comparison says which. A recalled figure that agrees is a check of this software on \
-             real data, but weaker evidence on what the paper printed.",
+            "Some printed figures were read in the paper; others were recalled from memory and then found again in \
+             the data. The last column of each comparison says which. A recalled figure that agrees is a check of \
+             this software on real data, but weaker evidence on what the paper printed.",
         )
         .heading("Summary")
         .paragraph(format!("{} of {} cells agree.", agreeing(runs), cells(runs)))

@@ -13,11 +13,11 @@ pub const THORNTON: Experiment = Experiment {
     data: "thornton",
     estimator: "Least squares; the effect with errors clustered by village",
     formulas: &[("uptake", "got ~ any")],
-    study: "In 2004 people in rural Malawi were tested for HIV at home. Each then drew a voucher, worth nothing to about \
-            three dollars, to be redeemed by coming to a centre for the result. Few came without a reward; even a \
-            small one came near to doubling their share.",
-    identification: "The worth of the voucher was drawn at random, so that those with and without a reward would have \
-                     come alike without one: the difference of shares is the average effect.",
+    study: "In 2004 people in rural Malawi were tested for HIV at home. Each then drew a voucher, worth nothing to \
+            about three dollars, to be redeemed by coming to a centre for the result. Few came without a reward; \
+            even a small one came near to doubling their share.",
+    identification: "The worth of the voucher was drawn at random, so that those with and without a reward would \
+                     have come alike without one: the difference of shares is the average effect.",
     run,
 };
 
@@ -47,8 +47,8 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
             "The village of four of the 2,834 people is not recorded; the clustered regression does without them.",
         )
         .remark(
-            "Column 1 of the paper's Table 4 prints 0.431 (0.023) with controls for sex, HIV status and district on \
-             2,812 people. Sex and district are not in this file, so that cell is not compared.",
+            "Column 1 of the paper's Table 4 prints 0.431 (0.023) with controls for sex, HIV status and district \
+             on 2,812 people. Sex and district are not in this file, so that cell is not compared.",
         ))
 }
 

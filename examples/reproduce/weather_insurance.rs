@@ -8,8 +8,8 @@ pub const WEATHER_INSURANCE: Experiment = Experiment {
     name: "weather_insurance",
     title: "Social networks and the decision to insure",
     authors: "Cai, de Janvry & Sadoulet (2015)",
-    paper: "Cai, de Janvry & Sadoulet (2015), American Economic Journal: Applied Economics 7(2); as in Huntington-Klein, \
-            The Effect, chapter 19",
+    paper: "Cai, de Janvry & Sadoulet (2015), American Economic Journal: Applied Economics 7(2); as in \
+            Huntington-Klein, The Effect, chapter 19",
     table: "The Effect, chapter 19: two-stage least squares",
     data: "weather_insurance",
     estimator: "Two-stage least squares with effects of villages, errors clustered by natural village (address)",
@@ -35,11 +35,11 @@ pub const WEATHER_INSURANCE: Experiment = Experiment {
             "male + age + agpop + ricearea_2010 + literacy + intensive + risk_averse + disaster_prob",
         ),
     ],
-    study: "Rice farmers in China were offered an insurance against bad weather in two rounds of sessions. By lot, the \
-            first round's form had 'buy' as its default in some villages and 'do not buy' in others. Does it make \
-            a farmer of the second round buy that more of the first have bought?",
-    identification: "The default of the first round was drawn at random, moves how many in the first round bought, and reaches \
-                     the farmers of the second round only through that.",
+    study: "Rice farmers in China were offered an insurance against bad weather in two rounds of sessions. By lot, \
+            the first round's form had 'buy' as its default in some villages and 'do not buy' in others. Does it \
+            make a farmer of the second round buy that more of the first have bought?",
+    identification: "The default of the first round was drawn at random, moves how many in the first round bought, \
+                     and reaches the farmers of the second round only through that.",
     run,
 };
 
@@ -65,7 +65,8 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
     let mut plot = CoefficientPlot::new()
         .title("From the default over the first round to one's own decision")
         .x_title("Change of the share who insure")
-        .note("95 % intervals from errors clustered by natural village. 2SLS is the reduced form over the first stage.");
+        .note("95 % intervals from errors clustered by natural village. 2SLS is the reduced form over the first \
+               stage.");
     for (name, estimate) in [
         (
             "First stage: default on first round",
