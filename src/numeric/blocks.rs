@@ -2,6 +2,7 @@
 //! reduced in index order, so one thread and sixty-four give the same bits.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Blocks that are in flight at once; bounds the memory of the partial results.
 const WAVE: usize = 64;
@@ -14,15 +15,15 @@ pub fn ranges(rows: usize, size: usize) -> impl ExactSizeIterator<Item = Range<u
 
 /// Applies `work` to every index in `0..count`, on all cores, and returns the results in index order.
 pub fn map<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    #[cfg(feature = "parallel")]
-    {
-        use rayon::prelude::*;
-        (0..count).into_par_iter().map(&work).collect()
-    }
-    #[cfg(not(feature = "parallel"))]
-    {
-        (0..count).map(work).collect()
-    }
+    let slots: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
+    for_each(count, &|i| {
+        let made = work(i);
+        *slots[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+    });
+    slots
+        .into_iter()
+        .filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
 }
 
 /// Maps every block of rows to a partial result and merges the partial results in index order: `fold(fold(p0, p1), p2) …`.
@@ -49,18 +50,24 @@ pub fn reduce<T: Send>(
 /// Fills disjoint chunks of a slice in parallel: `work(first_index, chunk)`.
 pub fn fill<T: Send>(out: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     let size = size.max(1);
+    let chunks: Vec<Mutex<&mut [T]>> = out.chunks_mut(size).map(Mutex::new).collect();
+    for_each(chunks.len(), &|i| {
+        let mut chunk = chunks[i].lock().unwrap_or_else(PoisonError::into_inner);
+        work(i * size, &mut chunk);
+    });
+}
+
+/// Calls `work` for every index in `0..count`, on all cores. It is not generic, so that the machinery of threads is compiled
+/// once and not once for every caller (a tenth of the crate's code otherwise); blocks are large, so the call costs nothing.
+fn for_each(count: usize, work: &(dyn Fn(usize) + Sync)) {
     #[cfg(feature = "parallel")]
     {
         use rayon::prelude::*;
-        out.par_chunks_mut(size)
-            .enumerate()
-            .for_each(|(i, chunk)| work(i * size, chunk));
+        (0..count).into_par_iter().for_each(work);
     }
     #[cfg(not(feature = "parallel"))]
     {
-        for (i, chunk) in out.chunks_mut(size).enumerate() {
-            work(i * size, chunk);
-        }
+        (0..count).for_each(work);
     }
 }
 
@@ -74,6 +81,25 @@ mod tests {
         let flat: Vec<usize> = order.into_iter().flatten().collect();
         assert_eq!(flat, (0..1000).collect::<Vec<_>>());
         assert!(reduce(0, 7, |_| 0, |_, _| ()).is_none());
+    }
+
+    #[test]
+    fn results_stand_in_the_order_of_their_indices() {
+        let squares = map(1000, |i| i * i);
+        assert!(
+            squares
+                .iter()
+                .enumerate()
+                .all(|(i, square)| *square == i * i)
+        );
+        let mut out = vec![0; 1000];
+        fill(&mut out, 7, |first, chunk| {
+            for (i, value) in chunk.iter_mut().enumerate() {
+                *value = first + i;
+            }
+        });
+        assert_eq!(out, (0..1000).collect::<Vec<_>>());
+        fill(&mut out[..0], 7, |_, _| ());
     }
 
     #[test]

@@ -65,9 +65,8 @@ impl Design {
     /// categories and effects on the rest. Orthogonal polynomials and standardised columns are those of these rows.
     ///
     /// # Errors
-    /// [`Error::ColumnNotFound`]; [`Error::WrongKind`] for a label where numbers are needed; [`Error::NoRows`];
-    /// [`Error::Infinite`] and [`Error::OutOfRange`] for values and results that are not finite on used rows;
-    /// [`Error::InvalidOption`] for a reference that is not a level or a polynomial of too high a degree.
+    /// Those of [`crate::Error`]: `ColumnNotFound`; `WrongKind` for a label where numbers are needed; `NoRows`; `Infinite` and
+    /// `OutOfRange` for values and results that are not finite on used rows; `InvalidOption` for a reference that is not a level or a polynomial of too high a degree.
     pub fn build(formula: &ParsedFormula, frame: &Frame, also: &[&str]) -> Result<Self> {
         let exogenous = everything::expand(formula, frame)?;
         let names = formula.used(&exogenous, also);
