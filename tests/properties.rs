@@ -79,7 +79,9 @@ impl Sample {
 
     fn map(mut self, name: &str, f: impl Fn(f64) -> f64) -> Self {
         let (_, column) = self.0.iter_mut().find(|(n, _)| *n == name).unwrap();
-        column.iter_mut().for_each(|v| *v = f(*v));
+        for v in &mut column {
+            *v = f(*v);
+        }
         self
     }
 
