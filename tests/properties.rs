@@ -79,7 +79,7 @@ impl Sample {
 
     fn map(mut self, name: &str, f: impl Fn(f64) -> f64) -> Self {
         let (_, column) = self.0.iter_mut().find(|(n, _)| *n == name).unwrap();
-        for v in &mut column {
+        for v in column.iter_mut() {
             *v = f(*v);
         }
         self
