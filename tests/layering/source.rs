@@ -193,9 +193,8 @@ fn raw_string(text: &[char], i: usize) -> Option<usize> {
     if inside_a_word {
         return None;
     }
-    let rest = match text.get(i..)? {
-        ['b' | 'c', 'r', rest @ ..] | ['r', rest @ ..] => rest,
-        _ => return None,
+    let (['b' | 'c', 'r', rest @ ..] | ['r', rest @ ..]) = text.get(i..)? else {
+        return None;
     };
     let hashes = rest.iter().take_while(|c| **c == '#').count();
     (rest.get(hashes) == Some(&'"')).then_some(hashes)
