@@ -72,10 +72,8 @@ impl Absorbed {
         let (mut out, variation): (Vec<Vec<f64>>, Vec<f64>) = made.into_iter().unzip();
         if self.effects.len() > 1 {
             let system = System::new(&self.effects, weights);
-            for chunk in out.chunks_mut(LANES) {
-                let mut lanes = system.gather(chunk);
-                system.residualize(&mut lanes, progress)?;
-                system.scatter(&lanes, chunk);
+            for (chunk, variation) in out.chunks_mut(LANES).zip(variation.chunks(LANES)) {
+                system.residualize(chunk, variation, progress)?;
             }
         }
         Ok(Projected {

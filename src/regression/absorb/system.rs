@@ -151,71 +151,65 @@ impl System {
         self.weights.as_ref().map_or(1.0, |w| w[position])
     }
 
-    /// Up to four columns in sorted order, side by side.
-    pub(super) fn gather(&self, columns: &[Vec<f64>]) -> Vec<Lanes> {
-        let rows = columns.first().map_or(0, Vec::len);
-        let mut out = vec![[0.0; LANES]; rows];
-        blocks::fill(&mut out, 1 << 14, |start, chunk| {
-            for (i, lanes) in chunk.iter_mut().enumerate() {
-                let row = self
-                    .order
-                    .as_ref()
-                    .map_or(start + i, |o| o[start + i] as usize);
-                for (lane, column) in lanes.iter_mut().zip(columns) {
-                    *lane = column[row];
-                }
-            }
-        });
-        out
-    }
-
-    /// Writes the columns back in the order of the rows.
-    pub(super) fn scatter(&self, values: &[Lanes], columns: &mut [Vec<f64>]) {
-        for (lane, column) in columns.iter_mut().enumerate() {
-            match &self.order {
-                None => column
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(out, v)| *out = v[lane]),
-                Some(order) => order
-                    .iter()
-                    .zip(values)
-                    .for_each(|(row, v)| column[*row as usize] = v[lane]),
-            }
-        }
-    }
-
-    /// Takes the effects off the columns.
-    pub(super) fn residualize(&self, y: &mut [Lanes], progress: &Progress) -> Result<()> {
-        let effects = self.solve(y, progress)?;
+    /// Takes the effects off up to four columns in place; `variation` is the sum of squares of each. The columns are read through
+    /// the order of the rows, twice: a sorted copy would cost as much and double the memory.
+    pub(super) fn residualize(
+        &self,
+        columns: &mut [Vec<f64>],
+        variation: &[f64],
+        progress: &Progress,
+    ) -> Result<()> {
+        let effects = self.solve(columns, variation, progress)?;
         for g in 0..self.group_weight.len() {
             let range = self.range(g);
             let mut mean = [0.0; LANES];
             for position in range.clone() {
+                let (row, w) = (self.row(position), self.weight(position));
                 let shift = self.sum(&effects, position);
-                add(&mut y[position], &shift, -1.0);
-                add(&mut mean, &y[position], self.weight(position));
+                for ((column, s), m) in columns.iter_mut().zip(&shift).zip(&mut mean) {
+                    column[row] -= s;
+                    *m += w * column[row];
+                }
             }
             let mean = mean.map(|m| m / self.group_weight[g]);
-            for value in &mut y[range] {
-                add(value, &mean, -1.0);
+            for position in range {
+                let row = self.row(position);
+                for (column, m) in columns.iter_mut().zip(&mean) {
+                    column[row] -= m;
+                }
             }
         }
         Ok(())
     }
 
+    /// The row at a sorted position.
+    fn row(&self, position: usize) -> usize {
+        self.order
+            .as_ref()
+            .map_or(position, |order| order[position] as usize)
+    }
+
     /// Coefficients of the other effects, by conjugate gradients.
-    fn solve(&self, y: &[Lanes], progress: &Progress) -> Result<Vec<Lanes>> {
+    fn solve(
+        &self,
+        columns: &[Vec<f64>],
+        variation: &[f64],
+        progress: &Progress,
+    ) -> Result<Vec<Lanes>> {
         let size = self.inverse_diagonal.len();
         let mut solution = vec![[0.0; LANES]; size];
-        let mut residual = self.project(|position| y[position]);
+        // Lanes without a column of their own repeat the first.
+        let of = |lane: usize| lane.min(columns.len()) % columns.len();
+        let y: [&[f64]; LANES] = std::array::from_fn(|l| columns[of(l)].as_slice());
+        let mut residual = self.project(|position| {
+            let row = self.row(position);
+            y.map(|column| column[row])
+        });
         let mut direction: Vec<Lanes> = vec![[0.0; LANES]; size];
         let mut previous = [0.0; LANES];
         let mut first = None;
-        let mut size_of = [0.0; LANES];
-        for (position, value) in y.iter().enumerate() {
-            add(&mut size_of, &value.map(|v| v * v), self.weight(position));
-        }
+        let mean_weight = self.group_weight.iter().sum::<f64>() / y[0].len() as f64;
+        let size_of: Lanes = std::array::from_fn(|l| variation[of(l)] * mean_weight);
         let mut criterion = 0.0;
         for iteration in 0..MOST_ITERATIONS {
             let mut rz = [0.0; LANES];
