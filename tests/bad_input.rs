@@ -716,6 +716,15 @@ fn kernels_that_cannot_serve() {
         );
         assert!(matches!(error, Error::WrongKind { .. }));
     }
+    let repeated = Ols::new("y ~ minutes")
+        .frequency_weights("w")
+        .fit(&frame)
+        .unwrap();
+    let error = says(
+        repeated.with_covariance(Covariance::newey_west("row")),
+        &["frequency weights", "one row per period"],
+    );
+    assert!(matches!(error, Error::InvalidOption { .. }));
     sound(
         "all lags",
         &fit.with_covariance(Covariance::newey_west("row").lags(29))

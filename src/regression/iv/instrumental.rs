@@ -2,7 +2,7 @@
 
 use super::KClass;
 use crate::error::{Error, Result};
-use crate::inference::covariance::{Covariance, Estimated, Estimator, ScoreRows, estimate};
+use crate::inference::covariance::{Covariance, Estimated, Estimator, estimate};
 use crate::numeric::linalg::{Cholesky, block, symmetrize};
 use crate::regression::linear::{Core, LinearRows, Prepared, Regressors};
 use crate::regression::ols::with_intercept;
