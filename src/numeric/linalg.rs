@@ -194,10 +194,15 @@ pub fn nearest_semidefinite(a: &DMatrix<f64>) -> (DMatrix<f64>, Option<f64>) {
         return (a.clone(), None);
     }
     // The diagonal may span many orders of magnitude: judge and repair the correlation matrix.
-    let scale: Vec<f64> = (0..a.nrows())
-        .map(|i| a[(i, i)].abs().sqrt().max(f64::MIN_POSITIVE))
-        .collect();
-    let unit = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)] / scale[i] / scale[j]);
+    let scale: Vec<f64> = a.diagonal().iter().map(|v| v.abs().sqrt()).collect();
+    // Where there is no variance there is no covariance: what stands beside a zero is rounding.
+    let unit = DMatrix::from_fn(a.nrows(), a.ncols(), |i, j| {
+        if scale[i] > 0.0 && scale[j] > 0.0 {
+            a[(i, j)] / scale[i] / scale[j]
+        } else {
+            0.0
+        }
+    });
     let values = SymmetricEigen::new(symmetrize(&unit)).eigenvalues;
     let (low, high) = (values.min(), values.max());
     if low >= -f64::EPSILON * 16.0 * a.nrows() as f64 * high.abs() {
@@ -270,5 +275,8 @@ mod tests {
         assert!(smallest.unwrap() < -0.3);
         assert!(SymmetricEigen::new(fixed).eigenvalues.min() > -1e-12);
         assert!(nearest_semidefinite(&example()).1.is_none());
+        let zero = DMatrix::from_row_slice(2, 2, &[0.0, 1e-17, 1e-17, 1.0]);
+        assert!(nearest_semidefinite(&zero).0.iter().all(|v| v.is_finite()));
+        assert!(nearest_semidefinite(&DMatrix::zeros(0, 0)).1.is_none());
     }
 }

@@ -109,6 +109,16 @@ impl BiasReduced {
         }
     }
 
+    /// The expected CR2 variance of a contrast as a share of its true variance under the working model: one, unless single
+    /// clusters determine a part of the contrast, about which their residuals say nothing.
+    pub(crate) fn expected_share(&self, contrast: &DVector<f64>) -> f64 {
+        let a = self.root.transpose() * contrast;
+        let of_cluster = |(half, full): &(DMatrix<f64>, DMatrix<f64>)| {
+            (full * &a).dot(&a) - (half * &a).norm_squared()
+        };
+        self.clusters.iter().map(of_cluster).sum::<f64>() / a.dot(&a)
+    }
+
     /// Satterthwaite degrees of freedom `tr(Ω)²/tr(Ω²)` of a contrast of the working parameters under independent errors of
     /// one variance (Bell & McCaffrey 2002, eq. 10, with the matrices of Pustejovsky & Tipton 2018). Zero when single clusters
     /// determine the contrast, about which CR2 says nothing.

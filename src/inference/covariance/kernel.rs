@@ -36,6 +36,16 @@ pub(super) fn newey_west(
 ) -> Result<DMatrix<f64>> {
     let k = source.parameters();
     let lags = lags_or_rule(lags, time.count())?;
+    if source
+        .frequencies(0..source.rows())
+        .is_some_and(|all| all.iter().any(|f| *f > 1.0))
+    {
+        return Err(Error::invalid_option(
+            "covariance",
+            "Newey–West with frequency weights above one",
+            "given one row per period and unit, which a row that stands for several is not; use Covariance::driscoll_kraay",
+        ));
+    }
     let key = |i: u32| {
         (
             unit.map_or(0, |u| u.codes[i as usize]),

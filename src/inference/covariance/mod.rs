@@ -245,6 +245,10 @@ impl Estimated {
     }
 }
 
+/// [`estimate`] or [`unrepaired`].
+pub(crate) type Estimator =
+    fn(&Covariance, &dyn ScoreRows, &Frame, &Rows, &Counts<'_>) -> Result<Estimated>;
+
 /// Estimates the covariance of the working parameters of `source`, whose rows are `rows` of `frame`, and makes it positive
 /// semi-definite.
 pub(crate) fn estimate(
@@ -328,6 +332,7 @@ pub(crate) fn unrepaired(
             lags,
             small_sample,
         } => {
+            refuse_unordered(frame, time)?;
             let names = [Some(time.as_str()), unit.as_deref()];
             let groups = kept_groups(frame, rows, counts.effects, names.into_iter().flatten())?;
             let meat = kernel::newey_west(source, &groups[0], groups.get(1), *lags)?;
@@ -343,6 +348,7 @@ pub(crate) fn unrepaired(
             lags,
             small_sample,
         } => {
+            refuse_unordered(frame, time)?;
             let groups = kept_groups(frame, rows, counts.effects, [time.as_str()])?;
             let periods = groups[0].count();
             let meat = kernel::driscoll_kraay(source, &groups[0], *lags)?;
@@ -374,6 +380,24 @@ pub(crate) fn unrepaired(
 /// `B M B`.
 fn bread_meat(source: &dyn ScoreRows, meat: &DMatrix<f64>) -> DMatrix<f64> {
     crate::numeric::linalg::sandwich(meat, source.bread())
+}
+
+/// Refuses text as time: its alphabetical order (`10` before `9`, `Feb` before `Jan`) is not that of the periods.
+fn refuse_unordered(frame: &Frame, time: &str) -> Result<()> {
+    frame
+        .numeric(time)
+        .map(|_| ())
+        .map_err(|error| match error {
+            Error::WrongKind { column, found, .. } => Error::WrongKind {
+                column,
+                expected: "numeric or a time, so that periods have an order".to_owned(),
+                found,
+                remedy:
+                    "number the periods, or declare the format with CsvOptions::time when reading"
+                        .to_owned(),
+            },
+            other => other,
+        })
 }
 
 /// The groups of several columns over the kept rows: compact codes, none missing, at least two groups.

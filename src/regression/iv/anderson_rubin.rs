@@ -5,11 +5,12 @@
 
 use super::instrumental::Instrumental;
 use crate::error::{Error, Result};
+use crate::inference::covariance::{estimate, unrepaired};
 use crate::inference::{
     ConfidenceSet, Covariance, Distribution, Segment, TestResult, check_level, quadratic_set,
     wald_statistic,
 };
-use crate::numeric::linalg::Cholesky;
+use crate::numeric::linalg::{Cholesky, nearest_semidefinite};
 use crate::numeric::special::f;
 use crate::regression::linear::Core;
 use nalgebra::{DMatrix, DVector};
@@ -33,11 +34,11 @@ pub(super) fn test(this: &Instrumental, core: &Core, values: &[f64]) -> Result<T
         ));
     }
     let alpha = DVector::from_iterator(values.len() + 1, values.iter().map(|v| -v).chain([1.0]));
-    let (pi, estimated) = this.reduced_form(&alpha, &core.kind, core)?;
+    let (pi, estimated) = this.reduced_form(&alpha, &core.kind, core, estimate)?;
     let q = this.excluded;
     let (statistic, _) = wald_statistic(
         &pi,
-        &estimated.matrix,
+        &this.of_excluded(&estimated.matrix),
         &DMatrix::identity(q, q),
         &DVector::zeros(q),
     )?;
@@ -63,7 +64,8 @@ pub(super) fn set(
     let quadratic = Quadratic::new(this, core)?;
     let q = this.excluded as f64;
     let critical = q * f::quantile(level, q, quadratic.df);
-    let segments = if this.excluded == 1 || core.kind == Covariance::Classical {
+    let exact = this.excluded == 1 && !quadratic.repaired;
+    let segments = if exact || core.kind == Covariance::Classical {
         quadratic.closed_form(critical)
     } else {
         quadratic.search(critical)
@@ -86,9 +88,12 @@ pub(super) fn set(
 struct Quadratic {
     y: DVector<f64>,
     d: DVector<f64>,
+    /// Covariances of all reduced-form parameters; those of the excluded instruments come last.
     yy: DMatrix<f64>,
     cross: DMatrix<f64>,
     dd: DMatrix<f64>,
+    /// Whether the estimator may need a repair, which depends on γ and is not quadratic in it.
+    repaired: bool,
     df: f64,
     /// γ = scale · (scaled γ).
     scale: f64,
@@ -104,13 +109,19 @@ impl Quadratic {
         };
         let (sy, sd) = (size(last), size(last - 1));
         let form = |d: f64, y: f64| {
-            this.reduced_form(&DVector::from_vec(vec![d / sd, y / sy]), &core.kind, core)
+            this.reduced_form(
+                &DVector::from_vec(vec![d / sd, y / sy]),
+                &core.kind,
+                core,
+                unrepaired,
+            )
         };
         let (y, first) = form(0.0, 1.0)?;
         let (d, second) = form(1.0, 0.0)?;
         let (_, both) = form(1.0, 1.0)?;
         Ok(Self {
             df: first.fixed_df(this.observations),
+            repaired: matches!(&core.kind, Covariance::Cluster { columns, .. } if columns.len() > 1),
             cross: both.matrix - &first.matrix - &second.matrix,
             yy: first.matrix,
             dd: second.matrix,
@@ -123,7 +134,12 @@ impl Quadratic {
     /// With one instrument, or a variance proportional to one matrix, the set solves a quadratic inequality.
     fn closed_form(&self, critical: f64) -> Vec<Segment> {
         // V(γ) = (σ_yy − γ σ_x + γ² σ_dd) M; a perfect first stage has σ_dd = 0, so M is taken from the sum of both.
-        let weight = match Cholesky::full_rank(&(&self.yy + &self.dd), "the reduced forms") {
+        let (yy, cross, dd) = (
+            self.tail(&self.yy),
+            self.tail(&self.cross),
+            self.tail(&self.dd),
+        );
+        let weight = match Cholesky::full_rank(&(&yy + &dd), "the reduced forms") {
             Ok(factor) => factor.inverse(),
             Err(_) => {
                 return vec![Segment {
@@ -134,9 +150,9 @@ impl Quadratic {
         };
         let size = self.d.len() as f64;
         let (ratio_yy, ratio_cross, ratio_dd) = (
-            (&self.yy * &weight).trace() / size,
-            (&self.cross * &weight).trace() / size,
-            (&self.dd * &weight).trace() / size,
+            (&yy * &weight).trace() / size,
+            (&cross * &weight).trace() / size,
+            (&dd * &weight).trace() / size,
         );
         let (yy, yd, dd) = (
             (&weight * &self.y).dot(&self.y),
@@ -150,12 +166,23 @@ impl Quadratic {
         )
     }
 
+    /// The block of the excluded instruments.
+    fn tail(&self, matrix: &DMatrix<f64>) -> DMatrix<f64> {
+        let (q, first) = (self.d.len(), matrix.nrows() - self.d.len());
+        matrix.view((first, first), (q, q)).into_owned()
+    }
+
     /// The statistic less the critical value at the angle of γ = tan θ.
     fn excess(&self, angle: f64, critical: f64) -> f64 {
         let (s, c) = angle.sin_cos();
         let gap = &self.y * c - &self.d * s;
         let variance = &self.yy * (c * c) - &self.cross * (s * c) + &self.dd * (s * s);
-        match Cholesky::full_rank(&variance, "the variance") {
+        let variance = if self.repaired {
+            nearest_semidefinite(&variance).0
+        } else {
+            variance
+        };
+        match Cholesky::full_rank(&self.tail(&variance), "the variance") {
             Ok(factor) => gap.dot(&factor.solve_vector(&gap)) - critical,
             Err(_) => f64::INFINITY,
         }

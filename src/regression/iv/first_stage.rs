@@ -2,6 +2,7 @@
 
 use super::instrumental::{Instrumental, residual_products};
 use crate::error::Result;
+use crate::inference::covariance::estimate;
 use crate::inference::{Covariance, Distribution, TestResult, wald_statistic};
 use crate::numeric::linalg::{spectral, symmetrize};
 use crate::numeric::special::noncentral;
@@ -84,19 +85,20 @@ fn one(this: &Instrumental, core: &Core, j: usize) -> Result<FirstStage> {
     let perfect = after <= PERFECT * before;
     let test =
         |name: &str, kind: &Covariance| -> Result<(TestResult, DVector<f64>, DMatrix<f64>)> {
-            let (pi, estimated) = this.reduced_form(&alpha, kind, core)?;
+            let (pi, estimated) = this.reduced_form(&alpha, kind, core, estimate)?;
+            let variance = this.of_excluded(&estimated.matrix);
             let statistic = if perfect {
                 f64::INFINITY
             } else {
                 let (every, none) = (DMatrix::identity(q, q), DVector::zeros(q));
-                wald_statistic(&pi, &estimated.matrix, &every, &none)?.0
+                wald_statistic(&pi, &variance, &every, &none)?.0
             };
             let df2 = estimated.fixed_df(this.observations);
             let distribution = Distribution::F { df1: q as f64, df2 };
             Ok((
                 TestResult::new(name, statistic / q as f64, distribution),
                 pi,
-                estimated.matrix,
+                variance,
             ))
         };
     let (classical, _, _) = test("first-stage F", &Covariance::Classical)?;

@@ -2,7 +2,7 @@
 
 use super::KClass;
 use crate::error::{Error, Result};
-use crate::inference::covariance::{Covariance, Estimated, ScoreRows, estimate, unrepaired};
+use crate::inference::covariance::{Covariance, Estimated, Estimator, estimate};
 use crate::numeric::linalg::{Cholesky, block, symmetrize};
 use crate::regression::linear::{Core, LinearRows, Prepared, Regressors, Solved};
 use crate::regression::ols::with_intercept;
@@ -182,33 +182,31 @@ impl Instrumental {
         &self.names[self.exogenous..self.exogenous + self.excluded]
     }
 
-    /// Reduced-form coefficients of `[d y] α` on the excluded instruments, and their covariance, which is left as it is estimated:
-    /// quadratic in α, as the Anderson–Rubin set needs.
+    /// Reduced-form coefficients of `[d y] α` on the excluded instruments, and the covariance of all reduced-form parameters by
+    /// `estimator`: [`estimate`], or `unrepaired`, which is quadratic in α.
     pub(super) fn reduced_form(
         &self,
         alpha: &DVector<f64>,
         kind: &Covariance,
         core: &Core,
+        estimator: Estimator,
     ) -> Result<(DVector<f64>, Estimated)> {
         let k = self.exogenous + self.excluded;
         let coefficients = &self.reduced * alpha;
         let mut residual: Vec<f64> = coefficients.iter().map(|b| -b).collect();
         residual.extend(alpha.iter());
         let rows = self.with_residual(residual);
-        let first = rows.parameters() - self.excluded;
         let parts = core.parts("a test of the instruments")?;
         let counts = parts.counts(self.observations);
-        let mut estimated = unrepaired(kind, &rows, &parts.frame, parts.kept(), &counts)?;
-        estimated.matrix = estimated
-            .matrix
-            .view((first, first), (self.excluded, self.excluded))
-            .into_owned();
-        Ok((
-            coefficients
-                .rows(k - self.excluded, self.excluded)
-                .into_owned(),
-            estimated,
-        ))
+        let estimated = estimator(kind, &rows, &parts.frame, parts.kept(), &counts)?;
+        let of_excluded = coefficients.rows(k - self.excluded, self.excluded);
+        Ok((of_excluded.into_owned(), estimated))
+    }
+
+    /// The block of a covariance of all reduced-form parameters that belongs to the excluded instruments, which come last.
+    pub(super) fn of_excluded(&self, matrix: &DMatrix<f64>) -> DMatrix<f64> {
+        let (first, q) = (matrix.nrows() - self.excluded, self.excluded);
+        matrix.view((first, first), (q, q)).into_owned()
     }
 
     /// Rows with regressors `W` and the given residual weights on the columns read.

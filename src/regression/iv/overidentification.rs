@@ -37,6 +37,12 @@ pub(super) fn test(this: &Instrumental, core: &Core) -> Result<TestResult> {
     let slopes = gmm(&inverse_ww)?;
     let rows = this.with_residual(residual_weights(slopes.as_slice(), &x, k + d));
     let robust = match &core.kind {
+        Covariance::Classical if rows.rss <= 0.0 => {
+            return Err(Error::Unidentified {
+                what: "Sargan's test".to_owned(),
+                needs: "residuals that are not all zero".to_owned(),
+            });
+        }
         Covariance::Classical => {
             let g = moments(&slopes);
             let statistic = this.observations * (&inverse_ww * &g).dot(&g) / rows.rss;

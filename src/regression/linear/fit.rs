@@ -207,21 +207,22 @@ impl Core {
         })
     }
 
-    /// Names the coefficients that CR2 cannot judge.
+    /// Names the coefficients of which CR2 sees a part of the variance only.
     fn undetermined(&self, reduced: &BiasReduced) -> Option<Warning> {
+        /// CR2 is unbiased under its working model; a share this far from one is not rounding.
+        const SEEN: f64 = 0.99;
         let names: Vec<&str> = (0..self.names.len())
             .filter(|i| {
                 let contrast =
                     DVector::from_fn(self.names.len(), |j, _| f64::from(u8::from(j == *i)));
-                reduced.degrees_of_freedom(&contrast) <= 0.0
+                reduced.expected_share(&contrast) < SEEN
             })
             .map(|i| self.names[i].as_str())
             .collect();
         (!names.is_empty()).then(|| Warning::Note {
             message: format!(
-                "single clusters determine {}, so CR2 has no degrees of freedom for {}: the intervals are the whole line",
-                names.join(", "),
-                if names.len() == 1 { "it" } else { "them" }
+                "single clusters determine {} wholly or in part, which CR2 cannot see: its standard errors there are too small (without degrees of freedom the intervals are the whole line)",
+                names.join(", ")
             ),
         })
     }
