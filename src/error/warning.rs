@@ -82,7 +82,7 @@ impl fmt::Display for Warning {
             }
             Self::FewClusters { column, clusters } => write!(
                 f,
-                "only {clusters} clusters in `{column}`: cluster-robust errors tend to be too small; use Covariance::cr2 or the wild cluster bootstrap"
+                "only {clusters} clusters in `{column}`: cluster-robust errors tend to be too small; use Covariance::cr2"
             ),
             Self::WeakInstruments {
                 effective_f,
