@@ -130,8 +130,7 @@ pub(crate) struct Core {
     /// Warnings of the covariance.
     covariance_warnings: Vec<Warning>,
     /// What degrees of freedom under CR2 need; kept without the data.
-    #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
-    reduced: Option<Arc<BiasReduced>>,
+    reduced: Shared,
     #[serde(skip)]
     pub(crate) parts: Option<Arc<Parts>>,
 }
@@ -161,7 +160,7 @@ impl Core {
             statistics,
             warnings,
             covariance_warnings: vec![],
-            reduced: None,
+            reduced: Shared::default(),
             parts: Some(Arc::new(parts)),
         };
         fit.with_covariance(kind)
@@ -187,7 +186,7 @@ impl Core {
             df,
             clusters: estimated.clusters,
             covariance_warnings,
-            reduced,
+            reduced: Shared(reduced),
             ..self.clone()
         })
     }
@@ -229,7 +228,7 @@ impl Core {
     }
 
     pub(crate) fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        match &self.reduced {
+        match &self.reduced.0 {
             Some(reduced) => reduced.degrees_of_freedom(contrast),
             None => self.df,
         }
@@ -237,7 +236,7 @@ impl Core {
 
     /// The approximate Hotelling parameter under CR2.
     pub(crate) fn hotelling(&self, r: &DMatrix<f64>) -> Option<f64> {
-        Some(self.reduced.as_ref()?.hotelling(r))
+        Some(self.reduced.0.as_ref()?.hotelling(r))
     }
 
     /// Residuals of all rows of the frame; NaN where the fit did not use the row.
@@ -305,19 +304,20 @@ impl Core {
     }
 }
 
-/// Writes what stands behind an `Arc`.
-fn write_shared<S: serde::Serializer>(
-    value: &Option<Arc<BiasReduced>>,
-    writer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    value.as_deref().serialize(writer)
+/// What degrees of freedom under CR2 need, shared between copies of a fit and written with it.
+#[derive(Clone, Debug, Default)]
+struct Shared(Option<Arc<BiasReduced>>);
+
+impl Serialize for Shared {
+    fn serialize<S: serde::Serializer>(&self, writer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.as_deref().serialize(writer)
+    }
 }
 
-/// Reads it back.
-fn read_shared<'de, D: serde::Deserializer<'de>>(
-    reader: D,
-) -> std::result::Result<Option<Arc<BiasReduced>>, D::Error> {
-    Ok(Option::deserialize(reader)?.map(Arc::new))
+impl<'de> Deserialize<'de> for Shared {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> std::result::Result<Self, D::Error> {
+        Ok(Self(Option::deserialize(reader)?.map(Arc::new)))
+    }
 }
 
 /// Gives a fit with a field `core` its shared verbs.
