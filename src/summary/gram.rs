@@ -58,41 +58,67 @@ impl Tile {
         }
     }
 
-    /// Adds the lower triangle of `B'B` to `packed` (see [`packed_index`]).
+    /// Adds the lower triangle of `B'B` to `packed` (see [`packed_index`]), with the widest vectors the processor has. Products are
+    /// not fused with sums, so the bits are the same whatever the width.
     pub(crate) fn add_gram(&self, packed: &mut [f64]) {
-        let padded = self.buffer.len() / STRIDE;
+        pulp::Arch::new().dispatch(AddGram { tile: self, packed });
+    }
+}
+
+/// The kernel as pulp compiles it for each width of vectors.
+struct AddGram<'a> {
+    tile: &'a Tile,
+    packed: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for AddGram<'_> {
+    type Output = ();
+
+    #[expect(
+        clippy::inline_always,
+        reason = "each width of vectors needs a copy of its own"
+    )]
+    #[inline(always)]
+    fn call(self) {
+        let columns = self.tile.columns;
+        let padded = self.tile.buffer.len() / STRIDE;
         for i in (0..padded).step_by(WIDTH) {
             // Column j against the four columns i..i+4, for all j ≤ i + 3.
-            for j in 0..(i + WIDTH).min(self.columns) {
-                let sums = self.four(i, j);
+            for j in 0..(i + WIDTH).min(columns) {
+                let sums = four(&self.tile.buffer, i, j);
                 for (a, sum) in sums.iter().enumerate() {
                     let row = i + a;
-                    if row < self.columns && j <= row {
-                        packed[packed_index(row, j)] += sum;
+                    if row < columns && j <= row {
+                        self.packed[packed_index(row, j)] += sum;
                     }
                 }
             }
         }
     }
+}
 
-    /// The inner products of columns `i..i+4` with column `j`.
-    fn four(&self, i: usize, j: usize) -> [f64; WIDTH] {
-        let at = |c: usize| self.column(c).as_chunks::<LANES>().0;
-        let (b, a) = (at(j), [at(i), at(i + 1), at(i + 2), at(i + 3)]);
-        let mut sums = [[0.0; LANES]; WIDTH];
-        for (r, right) in b.iter().enumerate() {
-            for (sum, column) in sums.iter_mut().zip(&a) {
-                let left = &column[r];
-                for lane in 0..LANES {
-                    sum[lane] += left[lane] * right[lane];
-                }
+/// The inner products of columns `i..i+4` with column `j`.
+#[expect(
+    clippy::inline_always,
+    reason = "each width of vectors needs a copy of its own"
+)]
+#[inline(always)]
+fn four(buffer: &[f64], i: usize, j: usize) -> [f64; WIDTH] {
+    let at = |c: usize| buffer[c * STRIDE..c * STRIDE + TILE].as_chunks::<LANES>().0;
+    let (b, a) = (at(j), [at(i), at(i + 1), at(i + 2), at(i + 3)]);
+    let mut sums = [[0.0; LANES]; WIDTH];
+    for r in 0..TILE / LANES {
+        for (sum, column) in sums.iter_mut().zip(&a) {
+            for lane in 0..LANES {
+                sum[lane] += column[r][lane] * b[r][lane];
             }
         }
-        sums.map(|s| (s[0] + s[1]) + (s[2] + s[3]))
     }
+    sums.map(|s| (s[0] + s[1]) + (s[2] + s[3]))
 }
 
 /// Where entry (row, column) with `column ≤ row` stands in a packed lower triangle.
+#[inline]
 pub(crate) fn packed_index(row: usize, column: usize) -> usize {
     row * (row + 1) / 2 + column
 }

@@ -64,7 +64,8 @@ pub(super) fn reduce(
         return Ok((root.clone(), BiasReduced { root, clusters })); // effects alone
     }
     let (grams, scores) = cluster_products(source, groups);
-    let root = Cholesky::full_rank(source.bread(), "the bread of the covariance")?.root();
+    let factor = Cholesky::full_rank(source.bread(), "the bread of the covariance")?;
+    let root = factor.root();
     let mut whitened = DMatrix::zeros(k, k);
     let mut clusters = Vec::with_capacity(groups.count());
     for g in 0..groups.count() {
@@ -91,9 +92,7 @@ pub(super) fn reduce(
         ));
     }
     // Back to the metric of the other estimators: covariance = B meat B.
-    let back = root.clone().try_inverse().ok_or_else(|| Error::Matrix {
-        message: "the bread of the covariance is singular".to_owned(),
-    })?;
+    let back = root.transpose() * factor.inverse(); // R⁻¹ = R'(R R')⁻¹
     Ok((
         linalg::sandwich(&whitened, &back),
         BiasReduced { root, clusters },
