@@ -482,14 +482,10 @@ fn too_few_rows() {
 
 #[test]
 fn effects_with_missing_values_and_singletons() {
-    let frame = put(&customers(), "shop", |i| {
-        if i < 2 {
-            f64::NAN
-        } else if i == 2 {
-            99.0
-        } else {
-            (i % 4) as f64
-        }
+    let frame = put(&customers(), "shop", |i| match i {
+        0 | 1 => f64::NAN,
+        2 => 99.0,
+        _ => (i % 4) as f64,
     });
     for formula in ["y ~ minutes | shop", "y ~ minutes | shop + two"] {
         let fit = scan(formula, &frame);
@@ -978,6 +974,9 @@ fn careless() -> impl Strategy<Value = f64> {
     ]
 }
 
+/// Outcome, regressor, weight, and two codes of one row.
+type Careless = (f64, f64, f64, u8, u8);
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -987,7 +986,7 @@ proptest! {
         rows in prop::collection::vec((careless(), careless(), careless(), 0_u8..3, 0_u8..4), 0..12),
         weighted in any::<bool>(),
     ) {
-        let column = |f: &dyn Fn(&(f64, f64, f64, u8, u8)) -> f64| rows.iter().map(f).collect::<Vec<f64>>();
+        let column = |f: &dyn Fn(&Careless) -> f64| rows.iter().map(f).collect::<Vec<f64>>();
         let frame = Frame::new()
             .with("y", column(&|r| r.0)).unwrap()
             .with("x", column(&|r| r.1)).unwrap()
