@@ -279,6 +279,8 @@ impl fmt::Display for TestResult {
     }
 }
 
+crate::report::notebook_line!(Estimate, Interval, ConfidenceSet, TestResult);
+
 /// Refuses a confidence level outside (0, 1).
 pub(crate) fn check_level(level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {

@@ -20,7 +20,7 @@ pub use cell::{Cell, NumberFormat};
 pub use figure::{
     BarPlot, BinnedScatter, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram, LinePlot,
 };
-pub(crate) use notebook::notebook;
+pub(crate) use notebook::{notebook, notebook_line};
 pub use page::Page;
 pub use table::{Align, RowKind, Table};
 

@@ -16,6 +16,26 @@ macro_rules! notebook {
 }
 pub(crate) use notebook;
 
+/// The same for a record that is one line of text.
+macro_rules! notebook_line {
+    ($($type:ty),* $(,)?) => {$(
+        impl $type {
+            /// The record as a paragraph of HTML.
+            pub fn to_html(&self) -> String {
+                $crate::report::notebook::paragraph(&self.to_string())
+            }
+        }
+
+        $crate::report::notebook!($type);
+    )*};
+}
+pub(crate) use notebook_line;
+
+/// A paragraph, escaped.
+pub(crate) fn paragraph(text: &str) -> String {
+    format!("<p>{}</p>", super::html::escape(text))
+}
+
 /// Prints both forms on standard output, where the kernel listens.
 pub(crate) fn show(html: &str, text: &str) {
     // A closed pipe is nobody's concern here: the notebook is gone.

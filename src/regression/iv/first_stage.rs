@@ -64,6 +64,8 @@ impl fmt::Display for FirstStage {
     }
 }
 
+crate::report::notebook_line!(FirstStage);
+
 /// The first stages of all endogenous regressors.
 pub(super) fn all(this: &Instrumental, core: &Core) -> Result<Vec<FirstStage>> {
     (0..this.endogenous).map(|j| one(this, core, j)).collect()

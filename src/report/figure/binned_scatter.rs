@@ -64,6 +64,34 @@ impl BinnedScatter {
         self
     }
 
+    /// Sorts raw values by `x` into `count` bins of equal size and makes the mean of each bin a point of the current group; pairs
+    /// with a NaN are left out, and equal values of `x` at a border may fall on both sides.
+    ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let card = datasets::load("card")?;
+    /// let figure = BinnedScatter::new().bins(card.real("exper")?, card.real("lwage")?, 20).draw()?;
+    /// assert!(figure.to_svg().contains("<circle"));
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    pub fn bins(self, x: &[f64], y: &[f64], count: usize) -> Self {
+        let mut pairs: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
+        pairs.retain(|(x, y)| !x.is_nan() && !y.is_nan());
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let count = count.clamp(1, pairs.len().max(1));
+        let (mut mean_x, mut mean_y) = (Vec::new(), Vec::new());
+        for bin in 0..count {
+            let members = &pairs[bin * pairs.len() / count..(bin + 1) * pairs.len() / count];
+            let size = members.len() as f64;
+            mean_x.push(members.iter().map(|p| p.0 / size).sum::<f64>());
+            mean_y.push(members.iter().map(|p| p.1 / size).sum::<f64>());
+        }
+        if pairs.is_empty() {
+            return self.points([], []);
+        }
+        self.points(mean_x, mean_y)
+    }
+
     /// The intervals of the current group's points, in their order; an infinite end is an arrow, NaN is no interval.
     pub fn intervals(mut self, low: impl AsRef<[f64]>, high: impl AsRef<[f64]>) -> Self {
         let group = self.current();
