@@ -255,10 +255,15 @@ proptest! {
 
     #[test]
     fn the_canonical_text_parses_to_the_same_tree(text in formula()) {
-        // `- x` of a formula without x and products without end are refused; everything else parses
+        // `- x` of a formula without x, or that leaves nothing, and products without end are refused; everything else parses
         let parsed = Formula::from(&text).parse();
         if let Err(error) = &parsed {
-            let refused = ["before it to remove", "products of terms", "factors"];
+            let refused = [
+                "before it to remove",
+                "nothing on the right",
+                "products of terms",
+                "factors",
+            ];
             prop_assert!(refused.iter().any(|r| error.to_string().contains(r)), "{}", error);
             return Ok(());
         }
