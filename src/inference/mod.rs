@@ -2,6 +2,7 @@
 
 pub mod covariance;
 mod fieller;
+pub(crate) mod fitted;
 mod hypothesis;
 mod krinsky_robb;
 mod model_table;

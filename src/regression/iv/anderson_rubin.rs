@@ -34,7 +34,7 @@ pub(super) fn test(this: &Instrumental, core: &Core, values: &[f64]) -> Result<T
         ));
     }
     let alpha = DVector::from_iterator(values.len() + 1, values.iter().map(|v| -v).chain([1.0]));
-    let (pi, estimated) = this.reduced_form(&alpha, &core.kind, core, estimate)?;
+    let (pi, estimated) = this.reduced_form(&alpha, &core.fitted.kind, core, estimate)?;
     let q = this.excluded;
     let (statistic, _) = wald_statistic(
         &pi,
@@ -65,7 +65,7 @@ pub(super) fn set(
     let q = this.excluded as f64;
     let critical = q * f::quantile(level, q, quadratic.df);
     let exact = this.excluded == 1 && !quadratic.repaired;
-    let segments = if exact || core.kind == Covariance::Classical {
+    let segments = if exact || core.fitted.kind == Covariance::Classical {
         quadratic.closed_form(critical)
     } else {
         quadratic.search(critical)
@@ -111,7 +111,7 @@ impl Quadratic {
         let form = |d: f64, y: f64| {
             this.reduced_form(
                 &DVector::from_vec(vec![d / sd, y / sy]),
-                &core.kind,
+                &core.fitted.kind,
                 core,
                 unrepaired,
             )
@@ -121,7 +121,7 @@ impl Quadratic {
         let (_, both) = form(1.0, 1.0)?;
         Ok(Self {
             df: first.fixed_df(this.observations),
-            repaired: matches!(&core.kind, Covariance::Cluster { columns, .. } if columns.len() > 1),
+            repaired: matches!(&core.fitted.kind, Covariance::Cluster { columns, .. } if columns.len() > 1),
             cross: both.matrix - &first.matrix - &second.matrix,
             yy: first.matrix,
             dd: second.matrix,

@@ -35,7 +35,7 @@ pub(super) fn wu_hausman(this: &Instrumental, core: &Core) -> Result<TestResult>
     let positions: Vec<usize> = (0..k + d).collect();
     let residual = residual_weights(&on_columns.as_slice()[..k + d], &positions, k + d);
     let rows = this.with_regressors(combined, residual, &factor.inverse());
-    let estimated = this.covariance_of(&rows, &core.kind, core)?;
+    let estimated = this.covariance_of(&rows, &core.fitted.kind, core)?;
     let size = estimated.matrix.nrows();
     let variance = estimated
         .matrix

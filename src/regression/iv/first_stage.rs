@@ -104,7 +104,7 @@ fn one(this: &Instrumental, core: &Core, j: usize) -> Result<FirstStage> {
             ))
         };
     let (classical, _, _) = test("first-stage F", &Covariance::Classical)?;
-    let (robust, pi, variance) = test("first-stage F, covariance of the fit", &core.kind)?;
+    let (robust, pi, variance) = test("first-stage F, covariance of the fit", &core.fitted.kind)?;
     let (effective_f, critical_value) = if this.endogenous == 1 && !perfect {
         let gram = residual_products(&this.gram, &exogenous, &instruments)?;
         let effective = (&gram * &pi).dot(&pi) / (&variance * &gram).trace();

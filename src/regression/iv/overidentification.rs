@@ -36,7 +36,7 @@ pub(super) fn test(this: &Instrumental, core: &Core) -> Result<TestResult> {
     let df = extra as f64;
     let slopes = gmm(&inverse_ww)?;
     let rows = this.with_residual(residual_weights(slopes.as_slice(), &x, k + d));
-    let robust = match &core.kind {
+    let robust = match &core.fitted.kind {
         Covariance::Classical if rows.rss <= 0.0 => {
             return Err(Error::Unidentified {
                 what: "Sargan's test".to_owned(),

@@ -5,8 +5,8 @@ use super::prepare::Prepared;
 use super::rows::LinearRows;
 use crate::data::{Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::inference::covariance::{BiasReduced, Counts, Covariance, Degrees, ScoreRows, estimate};
-use crate::numeric::linalg::sandwich;
+use crate::inference::covariance::{Counts, Covariance, ScoreRows};
+use crate::inference::fitted::{Fitted, SecondPass};
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -120,20 +120,10 @@ pub(crate) struct Solved {
 pub(crate) struct Core {
     pub(crate) title: String,
     pub(crate) formula: String,
-    pub(crate) names: Vec<String>,
-    pub(crate) estimates: DVector<f64>,
-    pub(crate) covariance: DMatrix<f64>,
-    pub(crate) kind: Covariance,
-    #[serde(deserialize_with = "crate::numeric::infinite::above")]
-    df: f64,
-    clusters: Vec<(String, usize)>,
+    pub(crate) fitted: Fitted,
     pub(crate) statistics: FitStatistics,
     /// Warnings of the fit.
     pub(crate) warnings: Vec<Warning>,
-    /// Warnings of the covariance.
-    covariance_warnings: Vec<Warning>,
-    /// What degrees of freedom under CR2 need; kept without the data.
-    reduced: Option<Arc<BiasReduced>>,
     #[serde(skip)]
     pub(crate) parts: Option<Arc<Parts>>,
 }
@@ -157,20 +147,12 @@ impl Core {
             names.len(),
             first.into_iter().chain(solved.slopes.iter().copied()),
         );
-        let size = names.len();
         let fit = Self {
             title: title.to_owned(),
             formula: prepared.formula,
-            names,
-            estimates: &map * working,
-            covariance: DMatrix::zeros(size, size),
-            kind: kind.clone(),
-            df: f64::INFINITY,
-            clusters: vec![],
+            fitted: Fitted::new(names, &map * working),
             statistics,
             warnings: prepared.warnings,
-            covariance_warnings: vec![],
-            reduced: None,
             parts: Some(Arc::new(Parts {
                 rows: solved.rows,
                 frame: frame.clone(),
@@ -185,45 +167,17 @@ impl Core {
     /// The same fit with another covariance: one pass over the rows.
     pub(crate) fn with_covariance(&self, kind: Covariance) -> Result<Self> {
         let parts = self.parts("another covariance")?;
-        let counts = parts.counts(self.statistics.observations);
-        let estimated = estimate(&kind, &parts.rows, &parts.frame, parts.kept(), &counts)?;
-        let (df, reduced) = match estimated.degrees {
-            Degrees::Fixed(df) => (df, None),
-            Degrees::Satterthwaite(reduced) => (
-                self.statistics.residual_df,
-                Some(Arc::new(reduced.mapped(&parts.map))),
-            ),
+        let pass = SecondPass {
+            source: &parts.rows,
+            frame: &parts.frame,
+            rows: parts.kept(),
+            counts: parts.counts(self.statistics.observations),
+            map: &parts.map,
+            asymptotic: false,
         };
-        let mut covariance_warnings = estimated.warnings;
-        covariance_warnings.extend(reduced.as_ref().and_then(|r| self.undetermined(r)));
         Ok(Self {
-            covariance: sandwich(&estimated.matrix, &parts.map.transpose()),
-            kind,
-            df,
-            clusters: estimated.clusters,
-            covariance_warnings,
-            reduced,
+            fitted: self.fitted.with_covariance(kind, &pass)?,
             ..self.clone()
-        })
-    }
-
-    /// Names the coefficients of which CR2 sees a part of the variance only.
-    fn undetermined(&self, reduced: &BiasReduced) -> Option<Warning> {
-        /// CR2 is unbiased under its working model; a share this far from one is not rounding.
-        const SEEN: f64 = 0.99;
-        let names: Vec<&str> = (0..self.names.len())
-            .filter(|i| {
-                let contrast =
-                    DVector::from_fn(self.names.len(), |j, _| f64::from(u8::from(j == *i)));
-                reduced.expected_share(&contrast) < SEEN
-            })
-            .map(|i| self.names[i].as_str())
-            .collect();
-        (!names.is_empty()).then(|| Warning::Note {
-            message: format!(
-                "single clusters determine {} wholly or in part, which CR2 cannot see: its standard errors there are too small (without degrees of freedom the intervals are the whole line)",
-                names.join(", ")
-            ),
         })
     }
 
@@ -243,18 +197,6 @@ impl Core {
         })
     }
 
-    pub(crate) fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        match &self.reduced {
-            Some(reduced) => reduced.degrees_of_freedom(contrast),
-            None => self.df,
-        }
-    }
-
-    /// The approximate Hotelling parameter under CR2.
-    pub(crate) fn hotelling(&self, r: &DMatrix<f64>) -> Option<f64> {
-        Some(self.reduced.as_ref()?.hotelling(r))
-    }
-
     /// Residuals of all rows of the frame; NaN where the fit did not use the row.
     pub(crate) fn residuals(&self) -> Result<Vec<f64>> {
         let parts = self.parts("the residuals")?;
@@ -269,7 +211,7 @@ impl Core {
     pub(crate) fn all_warnings(&self) -> Vec<Warning> {
         self.warnings
             .iter()
-            .chain(&self.covariance_warnings)
+            .chain(&self.fitted.warnings)
             .cloned()
             .collect()
     }
@@ -279,11 +221,7 @@ impl Core {
         let s = &self.statistics;
         let mut table = table
             .with_title(format!("{}: {}", self.title, self.formula))
-            .note(format!(
-                "Covariance: {}{}",
-                self.kind,
-                self.cluster_counts()
-            ));
+            .note(self.fitted.covariance_note());
         let mut size = vec![format!("n = {}", Cell::count(s.observations as usize))];
         if s.absorbed > 0 {
             size.push(format!("{} absorbed effects", Cell::count(s.absorbed)));
@@ -320,23 +258,10 @@ impl Core {
         if let Some(within) = s.within_r_squared {
             lines.push(("Within R²".to_owned(), Cell::fixed(within, 3)));
         }
-        for (column, clusters) in &self.clusters {
+        for (column, clusters) in &self.fitted.clusters {
             lines.push((format!("Clusters ({column})"), Cell::count(*clusters)));
         }
         lines
-    }
-
-    fn cluster_counts(&self) -> String {
-        let counts: Vec<String> = self
-            .clusters
-            .iter()
-            .map(|(name, n)| format!("{n} {name}"))
-            .collect();
-        if counts.is_empty() {
-            String::new()
-        } else {
-            format!("; {}", counts.join(", "))
-        }
     }
 }
 
@@ -348,19 +273,19 @@ macro_rules! linear_fit {
     ($fit:ident, $set:expr) => {
         impl crate::inference::Inference for $fit {
             fn names(&self) -> &[String] {
-                &self.core.names
+                &self.core.fitted.names
             }
 
             fn estimates(&self) -> &nalgebra::DVector<f64> {
-                &self.core.estimates
+                &self.core.fitted.estimates
             }
 
             fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-                &self.core.covariance
+                &self.core.fitted.covariance
             }
 
             fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
-                self.core.degrees_of_freedom(contrast)
+                self.core.fitted.degrees_of_freedom(contrast)
             }
 
             fn confidence_set(
@@ -381,7 +306,7 @@ macro_rules! linear_fit {
                 r: &nalgebra::DMatrix<f64>,
                 value: &nalgebra::DVector<f64>,
             ) -> crate::Result<crate::inference::TestResult> {
-                crate::regression::linear::wald(&self.core, name, r, value)
+                self.core.fitted.wald(name, r, value)
             }
 
             fn table(&self) -> crate::report::Table {
@@ -395,14 +320,14 @@ macro_rules! linear_fit {
             }
 
             fn covariance_label(&self) -> String {
-                self.core.kind.to_string()
+                self.core.fitted.kind.to_string()
             }
         }
 
         impl $fit {
             /// The covariance estimator in use.
             pub fn covariance_kind(&self) -> &crate::inference::Covariance {
-                &self.core.kind
+                &self.core.fitted.kind
             }
 
             /// Size and goodness of fit.
@@ -452,35 +377,3 @@ macro_rules! linear_fit {
     };
 }
 pub(crate) use linear_fit;
-
-/// The Wald test, by Hotelling's approximation when the covariance is CR2 (Pustejovsky & Tipton 2018).
-pub(crate) fn wald(
-    core: &Core,
-    name: &str,
-    r: &DMatrix<f64>,
-    value: &DVector<f64>,
-) -> Result<crate::inference::TestResult> {
-    use crate::inference::{Distribution, TestResult, wald_statistic};
-    let (statistic, q) = wald_statistic(&core.estimates, &core.covariance, r, value)?;
-    let q = q as f64;
-    let name = format!("Wald test of {name}");
-    let Some(eta) = core.hotelling(r) else {
-        let distribution = Distribution::F {
-            df1: q,
-            df2: core.df,
-        };
-        return Ok(TestResult::new(name, statistic / q, distribution));
-    };
-    let df2 = eta - q + 1.0;
-    if df2 <= 0.0 {
-        return Err(Error::Unidentified {
-            what: "the distribution of this Wald test under CR2".to_owned(),
-            needs: format!("more clusters: {q} restrictions leave {df2:.2} degrees of freedom"),
-        });
-    }
-    Ok(TestResult::new(
-        name,
-        df2 / (eta * q) * statistic,
-        Distribution::F { df1: q, df2 },
-    ))
-}
