@@ -153,6 +153,17 @@ pub enum Error {
         /// How many.
         missing: usize,
     },
+    /// A likelihood without a maximum: a combination of regressors tells the outcomes of some rows without error.
+    Separated {
+        /// The regressors in that combination.
+        columns: Vec<String>,
+        /// Rows whose outcome it tells.
+        rows: usize,
+        /// Whether these are all rows.
+        complete: bool,
+        /// What to do.
+        remedy: String,
+    },
     /// An iteration that did not reach its tolerance.
     NotConverged {
         /// The algorithm and model.
@@ -368,6 +379,26 @@ impl fmt::Display for Error {
             Self::MissingClusters { column, missing } => write!(
                 f,
                 "`{column}` is missing on {missing} rows that the fit uses; drop those rows first or give them a cluster of their own"
+            ),
+            Self::Separated {
+                columns,
+                rows,
+                complete,
+                remedy,
+            } => write!(
+                f,
+                "the likelihood has no maximum: {} {} the outcome of {} (separation); {remedy}",
+                if columns.is_empty() {
+                    "the constant".to_owned()
+                } else {
+                    columns.join(", ")
+                },
+                if columns.len() > 1 { "tell" } else { "tells" },
+                if *complete {
+                    "all rows".to_owned()
+                } else {
+                    format!("{rows} rows")
+                },
             ),
             Self::NotConverged {
                 what,

@@ -15,7 +15,10 @@ pub use crate::inference::{
     fieller,
 };
 pub use crate::numeric::{Progress, Seed};
-pub use crate::regression::{FirstStage, FitStatistics, Iv, IvFit, KClass, Ols, OlsFit};
+pub use crate::regression::{
+    Cloglog, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
+    Logit, Ols, OlsFit, Probit,
+};
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
     LinePlot, NumberFormat, Page, RowKind, Table,

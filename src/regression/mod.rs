@@ -1,11 +1,16 @@
 //! Linear models: least squares with any robust covariance, multi-way fixed effects, instrumental variables.
 
 mod absorb;
+mod binary;
 mod iv;
 
+mod likelihood;
 mod linear;
 mod ols;
+mod sample;
 
+pub use binary::{Cloglog, Logit, Probit};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
+pub use likelihood::{LikelihoodFit, LikelihoodStatistics};
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};

@@ -1,10 +1,11 @@
 //! From a formula and a frame to columns ready for a linear estimator: rows chosen, weights read, effects projected off.
 
 use super::columns::{Columns, Weights};
-use crate::data::{Design, Formula, Frame, Groups};
+use crate::data::{Formula, Frame, Groups};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::Progress;
 use crate::regression::absorb::{Absorbed, absorbed_parameters, not_singletons};
+use crate::regression::sample::Sample;
 use crate::summary::{Moments, Summary};
 use nalgebra::DMatrix;
 use std::ops::Range;
@@ -52,51 +53,29 @@ pub(crate) fn prepare(
     drop_singletons: bool,
     progress: &Progress,
 ) -> Result<Prepared> {
-    let parsed = formula.parse()?;
-    let also: Vec<&str> = weights.iter().map(|w| w.column()).collect();
-    let mut design = Design::build(&parsed, frame, &also)?;
-    let mut warnings = Vec::new();
-    let dropped = frame.rows() - design.rows.len();
-    if dropped > 0 {
-        warnings.push(Warning::RowsDropped {
-            dropped,
-            missing: design.missing.clone(),
-        });
-    }
-    let mut values = weights.map(|w| w.read(frame, &design.rows)).transpose()?;
-    if let Some(w) = &mut values
-        && w.iter().any(|w| *w <= 0.0)
-    {
-        let keep: Vec<bool> = w.iter().map(|w| *w > 0.0).collect();
-        design.restrict(&keep);
-        warnings.push(Warning::Note {
-            message: format!(
-                "{} rows of weight zero left out",
-                keep.iter().filter(|k| !**k).count()
-            ),
-        });
-        w.retain(|w| *w > 0.0);
-    }
-    let frequency = matches!(weights, Some(Weights::Frequency(_)));
+    let mut sample = Sample::new(formula, weights, &[], frame)?;
     if drop_singletons {
-        let frequencies = values.as_deref().filter(|_| frequency);
-        if let Some(keep) = not_singletons(&design.fixed_effects, frequencies) {
-            warnings.push(Warning::Singletons {
+        let frequencies = sample.weights.as_deref().filter(|_| sample.frequency);
+        if let Some(keep) = not_singletons(&sample.design.fixed_effects, frequencies) {
+            sample.warnings.push(Warning::Singletons {
                 dropped: keep.iter().filter(|k| !**k).count(),
             });
-            design.restrict(&keep);
-            let mut kept = keep.iter();
-            if let Some(w) = &mut values {
-                w.retain(|_| kept.next().copied().unwrap_or(false));
-            }
+            sample.restrict(&keep);
         }
     }
+    let Sample {
+        parsed,
+        mut design,
+        weights,
+        frequency,
+        warnings,
+    } = sample;
     if design.rows.is_empty() {
         return Err(Error::NoRows {
             reason: "every row is alone in a level of a fixed effect or has weight zero".to_owned(),
         });
     }
-    let columns = Columns::new(&design, values, frequency);
+    let columns = Columns::new(&design, weights, frequency);
     let exogenous = 0..design.exogenous.len();
     let endogenous = exogenous.end..exogenous.end + design.endogenous.len();
     let instruments = endogenous.end..endogenous.end + design.instruments.len();

@@ -1,0 +1,415 @@
+//! The fit of a likelihood: estimates, a covariance that can be changed later, size and fit, tests between models.
+
+use super::engine::Likelihood;
+use super::index::Index;
+use super::maximize::{Maximum, maximize};
+use super::model::Order;
+use super::rows::LikelihoodRows;
+use crate::data::{Formula, Frame};
+use crate::error::{Error, Result, Warning};
+use crate::inference::covariance::{Counts, Covariance};
+use crate::inference::fitted::{Fitted, SecondPass};
+use crate::inference::{Inference, Summarized, TestResult, coefficient_table};
+use crate::numeric::Progress;
+use crate::numeric::linalg::Cholesky;
+use crate::numeric::optimize::Convergence;
+use crate::report::{Cell, Table};
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// Size and fit of a model estimated by maximum likelihood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LikelihoodStatistics {
+    /// Observations: rows used, or the sum of frequency weights.
+    pub observations: f64,
+    /// Parameters estimated.
+    pub parameters: usize,
+    /// The log-likelihood ℓ at the estimates (weighted), all constants included.
+    pub log_likelihood: f64,
+    /// The log-likelihood of the same model with a constant alone in every equation; absent when the model has no constant.
+    pub null_log_likelihood: Option<f64>,
+    /// McFadden's R² = 1 − ℓ/ℓ₀.
+    pub mcfadden_r_squared: Option<f64>,
+    /// Akaike's criterion, −2ℓ + 2K.
+    pub aic: f64,
+    /// Schwarz's criterion, −2ℓ + K ln n.
+    pub bic: f64,
+}
+
+/// What a model hands over for estimation.
+pub(crate) struct Estimation<'a> {
+    /// How the model is called.
+    pub(crate) title: &'static str,
+    /// The formulas of its equations, in the order of the indices that have regressors.
+    pub(crate) formulas: Vec<Formula>,
+    /// The formula as printed.
+    pub(crate) formula: String,
+    pub(crate) likelihood: Likelihood,
+    pub(crate) start: Vec<f64>,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) covariance: &'a Covariance,
+    pub(crate) frame: &'a Frame,
+}
+
+/// What a second pass over the rows needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) rows: LikelihoodRows,
+    pub(crate) frame: Frame,
+    pub(crate) formulas: Vec<Formula>,
+    pub(crate) map: DMatrix<f64>,
+}
+
+/// A model fitted by maximum likelihood. It answers the verbs of [`Inference`] with the normal distribution, prints as a table,
+/// and can change its covariance without refitting.
+///
+/// Robust covariances are sandwiches with the inverse of the observed information as bread (White 1982,
+/// doi:10.2307/1912526): they are right for the pseudo-true parameters when the likelihood is not the true one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LikelihoodFit {
+    title: String,
+    formula: String,
+    fitted: Fitted,
+    statistics: LikelihoodStatistics,
+    convergence: Convergence,
+    warnings: Vec<Warning>,
+    #[serde(skip)]
+    parts: Option<Arc<Parts>>,
+}
+
+impl Estimation<'_> {
+    /// Maximises the likelihood and estimates the covariance.
+    pub(crate) fn run(self, progress: &Progress) -> Result<LikelihoodFit> {
+        let rows = self.likelihood.observations();
+        if rows <= self.likelihood.parameters() as f64 {
+            return Err(Error::TooFewRows {
+                rows: rows as usize,
+                parameters: self.likelihood.parameters(),
+            });
+        }
+        let what = format!("the likelihood of the {} model", self.title);
+        let found = maximize(&self.likelihood, self.start.clone(), &what, progress)?;
+        let null = null_log_likelihood(&self.likelihood, &self.start, progress);
+        self.finish(found, null)
+    }
+
+    /// Puts the fit together from a maximum.
+    pub(crate) fn finish(self, found: Maximum, null: Option<f64>) -> Result<LikelihoodFit> {
+        let factor = Cholesky::with_tolerance(&found.sums.information, f64::EPSILON);
+        let size = self.likelihood.parameters();
+        if factor.rank() < size {
+            return Err(Error::Unidentified {
+                what: format!("a parameter of the {} model", self.title),
+                needs: "data in which the information matrix is not singular: fewer regressors, or a simpler model"
+                    .to_owned(),
+            });
+        }
+        let map = self.likelihood.map();
+        let names = self.likelihood.names();
+        let estimates = &map * DVector::from_column_slice(&found.point);
+        let observations = self.likelihood.observations();
+        let (value, k) = (found.sums.value, size as f64);
+        let fit = LikelihoodFit {
+            title: self.title.to_owned(),
+            formula: self.formula,
+            fitted: Fitted::new(names, estimates),
+            statistics: LikelihoodStatistics {
+                observations,
+                parameters: size,
+                log_likelihood: value,
+                null_log_likelihood: null,
+                mcfadden_r_squared: null.map(|null| 1.0 - value / null),
+                aic: -2.0 * value + 2.0 * k,
+                bic: -2.0 * value + observations.ln() * k,
+            },
+            convergence: found.convergence,
+            warnings: self.warnings,
+            parts: Some(Arc::new(Parts {
+                rows: LikelihoodRows {
+                    bread: factor.inverse(),
+                    likelihood: self.likelihood,
+                    point: found.point,
+                },
+                frame: self.frame.clone(),
+                formulas: self.formulas,
+                map,
+            })),
+        };
+        fit.with_covariance(self.covariance.clone())
+    }
+}
+
+/// The log-likelihood with a constant alone in every equation.
+fn null_log_likelihood(likelihood: &Likelihood, start: &[f64], progress: &Progress) -> Option<f64> {
+    let constants = likelihood
+        .indices
+        .iter()
+        .all(|index| index.constant.is_some());
+    if !constants {
+        return None;
+    }
+    let null = Likelihood {
+        indices: likelihood
+            .indices
+            .iter()
+            .map(Index::without_slopes)
+            .collect(),
+        ..likelihood.clone()
+    };
+    let single = null.indices.len() == 1 && !null.indices[0].has_offset();
+    if single && let Some(point) = null.model.index_of_mean(null.mean_outcome()) {
+        return Some(null.pass(&[point], Order::Value, 1).value);
+    }
+    let start = likelihood
+        .ranges()
+        .iter()
+        .map(|range| start[range.start])
+        .collect();
+    maximize(&null, start, "the model of constants", progress)
+        .ok()
+        .map(|found| found.sums.value)
+}
+
+impl LikelihoodFit {
+    /// The same fit with another covariance: one more pass over the rows, no refit.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; [`Error::InvalidOption`] for HC2, HC3 and CR2 of a
+    /// model with several indices, which has no leverages; the errors of the covariance (missing or too few clusters).
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        let parts = self.parts("another covariance")?;
+        let leverage = matches!(
+            covariance,
+            Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. }
+        );
+        if leverage && !parts.rows.likelihood.model.is_concave() {
+            return Err(Error::invalid_option(
+                "covariance",
+                covariance,
+                format!(
+                    "HC0, HC1, clusters or a kernel for the {} model: its rows have no leverages",
+                    self.title
+                ),
+            ));
+        }
+        let pass = SecondPass {
+            source: &parts.rows,
+            frame: &parts.frame,
+            rows: &parts.rows.likelihood.rows,
+            counts: Counts {
+                observations: self.statistics.observations,
+                effects: &[],
+                absorbed: &[],
+            },
+            map: &parts.map,
+            asymptotic: true,
+        };
+        Ok(Self {
+            fitted: self.fitted.with_covariance(covariance, &pass)?,
+            ..self.clone()
+        })
+    }
+
+    /// The covariance estimator in use.
+    pub fn covariance_kind(&self) -> &Covariance {
+        &self.fitted.kind
+    }
+
+    /// Size and fit.
+    pub fn statistics(&self) -> &LikelihoodStatistics {
+        &self.statistics
+    }
+
+    /// The log-likelihood at the estimates.
+    pub fn log_likelihood(&self) -> f64 {
+        self.statistics.log_likelihood
+    }
+
+    /// How the search ended.
+    pub fn convergence(&self) -> &Convergence {
+        &self.convergence
+    }
+
+    /// What a reader of the numbers must know.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings
+            .iter()
+            .chain(&self.fitted.warnings)
+            .cloned()
+            .collect()
+    }
+
+    /// The formula as fitted.
+    pub fn formula(&self) -> &str {
+        &self.formula
+    }
+
+    /// What the model is called.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Which rows of the frame were used.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean`.
+    pub fn kept_rows(&self) -> Result<Vec<bool>> {
+        let parts = self.parts("the mask of kept rows")?;
+        Ok(parts.rows.likelihood.rows.mask())
+    }
+
+    /// Drops the handle on the data, so that the fit is small; its covariance can then no longer be changed.
+    pub fn lean(&self) -> Self {
+        Self {
+            parts: None,
+            ..self.clone()
+        }
+    }
+
+    /// The likelihood-ratio test of a restricted model against this one, `2(ℓ₁ − ℓ₀) ~ χ²(K₁ − K₀)`. Both must be fitted to
+    /// the same rows, and the restricted model must be a special case of this one, which the numbers cannot show.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when the two differ in rows, or the restricted model is not smaller or has the larger
+    /// likelihood.
+    pub fn likelihood_ratio_test(&self, restricted: &Self) -> Result<TestResult> {
+        let (large, small) = (&self.statistics, &restricted.statistics);
+        let same_rows = (large.observations - small.observations).abs() < 0.5;
+        if !same_rows || small.parameters >= large.parameters {
+            return Err(Error::invalid_option(
+                "restricted model",
+                format!(
+                    "{} parameters on {} rows",
+                    small.parameters, small.observations
+                ),
+                format!(
+                    "a special case of this model ({} parameters) on the same {} rows",
+                    large.parameters, large.observations
+                ),
+            ));
+        }
+        let statistic = 2.0 * (large.log_likelihood - small.log_likelihood);
+        // Rounding of two sums of thousands of terms.
+        let noise = 1e-9 * large.log_likelihood.abs().max(1.0);
+        if statistic < -noise {
+            return Err(Error::invalid_option(
+                "restricted model",
+                format!("of log-likelihood {:.6}", small.log_likelihood),
+                format!(
+                    "a special case of this model, whose log-likelihood is smaller ({:.6})",
+                    large.log_likelihood
+                ),
+            ));
+        }
+        let df = (large.parameters - small.parameters) as f64;
+        Ok(TestResult::new(
+            format!("likelihood-ratio test of {}", restricted.formula),
+            statistic.max(0.0),
+            crate::inference::Distribution::ChiSquared { df },
+        ))
+    }
+
+    /// The fit as an HTML table.
+    pub fn to_html(&self) -> String {
+        self.full_table().to_html()
+    }
+
+    pub(crate) fn parts(&self, what: &str) -> Result<&Parts> {
+        self.parts.as_deref().ok_or_else(|| Error::DataNotKept {
+            what: what.to_owned(),
+            remedy: "ask before `.lean()`, or fit again from the data".to_owned(),
+        })
+    }
+
+    fn full_table(&self) -> Table {
+        let s = &self.statistics;
+        let mut size = vec![
+            format!("n = {}", Cell::count(s.observations as usize)),
+            format!(
+                "log-likelihood = {}",
+                Cell::significant(s.log_likelihood, 6)
+            ),
+        ];
+        size.extend(
+            s.mcfadden_r_squared
+                .map(|r| format!("McFadden R² = {r:.4}")),
+        );
+        size.push(format!("AIC = {}", Cell::significant(s.aic, 6)));
+        let mut table = coefficient_table(self)
+            .with_title(format!("{}: {}", self.title, self.formula))
+            .note(self.fitted.covariance_note())
+            .note(size.join(", "));
+        for warning in self.warnings() {
+            table = table.note(format!("Warning: {warning}"));
+        }
+        table
+    }
+}
+
+impl Inference for LikelihoodFit {
+    fn names(&self) -> &[String] {
+        &self.fitted.names
+    }
+
+    fn estimates(&self) -> &DVector<f64> {
+        &self.fitted.estimates
+    }
+
+    fn covariance(&self) -> &DMatrix<f64> {
+        &self.fitted.covariance
+    }
+
+    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
+        self.fitted.degrees_of_freedom(contrast)
+    }
+
+    fn wald_matrix(
+        &self,
+        name: &str,
+        r: &DMatrix<f64>,
+        value: &DVector<f64>,
+    ) -> Result<TestResult> {
+        self.fitted.wald(name, r, value)
+    }
+
+    fn table(&self) -> Table {
+        self.full_table()
+    }
+}
+
+impl Summarized for LikelihoodFit {
+    fn footer(&self) -> Vec<(String, Cell)> {
+        let s = &self.statistics;
+        let mut lines = vec![
+            (
+                "Observations".to_owned(),
+                Cell::count(s.observations as usize),
+            ),
+            (
+                "Log-likelihood".to_owned(),
+                Cell::significant(s.log_likelihood, 6),
+            ),
+        ];
+        if let Some(r) = s.mcfadden_r_squared {
+            lines.push(("McFadden R²".to_owned(), Cell::fixed(r, 3)));
+        }
+        for (column, clusters) in &self.fitted.clusters {
+            lines.push((format!("Clusters ({column})"), Cell::count(*clusters)));
+        }
+        lines
+    }
+
+    fn covariance_label(&self) -> String {
+        self.fitted.kind.to_string()
+    }
+}
+
+impl fmt::Display for LikelihoodFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.full_table().fmt(f)
+    }
+}
+
+crate::report::notebook!(LikelihoodFit);

@@ -1,0 +1,204 @@
+//! One linear index of a likelihood: its columns, centred and scaled so that any units and means are harmless.
+
+use crate::data::{DesignColumn, Rows};
+use crate::error::Warning;
+use crate::numeric::linalg::{Cholesky, block};
+use crate::summary::Moments;
+use crate::summary::gram::Tile;
+use nalgebra::DMatrix;
+use std::ops::Range;
+
+/// A regressor whose spread is below this share of its mean is constant: rounding of a centred column is about 1e-16 of it.
+const CONSTANT: f64 = 1e-13;
+
+/// `η = offset + α + Σ_j x_j β_j`. The working parameters are `α` at the means of the regressors and `β_j` times their
+/// standard deviations.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    /// What stands before the names of its coefficients: nothing for the equation of the outcome.
+    pub(crate) equation: String,
+    columns: Vec<DesignColumn>,
+    /// The name of the constant, when there is one.
+    pub(crate) constant: Option<String>,
+    offset: Option<DesignColumn>,
+    center: Vec<f64>,
+    scale: Vec<f64>,
+    /// Whether regressors may be missing on rows where the model does not ask for this index; they count as zero there.
+    partial: bool,
+}
+
+impl Index {
+    /// An index of regressors; those that are constant or linear combinations of earlier ones are left out with a warning.
+    pub(crate) fn new(
+        equation: &str,
+        columns: Vec<DesignColumn>,
+        constant: bool,
+        rows: &Rows,
+        weights: Option<&[f64]>,
+        warnings: &mut Vec<Warning>,
+    ) -> Self {
+        let moments = Moments::from_columns(rows.len(), columns.len(), weights, |j, range, out| {
+            columns[j].fill(rows, range, out);
+        });
+        let (mean, weight) = (moments.mean(), moments.weight());
+        let spread = moments.comoment();
+        let gram = if constant {
+            spread.clone()
+        } else {
+            moments.cross_product()
+        };
+        let (fixed, varying): (Vec<usize>, Vec<usize>) = (0..columns.len())
+            .partition(|j| constant && spread[(*j, *j)] <= (CONSTANT * mean[*j]).powi(2) * weight);
+        let factor = Cholesky::new(&block(&gram, &varying, &varying));
+        let kept: Vec<usize> = factor.kept().iter().map(|i| varying[*i]).collect();
+        let named = |list: &[usize]| list.iter().map(|j| columns[*j].name.clone()).collect();
+        if !fixed.is_empty() {
+            let columns = named(&fixed);
+            warnings.push(Warning::Constant { columns });
+        }
+        if !factor.dropped().is_empty() {
+            let dropped: Vec<usize> = factor.dropped().iter().map(|i| varying[*i]).collect();
+            let columns = named(&dropped);
+            warnings.push(Warning::Collinear { columns });
+        }
+        Self {
+            equation: equation.to_owned(),
+            center: kept
+                .iter()
+                .map(|j| if constant { mean[*j] } else { 0.0 })
+                .collect(),
+            scale: kept
+                .iter()
+                .map(|j| (gram[(*j, *j)] / weight).sqrt())
+                .collect(),
+            columns: kept.iter().map(|j| columns[*j].clone()).collect(),
+            constant: constant.then(|| "(Intercept)".to_owned()),
+            offset: None,
+            partial: false,
+        }
+    }
+
+    /// An index that is one parameter, the same for all rows.
+    pub(crate) fn parameter(name: &str) -> Self {
+        Self {
+            equation: String::new(),
+            columns: vec![],
+            constant: Some(name.to_owned()),
+            offset: None,
+            center: vec![],
+            scale: vec![],
+            partial: false,
+        }
+    }
+
+    /// Adds an offset: a regressor whose coefficient is one.
+    pub(crate) fn with_offset(mut self, offset: Option<DesignColumn>) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Lets regressors be missing where the model does not ask for this index.
+    pub(crate) fn partly_missing(mut self) -> Self {
+        self.partial = true;
+        self
+    }
+
+    /// The same index without regressors: what a model of constants alone uses.
+    pub(crate) fn without_slopes(&self) -> Self {
+        Self {
+            columns: vec![],
+            center: vec![],
+            scale: vec![],
+            ..self.clone()
+        }
+    }
+
+    /// Number of working parameters.
+    pub(crate) fn parameters(&self) -> usize {
+        self.columns.len() + usize::from(self.constant.is_some())
+    }
+
+    /// Whether rows differ in anything but the offset.
+    pub(crate) fn slopes(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub(crate) fn has_offset(&self) -> bool {
+        self.offset.is_some()
+    }
+
+    /// Names of the regressors.
+    pub(crate) fn regressors(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|c| c.name.as_str())
+    }
+
+    /// Names of the coefficients.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let prefix = if self.equation.is_empty() {
+            String::new()
+        } else {
+            format!("{}.", self.equation)
+        };
+        self.constant
+            .iter()
+            .map(String::as_str)
+            .chain(self.regressors())
+            .map(|name| format!("{prefix}{name}"))
+            .collect()
+    }
+
+    /// Writes the block of the map from working parameters to coefficients, from (`at`, `at`) on.
+    pub(crate) fn fill_map(&self, map: &mut DMatrix<f64>, at: usize) {
+        let first = usize::from(self.constant.is_some());
+        if first == 1 {
+            map[(at, at)] = 1.0;
+        }
+        for (j, (center, scale)) in self.center.iter().zip(&self.scale).enumerate() {
+            let k = at + first + j;
+            map[(k, k)] = 1.0 / scale;
+            if first == 1 {
+                map[(at, k)] = -center / scale;
+            }
+        }
+    }
+
+    /// Writes the working regressors of a range of at most a tile of rows into the columns of `tile` from `at` on, and the
+    /// index at `point`.
+    pub(crate) fn fill(
+        &self,
+        rows: &Rows,
+        range: Range<usize>,
+        point: &[f64],
+        tile: &mut Tile,
+        at: usize,
+        eta: &mut [f64],
+    ) {
+        let len = range.len();
+        match &self.offset {
+            Some(offset) => offset.fill(rows, range.clone(), eta),
+            None => eta.fill(0.0),
+        }
+        let first = usize::from(self.constant.is_some());
+        if first == 1 {
+            tile.column_mut(at)[..len].fill(1.0);
+            for eta in eta.iter_mut() {
+                *eta += point[0];
+            }
+        }
+        for (j, source) in self.columns.iter().enumerate() {
+            let (center, inverse) = (self.center[j], 1.0 / self.scale[j]);
+            let slope = point[first + j];
+            let out = &mut tile.column_mut(at + first + j)[..len];
+            source.fill(rows, range.clone(), out);
+            if self.partial {
+                for x in out.iter_mut().filter(|x| x.is_nan()) {
+                    *x = center;
+                }
+            }
+            for (x, eta) in out.iter_mut().zip(eta.iter_mut()) {
+                *x = (*x - center) * inverse;
+                *eta += slope * *x;
+            }
+        }
+    }
+}
