@@ -17,7 +17,7 @@ pub use crate::inference::{
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
     Cloglog, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
-    Logit, Ols, OlsFit, Probit,
+    Logit, MarginalEffects, Margins, Ols, OlsFit, Predictions, Probit, Quantity,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

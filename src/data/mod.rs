@@ -18,6 +18,7 @@ pub use column::{Column, Groups, Label, MISSING, Real, Time};
 pub use csv::CsvOptions;
 pub use describe::{ColumnDescription, Description, LevelCount, NumberSummary};
 pub use design::{Design, DesignColumn};
+pub(crate) use design::{Elsewhere, elsewhere};
 pub use formula::{Formula, FormulaBuilder, ParsedFormula};
 pub use frame::Frame;
 pub use rows::Rows;

@@ -28,6 +28,8 @@ pub(crate) struct Fitted {
     pub(crate) warnings: Vec<Warning>,
     /// What degrees of freedom under CR2 need; kept without the data.
     reduced: Option<Arc<BiasReduced>>,
+    /// Whether the estimates are those of maximum likelihood.
+    asymptotic: bool,
 }
 
 /// The rows of a fit as a covariance estimator needs them.
@@ -56,6 +58,7 @@ impl Fitted {
             clusters: vec![],
             warnings: vec![],
             reduced: None,
+            asymptotic: false,
         }
     }
 
@@ -79,6 +82,7 @@ impl Fitted {
             clusters: estimated.clusters,
             warnings,
             reduced,
+            asymptotic: pass.asymptotic,
             ..self.clone()
         })
     }
@@ -148,6 +152,14 @@ impl Fitted {
             .iter()
             .map(|(name, n)| format!("; {n} {name}"))
             .collect();
-        format!("Covariance: {}{}", self.kind, counts.concat())
+        format!("Covariance: {}{}", self.label(), counts.concat())
+    }
+
+    /// The covariance in words.
+    pub(crate) fn label(&self) -> String {
+        if self.asymptotic && self.kind == Covariance::Classical {
+            return "inverse of the observed information".to_owned();
+        }
+        self.kind.to_string()
     }
 }

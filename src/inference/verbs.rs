@@ -241,9 +241,21 @@ pub trait Inference {
 /// One row a coefficient: estimate, standard error, t, p, 95 % interval.
 pub(crate) fn coefficient_table<F: Inference + ?Sized>(fit: &F) -> Table {
     const LEVEL: f64 = 0.95;
-    let mut table =
-        Table::new("").columns(["", "Estimate", "Std. error", "t", "p", "95 % from", "to"]);
-    for c in fit.coefficients() {
+    let coefficients = fit.coefficients();
+    let normal = coefficients
+        .iter()
+        .all(|c| c.degrees_of_freedom.is_infinite());
+    let statistic = if normal { "z" } else { "t" };
+    let mut table = Table::new("").columns([
+        "",
+        "Estimate",
+        "Std. error",
+        statistic,
+        "p",
+        "95 % from",
+        "to",
+    ]);
+    for c in coefficients {
         let (lower, upper) = match c.confidence_interval(LEVEL) {
             Ok(interval) => (interval.lower, interval.upper),
             Err(_) => (f64::NAN, f64::NAN),

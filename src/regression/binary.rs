@@ -235,10 +235,10 @@ impl Link {
                     return [-rate, -rate, -rate];
                 }
                 // ln(1 − e^(−r)), with d/dη = r/(e^r − 1).
-                let ratio = if rate > 0.0 {
-                    rate / rate.exp_m1()
-                } else {
-                    1.0
+                let ratio = match rate {
+                    _ if rate <= 0.0 => 1.0,
+                    _ if rate < LARGEST_EXPONENT => rate / rate.exp_m1(),
+                    _ => 0.0,
                 };
                 let value = if rate > std::f64::consts::LN_2 {
                     (-(-rate).exp()).ln_1p()

@@ -11,6 +11,8 @@ mod sample;
 
 pub use binary::{Cloglog, Logit, Probit};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
-pub use likelihood::{LikelihoodFit, LikelihoodStatistics};
+pub use likelihood::{
+    LikelihoodFit, LikelihoodStatistics, MarginalEffects, Margins, Predictions, Quantity,
+};
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};

@@ -87,6 +87,26 @@ impl<'a> Coder<'a> {
         Ok(columns)
     }
 
+    /// Refuses rows with a level that no row of the fit has; `first` is where their frame begins.
+    pub(super) fn refuse_unseen(&self, rows: &Rows, first: usize) -> Result<()> {
+        for (column, category) in &self.categories {
+            let codes = category.codes.as_slice();
+            let known: BTreeSet<u32> = category.levels.iter().map(|(code, _)| *code).collect();
+            let unseen = (0..rows.len())
+                .map(|i| rows.index(i))
+                .find(|row| !known.contains(&codes[*row]));
+            if let Some(row) = unseen {
+                let level = self.frame.column(column)?.text(row).unwrap_or_default();
+                return Err(category.unknown(
+                    &level,
+                    &format!("level of `{column}` in row {}", row - first + 1),
+                    "the fit",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn shape(&self, term: &Term) -> Result<Shape> {
         let mut shape = Shape::default();
         for factor in &term.factors {
@@ -284,19 +304,25 @@ impl<'a> Coder<'a> {
 impl Category {
     /// Where a level stands, or an error that lists the levels.
     fn position(&self, level: &str, option: &str) -> Result<usize> {
+        self.levels
+            .iter()
+            .position(|(_, name)| name == level)
+            .ok_or_else(|| self.unknown(level, option, "the rows used"))
+    }
+
+    /// The error that lists the levels.
+    fn unknown(&self, level: &str, option: &str, of: &str) -> Error {
         const SHOWN: usize = 12;
-        let names = || self.levels.iter().map(|(_, name)| name);
-        names().position(|name| name == level).ok_or_else(|| {
-            let mut listed: Vec<String> = names().take(SHOWN).map(|l| format!("`{l}`")).collect();
-            if self.levels.len() > SHOWN {
-                listed.push(format!("{} more", self.levels.len() - SHOWN));
-            }
-            Error::invalid_option(
-                option,
-                format!("`{level}`"),
-                format!("a level of the rows used: {}", listed.join(", ")),
-            )
-        })
+        let names = self.levels.iter().map(|(_, name)| name);
+        let mut listed: Vec<String> = names.take(SHOWN).map(|l| format!("`{l}`")).collect();
+        if self.levels.len() > SHOWN {
+            listed.push(format!("{} more", self.levels.len() - SHOWN));
+        }
+        Error::invalid_option(
+            option,
+            format!("`{level}`"),
+            format!("a level of {of}: {}", listed.join(", ")),
+        )
     }
 }
 

@@ -3,12 +3,14 @@
 mod coding;
 pub mod column;
 mod effects;
+mod elsewhere;
 mod evaluate;
 mod everything;
 mod polynomial;
 mod sample;
 
 pub use column::DesignColumn;
+pub(crate) use elsewhere::{Elsewhere, elsewhere};
 
 use super::column::Groups;
 use super::formula::{Expression, Factor, ParsedFormula};

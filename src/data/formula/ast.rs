@@ -213,6 +213,16 @@ impl ParsedFormula {
     }
 }
 
+/// The columns that terms name, and `also`.
+pub(crate) fn columns_of(terms: &[Term], also: &[&str]) -> Vec<String> {
+    let mut names = Names::default();
+    names.terms(terms);
+    for name in also {
+        names.add(name);
+    }
+    names.list
+}
+
 /// Column names in order of first use.
 #[derive(Default)]
 struct Names {

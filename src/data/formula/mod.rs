@@ -8,6 +8,7 @@ mod parser;
 mod terms;
 mod text;
 
+pub(crate) use ast::columns_of;
 pub use ast::{Effect, Expression, Factor, Function, Operator, ParsedFormula, Term};
 pub use builder::FormulaBuilder;
 

@@ -2,8 +2,10 @@
 
 use super::engine::Likelihood;
 use super::index::Index;
+use super::margins::{MarginalEffects, Margins};
 use super::maximize::{Maximum, maximize};
-use super::model::Order;
+use super::model::{Order, Quantity};
+use super::predict::{Predictions, Predictor};
 use super::rows::LikelihoodRows;
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
@@ -18,6 +20,9 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+
+/// The level of intervals that nobody asked for.
+const DEFAULT_LEVEL: f64 = 0.95;
 
 /// Size and fit of a model estimated by maximum likelihood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,7 +163,7 @@ fn null_log_likelihood(likelihood: &Likelihood, start: &[f64], progress: &Progre
             .collect(),
         ..likelihood.clone()
     };
-    let single = null.indices.len() == 1 && !null.indices[0].has_offset();
+    let single = null.indices.len() == 1 && null.indices[0].offset().is_none();
     if single && let Some(point) = null.model.index_of_mean(null.mean_outcome()) {
         return Some(null.pass(&[point], Order::Value, 1).value);
     }
@@ -249,6 +254,64 @@ impl LikelihoodFit {
     /// What the model is called.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// Predictions for the rows of a frame, which may be another than that of the fit; NaN where a regressor is missing.
+    ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let frame = datasets::load("nsw")?;
+    /// let fit = Logit::new("treat ~ age + educ").fit(&frame)?;
+    /// let new = Frame::new().with("age", vec![20.0, 40.0])?.with("educ", vec![12.0, 8.0])?;
+    /// let chance = fit.predict(&new, Quantity::Mean)?;
+    /// assert!(chance.iter().all(|p| *p > 0.0 && *p < 1.0));
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean`; [`Error::ColumnNotFound`] and [`Error::InvalidOption`] for regressors and levels
+    /// that the fit does not know; [`Error::NotFinite`].
+    pub fn predict(&self, frame: &Frame, quantity: Quantity) -> Result<Vec<f64>> {
+        Ok(self
+            .predict_interval(frame, quantity, DEFAULT_LEVEL)?
+            .values)
+    }
+
+    /// Predictions with standard errors and confidence intervals.
+    ///
+    /// # Errors
+    /// As [`LikelihoodFit::predict`]; [`Error::InvalidOption`] for a level outside (0, 1).
+    pub fn predict_interval(
+        &self,
+        frame: &Frame,
+        quantity: Quantity,
+        level: f64,
+    ) -> Result<Predictions> {
+        self.predictor()?.predict(frame, quantity, level)
+    }
+
+    /// Marginal effects with standard errors.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean`; [`Error::ColumnNotFound`] and [`Error::WrongKind`] for the variables;
+    /// [`Error::Unidentified`] for a variable that does not vary.
+    pub fn marginal_effects(&self, margins: &Margins) -> Result<MarginalEffects> {
+        margins.estimate(&self.predictor()?, &self.title, self.covariance_label())
+    }
+
+    fn predictor(&self) -> Result<Predictor<'_>> {
+        let parts = self.parts("a prediction")?;
+        let likelihood = &parts.rows.likelihood;
+        Ok(Predictor {
+            model: likelihood.model.as_ref(),
+            indices: &likelihood.indices,
+            formulas: &parts.formulas,
+            frame: &parts.frame,
+            rows: &likelihood.rows,
+            weights: likelihood.weights.as_ref().map(|w| w.as_slice()),
+            estimates: &self.fitted.estimates,
+            covariance: &self.fitted.covariance,
+        })
     }
 
     /// Which rows of the frame were used.
@@ -402,7 +465,7 @@ impl Summarized for LikelihoodFit {
     }
 
     fn covariance_label(&self) -> String {
-        self.fitted.kind.to_string()
+        self.fitted.label()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One linear index of a likelihood: its columns, centred and scaled so that any units and means are harmless.
 
 use crate::data::{DesignColumn, Rows};
-use crate::error::Warning;
+use crate::error::{Error, Result, Warning};
 use crate::numeric::linalg::{Cholesky, block};
 use crate::summary::Moments;
 use crate::summary::gram::Tile;
@@ -23,6 +23,8 @@ pub(crate) struct Index {
     offset: Option<DesignColumn>,
     center: Vec<f64>,
     scale: Vec<f64>,
+    /// Whether it has a formula of its own; else it is a single parameter.
+    is_equation: bool,
     /// Whether regressors may be missing on rows where the model does not ask for this index; they count as zero there.
     partial: bool,
 }
@@ -74,8 +76,45 @@ impl Index {
             columns: kept.iter().map(|j| columns[*j].clone()).collect(),
             constant: constant.then(|| "(Intercept)".to_owned()),
             offset: None,
+            is_equation: true,
             partial: false,
         }
+    }
+
+    /// An index whose columns are used as they are, with units and means that the coefficients keep.
+    pub(crate) fn plain(columns: Vec<DesignColumn>, constant: bool) -> Self {
+        Self {
+            equation: String::new(),
+            center: vec![0.0; columns.len()],
+            scale: vec![1.0; columns.len()],
+            columns,
+            constant: constant.then(|| "(Intercept)".to_owned()),
+            offset: None,
+            is_equation: true,
+            partial: false,
+        }
+    }
+
+    /// The same index on other rows: `columns` has, under their names, the columns of its formula there.
+    pub(crate) fn elsewhere(
+        &self,
+        columns: &[DesignColumn],
+        offset: Option<DesignColumn>,
+    ) -> Result<Self> {
+        let find = |old: &DesignColumn| {
+            let column = columns.iter().find(|c| c.name == old.name);
+            column.cloned().ok_or_else(|| Error::ColumnNotFound {
+                column: old.name.clone(),
+                nearest: None,
+                available: vec![],
+            })
+        };
+        Ok(Self {
+            columns: self.columns.iter().map(find).collect::<Result<_>>()?,
+            offset,
+            partial: false,
+            ..self.clone()
+        })
     }
 
     /// An index that is one parameter, the same for all rows.
@@ -87,6 +126,7 @@ impl Index {
             offset: None,
             center: vec![],
             scale: vec![],
+            is_equation: false,
             partial: false,
         }
     }
@@ -118,13 +158,14 @@ impl Index {
         self.columns.len() + usize::from(self.constant.is_some())
     }
 
-    /// Whether rows differ in anything but the offset.
-    pub(crate) fn slopes(&self) -> usize {
-        self.columns.len()
+    /// Whether it has a formula of its own.
+    pub(crate) fn is_equation(&self) -> bool {
+        self.is_equation
     }
 
-    pub(crate) fn has_offset(&self) -> bool {
-        self.offset.is_some()
+    /// The column that is the offset.
+    pub(crate) fn offset(&self) -> Option<&str> {
+        self.offset.as_ref().map(|c| c.name.as_str())
     }
 
     /// Names of the regressors.
@@ -158,6 +199,21 @@ impl Index {
             map[(k, k)] = 1.0 / scale;
             if first == 1 {
                 map[(at, k)] = -center / scale;
+            }
+        }
+    }
+
+    /// Writes the block of the inverse map, from coefficients to working parameters.
+    pub(crate) fn fill_inverse_map(&self, inverse: &mut DMatrix<f64>, at: usize) {
+        let first = usize::from(self.constant.is_some());
+        if first == 1 {
+            inverse[(at, at)] = 1.0;
+        }
+        for (j, (center, scale)) in self.center.iter().zip(&self.scale).enumerate() {
+            let k = at + first + j;
+            inverse[(k, k)] = *scale;
+            if first == 1 {
+                inverse[(at, k)] = *center;
             }
         }
     }

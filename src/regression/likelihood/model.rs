@@ -3,6 +3,7 @@
 use super::jet::{Jet, Scalar};
 use super::separation::Recession;
 use crate::summary::gram::{TILE, packed_index, packed_len};
+use serde::{Deserialize, Serialize};
 
 /// How many derivatives are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,9 +63,11 @@ impl Derivatives {
 }
 
 /// What is predicted for a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Quantity {
-    /// The expected outcome.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Quantity {
+    /// The expected outcome (for a binary outcome the probability of 1).
+    #[default]
     Mean,
     /// The index of the outcome's equation.
     Linear,
