@@ -16,8 +16,9 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    Cloglog, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
-    Logit, MarginalEffects, Margins, Ols, OlsFit, Predictions, Probit, Quantity,
+    Cloglog, ConditionalLogit, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit,
+    LikelihoodStatistics, Logit, MarginalEffects, Margins, Ols, OlsFit, Predictions, Probit,
+    Quantity,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

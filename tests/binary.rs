@@ -406,3 +406,67 @@ fn frequency_weights_are_copies_and_the_order_of_rows_is_nothing() {
         .unwrap();
     assert!((a.estimates() - b.estimates()).amax() < 1e-11);
 }
+
+/// A saturated table: Firth's penalty adds one half to every cell.
+#[test]
+fn firth_adds_a_half_to_the_cells_of_a_table() {
+    let (mut x, mut y) = (vec![], vec![]);
+    for (cell, count) in [
+        ((0.0, 0.0), 9),
+        ((0.0, 1.0), 3),
+        ((1.0, 0.0), 0),
+        ((1.0, 1.0), 5),
+    ] {
+        x.extend(vec![cell.0; count]);
+        y.extend(vec![cell.1; count]);
+    }
+    let frame = Frame::new().with("x", x).unwrap().with("y", y).unwrap();
+    assert!(matches!(
+        Logit::new("y ~ x").fit(&frame),
+        Err(Error::Separated { .. })
+    ));
+    let fit = Logit::new("y ~ x")
+        .firth()
+        .covariance(Covariance::Classical)
+        .fit(&frame)
+        .unwrap();
+    let constant = (3.5_f64 / 9.5).ln();
+    let slope = (5.5_f64 / 0.5).ln() - constant;
+    assert!((fit.estimates()[0] - constant).abs() < 1e-9);
+    assert!((fit.estimates()[1] - slope).abs() < 1e-9);
+    // The information at the estimates, with the counts of the table.
+    let (p0, p1): (f64, f64) = (3.5 / 13.0, 5.5 / 6.0);
+    let variance = 1.0 / (12.0 * p0 * (1.0 - p0)) + 1.0 / (5.0 * p1 * (1.0 - p1));
+    assert!((fit.std_error("x").unwrap() - variance.sqrt()).abs() < 1e-8);
+    assert!(fit.with_covariance(Covariance::Hc1).is_ok());
+}
+
+/// The estimates maximise ℓ + ½ ln det I, written out here a second time.
+#[test]
+fn firth_maximises_the_penalised_likelihood() {
+    let frame = simulate("logit", 40, 17);
+    let fit = Logit::new("y ~ x + z").firth().fit(&frame).unwrap();
+    let (x, z, y) = (
+        frame.real("x").unwrap(),
+        frame.real("z").unwrap(),
+        frame.real("y").unwrap(),
+    );
+    let penalised = |b: &[f64]| {
+        let mut information = nalgebra::Matrix3::zeros();
+        let mut value = 0.0;
+        for i in 0..y.len() {
+            let row = nalgebra::Vector3::new(1.0, x[i], z[i]);
+            let p = 1.0 / (1.0 + (-row.dot(&nalgebra::Vector3::from_column_slice(b))).exp());
+            value += y[i] * p.ln() + (1.0 - y[i]) * (1.0 - p).ln();
+            information += row * row.transpose() * (p * (1.0 - p));
+        }
+        value + 0.5 * information.determinant().ln()
+    };
+    let at: Vec<f64> = fit.estimates().iter().copied().collect();
+    assert!((penalised(&at) - fit.log_likelihood()).abs() < 1e-10);
+    let slope = cocreate::numeric::derivative::gradient(&penalised, &at).unwrap();
+    assert!(slope.iter().all(|g| g.abs() < 1e-7), "{slope:?}");
+    // Less biased away from zero than maximum likelihood in small samples.
+    let plain = Logit::new("y ~ x + z").fit(&frame).unwrap();
+    assert!(fit.estimates()[1].abs() < plain.estimates()[1].abs());
+}

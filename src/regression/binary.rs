@@ -24,6 +24,7 @@ use std::sync::Arc;
 /// | `weights` | none | weights in the log-likelihood | ≥ 0; rows of weight 0 are left out |
 /// | `frequency_weights` | none | each row stands for w equal rows | whole numbers |
 /// | `offset` | none | a column with coefficient one | finite |
+/// | `firth` | off | penalised likelihood | |
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for an outcome other than 0 and 1; [`Error::Unidentified`] when all outcomes are equal;
@@ -44,7 +45,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Logit {
-    pub(super) options: Options,
+    options: Options,
+    firth: bool,
 }
 
 /// The binary probit `P(y = 1 | x) = Φ(x'β)`, by maximum likelihood. Options and errors are those of [`Logit`].
@@ -110,7 +112,37 @@ macro_rules! binary_model {
     };
 }
 
-binary_model!(Logit, Link::Logit);
+impl Logit {
+    /// The model of a formula, with robust errors.
+    pub fn new(formula: impl Into<Formula>) -> Self {
+        Self {
+            options: Options::new(formula.into()),
+            firth: false,
+        }
+    }
+
+    /// Maximises the likelihood times the square root of the information's determinant (Firth 1993): estimates are finite even
+    /// when the sample is separated, and less biased when it is small. Wald intervals are rough where the likelihood is skewed,
+    /// as it is in a separated sample.
+    ///
+    /// # References
+    /// Firth, D. (1993). Bias reduction of maximum likelihood estimates. *Biometrika* 80(1), 27–38.
+    /// doi:10.1093/biomet/80.1.27. Heinze, G. & Schemper, M. (2002). A solution to the problem of separation in logistic
+    /// regression. *Statistics in Medicine* 21(16), 2409–2419. doi:10.1002/sim.1047
+    pub fn firth(mut self) -> Self {
+        self.firth = true;
+        self
+    }
+
+    fn estimate(&self, frame: &Frame, progress: &Progress) -> Result<LikelihoodFit> {
+        if self.firth {
+            return super::firth::firth(&self.options, frame, progress);
+        }
+        estimate(&self.options, Link::Logit, frame, progress)
+    }
+}
+
+likelihood_builder!(Logit);
 binary_model!(Probit, Link::Probit);
 binary_model!(Cloglog, Link::Cloglog);
 

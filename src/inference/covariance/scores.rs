@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// The rows of a fitted model as effective regressors and residuals: the score of row i is `x_i e_i`, its leverage
 /// `x_i' B x_i` (plus that of absorbed effects), with square roots of weights multiplied in.
-pub(crate) trait ScoreRows: Sync {
+pub(crate) trait ScoreRows: Send + Sync + std::fmt::Debug {
     /// Number of rows.
     fn rows(&self) -> usize;
 

@@ -72,6 +72,27 @@ pub struct Convergence {
 }
 
 impl Convergence {
+    /// A search of another kind that met its tolerance.
+    pub(crate) fn reached(
+        algorithm: &str,
+        iterations: usize,
+        criterion: f64,
+        tolerance: f64,
+    ) -> Self {
+        Self {
+            algorithm: algorithm.to_owned(),
+            converged: true,
+            reason: Reason::Decrement,
+            iterations,
+            evaluations: iterations,
+            hessians: iterations,
+            gradient_norm: criterion,
+            criterion,
+            tolerance,
+            positive_definite: Some(true),
+        }
+    }
+
     /// The error that this outcome is for someone who needs convergence.
     fn error(&self, what: &str) -> Error {
         Error::NotConverged {

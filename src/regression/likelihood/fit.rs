@@ -7,9 +7,9 @@ use super::maximize::{Maximum, maximize};
 use super::model::{Order, Quantity};
 use super::predict::{Predictions, Predictor};
 use super::rows::LikelihoodRows;
-use crate::data::{Formula, Frame};
+use crate::data::{Formula, Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::inference::covariance::{Counts, Covariance};
+use crate::inference::covariance::{Counts, Covariance, ScoreRows};
 use crate::inference::fitted::{Fitted, SecondPass};
 use crate::inference::{Inference, Summarized, TestResult, coefficient_table};
 use crate::numeric::Progress;
@@ -61,10 +61,58 @@ pub(crate) struct Estimation<'a> {
 /// What a second pass over the rows needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
-    pub(crate) rows: LikelihoodRows,
+    pub(crate) source: Arc<dyn ScoreRows>,
+    /// Whether the rows have leverages.
+    pub(crate) leverages: bool,
+    /// The likelihood itself, for predictions; absent with absorbed effects.
+    pub(crate) likelihood: Option<Likelihood>,
+    pub(crate) rows: Rows,
     pub(crate) frame: Frame,
     pub(crate) formulas: Vec<Formula>,
     pub(crate) map: DMatrix<f64>,
+    pub(crate) effects: Vec<Groups>,
+    pub(crate) absorbed: Vec<usize>,
+}
+
+/// A finished estimation of another kind.
+pub(crate) struct Finished {
+    pub(crate) title: &'static str,
+    pub(crate) formula: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) estimates: DVector<f64>,
+    pub(crate) log_likelihood: f64,
+    pub(crate) null_log_likelihood: Option<f64>,
+    pub(crate) observations: f64,
+    pub(crate) convergence: Convergence,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) parts: Parts,
+}
+
+impl Finished {
+    /// The fit with a covariance.
+    pub(crate) fn fit(self, covariance: &Covariance) -> Result<LikelihoodFit> {
+        let parameters = self.names.len() + self.parts.absorbed.iter().sum::<usize>();
+        let (value, k) = (self.log_likelihood, parameters as f64);
+        let null = self.null_log_likelihood;
+        let fit = LikelihoodFit {
+            title: self.title.to_owned(),
+            formula: self.formula,
+            fitted: Fitted::new(self.names, self.estimates),
+            statistics: LikelihoodStatistics {
+                observations: self.observations,
+                parameters,
+                log_likelihood: value,
+                null_log_likelihood: null,
+                mcfadden_r_squared: null.map(|null| 1.0 - value / null),
+                aic: -2.0 * value + 2.0 * k,
+                bic: -2.0 * value + self.observations.ln() * k,
+            },
+            convergence: self.convergence,
+            warnings: self.warnings,
+            parts: Some(Arc::new(self.parts)),
+        };
+        fit.with_covariance(covariance.clone())
+    }
 }
 
 /// A model fitted by maximum likelihood. It answers the verbs of [`Inference`] with the normal distribution, prints as a table,
@@ -114,35 +162,33 @@ impl Estimation<'_> {
         let map = self.likelihood.map();
         let names = self.likelihood.names();
         let estimates = &map * DVector::from_column_slice(&found.point);
-        let observations = self.likelihood.observations();
-        let (value, k) = (found.sums.value, size as f64);
-        let fit = LikelihoodFit {
-            title: self.title.to_owned(),
+        let finished = Finished {
+            title: self.title,
             formula: self.formula,
-            fitted: Fitted::new(names, estimates),
-            statistics: LikelihoodStatistics {
-                observations,
-                parameters: size,
-                log_likelihood: value,
-                null_log_likelihood: null,
-                mcfadden_r_squared: null.map(|null| 1.0 - value / null),
-                aic: -2.0 * value + 2.0 * k,
-                bic: -2.0 * value + observations.ln() * k,
-            },
+            names,
+            estimates,
+            log_likelihood: found.sums.value,
+            null_log_likelihood: null,
+            observations: self.likelihood.observations(),
             convergence: found.convergence,
             warnings: self.warnings,
-            parts: Some(Arc::new(Parts {
-                rows: LikelihoodRows {
+            parts: Parts {
+                leverages: self.likelihood.model.is_concave(),
+                rows: self.likelihood.rows.clone(),
+                likelihood: Some(self.likelihood.clone()),
+                source: Arc::new(LikelihoodRows {
                     bread: factor.inverse(),
                     likelihood: self.likelihood,
                     point: found.point,
-                },
+                }),
                 frame: self.frame.clone(),
                 formulas: self.formulas,
                 map,
-            })),
+                effects: vec![],
+                absorbed: vec![],
+            },
         };
-        fit.with_covariance(self.covariance.clone())
+        finished.fit(self.covariance)
     }
 }
 
@@ -189,7 +235,7 @@ impl LikelihoodFit {
             covariance,
             Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. }
         );
-        if leverage && !parts.rows.likelihood.model.is_concave() {
+        if leverage && !parts.leverages {
             return Err(Error::invalid_option(
                 "covariance",
                 covariance,
@@ -200,13 +246,13 @@ impl LikelihoodFit {
             ));
         }
         let pass = SecondPass {
-            source: &parts.rows,
+            source: parts.source.as_ref(),
             frame: &parts.frame,
-            rows: &parts.rows.likelihood.rows,
+            rows: &parts.rows,
             counts: Counts {
                 observations: self.statistics.observations,
-                effects: &[],
-                absorbed: &[],
+                effects: &parts.effects,
+                absorbed: &parts.absorbed,
             },
             map: &parts.map,
             asymptotic: true,
@@ -301,7 +347,12 @@ impl LikelihoodFit {
 
     fn predictor(&self) -> Result<Predictor<'_>> {
         let parts = self.parts("a prediction")?;
-        let likelihood = &parts.rows.likelihood;
+        let Some(likelihood) = &parts.likelihood else {
+            return Err(Error::Unidentified {
+                what: format!("a prediction of the {} model", self.title),
+                needs: "the fixed effects, which were absorbed; write them as C(effect) when they are few".to_owned(),
+            });
+        };
         Ok(Predictor {
             model: likelihood.model.as_ref(),
             indices: &likelihood.indices,
@@ -320,7 +371,7 @@ impl LikelihoodFit {
     /// [`Error::DataNotKept`] after `lean`.
     pub fn kept_rows(&self) -> Result<Vec<bool>> {
         let parts = self.parts("the mask of kept rows")?;
-        Ok(parts.rows.likelihood.rows.mask())
+        Ok(parts.rows.mask())
     }
 
     /// Drops the handle on the data, so that the fit is small; its covariance can then no longer be changed.
