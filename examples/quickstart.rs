@@ -45,8 +45,15 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .x_title("Dollars a year")
         .point("treat", effect.estimate, interval.lower, interval.upper)
         .draw()?;
-    println!("{figure}");
+    println!("{figure}\n");
+    // In a program, write it to a file:
     std::fs::create_dir_all("target")?;
     figure.write("target/quickstart.svg")?;
+
+    // %% A binary outcome: who had no earnings in 1978, as a change of the probability.
+    let logit = Logit::new("I(re78 <= 0) ~ treat + age + educ + black").fit(&frame)?;
+    let effects =
+        logit.marginal_effects(&Margins::of(["treat", "age", "educ"]).discrete("treat"))?;
+    println!("{effects}");
     Ok(())
 }

@@ -26,6 +26,7 @@ TASKS = {
     "ols_cluster": ("ols", "statsmodels_ols.py", 1e-9),
     "fe_two_way": ("two_way", "pyfixest_feols.py", 1e-5),
     "fe_low_mobility": ("low_mobility", "pyfixest_feols.py", 1e-5),
+    "logit": ("ols", "statsmodels_logit.py", 1e-6),
     "csv": ("mixed", "pandas_csv.py", 1e-9),
 }
 

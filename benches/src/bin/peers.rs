@@ -80,7 +80,7 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         .map(|j| format!("x{j}"))
         .collect::<Vec<_>>()
         .join(" + ");
-    let estimator = match task {
+    let ols = match task {
         "ols_hc1" => Ols::new(format!("y ~ {twenty}")).covariance(Covariance::Hc1),
         "ols_cluster" => {
             Ols::new(format!("y ~ {twenty}")).covariance(Covariance::cluster("cluster"))
@@ -91,22 +91,31 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "fe_low_mobility" => {
             Ols::new("y ~ x1 + x2 | worker + firm").covariance(Covariance::cluster("firm"))
         }
+        "logit" => {
+            let frame = Frame::read_csv(file)?;
+            let positive = frame.real("y")?.iter().map(|y| *y > 0.0).collect::<Vec<_>>();
+            let frame = frame.with("positive", positive)?;
+            let logit = Logit::new(format!("positive ~ {twenty}")).covariance(Covariance::Classical);
+            return Ok(Box::new(move || slopes(&logit.fit(&frame)?)));
+        }
         other => return Err(format!(
-            "unknown task {other}; known: csv, ols_hc1, ols_cluster, fe_two_way, fe_low_mobility"
+            "unknown task {other}; known: csv, ols_hc1, ols_cluster, fe_two_way, fe_low_mobility, logit"
         )
         .into()),
     };
     let frame = Frame::read_csv(file)?;
-    Ok(Box::new(move || {
-        let fit = estimator.fit(&frame)?;
-        let mut found = Map::new();
-        for name in fit.names().iter().filter(|n| n.starts_with('x')) {
-            let row = fit.coefficient(name)?;
-            found.insert(name.clone(), json!(row.estimate));
-            found.insert(format!("se_{name}"), json!(row.std_error));
-        }
-        Ok(found)
-    }))
+    Ok(Box::new(move || slopes(&ols.fit(&frame)?)))
+}
+
+/// Coefficients and standard errors of x1, x2, ….
+fn slopes(fit: &impl Inference) -> Result<Map<String, Value>, Failure> {
+    let mut found = Map::new();
+    for name in fit.names().iter().filter(|n| n.starts_with('x')) {
+        let row = fit.coefficient(name)?;
+        found.insert(name.clone(), json!(row.estimate));
+        found.insert(format!("se_{name}"), json!(row.std_error));
+    }
+    Ok(found)
 }
 
 /// Processor seconds (user and system) of this process, threads that have ended included: fields 14 and 15 of `/proc/self/stat`.
