@@ -180,7 +180,8 @@ mod tests {
             prop_assert_eq!(format!("{levels:?}"), format!("{texts:?}"));
             prop_assert_eq!(serde_json::to_string(&levels).unwrap(), serde_json::to_string(&texts).unwrap());
             prop_assert_eq!(levels == other, texts == other);
-            prop_assert_eq!(levels == Levels::from(other.clone()), texts == other);
+            let others = Levels::from(other.clone());
+            prop_assert_eq!(levels == others, texts == other);
         }
     }
 

@@ -251,7 +251,7 @@ impl Part {
             return None;
         };
         let start = at + 1;
-        let number = number::prefix(bytes.get(start..)?)?;
+        let number = number::leading(bytes.get(start..)?)?;
         let close = start + number.length;
         if bytes.get(close) != Some(&b'"')
             || (number.oversized && *attempt != Attempt::DeclaredReal)

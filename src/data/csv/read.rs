@@ -204,17 +204,15 @@ impl Reader<'_> {
         let mut table = Chunk::empty(layout);
         let total = input.size().unwrap_or(0) as usize;
         // Following quotes over the whole file takes as long as parsing it, so that is left until a line ends inside them.
-        let mut cut: fn(&[u8], u8, usize, bool) -> Vec<&[u8]> =
-            |bytes, _, size, last| scan::lines(bytes, size, last);
         let mut followed = false;
         loop {
             input.fill().map_err(|e| io_error(self.name, &e))?;
-            let pieces = cut(
-                input.bytes(),
-                layout.delimiter,
-                self.options.piece,
-                input.ended(),
-            );
+            let (bytes, size) = (input.bytes(), self.options.piece);
+            let pieces = if followed {
+                scan::pieces(bytes, layout.delimiter, size, input.ended())
+            } else {
+                scan::lines(bytes, size, input.ended())
+            };
             if pieces.is_empty() {
                 if input.ended() {
                     return Ok(table);
@@ -224,7 +222,7 @@ impl Reader<'_> {
             }
             let chunks = blocks::map(pieces.len(), |i| chunk::parse(pieces[i], layout));
             if !followed && chunks.iter().any(|chunk| chunk.fault.is_some()) {
-                (cut, followed) = (scan::pieces, true);
+                followed = true;
                 continue;
             }
             table.extend(chunks, total);
@@ -299,7 +297,7 @@ fn column(part: Part) -> Column {
         )),
         Cells::Flag(values) => Column::Flag(Arc::new(values.into_iter().map(|v| v == 1).collect())),
         Cells::Label(codes, interner) => {
-            Column::Label(Arc::new(sorted_label(codes, interner.into_texts())))
+            Column::Label(Arc::new(sorted_label(codes, &interner.into_texts())))
         }
         Cells::Nothing => Column::Real(Real::new(Vec::new())),
     }
@@ -307,7 +305,7 @@ fn column(part: Part) -> Column {
 
 /// Sorts the levels and recodes. Most comparisons are decided by the eight bytes after what all levels start with, kept
 /// beside the code.
-fn sorted_label(mut codes: Vec<u32>, texts: Texts) -> Label {
+fn sorted_label(mut codes: Vec<u32>, texts: &Texts) -> Label {
     /// Stretches that are sorted in parallel and then merged.
     const RUNS: usize = 8;
     let shared = texts.shared_start();
@@ -336,7 +334,7 @@ fn sorted_label(mut codes: Vec<u32>, texts: Texts) -> Label {
     }
     codes.shrink_to_fit();
     drop(rank);
-    Label::coded(codes, ordered(&texts, &order))
+    Label::coded(codes, ordered(texts, &order))
 }
 
 /// The texts written anew in their order, so that levels that follow each other lie beside each other in memory.
