@@ -236,7 +236,7 @@ fn a_million_levels_are_sorted_and_coded() {
     let id = |row: u64| format!("id {}", (row * 2_654_435_761) % (1 << 32));
     let mut text = String::from("id,twice\n");
     for row in 0..ROWS {
-        text += &format!("{},\"{}\"\n", id(row), id(row / 2));
+        text.extend([&id(row), ",\"", &id(row / 2), "\"\n"]);
     }
     let f = read(&text);
     for (name, levels) in [("id", ROWS), ("twice", ROWS / 2)] {
@@ -382,8 +382,8 @@ proptest! {
         let field = |text: &str, quoted: bool| if quoted { format!("\"{text}\"") } else { text.to_owned() };
         let (mut plain, mut quoted) = (format!("n,t{end}"), format!("\"n\",\"t\"{end}"));
         for (number, text, [a, b]) in &rows {
-            plain += &format!("{number},{text}{end}");
-            quoted += &format!("{},{}{end}", field(number, *a), field(text, *b));
+            plain.extend([number, ",", text, end]);
+            quoted.extend([&field(number, *a), ",", &field(text, *b), end]);
         }
         let options = CsvOptions::new().label("t").piece(piece);
         let (plain, quoted) = (options.parse(&plain).unwrap(), options.parse(&quoted).unwrap());
