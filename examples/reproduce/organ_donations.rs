@@ -145,7 +145,7 @@ fn placebos(data: &Frame) -> Result<Vec<(String, f64)>> {
         let fit = Ols::new(formula)
             .covariance(Covariance::cluster("State"))
             .fit(data)?;
-        estimates.push((state.clone(), fit.estimates()[0]));
+        estimates.push((state.to_owned(), fit.estimates()[0]));
     }
     estimates.sort_by(|a, b| a.1.total_cmp(&b.1));
     Ok(estimates)

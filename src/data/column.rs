@@ -1,5 +1,6 @@
 //! Columns of a frame: numbers, flags, labels and times, each behind an `Arc`.
 
+use super::levels::Levels;
 use super::time;
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ fn abbreviated(f: &mut std::fmt::Formatter<'_>, name: &str, values: &[f64]) -> s
 #[derive(Clone, PartialEq)]
 pub struct Label {
     codes: Vec<u32>,
-    levels: Vec<String>,
+    levels: Levels,
     missing: usize,
 }
 
@@ -128,7 +129,7 @@ impl Label {
         }
         Ok(Self {
             codes,
-            levels,
+            levels: levels.into(),
             missing,
         })
     }
@@ -149,14 +150,14 @@ impl Label {
             .collect();
         let missing = codes.iter().filter(|c| **c == MISSING).count();
         Self {
-            levels: levels.into_iter().map(str::to_owned).collect(),
+            levels: levels.into(),
             codes,
             missing,
         }
     }
 
     /// Wraps codes that are known to fit their levels.
-    pub(crate) fn coded(codes: Vec<u32>, levels: Vec<String>) -> Self {
+    pub(crate) fn coded(codes: Vec<u32>, levels: Levels) -> Self {
         let missing = codes.iter().filter(|c| **c == MISSING).count();
         Self {
             codes,
@@ -171,14 +172,14 @@ impl Label {
     }
 
     /// The distinct values.
-    pub fn levels(&self) -> &[String] {
+    pub fn levels(&self) -> &Levels {
         &self.levels
     }
 
     /// The text of a row, `None` when missing or out of range.
     pub fn get(&self, row: usize) -> Option<&str> {
         let code = *self.codes.get(row)?;
-        self.levels.get(code as usize).map(String::as_str)
+        self.levels.get(code as usize)
     }
 
     /// How many rows are missing.
@@ -324,7 +325,7 @@ impl Column {
                     .iter()
                     .zip(&used)
                     .filter(|(_, u)| **u)
-                    .map(|(l, _)| l.clone())
+                    .map(|(l, _)| l.to_owned())
                     .collect();
                 (codes, levels)
             }

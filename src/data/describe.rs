@@ -218,7 +218,6 @@ fn describe(name: &str, column: &Column) -> ColumnDescription {
             label
                 .levels()
                 .iter()
-                .map(String::as_str)
                 .zip(counts)
                 .filter(|(_, n)| *n > 0)
                 .collect()

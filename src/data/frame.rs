@@ -190,7 +190,7 @@ fn wrong_kind(name: &str, column: &Column, expected: &str, remedy: &str) -> Erro
     let offending = match column {
         Column::Label(label) => {
             let is_number =
-                |text: &String| number::parse(text.as_bytes()).is_some_and(|n| !n.oversized);
+                |text: &str| number::parse(text.as_bytes()).is_some_and(|n| !n.oversized);
             let text: Vec<bool> = label.levels().iter().map(|l| !is_number(l)).collect();
             (label.codes().iter()).position(|c| text.get(*c as usize).copied().unwrap_or(false))
         }

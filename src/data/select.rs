@@ -206,7 +206,7 @@ fn gather(column: &Column, rows: &[usize]) -> Column {
         Column::Time(c) => Column::Time(Time::new(pick(c.seconds().values(), rows))),
         Column::Label(c) => Column::Label(Arc::new(Label::coded(
             pick(c.codes(), rows),
-            c.levels().to_vec(),
+            c.levels().clone(),
         ))),
     }
 }
@@ -234,15 +234,15 @@ fn stack(parts: &[&Column]) -> Column {
 /// Labels end to end. Levels keep the order of the first label, new ones follow as they come; when every part has its
 /// levels in sorted order, so has the result.
 fn unite(labels: &[&Label]) -> Label {
-    let mut levels: Vec<String> = Vec::new();
+    let mut levels: Vec<&str> = Vec::new();
     let mut code_of: BTreeMap<&str, u32> = BTreeMap::new();
     for level in labels.iter().flat_map(|l| l.levels()) {
-        if !code_of.contains_key(level.as_str()) {
+        if !code_of.contains_key(level) {
             code_of.insert(level, levels.len() as u32);
-            levels.push(level.clone());
+            levels.push(level);
         }
     }
-    if labels.iter().all(|l| l.levels().is_sorted()) {
+    if labels.iter().all(|l| l.levels().iter().is_sorted()) {
         levels.sort_unstable();
         for (code, position) in code_of.values_mut().zip(0..) {
             *code = position;
@@ -253,7 +253,7 @@ fn unite(labels: &[&Label]) -> Label {
         let map: Vec<u32> = label
             .levels()
             .iter()
-            .map(|l| code_of.get(l.as_str()).copied().unwrap_or(MISSING))
+            .map(|l| code_of.get(l).copied().unwrap_or(MISSING))
             .collect();
         codes.extend(
             label
@@ -262,7 +262,7 @@ fn unite(labels: &[&Label]) -> Label {
                 .map(|c| map.get(*c as usize).copied().unwrap_or(MISSING)),
         );
     }
-    Label::coded(codes, levels)
+    Label::coded(codes, levels.into())
 }
 
 #[cfg(test)]

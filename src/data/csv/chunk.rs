@@ -6,6 +6,7 @@ use super::infer::{self, Markers, Seen};
 use super::interner::Interner;
 use super::number;
 use super::scan::{self, End, Field};
+use crate::numeric::blocks;
 
 /// What to parse a column as.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,19 +35,19 @@ pub(super) struct Layout {
 }
 
 /// The values of one column in one piece or, after joining, in the file.
-pub(super) enum Cells<'a> {
+pub(super) enum Cells {
     /// Not wanted, or given up because it is not what was attempted.
     Nothing,
     Real(Vec<f64>),
     /// 0, 1, or 2 for missing.
     Flag(Vec<u8>),
     Time(Vec<f64>),
-    Label(Vec<u32>, Interner<'a>),
+    Label(Vec<u32>, Interner),
 }
 
 /// Cells with the kinds seen among them.
-pub(super) struct Part<'a> {
-    pub cells: Cells<'a>,
+pub(super) struct Part {
+    pub cells: Cells,
     pub seen: Seen,
 }
 
@@ -69,8 +70,8 @@ pub(super) enum FaultKind {
 }
 
 /// A parsed piece.
-pub(super) struct Chunk<'a> {
-    pub parts: Vec<Part<'a>>,
+pub(super) struct Chunk {
+    pub parts: Vec<Part>,
     pub rows: usize,
     /// Line ends passed.
     pub lines: usize,
@@ -83,7 +84,7 @@ pub(super) struct Chunk<'a> {
 pub(super) const NO_FLAG: u8 = 2;
 
 /// Parses a piece that starts and ends with a record.
-pub(super) fn parse<'a>(bytes: &'a [u8], layout: &Layout) -> Chunk<'a> {
+pub(super) fn parse(bytes: &[u8], layout: &Layout) -> Chunk {
     /// Expected bytes of a row per column, for the first reservation.
     const FIELD: usize = 6;
     let expected = bytes.len() / (FIELD * layout.attempts.len().max(1));
@@ -98,48 +99,55 @@ pub(super) fn parse<'a>(bytes: &'a [u8], layout: &Layout) -> Chunk<'a> {
         fault: None,
         bytes: bytes.len(),
     };
-    let mut at = 0;
+    let lines = |passed: usize| memchr::memchr_iter(b'\n', &bytes[..passed]).count();
+    let (mut at, mut blank, mut quoted) = (0, 0, false);
     while at < bytes.len() {
         if let Some((End::Line, length)) = scan::terminator(bytes, at, layout.delimiter) {
             at += length;
-            chunk.lines += 1;
+            blank += 1;
             continue;
         }
         let start = at;
         match record(bytes, &mut at, layout, &mut chunk.parts) {
-            Ok(quoted) => {
+            Ok(any_quoted) => {
                 chunk.rows += 1;
-                chunk.lines += if quoted {
-                    memchr::memchr_iter(b'\n', &bytes[start..at]).count()
-                } else {
-                    1
-                };
+                quoted |= any_quoted;
             }
             Err(kind) => {
                 chunk.fault = Some(Fault {
                     row: chunk.rows,
-                    line: chunk.lines,
+                    line: lines(start),
                     kind,
                 });
-                break;
+                return chunk;
             }
         }
     }
+    // Only quoted text can hold line ends; they are counted once for the piece, which is faster than field by field.
+    chunk.lines = if quoted {
+        lines(at)
+    } else {
+        chunk.rows + blank
+    };
     chunk
 }
 
-/// Parses one record into the parts and moves past it; tells whether a field was quoted.
+/// Parses one record into the parts and moves past it; tells whether a field was quoted text.
 #[inline]
-fn record<'a>(
-    bytes: &'a [u8],
+fn record(
+    bytes: &[u8],
     at: &mut usize,
     layout: &Layout,
-    parts: &mut [Part<'a>],
+    parts: &mut [Part],
 ) -> Result<bool, FaultKind> {
     let width = parts.len();
     let mut any_quoted = false;
     for (column, (part, attempt)) in parts.iter_mut().zip(&layout.attempts).enumerate() {
-        let quick = part.quick(bytes, *at, attempt, layout);
+        let quick = if bytes.get(*at) == Some(&b'"') {
+            part.quick_quoted(bytes, *at, attempt, layout)
+        } else {
+            part.quick(bytes, *at, attempt, layout)
+        };
         let (end, length) = if let Some((end, length)) = quick {
             *at += length;
             (end, 0)
@@ -152,7 +160,7 @@ fn record<'a>(
                 })?;
             any_quoted |= field.quoted;
             *at = field.end;
-            part.push(field, attempt, &layout.markers)
+            part.push(&field, attempt, &layout.markers)
                 .map_err(|(value, message)| FaultKind::Field {
                     column,
                     value,
@@ -188,7 +196,7 @@ fn fields(bytes: &[u8], delimiter: u8) -> usize {
     count
 }
 
-impl<'a> Part<'a> {
+impl Part {
     fn new(attempt: &Attempt, expected: usize) -> Self {
         Self {
             cells: match attempt {
@@ -230,20 +238,48 @@ impl<'a> Part<'a> {
         Some((end, number.length + length))
     }
 
+    /// The same road for a number in quotes without blanks.
+    #[inline(never)]
+    fn quick_quoted(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        attempt: &Attempt,
+        layout: &Layout,
+    ) -> Option<(End, usize)> {
+        let Cells::Real(values) = &mut self.cells else {
+            return None;
+        };
+        let start = at + 1;
+        let number = number::leading(bytes.get(start..)?)?;
+        let close = start + number.length;
+        if bytes.get(close) != Some(&b'"')
+            || (number.oversized && *attempt != Attempt::DeclaredReal)
+            || layout.markers.contain(&bytes[start..close])
+        {
+            return None;
+        }
+        // A doubled quote is no end: its second half is no terminator.
+        let (end, length) = scan::terminator(bytes, close + 1, layout.delimiter)?;
+        self.seen.add(Seen::REAL);
+        values.push(number.value);
+        Some((end, close + 1 + length - at))
+    }
+
     /// Any field. The error holds the value and what is wrong with it.
     fn push(
         &mut self,
-        field: Field<'a>,
+        field: &Field<'_>,
         attempt: &Attempt,
         markers: &Markers,
     ) -> Result<(), (String, String)> {
-        let Field { text, quoted, .. } = field;
+        let (text, quoted) = (&*field.text, field.quoted);
         if let Cells::Label(codes, interner) = &mut self.cells {
             // Quoted text is itself, so that a level `NA` can be written; only nothing is missing even in quotes.
             let missing = if quoted {
                 text.is_empty() && markers.empty()
             } else {
-                markers.contain(&text)
+                markers.contain(text)
             };
             if missing {
                 codes.push(MISSING);
@@ -252,7 +288,7 @@ impl<'a> Part<'a> {
             self.seen.add(Seen::TEXT);
             let (code, new) = interner.code(text);
             codes.push(code);
-            return interner.last().filter(|_| new).map_or(Ok(()), valid);
+            return if new { valid(text) } else { Ok(()) };
         }
         if *attempt == Attempt::Skip {
             return Ok(());
@@ -299,28 +335,40 @@ impl<'a> Part<'a> {
             match attempt {
                 Attempt::DeclaredReal => {
                     return Err((
-                        shown(&text),
+                        shown(text),
                         "is not a number; correct it, or name it as missing with CsvOptions::missing".to_owned(),
                     ));
                 }
                 Attempt::DeclaredTime(format) => {
-                    return Err((shown(&text), format!("is not a time of the form {format}")));
+                    return Err((shown(text), format!("is not a time of the form {format}")));
                 }
                 _ => self.cells = Cells::Nothing,
             }
         }
         if missing || (matches!(self.cells, Cells::Nothing) && self.seen.settled()) {
-            return valid(&text);
+            return valid(text);
         }
         self.seen.add(infer::class(trimmed));
         // Checked also where no text is kept, so that the first error does not depend on what was attempted.
-        valid(&text)
+        valid(text)
     }
 }
 
-impl Part<'static> {
-    /// Appends the cells of the next piece.
-    fn append(&mut self, next: Part<'_>, reserve: usize) {
+impl Cells {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Real(values) | Self::Time(values) => values.len(),
+            Self::Flag(values) => values.len(),
+            Self::Label(codes, _) => codes.len(),
+        }
+    }
+}
+
+impl Part {
+    /// Appends the cells of the next piece to a column of which `rows` are expected.
+    fn append(&mut self, next: Part, rows: usize) {
+        let reserve = rows.saturating_sub(self.cells.len());
         self.seen.add(next.seen);
         let cells = std::mem::replace(&mut self.cells, Cells::Nothing);
         self.cells = match (cells, next.cells) {
@@ -340,7 +388,7 @@ impl Part<'static> {
                 Cells::Flag(a)
             }
             (Cells::Label(mut a, mut interner), Cells::Label(b, texts)) => {
-                let map = interner.absorb(texts);
+                let map = interner.absorb(&texts);
                 a.reserve(reserve.max(b.len()));
                 a.extend(b.iter().map(|c| {
                     if *c == MISSING {
@@ -356,7 +404,7 @@ impl Part<'static> {
     }
 }
 
-impl Chunk<'static> {
+impl Chunk {
     /// A table without rows.
     pub(super) fn empty(layout: &Layout) -> Self {
         Chunk {
@@ -368,25 +416,40 @@ impl Chunk<'static> {
         }
     }
 
-    /// Appends the next piece; `total` is the length of all pieces, 0 if unknown. The first fault stays, with its place in the file.
-    pub(super) fn append(&mut self, next: Chunk<'_>, total: usize) {
-        if self.fault.is_some() {
-            return;
+    /// Appends the next pieces, the columns in parallel; `total` is the length of all pieces, 0 if unknown. The first fault
+    /// stays, with its place in the file.
+    pub(super) fn extend(&mut self, pieces: Vec<Chunk>, total: usize) {
+        let mut columns: Vec<(Part, Vec<Part>)> = std::mem::take(&mut self.parts)
+            .into_iter()
+            .map(|part| (part, Vec::with_capacity(pieces.len())))
+            .collect();
+        for piece in pieces {
+            if self.fault.is_some() {
+                break;
+            }
+            self.fault = piece.fault.map(|f| Fault {
+                row: f.row + self.rows,
+                line: f.line + self.lines,
+                kind: f.kind,
+            });
+            self.rows += piece.rows;
+            self.lines += piece.lines;
+            self.bytes += piece.bytes;
+            for ((_, more), part) in columns.iter_mut().zip(piece.parts) {
+                more.push(part);
+            }
         }
-        // The rows to come, judged by those so far, with a little to spare.
-        let left = total.saturating_sub(self.bytes) as f64 / self.bytes.max(1) as f64;
-        let reserve = (self.rows as f64 * left * 1.01) as usize;
-        self.bytes += next.bytes;
-        for (part, more) in self.parts.iter_mut().zip(next.parts) {
-            part.append(more, reserve);
-        }
-        self.fault = next.fault.map(|f| Fault {
-            row: f.row + self.rows,
-            line: f.line + self.lines,
-            kind: f.kind,
+        // All rows, judged by those so far, with a little to spare.
+        let scale = total as f64 / self.bytes.max(1) as f64;
+        let rows = (self.rows as f64 * scale.max(1.0) * 1.01) as usize;
+        blocks::fill(&mut columns, 1, |_, columns| {
+            for (part, more) in columns {
+                for next in std::mem::take(more) {
+                    part.append(next, rows);
+                }
+            }
         });
-        self.rows += next.rows;
-        self.lines += next.lines;
+        self.parts = columns.into_iter().map(|(part, _)| part).collect();
     }
 }
 

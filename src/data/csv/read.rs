@@ -2,15 +2,16 @@
 
 use super::super::column::{Column, Label, MISSING, Real, Time};
 use super::super::frame::Frame;
+use super::super::levels::Levels;
 use super::super::time::TimeFormat;
 use super::chunk::{self, Attempt, Cells, Chunk, FaultKind, Layout, Part};
 use super::infer::{Markers, Seen};
+use super::interner::Texts;
 use super::scan;
 use super::source::{Input, Source};
 use super::{CsvOptions, Declared, PIECES, io_error};
 use crate::error::{Error, Result};
 use crate::numeric::blocks;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -88,8 +89,8 @@ impl Reader<'_> {
         let wanted = self.wanted()?;
         // What the first rows look like is only the first attempt; the kinds are decided over the whole file.
         input.fill().map_err(|e| io_error(self.name, &e))?;
-        let sample = scan::pieces(input.bytes(), self.options.delimiter, SAMPLE, input.ended());
-        let guess = match sample.first() {
+        let sample = self.sample(&input);
+        let guess = match sample {
             Some(first) => {
                 let seen = chunk::parse(first, &self.layout(wanted.clone()));
                 wanted
@@ -128,13 +129,32 @@ impl Reader<'_> {
                 }
             }
         }
+        let mut columns: Vec<(Option<Part>, Option<Column>)> =
+            table.parts.into_iter().map(|p| (Some(p), None)).collect();
+        blocks::fill(&mut columns, 1, |_, columns| {
+            for (part, done) in columns {
+                *done = part.take().map(column);
+            }
+        });
         let mut frame = Frame::new();
-        for ((name, part), wanted) in self.header.names.iter().zip(table.parts).zip(&wanted) {
-            if *wanted != Attempt::Skip {
-                frame = frame.with(name.clone(), column(part))?;
+        for ((name, (_, column)), wanted) in self.header.names.iter().zip(columns).zip(&wanted) {
+            if let Some(column) = column.filter(|_| *wanted != Attempt::Skip) {
+                frame = frame.with(name.clone(), column)?;
             }
         }
         Ok(frame)
+    }
+
+    /// The first records. None may be cut, since text that is seen here makes its column text.
+    fn sample<'b>(&self, input: &'b Input<'_>) -> Option<&'b [u8]> {
+        let first = |bytes: &'b [u8], last| {
+            let pieces = scan::pieces(bytes, self.options.delimiter, SAMPLE, last);
+            pieces.first().copied()
+        };
+        let bytes = input.bytes();
+        let near = &bytes[..bytes.len().min(2 * SAMPLE)];
+        first(near, input.ended() && near.len() == bytes.len())
+            .or_else(|| first(bytes, input.ended()))
     }
 
     /// What every column is to be parsed as by declaration; numbers, for want of better, when it was not declared.
@@ -180,17 +200,19 @@ impl Reader<'_> {
     }
 
     /// Parses window after window, the pieces of each in parallel, and joins them in order.
-    fn pass(&self, mut input: Input<'_>, layout: &Layout) -> Result<Chunk<'static>> {
+    fn pass(&self, mut input: Input<'_>, layout: &Layout) -> Result<Chunk> {
         let mut table = Chunk::empty(layout);
         let total = input.size().unwrap_or(0) as usize;
+        // Following quotes over the whole file takes as long as parsing it, so that is left until a line ends inside them.
+        let mut followed = false;
         loop {
             input.fill().map_err(|e| io_error(self.name, &e))?;
-            let pieces = scan::pieces(
-                input.bytes(),
-                layout.delimiter,
-                self.options.piece,
-                input.ended(),
-            );
+            let (bytes, size) = (input.bytes(), self.options.piece);
+            let pieces = if followed {
+                scan::pieces(bytes, layout.delimiter, size, input.ended())
+            } else {
+                scan::lines(bytes, size, input.ended())
+            };
             if pieces.is_empty() {
                 if input.ended() {
                     return Ok(table);
@@ -198,9 +220,12 @@ impl Reader<'_> {
                 input.widen();
                 continue;
             }
-            for chunk in blocks::map(pieces.len(), |i| chunk::parse(pieces[i], layout)) {
-                table.append(chunk, total);
+            let chunks = blocks::map(pieces.len(), |i| chunk::parse(pieces[i], layout));
+            if !followed && chunks.iter().any(|chunk| chunk.fault.is_some()) {
+                followed = true;
+                continue;
             }
+            table.extend(chunks, total);
             if let Some(fault) = table.fault.take() {
                 return Err(self.error(fault));
             }
@@ -248,7 +273,7 @@ fn refine(wanted: &Attempt, seen: Seen) -> Attempt {
 }
 
 /// The finished column.
-fn column(part: Part<'_>) -> Column {
+fn column(part: Part) -> Column {
     match part.cells {
         Cells::Real(mut values) => {
             values.shrink_to_fit();
@@ -278,19 +303,28 @@ fn column(part: Part<'_>) -> Column {
     }
 }
 
-/// Sorts the levels and recodes. Most comparisons are decided by the first eight bytes, kept beside the code.
-fn sorted_label(mut codes: Vec<u32>, texts: &[Cow<'_, [u8]>]) -> Label {
+/// Sorts the levels and recodes. Most comparisons are decided by the eight bytes after what all levels start with, kept
+/// beside the code.
+fn sorted_label(mut codes: Vec<u32>, texts: &Texts) -> Label {
+    /// Stretches that are sorted in parallel and then merged.
+    const RUNS: usize = 8;
+    let shared = texts.shared_start();
     let key = |text: &[u8]| {
         let mut eight = [0; 8];
+        let text = &text[shared..];
         let n = text.len().min(8);
         eight[..n].copy_from_slice(&text[..n]);
         u64::from_be_bytes(eight)
     };
-    let mut order: Vec<(u64, u32)> = texts.iter().zip(0..).map(|(t, i)| (key(t), i)).collect();
-    order.sort_unstable_by(|a, b| {
+    let compare = |a: &(u64, u32), b: &(u64, u32)| {
         a.0.cmp(&b.0)
-            .then_with(|| texts[a.1 as usize].cmp(&texts[b.1 as usize]))
-    });
+            .then_with(|| texts.get(a.1).cmp(texts.get(b.1)))
+    };
+    let mut order: Vec<(u64, u32)> = texts.iter().map(key).zip(0..).collect();
+    let run = order.len().div_ceil(RUNS);
+    blocks::fill(&mut order, run, |_, run| run.sort_unstable_by(compare));
+    // The standard stable sort finds the sorted runs and merges them.
+    order.sort_by(compare);
     let mut rank = vec![MISSING; texts.len()];
     for ((_, code), position) in order.iter().zip(0..) {
         rank[*code as usize] = position;
@@ -299,17 +333,40 @@ fn sorted_label(mut codes: Vec<u32>, texts: &[Cow<'_, [u8]>]) -> Label {
         *code = rank[*code as usize];
     }
     codes.shrink_to_fit();
-    // Written anew in their order, so that levels that follow each other lie beside each other in memory.
-    let levels = order
-        .iter()
-        .map(|(_, i)| text(&texts[*i as usize]))
-        .collect();
-    Label::coded(codes, levels)
+    drop(rank);
+    Label::coded(codes, ordered(texts, &order))
 }
 
-/// The text of a level, which was found to be UTF-8 when it was first seen.
-fn text(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .unwrap_or_default()
+/// The texts written anew in their order, so that levels that follow each other lie beside each other in memory.
+fn ordered(texts: &Texts, order: &[(u64, u32)]) -> Levels {
+    /// Texts that are copied as one piece of work.
+    const TEXTS: usize = 1 << 15;
+    let mut end = 0;
+    let ends: Vec<usize> = order
+        .iter()
+        .map(|(_, code)| {
+            end += texts.get(*code).len();
+            end
+        })
+        .collect();
+    let mut bytes = vec![0; end];
+    let (mut work, mut rest, mut start) = (Vec::new(), &mut bytes[..], 0);
+    for (order, ends) in order.chunks(TEXTS).zip(ends.chunks(TEXTS)) {
+        let stop = ends.last().copied().unwrap_or(start);
+        let (piece, after) = rest.split_at_mut(stop - start);
+        work.push((piece, order));
+        (rest, start) = (after, stop);
+    }
+    blocks::fill(&mut work, 1, |_, work| {
+        for (piece, order) in work {
+            let mut at = 0;
+            for (_, code) in *order {
+                let text = texts.get(*code);
+                piece[at..at + text.len()].copy_from_slice(text);
+                at += text.len();
+            }
+        }
+    });
+    // Every text was found to be UTF-8 when it was first seen.
+    Levels::joined(String::from_utf8(bytes).unwrap_or_default(), ends)
 }

@@ -180,6 +180,80 @@ fn broken_files_are_refused_with_their_place() {
     );
 }
 
+#[test]
+fn quoted_fields_mean_what_they_say() {
+    for end in ["\n", "\r\n"] {
+        let lines = [
+            "\u{FEFF}\"n\",\"m\",\"t\",\"id\"",
+            "\"1.5\",\"NA\",\"NA\",\"9007199254740993\"",
+            "\" -2e3 \",\"\",\"\",\"1\"",
+            "\"inf\",\"7\",\"say \"\"1\"\", twice\r\nover\",2",
+            "4,8,\"5\",\"3\"",
+        ];
+        let text = lines.join(end) + end;
+        for piece in [1, 20, 1000] {
+            let f = CsvOptions::new().piece(piece).parse(&text).unwrap();
+            assert_eq!(kinds(&f), ["real", "real", "label", "label"], "{text:?}");
+            assert_eq!(f.real("n").unwrap(), [1.5, -2000.0, f64::INFINITY, 4.0]);
+            assert_eq!(f.column("m").unwrap().missing(), 2);
+            let t = f.label("t").unwrap();
+            let rows: Vec<_> = (0..4).map(|i| t.get(i)).collect();
+            let long = "say \"1\", twice\r\nover";
+            assert_eq!(rows, [Some("NA"), None, Some(long), Some("5")]);
+            assert_eq!(f.label("id").unwrap().get(0), Some("9007199254740993"));
+        }
+    }
+    // Not numbers: a doubled quote after one, a marker that looks like one.
+    assert_eq!(kinds(&read("a\n\"1\"\"\"\n")), ["label"]);
+    let f = CsvOptions::new()
+        .missing(["-9"])
+        .parse("a\n\"-9\"\n\"2\"\n")
+        .unwrap();
+    assert_eq!(f.column("a").unwrap().missing(), 1);
+    assert!(refused("a\n\"1\"2\n").contains("after its closing quote"));
+}
+
+#[test]
+fn faults_after_quoted_line_ends_are_placed() {
+    let rows = "\"1\",\"x\n\ny\"\n".repeat(50);
+    for piece in [1, 7, 64, 4096] {
+        let text = format!("a,b\n{rows}\n1,2,3\n");
+        let fault = CsvOptions::new().piece(piece).parse(text).unwrap_err();
+        let Error::RaggedRow {
+            row, line, found, ..
+        } = fault
+        else {
+            panic!("{fault:?}")
+        };
+        assert_eq!((row, line, found), (51, 153, 3), "{piece}");
+    }
+}
+
+#[test]
+fn a_million_levels_are_sorted_and_coded() {
+    const ROWS: u64 = 1_000_000;
+    // Odd and below 2^32, so that no two of the first 2^32 products agree modulo 2^32; texts of unequal length.
+    let id = |row: u64| format!("id {}", (row * 2_654_435_761) % (1 << 32));
+    let mut text = String::from("id,twice\n");
+    for row in 0..ROWS {
+        text.extend([&id(row), ",\"", &id(row / 2), "\"\n"]);
+    }
+    let f = read(&text);
+    for (name, levels) in [("id", ROWS), ("twice", ROWS / 2)] {
+        let label = f.label(name).unwrap();
+        assert_eq!(label.levels().len() as u64, levels);
+        assert!(
+            label
+                .levels()
+                .iter()
+                .zip(label.levels().iter().skip(1))
+                .all(|(a, b)| a < b)
+        );
+        let step = ROWS / levels;
+        assert!((0..ROWS).all(|row| label.get(row as usize) == Some(&id(row / step))));
+    }
+}
+
 /// Text with everything that quoting must survive.
 fn any_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(
@@ -293,5 +367,26 @@ proptest! {
             prop_assert_eq!(frame.label("a").unwrap().get(i), Some(a.as_str()));
             prop_assert_eq!(frame.label("b").unwrap().get(i), Some(b.as_str()));
         }
+    }
+
+    #[test]
+    fn quotes_around_simple_fields_change_nothing(
+        rows in proptest::collection::vec((
+            prop_oneof![any::<f64>().prop_map(|v| format!("{v:e}")), (-99_i32..99).prop_map(|v| v.to_string()), Just(" 7 ".to_owned()), Just("NA".to_owned()), Just(String::new())],
+            "[a-c]{1,2}", any::<[bool; 2]>(),
+        ), 1..40),
+        crlf in any::<bool>(),
+        piece in 1_usize..60,
+    ) {
+        let end = if crlf { "\r\n" } else { "\n" };
+        let field = |text: &str, quoted: bool| if quoted { format!("\"{text}\"") } else { text.to_owned() };
+        let (mut plain, mut quoted) = (format!("n,t{end}"), format!("\"n\",\"t\"{end}"));
+        for (number, text, [a, b]) in &rows {
+            plain.extend([number, ",", text, end]);
+            quoted.extend([&field(number, *a), ",", &field(text, *b), end]);
+        }
+        let options = CsvOptions::new().label("t").piece(piece);
+        let (plain, quoted) = (options.parse(&plain).unwrap(), options.parse(&quoted).unwrap());
+        prop_assert!(same(&plain, &quoted), "{:?} {:?}", plain, quoted);
     }
 }

@@ -59,7 +59,7 @@ fn write(frame: &Frame, out: &mut impl Write) -> std::io::Result<()> {
     let columns: Vec<(&Column, Vec<String>)> = frame
         .iter()
         .map(|(_, column)| match column {
-            Column::Label(label) => (column, label.levels().iter().map(|l| quote(l)).collect()),
+            Column::Label(label) => (column, label.levels().iter().map(quote).collect()),
             _ => (column, Vec::new()),
         })
         .collect();

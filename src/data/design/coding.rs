@@ -273,13 +273,11 @@ impl<'a> Coder<'a> {
             return Ok(category.clone());
         }
         let (codes, levels) = match self.frame.column(column)? {
-            Column::Label(label) => (
-                Codes::Label(Arc::clone(label)),
-                Arc::new(label.levels().to_vec()),
-            ),
+            Column::Label(label) => (Codes::Label(Arc::clone(label)), label.levels().clone()),
             other => {
                 let groups = other.groups(column);
-                (Codes::Groups(groups.codes), groups.levels)
+                let levels = groups.levels.iter().collect();
+                (Codes::Groups(groups.codes), levels)
             }
         };
         let mut used = vec![false; levels.len()];
@@ -293,7 +291,7 @@ impl<'a> Coder<'a> {
             .iter()
             .enumerate()
             .filter(|(code, _)| used[*code])
-            .map(|(code, level)| (code as u32, level.clone()))
+            .map(|(code, level)| (code as u32, level.to_owned()))
             .collect();
         let category = Category { codes, levels };
         self.categories.insert(column.to_owned(), category.clone());
