@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the notebooks on a real evcxr kernel and fails on any error or stderr output. With --update, makes the notebooks anew from their examples and
-# keeps the outputs. The kernel and Jupyter are installed once, below ${COCREATE_TOOLS:-.cache/notebooks}; the kernel's build takes about ten minutes of two cores.
+# keeps the outputs. The kernel and Jupyter are installed once, below ${COCREATE_TOOLS:-~/.cache/cocreate-notebooks} (outside the repository: the kernel builds a package of its own there); its build takes about ten minutes of two cores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
-tools=${COCREATE_TOOLS:-$root/.cache/notebooks}
+tools=${COCREATE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/cocreate-notebooks}
 mkdir -p "$tools"
 tools=$(cd "$tools" && pwd)
 version=0.22.0

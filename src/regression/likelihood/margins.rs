@@ -224,7 +224,7 @@ impl Margins {
                 let code = |level: &str| -> Column {
                     let found = label.levels().iter().position(|l| l == level);
                     let codes = vec![found.unwrap_or(0) as u32; rows];
-                    Column::from(Label::coded(codes, label.levels().to_vec()))
+                    Column::from(Label::coded(codes, label.levels().clone()))
                 };
                 levels
                     .iter()
@@ -322,7 +322,7 @@ fn means(frame: &Frame, weights: &[f64]) -> Result<Frame> {
                     }
                 }
                 let most = (0..share.len()).fold(0, |m, i| if share[i] > share[m] { i } else { m });
-                Column::from(Label::coded(vec![most as u32], label.levels().to_vec()))
+                Column::from(Label::coded(vec![most as u32], label.levels().clone()))
             }
             Column::Time(time) => {
                 let seconds = time.seconds().values();
@@ -360,7 +360,7 @@ fn at_level(frame: &Frame, name: &str, level: &str) -> Result<Column> {
         ));
     };
     let codes = vec![code as u32; frame.rows()];
-    Ok(Column::from(Label::coded(codes, label.levels().to_vec())))
+    Ok(Column::from(Label::coded(codes, label.levels().clone())))
 }
 
 impl Inference for MarginalEffects {
