@@ -90,6 +90,16 @@ impl Likelihood {
         map
     }
 
+    /// Working parameters = inverse map · coefficients.
+    pub(crate) fn inverse_map(&self) -> DMatrix<f64> {
+        let size = self.parameters();
+        let mut inverse = DMatrix::zeros(size, size);
+        for (index, range) in self.indices.iter().zip(self.ranges()) {
+            index.fill_inverse_map(&mut inverse, range.start);
+        }
+        inverse
+    }
+
     /// Sum of weights, or number of rows.
     pub(crate) fn total_weight(&self) -> f64 {
         match &self.weights {

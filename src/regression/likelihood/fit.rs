@@ -64,8 +64,8 @@ pub(crate) struct Parts {
     pub(crate) source: Arc<dyn ScoreRows>,
     /// Whether the rows have leverages.
     pub(crate) leverages: bool,
-    /// The likelihood itself, for predictions; absent with absorbed effects.
-    pub(crate) likelihood: Option<Likelihood>,
+    /// The likelihood at its maximum, for predictions; absent with absorbed effects.
+    pub(crate) likelihood: Option<Arc<LikelihoodRows>>,
     pub(crate) rows: Rows,
     pub(crate) frame: Frame,
     pub(crate) formulas: Vec<Formula>,
@@ -162,6 +162,12 @@ impl Estimation<'_> {
         let map = self.likelihood.map();
         let names = self.likelihood.names();
         let estimates = &map * DVector::from_column_slice(&found.point);
+        let observations = self.likelihood.observations();
+        let source = Arc::new(LikelihoodRows {
+            bread: factor.inverse(),
+            likelihood: self.likelihood,
+            point: found.point,
+        });
         let finished = Finished {
             title: self.title,
             formula: self.formula,
@@ -169,18 +175,14 @@ impl Estimation<'_> {
             estimates,
             log_likelihood: found.sums.value,
             null_log_likelihood: null,
-            observations: self.likelihood.observations(),
+            observations,
             convergence: found.convergence,
             warnings: self.warnings,
             parts: Parts {
-                leverages: self.likelihood.model.is_concave(),
-                rows: self.likelihood.rows.clone(),
-                likelihood: Some(self.likelihood.clone()),
-                source: Arc::new(LikelihoodRows {
-                    bread: factor.inverse(),
-                    likelihood: self.likelihood,
-                    point: found.point,
-                }),
+                leverages: source.likelihood.model.is_concave(),
+                rows: source.likelihood.rows.clone(),
+                likelihood: Some(Arc::clone(&source)),
+                source,
                 frame: self.frame.clone(),
                 formulas: self.formulas,
                 map,
@@ -347,12 +349,7 @@ impl LikelihoodFit {
 
     fn predictor(&self) -> Result<Predictor<'_>> {
         let parts = self.parts("a prediction")?;
-        let Some(likelihood) = &parts.likelihood else {
-            return Err(Error::Unidentified {
-                what: format!("a prediction of the {} model", self.title),
-                needs: "the fixed effects, which were absorbed; write them as C(effect) when they are few".to_owned(),
-            });
-        };
+        let likelihood = &self.at_maximum("a prediction")?.likelihood;
         Ok(Predictor {
             model: likelihood.model.as_ref(),
             indices: &likelihood.indices,
@@ -382,49 +379,6 @@ impl LikelihoodFit {
         }
     }
 
-    /// The likelihood-ratio test of a restricted model against this one, `2(ℓ₁ − ℓ₀) ~ χ²(K₁ − K₀)`. Both must be fitted to
-    /// the same rows, and the restricted model must be a special case of this one, which the numbers cannot show.
-    ///
-    /// # Errors
-    /// [`Error::InvalidOption`] when the two differ in rows, or the restricted model is not smaller or has the larger
-    /// likelihood.
-    pub fn likelihood_ratio_test(&self, restricted: &Self) -> Result<TestResult> {
-        let (large, small) = (&self.statistics, &restricted.statistics);
-        let same_rows = (large.observations - small.observations).abs() < 0.5;
-        if !same_rows || small.parameters >= large.parameters {
-            return Err(Error::invalid_option(
-                "restricted model",
-                format!(
-                    "{} parameters on {} rows",
-                    small.parameters, small.observations
-                ),
-                format!(
-                    "a special case of this model ({} parameters) on the same {} rows",
-                    large.parameters, large.observations
-                ),
-            ));
-        }
-        let statistic = 2.0 * (large.log_likelihood - small.log_likelihood);
-        // Rounding of two sums of thousands of terms.
-        let noise = 1e-9 * large.log_likelihood.abs().max(1.0);
-        if statistic < -noise {
-            return Err(Error::invalid_option(
-                "restricted model",
-                format!("of log-likelihood {:.6}", small.log_likelihood),
-                format!(
-                    "a special case of this model, whose log-likelihood is smaller ({:.6})",
-                    large.log_likelihood
-                ),
-            ));
-        }
-        let df = (large.parameters - small.parameters) as f64;
-        Ok(TestResult::new(
-            format!("likelihood-ratio test of {}", restricted.formula),
-            statistic.max(0.0),
-            crate::inference::Distribution::ChiSquared { df },
-        ))
-    }
-
     /// The fit as an HTML table.
     pub fn to_html(&self) -> String {
         self.full_table().to_html()
@@ -435,6 +389,17 @@ impl LikelihoodFit {
             what: what.to_owned(),
             remedy: "ask before `.lean()`, or fit again from the data".to_owned(),
         })
+    }
+
+    /// The likelihood at its maximum, row by row.
+    pub(crate) fn at_maximum(&self, what: &str) -> Result<&LikelihoodRows> {
+        self.parts(what)?
+            .likelihood
+            .as_deref()
+            .ok_or_else(|| Error::Unidentified {
+                what: format!("{what} of the {} model", self.title),
+                needs: "the fixed effects, which were absorbed; write them as C(effect) when they are few".to_owned(),
+            })
     }
 
     fn full_table(&self) -> Table {

@@ -1,6 +1,7 @@
 //! Maximum likelihood: models of one row in terms of linear indices, one pass for value, gradient and Hessian, the search, and
 //! the fit that all of them share.
 
+mod compare;
 mod engine;
 mod fit;
 mod index;
