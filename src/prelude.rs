@@ -17,7 +17,7 @@ pub use crate::inference::{
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
     Cloglog, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
-    Logit, Ols, OlsFit, Probit,
+    Logit, NegativeBinomial, Ols, OlsFit, Poisson, Probit, VuongTest,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

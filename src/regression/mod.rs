@@ -2,6 +2,8 @@
 
 mod absorb;
 mod binary;
+mod count;
+mod count_density;
 mod iv;
 
 mod likelihood;
@@ -10,7 +12,8 @@ mod ols;
 mod sample;
 
 pub use binary::{Cloglog, Logit, Probit};
+pub use count::{NegativeBinomial, Poisson};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
-pub use likelihood::{LikelihoodFit, LikelihoodStatistics};
+pub use likelihood::{LikelihoodFit, LikelihoodStatistics, VuongTest};
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};

@@ -25,6 +25,8 @@ pub(crate) struct Index {
     scale: Vec<f64>,
     /// Whether regressors may be missing on rows where the model does not ask for this index; they count as zero there.
     partial: bool,
+    /// How many of the parameters behind this index, each `c − η` in the model, stand for its constant (thresholds).
+    thresholds: usize,
 }
 
 impl Index {
@@ -75,6 +77,7 @@ impl Index {
             constant: constant.then(|| "(Intercept)".to_owned()),
             offset: None,
             partial: false,
+            thresholds: 0,
         }
     }
 
@@ -88,6 +91,7 @@ impl Index {
             center: vec![],
             scale: vec![],
             partial: false,
+            thresholds: 0,
         }
     }
 
@@ -101,6 +105,19 @@ impl Index {
     pub(crate) fn partly_missing(mut self) -> Self {
         self.partial = true;
         self
+    }
+
+    /// Gives the constant up to thresholds: the model has `c − η` for each of the `thresholds` parameters that follow this index,
+    /// so that a constant of its own would not be identified.
+    pub(crate) fn with_thresholds(mut self, thresholds: usize) -> Self {
+        self.constant = None;
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Whether the model has a constant here, under its own name or as thresholds.
+    pub(crate) fn has_constant(&self) -> bool {
+        self.constant.is_some() || self.thresholds > 0
     }
 
     /// The same index without regressors: what a model of constants alone uses.
@@ -158,6 +175,10 @@ impl Index {
             map[(k, k)] = 1.0 / scale;
             if first == 1 {
                 map[(at, k)] = -center / scale;
+            }
+            let behind = at + self.parameters();
+            for threshold in behind..behind + self.thresholds {
+                map[(threshold, k)] = center / scale;
             }
         }
     }

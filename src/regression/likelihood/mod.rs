@@ -3,6 +3,7 @@
 
 mod engine;
 mod fit;
+mod functions;
 mod index;
 mod jet;
 mod maximize;
@@ -10,12 +11,16 @@ mod model;
 mod options;
 mod rows;
 mod separation;
+mod vuong;
 
 pub(crate) use engine::Likelihood;
 pub(crate) use fit::Estimation;
 pub use fit::{LikelihoodFit, LikelihoodStatistics};
+pub(crate) use functions::{ln_add_exp, ln_normal_cdf, softplus};
 pub(crate) use index::Index;
 pub(crate) use jet::{Jet, Scalar};
+pub(crate) use maximize::maximize;
 pub(crate) use model::{ByFormula, Derivatives, Inputs, Order, Quantity, RowFormula, RowModel};
 pub(crate) use options::{Options, likelihood_builder};
 pub(crate) use separation::Recession;
+pub use vuong::VuongTest;
