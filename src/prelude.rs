@@ -16,8 +16,9 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    Cloglog, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
-    Logit, NegativeBinomial, Ols, OlsFit, Poisson, Probit, VuongTest,
+    Cloglog, FirstStage, FitStatistics, Hurdle, Iv, IvFit, KClass, LikelihoodFit,
+    LikelihoodStatistics, Logit, NegativeBinomial, Ols, OlsFit, Poisson, Probit, VuongTest,
+    ZeroInflated,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

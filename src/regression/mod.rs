@@ -4,16 +4,21 @@ mod absorb;
 mod binary;
 mod count;
 mod count_density;
+mod hurdle;
 mod iv;
 
 mod likelihood;
 mod linear;
 mod ols;
 mod sample;
+mod two_part;
+mod zero_inflated;
 
 pub use binary::{Cloglog, Logit, Probit};
 pub use count::{NegativeBinomial, Poisson};
+pub use hurdle::Hurdle;
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{LikelihoodFit, LikelihoodStatistics, VuongTest};
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
+pub use zero_inflated::ZeroInflated;
