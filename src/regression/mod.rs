@@ -10,7 +10,9 @@ mod iv;
 mod likelihood;
 mod linear;
 mod ols;
+mod ordered;
 mod sample;
+mod tobit;
 mod two_part;
 mod zero_inflated;
 
@@ -21,4 +23,6 @@ pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{LikelihoodFit, LikelihoodStatistics, VuongTest};
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
+pub use ordered::{OrderedLogit, OrderedProbit};
+pub use tobit::{Tobit, Truncated};
 pub use zero_inflated::ZeroInflated;

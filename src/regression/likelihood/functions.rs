@@ -28,7 +28,7 @@ pub(crate) fn ln_normal_cdf<T: Scalar>(x: T) -> T {
 }
 
 /// `λ(z)(z + λ(z))` with λ = φ/Φ, which is 1 − 1/z² + … far in the lower tail, where z + λ cancels.
-fn normal_curvature(z: f64, mills: f64) -> f64 {
+pub(crate) fn normal_curvature(z: f64, mills: f64) -> f64 {
     /// Beyond this, five terms of the asymptotic series are good to 1e-13.
     const FAR: f64 = -30.0;
     if z > FAR {

@@ -16,7 +16,7 @@ mod vuong;
 pub(crate) use engine::Likelihood;
 pub(crate) use fit::Estimation;
 pub use fit::{LikelihoodFit, LikelihoodStatistics};
-pub(crate) use functions::{ln_add_exp, ln_normal_cdf, softplus};
+pub(crate) use functions::{ln_add_exp, ln_normal_cdf, normal_curvature, softplus};
 pub(crate) use index::Index;
 pub(crate) use jet::{Jet, Scalar};
 pub(crate) use maximize::maximize;
