@@ -43,8 +43,8 @@ use std::sync::Arc;
 /// ```
 /// use cocreate::prelude::*;
 /// let frame = datasets::load("rossi")?;
-/// let fit = ZeroInflated::poisson("prio ~ age + educ").inflate("race").fit(&frame)?;
-/// let poisson = Poisson::new("prio ~ age + educ").fit(&frame)?;
+/// let fit = ZeroInflated::poisson("prio ~ age + fin").inflate("race").fit(&frame)?;
+/// let poisson = Poisson::new("prio ~ age + fin").fit(&frame)?;
 /// assert!(fit.statistics().bic < poisson.statistics().bic);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
