@@ -18,7 +18,7 @@ pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
     Cloglog, FirstStage, FitStatistics, Hurdle, Iv, IvFit, KClass, LikelihoodFit,
     LikelihoodStatistics, Logit, NegativeBinomial, Ols, OlsFit, OrderedLogit, OrderedProbit,
-    Poisson, Probit, Tobit, Truncated, VuongTest, ZeroInflated,
+    ParallelLinesTest, Poisson, Probit, Tobit, Truncated, VuongTest, ZeroInflated,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

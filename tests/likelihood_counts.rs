@@ -206,6 +206,52 @@ fn vuong_s_test_is_that_of_pscl() {
     ));
 }
 
+#[test]
+fn brant_s_test_is_that_of_r_and_has_its_size() {
+    let theirs = &fixture("likelihood_counts")["values"]["brant"]["statistics"];
+    let test = OrderedLogit::new("ordered ~ x + d")
+        .parallel_lines_test(&counts())
+        .unwrap();
+    let found: Vec<f64> = std::iter::once(&test.all)
+        .chain(&test.by_regressor)
+        .map(|t| t.statistic)
+        .collect();
+    agree("brant", &found, &numbers(theirs), 1e-8);
+    assert_eq!(test.all.distribution, Distribution::ChiSquared { df: 4.0 });
+
+    let seed = Seed::new(17).child("brant");
+    let rejections = |slope_of_upper: f64| {
+        let p_values = blocks::map(REPLICATIONS, |i| {
+            let frame = sample(&mut seed.stream(i as u64), |r, x, _| {
+                // P(y > 0) and P(y > 1) are logits whose slopes differ, for |x| < 4, without crossing.
+                let u = uniform(r);
+                let first = u < logistic(1.5 + 0.5 * x);
+                let second = u < logistic(-1.5 + slope_of_upper * x);
+                Some(f64::from(u8::from(first)) + f64::from(u8::from(first && second)))
+            });
+            let test = OrderedLogit::new("y ~ x + z").parallel_lines_test(&frame);
+            test.unwrap().all.p_value
+        });
+        p_values.iter().filter(|p| **p < 0.05).count() as f64 / REPLICATIONS as f64
+    };
+    let size = rejections(0.5);
+    assert!((size - 0.05).abs() < NEAR, "{size}");
+    assert!(rejections(1.1) > 0.8);
+
+    let error = OrderedLogit::new("d ~ x").parallel_lines_test(&counts());
+    assert!(
+        matches!(error, Err(Error::Unidentified { .. })),
+        "{error:?}"
+    );
+    let error = OrderedLogit::new("ordered ~ x")
+        .weights("w")
+        .parallel_lines_test(&counts());
+    assert!(
+        matches!(error, Err(Error::InvalidOption { .. })),
+        "{error:?}"
+    );
+}
+
 /// Every model on the fixture's data, with its offset, covariance and weights set by the caller.
 macro_rules! models {
     ($with:expr) => {{

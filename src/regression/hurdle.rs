@@ -299,3 +299,23 @@ impl RowModel for HurdleRows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::two_part::checks;
+    use super::*;
+
+    #[test]
+    fn rows_have_their_derivatives_and_predictions() {
+        for distribution in [Distribution::Poisson, Distribution::NegativeBinomial] {
+            let model = HurdleRows {
+                distribution,
+                factorials: Factorials::new(),
+            };
+            checks::derivatives(&model, 0.0);
+            for at in [[0.4, -0.3, -0.5], [1.7, 0.8, 0.3]] {
+                checks::predictions(&model, &at[..model.indices()]);
+            }
+        }
+    }
+}

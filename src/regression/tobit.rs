@@ -319,12 +319,40 @@ impl LimitedRows {
 
 /// `ln(Φ(b) − Φ(a))` for finite ends.
 fn ln_normal_mass(a: Jet<2>, b: Jet<2>) -> Jet<2> {
-    let (lower, upper) = (a.value, b.value);
-    let value = truncated_normal::ln_mass(lower, upper);
-    let at = |x: f64| (normal::ln_pdf(x) - value).exp();
-    let (p, q) = (at(lower), at(upper));
-    let second = [p * (lower - p), p * q, -q * (upper + q)];
-    a.chain_two(b, [value, -p, q, second[0], second[1], second[2]])
+    let f = mass_derivatives(a.value, b.value);
+    a.chain_two(b, f)
+}
+
+/// Value, derivatives in both ends, and second derivatives aa, ab, bb. With the densities p and q at the ends they are
+/// `−p`, `q`, `p(a − p)`, `pq`, `−q(b + q)`; in a tail p ≈ a, and the variance of the truncated normal is used instead.
+fn mass_derivatives(a: f64, b: f64) -> [f64; 6] {
+    /// Below this, the mean p − q says little about p and q.
+    const EVEN: f64 = 0.1;
+    /// A difference of this share of its terms keeps more than 14 digits.
+    const CLOSE: f64 = 0.05;
+    let value = truncated_normal::ln_mass(a, b);
+    // q = p e^(−fall), so that p − q, the mean, gives both without logarithms of tiny masses.
+    let fall = 0.5 * (b - a) * (a + b);
+    let (p, q) = if fall.abs() < EVEN {
+        let at = |x: f64| (normal::ln_pdf(x) - value).exp();
+        (at(a), at(b))
+    } else {
+        let mean = truncated_normal::mean(a, b);
+        (-mean / (-fall).exp_m1(), mean / fall.exp_m1())
+    };
+    // v − 1 = p(a − p) − q(b + q) + 2pq.
+    let curvature = || truncated_normal::variance(a, b) - 1.0;
+    let first = if (p - a).abs() < CLOSE * p {
+        curvature() + q * (b + q - 2.0 * p)
+    } else {
+        p * (a - p)
+    };
+    let second = if (q + b).abs() < CLOSE * q {
+        curvature() - p * (a - p + 2.0 * q)
+    } else {
+        -q * (b + q)
+    };
+    [value, -p, q, first, p * q, second]
 }
 
 impl RowModel for LimitedRows {

@@ -232,6 +232,77 @@ pub(super) fn explain(error: Error, corners: &str) -> Error {
     }
 }
 
+/// What the tests of both models share.
+#[cfg(test)]
+pub(super) mod checks {
+    use crate::numeric::derivative::gradient;
+    use crate::regression::likelihood::{Derivatives, Inputs, Order, Quantity, RowModel};
+    use crate::summary::gram::{TILE, packed_index};
+
+    fn row(model: &dyn RowModel, y: f64, at: &[f64]) -> Derivatives {
+        let fill = |v: &f64| [*v; TILE];
+        let mut out = Derivatives::new(model.indices());
+        let rows = Inputs {
+            outcomes: &[fill(&y)],
+            indices: &at.iter().map(fill).collect::<Vec<_>>(),
+            len: 1,
+        };
+        model.evaluate(&rows, Order::Hessian, &mut out);
+        out
+    }
+
+    /// Gradient and Hessian against differences of value and gradient, far out too.
+    pub(crate) fn derivatives(model: &dyn RowModel, least: f64) {
+        for y in [0.0, 1.0, 3.0, 40.0, 1000.0] {
+            if y < least {
+                continue;
+            }
+            for eta in [-30.0, -3.0, 0.2, 4.0, 15.0] {
+                for zeta in [-30.0, -0.7, 1.0, 30.0] {
+                    for a in [-9.0, -0.5, 2.0] {
+                        let at = &[eta, zeta, a][..model.indices()];
+                        let found = row(model, y, at);
+                        let size = found.value[0].abs().max(1.0).max(y);
+                        let slopes = gradient(|p| row(model, y, p).value[0], at).unwrap();
+                        for (i, slope) in slopes.iter().enumerate() {
+                            let own = found.gradient[i][0];
+                            let gap = (own - slope).abs();
+                            assert!(
+                                gap < 1e-8 * size.max(own.abs()),
+                                "{y} {at:?} {i}: {own} {slope}"
+                            );
+                            let curves = gradient(|p| row(model, y, p).gradient[i][0], at).unwrap();
+                            for (j, curve) in curves[..=i].iter().enumerate() {
+                                let second = found.hessian[packed_index(i, j)][0];
+                                let gap = (second - curve).abs();
+                                let size = size.max(own.abs());
+                                assert!(gap < 1e-7 * size, "{y} {at:?} {i}{j}: {second} {curve}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Probabilities are e to the log-densities, sum to one, and have the predicted mean.
+    pub(crate) fn predictions(model: &dyn RowModel, at: &[f64]) {
+        let (mut total, mut mean) = (0.0, 0.0);
+        for k in 0..2000 {
+            let y = f64::from(k);
+            let p = model.predict(Quantity::Probability(y), at).unwrap();
+            assert!((p - row(model, y, at).value[0].exp()).abs() < 1e-13);
+            total += p;
+            mean += y * p;
+        }
+        assert!((total - 1.0).abs() < 1e-11, "{total}");
+        let predicted = model.predict(Quantity::Mean, at).unwrap();
+        assert!((predicted / mean - 1.0).abs() < 1e-9, "{predicted} {mean}");
+        assert_eq!(model.predict(Quantity::Linear, at), Some(at[0]));
+        assert_eq!(model.predict(Quantity::Probability(0.5), at), None);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
