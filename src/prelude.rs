@@ -16,9 +16,10 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    Cloglog, ConditionalLogit, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit,
-    LikelihoodStatistics, Logit, MarginalEffects, Margins, Ols, OlsFit, Predictions, Probit,
-    Quantity,
+    Cloglog, ConditionalLogit, FirstStage, FitStatistics, Hurdle, Iv, IvFit, KClass, LikelihoodFit,
+    LikelihoodStatistics, Logit, MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit,
+    OrderedLogit, OrderedProbit, ParallelLinesTest, Poisson, Predictions, Probit, Quantity, Tobit,
+    Truncated, VuongTest, ZeroInflated,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

@@ -118,3 +118,149 @@ fn pairs_are_a_logit_of_differences() {
         assert!((ours.log_likelihood() - plain.log_likelihood()).abs() < 1e-9);
     }
 }
+
+#[test]
+fn poisson_with_effects_as_in_pyfixest() {
+    let all = fixture("poisson_effects");
+    let tolerance = all["tolerance"].as_f64().unwrap();
+    for (name, want) in all["values"].as_object().unwrap() {
+        let frame = data(want["data"].as_str().unwrap());
+        let fit = Poisson::new(want["formula"].as_str().unwrap())
+            .covariance(Covariance::Classical)
+            .fit(&frame)
+            .unwrap();
+        assert_eq!(fit.statistics().observations, want["n"].as_f64().unwrap());
+        let (at, estimates) = pick(&fit, &names(want));
+        agree(
+            &format!("{name} estimates"),
+            &estimates,
+            &numbers(&want["estimates"]),
+            tolerance,
+        );
+        agree_covariance(
+            &format!("{name} classical"),
+            &fit,
+            &at,
+            &want["covariance"]["classical"],
+            tolerance,
+        );
+        assert!(
+            fit.warnings()
+                .iter()
+                .any(|w| w.to_string().contains("every outcome in their level"))
+        );
+        assert!(matches!(
+            fit.predict(&frame, Quantity::Mean),
+            Err(Error::Unidentified { .. })
+        ));
+    }
+}
+
+/// Dummies give the same estimates and errors: a Poisson model has no incidental-parameters bias.
+#[test]
+fn poisson_effects_are_dummies() {
+    let frame = data("tests/reference/visits.csv");
+    // Units without a visit have no finite effect: dummies would be separated.
+    let units = frame.groups("unit").unwrap();
+    let visits = frame.numeric("visits").unwrap();
+    let mut total = vec![0.0; units.count()];
+    for (code, y) in units.codes.iter().zip(visits.values().iter()) {
+        total[*code as usize] += y;
+    }
+    let keep: Vec<bool> = units
+        .codes
+        .iter()
+        .map(|c| total[*c as usize] > 0.0)
+        .collect();
+    let frame = frame.filter(&keep).unwrap();
+    let weight: Vec<f64> = (0..frame.rows()).map(|i| 1.0 + (i % 3) as f64).collect();
+    let exposure: Vec<f64> = (0..frame.rows())
+        .map(|i| ((i % 5) as f64 + 1.0).ln())
+        .collect();
+    let frame = frame
+        .with("w", weight)
+        .unwrap()
+        .with("exposure", exposure)
+        .unwrap();
+    for weights in [false, true] {
+        for covariance in [
+            Covariance::Classical,
+            Covariance::Hc0,
+            Covariance::cluster("unit").small_sample(SmallSample::none()),
+        ] {
+            let model = |formula: &str| {
+                let model = Poisson::new(formula)
+                    .offset("exposure")
+                    .covariance(covariance.clone());
+                let model = if weights { model.weights("w") } else { model };
+                model.fit(&frame).unwrap()
+            };
+            let ours = model("visits ~ x + z | unit + period");
+            let dummies = model("visits ~ x + z + C(unit) + C(period)");
+            assert!((ours.log_likelihood() - dummies.log_likelihood()).abs() < 1e-8);
+            assert_eq!(
+                ours.statistics().parameters,
+                dummies.statistics().parameters
+            );
+            for name in ["x", "z"] {
+                let (a, b) = (
+                    ours.coefficient(name).unwrap(),
+                    dummies.coefficient(name).unwrap(),
+                );
+                assert!((a.estimate / b.estimate - 1.0).abs() < 1e-9, "{a} {b}");
+                assert!(
+                    (a.std_error / b.std_error - 1.0).abs() < 1e-8,
+                    "{covariance} {a} {b}"
+                );
+            }
+        }
+    }
+}
+
+/// The covered share of intervals with effects.
+#[test]
+fn poisson_effects_cover() {
+    const REPLICATIONS: u64 = 400;
+    let mut covered = 0;
+    for r in 0..REPLICATIONS {
+        let mut random = Seed::new(r).stream(1);
+        let (mut id, mut x, mut y) = (vec![], vec![], vec![]);
+        for g in 0..60 {
+            let effect: f64 = random.random::<f64>() - 0.5;
+            for _ in 0..5 {
+                let a: f64 = random.random::<f64>() + 0.5 * effect;
+                let mean = (0.5 * a + effect + 0.5).exp();
+                // A Poisson draw by the waiting times.
+                let (mut count, mut time) = (0.0, -random.random::<f64>().ln());
+                while time < mean {
+                    count += 1.0;
+                    time -= random.random::<f64>().ln();
+                }
+                id.push(g);
+                x.push(a);
+                y.push(count);
+            }
+        }
+        let frame = Frame::new()
+            .with("id", id)
+            .unwrap()
+            .with("x", x)
+            .unwrap()
+            .with("y", y)
+            .unwrap();
+        let fit = Poisson::new("y ~ x | id")
+            .covariance(Covariance::cluster("id"))
+            .fit(&frame)
+            .unwrap();
+        let i = fit
+            .coefficient("x")
+            .unwrap()
+            .confidence_interval(0.95)
+            .unwrap();
+        covered += usize::from(i.lower <= 0.5 && 0.5 <= i.upper);
+    }
+    let share = covered as f64 / REPLICATIONS as f64;
+    println!("{share}");
+    // Monte Carlo error .011; 3.5 of it either way.
+    assert!((share - 0.95).abs() < 0.038, "{share}");
+}

@@ -10,7 +10,7 @@ use crate::inference::Covariance;
 use crate::numeric::linalg::Cholesky;
 use crate::numeric::optimize::{Newton, Objective, Stopping};
 use crate::numeric::{Progress, blocks};
-use crate::summary::gram::{TILE, Tile, packed_index, packed_len, unpack};
+use crate::summary::gram::{packed_index, packed_len, unpack};
 use nalgebra::{DMatrix, DVector};
 use serde::Serialize;
 use std::cell::RefCell;

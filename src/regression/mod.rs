@@ -3,20 +3,35 @@
 mod absorb;
 mod binary;
 mod conditional_logit;
+mod count;
+mod count_density;
 mod firth;
+mod hurdle;
 mod iv;
 
 mod likelihood;
 mod linear;
 mod ols;
+mod ordered;
+mod ordered_density;
+mod parallel_lines;
 mod poisson_effects;
 mod sample;
+mod tobit;
+mod two_part;
+mod zero_inflated;
 
 pub use binary::{Cloglog, Logit, Probit};
 pub use conditional_logit::ConditionalLogit;
+pub use count::{NegativeBinomial, Poisson};
+pub use hurdle::Hurdle;
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{
-    LikelihoodFit, LikelihoodStatistics, MarginalEffects, Margins, Predictions, Quantity,
+    LikelihoodFit, LikelihoodStatistics, MarginalEffects, Margins, Predictions, Quantity, VuongTest,
 };
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
+pub use ordered::{OrderedLogit, OrderedProbit};
+pub use parallel_lines::ParallelLinesTest;
+pub use tobit::{Tobit, Truncated};
+pub use zero_inflated::ZeroInflated;

@@ -196,10 +196,7 @@ impl Estimation<'_> {
 
 /// The log-likelihood with a constant alone in every equation.
 fn null_log_likelihood(likelihood: &Likelihood, start: &[f64], progress: &Progress) -> Option<f64> {
-    let constants = likelihood
-        .indices
-        .iter()
-        .all(|index| index.constant.is_some());
+    let constants = likelihood.indices.iter().all(Index::has_constant);
     if !constants {
         return None;
     }
@@ -216,9 +213,11 @@ fn null_log_likelihood(likelihood: &Likelihood, start: &[f64], progress: &Progre
         return Some(null.pass(&[point], Order::Value, 1).value);
     }
     let start = likelihood
-        .ranges()
+        .indices
         .iter()
-        .map(|range| start[range.start])
+        .zip(likelihood.ranges())
+        .filter(|(index, _)| index.constant.is_some())
+        .map(|(_, range)| start[range.start])
         .collect();
     maximize(&null, start, "the model of constants", progress)
         .ok()

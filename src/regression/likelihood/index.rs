@@ -27,6 +27,8 @@ pub(crate) struct Index {
     is_equation: bool,
     /// Whether regressors may be missing on rows where the model does not ask for this index; they count as zero there.
     partial: bool,
+    /// How many of the parameters behind this index, each `c − η` in the model, stand for its constant (thresholds).
+    thresholds: usize,
 }
 
 impl Index {
@@ -78,6 +80,7 @@ impl Index {
             offset: None,
             is_equation: true,
             partial: false,
+            thresholds: 0,
         }
     }
 
@@ -92,6 +95,7 @@ impl Index {
             offset: None,
             is_equation: true,
             partial: false,
+            thresholds: 0,
         }
     }
 
@@ -128,6 +132,7 @@ impl Index {
             scale: vec![],
             is_equation: false,
             partial: false,
+            thresholds: 0,
         }
     }
 
@@ -141,6 +146,19 @@ impl Index {
     pub(crate) fn partly_missing(mut self) -> Self {
         self.partial = true;
         self
+    }
+
+    /// Gives the constant up to thresholds: the model has `c − η` for each of the `thresholds` parameters that follow this index,
+    /// so that a constant of its own would not be identified.
+    pub(crate) fn with_thresholds(mut self, thresholds: usize) -> Self {
+        self.constant = None;
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Whether the model has a constant here, under its own name or as thresholds.
+    pub(crate) fn has_constant(&self) -> bool {
+        self.constant.is_some() || self.thresholds > 0
     }
 
     /// The same index without regressors: what a model of constants alone uses.
@@ -200,6 +218,10 @@ impl Index {
             if first == 1 {
                 map[(at, k)] = -center / scale;
             }
+            let behind = at + self.parameters();
+            for threshold in behind..behind + self.thresholds {
+                map[(threshold, k)] = center / scale;
+            }
         }
     }
 
@@ -214,6 +236,10 @@ impl Index {
             inverse[(k, k)] = *scale;
             if first == 1 {
                 inverse[(at, k)] = *center;
+            }
+            let behind = at + self.parameters();
+            for threshold in behind..behind + self.thresholds {
+                inverse[(threshold, k)] = -center;
             }
         }
     }

@@ -30,7 +30,27 @@ impl Options {
 
     /// The sample; endogenous parts are refused, and so are fixed effects: `instead` says what to use for them.
     pub(crate) fn sample(&self, frame: &Frame, instead: &str) -> Result<Sample> {
-        let also: Vec<&str> = self.offset.iter().map(String::as_str).collect();
+        self.sample_with(frame, &[], instead)
+    }
+
+    /// The sample of rows where `others` (the columns of another equation) are complete too.
+    pub(crate) fn sample_with(
+        &self,
+        frame: &Frame,
+        others: &[&str],
+        instead: &str,
+    ) -> Result<Sample> {
+        let sample = self.sample_with_effects(frame, others)?;
+        if !sample.design.fixed_effects.is_empty() {
+            return Err(Error::invalid_option("formula", &sample.parsed, instead));
+        }
+        Ok(sample)
+    }
+
+    /// The same, fixed effects allowed.
+    pub(crate) fn sample_with_effects(&self, frame: &Frame, others: &[&str]) -> Result<Sample> {
+        let offset = self.offset.iter().map(String::as_str);
+        let also: Vec<&str> = offset.chain(others.iter().copied()).collect();
         let sample = Sample::new(&self.formula, self.weights.as_ref(), &also, frame)?;
         if !sample.design.endogenous.is_empty() {
             return Err(Error::invalid_option(
@@ -38,9 +58,6 @@ impl Options {
                 &sample.parsed,
                 "without an instrumental part for this model",
             ));
-        }
-        if !sample.design.fixed_effects.is_empty() {
-            return Err(Error::invalid_option("formula", &sample.parsed, instead));
         }
         Ok(sample)
     }
