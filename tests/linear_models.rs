@@ -426,3 +426,75 @@ fn autocorrelation_robust_as_in_pyfixest() {
         }
     }
 }
+
+#[test]
+fn predictions_as_in_statsmodels() {
+    let all = fixture("predictions");
+    let frame = data(all["data"].as_str().unwrap());
+    let new = all["values"]["new"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .fold(Frame::new(), |frame, (name, values)| {
+            frame.with(name.clone(), numbers(values)).unwrap()
+        });
+    let fit = Ols::new("re78 ~ treat + age + I(age^2) + educ")
+        .fit(&frame)
+        .unwrap();
+    for (name, covariance) in [
+        ("classical", Covariance::Classical),
+        ("HC1", Covariance::Hc1),
+    ] {
+        let fit = fit.with_covariance(covariance).unwrap();
+        let want = &all["values"][name];
+        let mean = fit.predict_interval(&new, 0.9).unwrap();
+        let outcome = fit.predict_outcome(&new, 0.9).unwrap();
+        for (key, ours) in [
+            ("mean", &mean.values),
+            ("std_error", &mean.std_errors),
+            ("lower", &mean.lower),
+            ("upper", &mean.upper),
+            ("outcome_lower", &outcome.lower),
+            ("outcome_upper", &outcome.upper),
+        ] {
+            agree(&format!("{name} {key}"), ours, &numbers(&want[key]), 1e-9);
+        }
+    }
+    // The effect of age at the average: b + 2 c times the mean of age, as a linear combination.
+    let effects = fit
+        .marginal_effects(&Margins::of(["age", "treat"]).discrete("treat"))
+        .unwrap();
+    let age = frame.numeric("age").unwrap();
+    let mean = age.values().iter().sum::<f64>() / frame.rows() as f64;
+    let combination = fit
+        .linear(&format!("age + {}*I(age^2)", 2.0 * mean))
+        .unwrap();
+    let ours = effects.coefficient("age").unwrap();
+    assert!((ours.estimate - combination.estimate).abs() < 1e-6 * combination.std_error);
+    assert!((ours.std_error / combination.std_error - 1.0).abs() < 1e-7);
+    let treat = (
+        effects.coefficient("treat").unwrap(),
+        fit.coefficient("treat").unwrap(),
+    );
+    assert!((treat.0.estimate / treat.1.estimate - 1.0).abs() < 1e-9);
+    // A cluster's own degrees of freedom reach the intervals.
+    let few = frame
+        .clone()
+        .with("g", (0..frame.rows()).map(|i| i % 5).collect::<Vec<_>>())
+        .unwrap();
+    let fit = Ols::new("re78 ~ treat")
+        .covariance(Covariance::cr2("g"))
+        .fit(&few)
+        .unwrap();
+    let at = Frame::new().with("treat", vec![0.0]).unwrap();
+    let ours = fit.predict_interval(&at, 0.95).unwrap();
+    let constant = fit
+        .coefficient("(Intercept)")
+        .unwrap()
+        .confidence_interval(0.95)
+        .unwrap();
+    assert!(
+        (ours.lower[0] - constant.lower).abs() < 1e-6
+            && (ours.upper[0] - constant.upper).abs() < 1e-6
+    );
+}

@@ -105,6 +105,11 @@ impl Fitted {
         })
     }
 
+    /// Whether contrasts have degrees of freedom of their own (CR2).
+    pub(crate) fn has_own_degrees(&self) -> bool {
+        self.reduced.is_some()
+    }
+
     /// Degrees of freedom of a contrast.
     pub(crate) fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
         match &self.reduced {

@@ -12,6 +12,7 @@ mod iv;
 mod likelihood;
 mod linear;
 mod ols;
+mod ols_predict;
 mod ordered;
 mod ordered_density;
 mod parallel_lines;

@@ -92,12 +92,7 @@ impl Likelihood {
 
     /// Working parameters = inverse map · coefficients.
     pub(crate) fn inverse_map(&self) -> DMatrix<f64> {
-        let size = self.parameters();
-        let mut inverse = DMatrix::zeros(size, size);
-        for (index, range) in self.indices.iter().zip(self.ranges()) {
-            index.fill_inverse_map(&mut inverse, range.start);
-        }
-        inverse
+        inverse_map(&self.indices)
     }
 
     /// Sum of weights, or number of rows.
@@ -254,6 +249,18 @@ impl Likelihood {
             }
         }
     }
+}
+
+/// Working parameters = inverse map · coefficients.
+pub(crate) fn inverse_map(indices: &[Index]) -> DMatrix<f64> {
+    let size = indices.iter().map(Index::parameters).sum();
+    let mut inverse = DMatrix::zeros(size, size);
+    let mut at = 0;
+    for index in indices {
+        index.fill_inverse_map(&mut inverse, at);
+        at += index.parameters();
+    }
+    inverse
 }
 
 /// The inner product with a fixed order of four partial sums.

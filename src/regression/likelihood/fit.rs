@@ -356,8 +356,8 @@ impl LikelihoodFit {
             frame: &parts.frame,
             rows: &likelihood.rows,
             weights: likelihood.weights.as_ref().map(|w| w.as_slice()),
-            estimates: &self.fitted.estimates,
-            covariance: &self.fitted.covariance,
+            fitted: &self.fitted,
+            noise: 0.0,
         })
     }
 

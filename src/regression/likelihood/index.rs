@@ -7,6 +7,7 @@ use crate::summary::Moments;
 use crate::summary::gram::Tile;
 use nalgebra::DMatrix;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A regressor whose spread is below this share of its mean is constant: rounding of a centred column is about 1e-16 of it.
 const CONSTANT: f64 = 1e-13;
@@ -84,8 +85,12 @@ impl Index {
         }
     }
 
-    /// An index whose columns are used as they are, with units and means that the coefficients keep.
-    pub(crate) fn plain(columns: Vec<DesignColumn>, constant: bool) -> Self {
+    /// An index known by its names alone, to be filled elsewhere, whose columns are used as they are.
+    pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, constant: bool) -> Self {
+        let empty = Arc::new(Vec::new());
+        let columns: Vec<DesignColumn> = names
+            .map(|name| DesignColumn::new(name, Arc::clone(&empty)))
+            .collect();
         Self {
             equation: String::new(),
             center: vec![0.0; columns.len()],

@@ -131,7 +131,7 @@ impl Margins {
         for variable in &self.variables {
             for (name, variants) in self.variants(variable, &kept, &base, &weights)? {
                 let mut value = 0.0;
-                let mut gradient = DVector::zeros(predictor.estimates.len());
+                let mut gradient = DVector::zeros(predictor.fitted.estimates.len());
                 for variant in variants {
                     let (v, g) = predictor.sum(&variant.frame, &variant.weights, self.quantity)?;
                     value += v;
@@ -144,7 +144,7 @@ impl Margins {
         if names.is_empty() {
             return Err(Error::invalid_option("variables", "none", "at least one"));
         }
-        let size = predictor.estimates.len();
+        let size = predictor.fitted.estimates.len();
         let jacobian = DMatrix::from_fn(effects.len(), size, |i, j| effects[i].1[j]);
         let kind = if self.at_means { "at means" } else { "average" };
         let set: Vec<String> = self
@@ -166,7 +166,7 @@ impl Margins {
             title: format!("Marginal effects ({kind}{place}), {model}"),
             names,
             estimates: DVector::from_iterator(effects.len(), effects.iter().map(|e| e.0)),
-            covariance: &jacobian * predictor.covariance * jacobian.transpose(),
+            covariance: &jacobian * &predictor.fitted.covariance * jacobian.transpose(),
             covariance_label,
             observations,
         })

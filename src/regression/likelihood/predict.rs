@@ -1,13 +1,15 @@
 //! What a fitted model says about other rows: predictions with intervals.
 
+use super::engine::inverse_map;
 use super::index::Index;
 use super::model::{Quantity, RowModel};
 use crate::data::{Elsewhere, Formula, Frame, Rows, elsewhere};
 use crate::error::{Error, Result};
 use crate::inference::check_level;
+use crate::inference::fitted::Fitted;
 use crate::numeric::blocks;
 use crate::numeric::linalg::quadratic_form;
-use crate::numeric::special::normal;
+use crate::numeric::special::student_t;
 use crate::report::{Cell, Table};
 use crate::summary::gram::{TILE, Tile};
 use nalgebra::{DMatrix, DVector};
@@ -114,8 +116,9 @@ pub(crate) struct Predictor<'a> {
     /// Weights of those rows.
     pub(crate) weights: Option<&'a [f64]>,
     /// Coefficients and their covariance.
-    pub(crate) estimates: &'a DVector<f64>,
-    pub(crate) covariance: &'a DMatrix<f64>,
+    pub(crate) fitted: &'a Fitted,
+    /// What is added to the variance of a prediction, when it is that of a new outcome.
+    pub(crate) noise: f64,
 }
 
 /// A quantity on a tile of rows with its derivatives in the working parameters.
@@ -132,14 +135,22 @@ impl Predictor<'_> {
     pub(crate) fn predict(&self, new: &Frame, what: Quantity, level: f64) -> Result<Predictions> {
         check_level(level)?;
         let inverse = self.inverse_map();
-        let covariance = &inverse * self.covariance * inverse.transpose();
+        let covariance = &inverse * &self.fitted.covariance * inverse.transpose();
         let tiles = self.tiles(new, what)?;
-        let z = normal::quantile(0.5 + level / 2.0);
+        let quantile = |df: f64| student_t::quantile(0.5 + level / 2.0, df);
+        let common = quantile(self.fitted.df);
         let count = tiles.at.rows.len();
         let work = |block: Range<usize>| {
             let mut out = Vec::with_capacity(block.len());
             tiles.each(block, |eta, value, gradient| {
-                let error = quadratic_form(&covariance, gradient).max(0.0).sqrt();
+                let variance = quadratic_form(&covariance, gradient).max(0.0) + self.noise;
+                let error = variance.sqrt();
+                let z = if self.fitted.has_own_degrees() {
+                    let contrast = inverse.transpose() * gradient;
+                    quantile(self.fitted.degrees_of_freedom(&contrast))
+                } else {
+                    common
+                };
                 let ends = self.interval(what, eta, value, error, z);
                 out.push([value, error, ends[0], ends[1]]);
             })?;
@@ -198,14 +209,7 @@ impl Predictor<'_> {
 
     /// Working parameters = inverse map · coefficients.
     fn inverse_map(&self) -> DMatrix<f64> {
-        let size = self.estimates.len();
-        let mut inverse = DMatrix::zeros(size, size);
-        let mut at = 0;
-        for index in self.indices {
-            index.fill_inverse_map(&mut inverse, at);
-            at += index.parameters();
-        }
-        inverse
+        inverse_map(self.indices)
     }
 
     fn tiles(&self, new: &Frame, what: Quantity) -> Result<Tiles<'_>> {
@@ -234,7 +238,7 @@ impl Predictor<'_> {
                 index.elsewhere(columns.next().map_or(&[], Vec::as_slice), offset)
             })
             .collect::<Result<Vec<_>>>()?;
-        let point = self.inverse_map() * self.estimates;
+        let point = self.inverse_map() * &self.fitted.estimates;
         Ok(Tiles {
             predictor: self,
             indices,

@@ -7,6 +7,6 @@ mod rows;
 
 pub(crate) use columns::{Columns, Weights};
 pub use fit::FitStatistics;
-pub(crate) use fit::{Core, Solved, linear_fit};
+pub(crate) use fit::{Core, Parts, Solved, linear_fit};
 pub(crate) use prepare::{Prepared, prepare};
 pub(crate) use rows::{LinearRows, Regressors};
