@@ -6,10 +6,8 @@ use cocreate::prelude::*;
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // %% Data: a job-training experiment. Your own file: `Frame::read_csv("customers.csv")?`.
     let frame = datasets::load("nsw")?;
-    println!(
-        "{}\n",
-        frame.select(&["treat", "age", "educ", "re78"])?.describe()
-    );
+    let described = frame.select(&["treat", "age", "educ", "re78"])?.describe();
+    println!("{described}\n");
 
     // %% A regression with robust errors: earnings in 1978 on the offer of training.
     let fit = Ols::new("re78 ~ treat + age + educ + black + re75").fit(&frame)?;

@@ -32,7 +32,6 @@ def cells(example):
         heading, _, code = part.partition("\n")
         code = textwrap.dedent(code).split("// In a program")[0].strip()
         code = re.sub(r'println!\("\{(\w+)\}(?:\\n)?"\);$', r"\1", code)
-        code = re.sub(r'println!\(\s*"\{\}(?:\\n)?",\s*([^;]*?)\s*\);$', r"\1", code, count=1, flags=re.S) if code.count("println!") == 1 else code
         out += [("markdown", heading), ("code", code)]
     return out
 

@@ -6,23 +6,24 @@ use super::width::{cells, one_line};
 use super::{Cell, Table};
 use std::fmt::Write as _;
 
-/// What a table needs to read well in a notebook, light or dark: booktabs rules in the text's own colour.
+/// What a table needs to read well in a notebook, light or dark: booktabs rules in the text's own colour. The class is written
+/// twice so that the rules are stronger than those of notebooks, which align everything to the right.
 pub(super) const STYLE: &str = "<style>\
-table.cocreate{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:.6em 0;\
+table.cocreate.cocreate{border-collapse:collapse;border-top:2px solid;border-bottom:2px solid;margin:.6em 0;\
 font-variant-numeric:tabular-nums;line-height:1.35}\
-table.cocreate caption{caption-side:top;text-align:left;font-weight:600;padding:.2em 0}\
-table.cocreate th,table.cocreate td{padding:.15em .7em;border:0;text-align:left;background:none}\
-table.cocreate thead tr:last-child th{border-bottom:1px solid}\
-table.cocreate th.group{text-align:center;\
+table.cocreate.cocreate caption{caption-side:top;text-align:left;font-weight:600;padding:.2em 0}\
+table.cocreate.cocreate th,table.cocreate.cocreate td{padding:.15em .7em;border:0;text-align:left;background:none}\
+table.cocreate.cocreate thead tr:last-child th{border-bottom:1px solid}\
+table.cocreate.cocreate th.group{text-align:center;\
 background:linear-gradient(currentColor,currentColor) bottom center/calc(100% - 1em) 1px no-repeat}\
-table.cocreate tbody th{font-weight:400}\
-table.cocreate .r{text-align:right;white-space:nowrap}\
-table.cocreate .c{text-align:center}\
-table.cocreate .tail{display:inline-block;text-align:left}\
-table.cocreate tbody+tbody tr:first-child>*{border-top:1px solid}\
-table.cocreate th.section{font-style:italic}\
-table.cocreate tfoot td{font-size:.85em;max-width:48em;white-space:normal}\
-table.cocreate tfoot tr:first-child td{border-top:1px solid}\
+table.cocreate.cocreate tbody th{font-weight:400}\
+table.cocreate.cocreate .r{text-align:right;white-space:nowrap}\
+table.cocreate.cocreate .c{text-align:center}\
+table.cocreate.cocreate .tail{display:inline-block;text-align:left}\
+table.cocreate.cocreate tbody+tbody tr:first-child>*{border-top:1px solid}\
+table.cocreate.cocreate th.section{font-style:italic}\
+table.cocreate.cocreate tfoot td{font-size:.85em;max-width:48em;white-space:normal}\
+table.cocreate.cocreate tfoot tr:first-child td{border-top:1px solid}\
 </style>\n";
 
 /// The table in a document of its own.
