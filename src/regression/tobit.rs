@@ -435,13 +435,13 @@ mod tests {
                                 |p: &[f64]| model.log_density(y, Jet::variables([p[0], p[1]]));
                             let slopes = gradient(|p| jet(p).value, &at).unwrap();
                             let size = found.value.abs().max(1.0);
-                            for i in 0..2 {
-                                let gap = (found.gradient[i] - slopes[i]).abs();
+                            for (i, slope) in slopes.iter().enumerate() {
+                                let gap = (found.gradient[i] - slope).abs();
                                 assert!(gap < 1e-8 * size, "{model:?} {y} {at:?} {gap}");
                                 let curves = gradient(|p| jet(p).gradient[i], &at).unwrap();
                                 let size = found.gradient[i].abs().max(size);
-                                for j in 0..2 {
-                                    let gap = (found.hessian[i][j] - curves[j]).abs();
+                                for (j, curve) in curves.iter().enumerate() {
+                                    let gap = (found.hessian[i][j] - curve).abs();
                                     assert!(gap < 1e-8 * size, "{model:?} {y} {at:?} {i}{j} {gap}");
                                 }
                             }

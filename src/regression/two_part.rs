@@ -167,12 +167,12 @@ fn right_side(formula: &str) -> &str {
 fn tilde(text: &str) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if matches!(c, '`' | '"' | '\'') => quote = Some(c),
-            None if c == '~' => return Some(at),
-            None => {}
+        if let Some(open) = quote {
+            quote = quote.filter(|_| c != open);
+        } else if matches!(c, '`' | '"' | '\'') {
+            quote = Some(c);
+        } else if c == '~' {
+            return Some(at);
         }
     }
     None
