@@ -41,7 +41,7 @@ use std::sync::Arc;
 /// ```
 /// use cocreate::prelude::*;
 /// let frame = datasets::load("rossi")?;
-/// let fit = Hurdle::poisson("prio ~ age + fin").hurdle("age + race").fit(&frame)?;
+/// let fit = Hurdle::poisson("prio ~ age + fin").hurdle("age + wexp").fit(&frame)?;
 /// assert!(fit.coefficient("hurdle.age")?.estimate.is_finite());
 /// # Ok::<(), cocreate::Error>(())
 /// ```
