@@ -37,7 +37,7 @@ use std::sync::Arc;
 ///
 /// # References
 /// Tobin, J. (1958). Estimation of relationships for limited dependent variables. *Econometrica* 26(1), 24–36. doi:10.2307/1907382.
-/// The likelihood has one maximum (Olsen 1978, doi:10.2307/1913082).
+/// The likelihood has one maximum (Olsen 1978, doi:10.2307/1911445).
 ///
 /// # Examples
 /// ```
@@ -46,7 +46,7 @@ use std::sync::Arc;
 /// let fit = Tobit::new("hours ~ nwifeinc + educ + exper + expersq + age + kidslt6 + kidsge6")
 ///     .covariance(Covariance::Classical)
 ///     .fit(&frame)?;
-/// assert!((fit.coefficient("educ")?.estimate - 80.65).abs() < 0.01); // Wooldridge (2010), table 17.2
+/// assert!((fit.coefficient("educ")?.estimate - 80.65).abs() < 0.01); // Wooldridge, Introductory Econometrics, example 17.2
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
