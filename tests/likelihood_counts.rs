@@ -902,6 +902,11 @@ fn separation_is_named() {
             Hurdle::poisson("y ~ x").hurdle("member").fit(&data),
             "member",
         ),
+        // All members are zero, so that the inflation tells them without error.
+        (
+            ZeroInflated::poisson("y ~ x").inflate("member").fit(&data),
+            "member",
+        ),
         (
             Hurdle::poisson("y ~ single").hurdle("x").fit(&data),
             "single",

@@ -301,7 +301,7 @@ pub(super) fn start_at_mean(likelihood: &Likelihood) -> Vec<f64> {
 fn mean_exponential(likelihood: &Likelihood, point: &[f64]) -> f64 {
     let mut sum = 0.0;
     for_each_row(likelihood, point, |weight, _, eta| {
-        sum += weight * eta.exp()
+        sum += weight * eta.exp();
     });
     sum / likelihood.total_weight()
 }

@@ -41,7 +41,7 @@ use std::sync::Arc;
 /// ```
 /// use cocreate::prelude::*;
 /// let frame = datasets::load("rossi")?;
-/// let fit = Hurdle::poisson("prio ~ age + fin").hurdle("age + race").fit(&frame)?;
+/// let fit = Hurdle::poisson("prio ~ age + fin").hurdle("age + wexp").fit(&frame)?;
 /// assert!(fit.coefficient("hurdle.age")?.estimate.is_finite());
 /// # Ok::<(), cocreate::Error>(())
 /// ```
@@ -49,7 +49,7 @@ use std::sync::Arc;
 pub struct Hurdle {
     options: Options,
     distribution: Distribution,
-    hurdle: Option<Formula>,
+    first_step: Option<Formula>,
 }
 
 /// Where a search that finds no maximum leads.
@@ -69,7 +69,7 @@ impl Hurdle {
 
     /// Sets the regressors of the hurdle.
     pub fn hurdle(mut self, formula: impl Into<Formula>) -> Self {
-        self.hurdle = Some(formula.into());
+        self.first_step = Some(formula.into());
         self
     }
 
@@ -77,12 +77,12 @@ impl Hurdle {
         Self {
             options: Options::new(formula),
             distribution,
-            hurdle: None,
+            first_step: None,
         }
     }
 
     fn estimate(&self, frame: &Frame, progress: &Progress) -> Result<LikelihoodFit> {
-        let parts = TwoParts::new(&self.options, self.hurdle.as_ref(), "hurdle", frame)?;
+        let parts = TwoParts::new(&self.options, self.first_step.as_ref(), "hurdle", frame)?;
         let hurdle = parts.logit_of_positive(progress)?;
         let (count, ln_alpha) = positive_part(&parts, self.distribution, progress)?;
         let mut indices = vec![parts.count.clone(), parts.second.clone()];

@@ -37,7 +37,7 @@ use std::sync::Arc;
 ///
 /// # References
 /// Tobin, J. (1958). Estimation of relationships for limited dependent variables. *Econometrica* 26(1), 24–36. doi:10.2307/1907382.
-/// The likelihood has one maximum (Olsen 1978, doi:10.2307/1913082).
+/// The likelihood has one maximum (Olsen 1978, doi:10.2307/1911445).
 ///
 /// # Examples
 /// ```
@@ -46,7 +46,7 @@ use std::sync::Arc;
 /// let fit = Tobit::new("hours ~ nwifeinc + educ + exper + expersq + age + kidslt6 + kidsge6")
 ///     .covariance(Covariance::Classical)
 ///     .fit(&frame)?;
-/// assert!((fit.coefficient("educ")?.estimate - 80.65).abs() < 0.01); // Wooldridge (2010), table 17.2
+/// assert!((fit.coefficient("educ")?.estimate - 80.65).abs() < 0.01); // Wooldridge, Introductory Econometrics, example 17.2
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -435,13 +435,13 @@ mod tests {
                                 |p: &[f64]| model.log_density(y, Jet::variables([p[0], p[1]]));
                             let slopes = gradient(|p| jet(p).value, &at).unwrap();
                             let size = found.value.abs().max(1.0);
-                            for i in 0..2 {
-                                let gap = (found.gradient[i] - slopes[i]).abs();
+                            for (i, slope) in slopes.iter().enumerate() {
+                                let gap = (found.gradient[i] - slope).abs();
                                 assert!(gap < 1e-8 * size, "{model:?} {y} {at:?} {gap}");
                                 let curves = gradient(|p| jet(p).gradient[i], &at).unwrap();
                                 let size = found.gradient[i].abs().max(size);
-                                for j in 0..2 {
-                                    let gap = (found.hessian[i][j] - curves[j]).abs();
+                                for (j, curve) in curves.iter().enumerate() {
+                                    let gap = (found.hessian[i][j] - curve).abs();
                                     assert!(gap < 1e-8 * size, "{model:?} {y} {at:?} {i}{j} {gap}");
                                 }
                             }

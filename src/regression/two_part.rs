@@ -97,13 +97,25 @@ impl TwoParts {
         let model = Arc::new(Binary { link: Link::Logit });
         let likelihood = self.likelihood(model, vec![self.second.clone()]);
         let start = vec![0.0; likelihood.parameters()];
-        Ok(maximize(
-            &likelihood,
-            start,
-            "the logit of a count above zero",
-            progress,
-        )?
-        .point)
+        let what = "the logit of a count above zero";
+        let found = maximize(&likelihood, start, what, progress).map_err(|error| match error {
+            Error::Separated {
+                columns,
+                rows,
+                complete,
+                ..
+            } => Error::Separated {
+                columns,
+                rows,
+                complete,
+                remedy: format!(
+                    "leave these columns out of the equation of the zeros (`{}`)",
+                    self.second.equation
+                ),
+            },
+            other => other,
+        })?;
+        Ok(found.point)
     }
 
     /// The rows with a count above zero, and their weights.
@@ -167,12 +179,12 @@ fn right_side(formula: &str) -> &str {
 fn tilde(text: &str) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if matches!(c, '`' | '"' | '\'') => quote = Some(c),
-            None if c == '~' => return Some(at),
-            None => {}
+        if let Some(open) = quote {
+            quote = quote.filter(|_| c != open);
+        } else if matches!(c, '`' | '"' | '\'') {
+            quote = Some(c);
+        } else if c == '~' {
+            return Some(at);
         }
     }
     None

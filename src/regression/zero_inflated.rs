@@ -11,7 +11,7 @@ use super::likelihood::{
 };
 use super::two_part::{CountJets, TwoParts, explain};
 use crate::data::{Formula, Frame};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use serde::Serialize;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// [`crate::Error::OutOfRange`] for an outcome that is negative or not a whole number; [`crate::Error::Unidentified`] when all
-/// outcomes are equal or none is zero; [`crate::Error::NotConverged`] when there are no more zeros than the counts explain
+/// outcomes are equal or none is zero; [`crate::Error::Separated`] when regressors of the inflation tell the zeros without error;
+/// [`crate::Error::NotConverged`] when there are no more zeros than the counts explain
 /// (π → 0) or they vary no more than Poisson's (α → 0); those of the formula and the covariance; [`crate::Error::TooFewRows`],
 /// [`crate::Error::Cancelled`].
 ///
@@ -43,7 +44,7 @@ use std::sync::Arc;
 /// ```
 /// use cocreate::prelude::*;
 /// let frame = datasets::load("rossi")?;
-/// let fit = ZeroInflated::poisson("prio ~ age + fin").inflate("race").fit(&frame)?;
+/// let fit = ZeroInflated::poisson("prio ~ age + fin").inflate("wexp").fit(&frame)?;
 /// let poisson = Poisson::new("prio ~ age + fin").fit(&frame)?;
 /// assert!(fit.statistics().bic < poisson.statistics().bic);
 /// # Ok::<(), cocreate::Error>(())
@@ -106,13 +107,17 @@ impl ZeroInflated {
             formula: parts.text.clone(),
             likelihood,
             start,
-            warnings: parts.sample.warnings,
+            warnings: parts.sample.warnings.clone(),
             covariance: &self.options.covariance,
             frame,
         };
         estimation
             .run(progress)
-            .map_err(|error| explain(error, CORNERS))
+            .map_err(|error| match parts.logit_of_positive(progress) {
+                // Regressors that tell the zeros leave the inflation without a maximum too.
+                Err(separated @ Error::Separated { .. }) => separated,
+                _ => explain(error, CORNERS),
+            })
     }
 }
 
@@ -152,7 +157,7 @@ fn best_start(
             {
                 best = Some((found.sums.value, found.point));
             }
-            Err(cancelled @ crate::Error::Cancelled { .. }) => return Err(cancelled),
+            Err(cancelled @ Error::Cancelled { .. }) => return Err(cancelled),
             _ => {}
         }
         last = start;

@@ -50,9 +50,11 @@ case <- function(formula, names, density, outcome, start, value = NULL, agree = 
   y <- frame[[outcome]]
   total <- function(p) sum(w * density(y, p))
   p <- unname(start)
-  for (i in 1:4) p <- p - solve(hessian(total, p), grad(total, p, method.args = list(r = 6, eps = 1e-3)))
+  # Steps that do not shrink with a parameter near zero.
+  curvature <- function(p) hessian(total, p, method.args = list(d = 0.01, eps = 0.02, zero.tol = 100, r = 5))
+  for (i in 1:4) p <- p - solve(curvature(p), grad(total, p, method.args = list(d = 1e-3, eps = 1e-2, zero.tol = 100, r = 6)))
   stopifnot(max(abs(p - start)) < agree, is.null(value) || abs(total(p) - value) < 1e-5)
-  list(formula = formula, names = names, estimates = vec(p), std_errors = vec(sqrt(diag(solve(-hessian(total, p))))),
+  list(formula = formula, names = names, estimates = vec(p), std_errors = vec(sqrt(diag(solve(-curvature(p))))),
        log_likelihood = total(p), ...)
 }
 
@@ -110,8 +112,9 @@ for (link in c("logistic", "probit")) {
 parts <- lapply(1:3, function(k) glm(I(ordered > k) ~ x + d, binomial, frame, epsilon = tight))
 above <- sapply(parts, fitted)
 joint <- matrix(0, 9, 9)
-for (m in 1:3) for (l in 1:3) joint[3 * m - 2:0, 3 * l - 2:0] <- vcov(parts[[m]]) %*%
-  crossprod(X, X * (above[, max(m, l)] * (1 - above[, min(m, l)]))) %*% vcov(parts[[l]])
+bread <- lapply(1:3, function(m) solve(crossprod(X, X * (above[, m] * (1 - above[, m])))))  # vcov(glm) has the weights one step before the last
+for (m in 1:3) for (l in 1:3) joint[3 * m - 2:0, 3 * l - 2:0] <-
+  bread[[m]] %*% crossprod(X, X * (above[, max(m, l)] * (1 - above[, min(m, l)]))) %*% bread[[l]]
 wald <- function(columns) {
   D <- do.call(rbind, lapply(2:3, function(k) { r <- matrix(0, length(columns), 9)
     for (i in seq_along(columns)) { r[i, 3 * (k - 1) + columns[i]] <- 1; r[i, columns[i]] <- -1 }; r }))
