@@ -3,7 +3,7 @@
 use super::LikelihoodFit;
 use super::likelihood::{
     Derivatives, Estimation, Inputs, Likelihood, Options, Order, Quantity, Recession, RowModel,
-    likelihood_builder,
+    likelihood_builder, normal_curvature,
 };
 use crate::data::{DesignColumn, Formula, Frame, Rows};
 use crate::error::{Error, Result};
@@ -259,7 +259,7 @@ impl Link {
                 let z = if one { index } else { -index };
                 let mills = normal::inverse_mills(z);
                 let slope = if one { mills } else { -mills };
-                [normal::ln_cdf(z), slope, -probit_curvature(z, mills)]
+                [normal::ln_cdf(z), slope, -normal_curvature(z, mills)]
             }
             Self::Cloglog => {
                 let rate = index.exp();
@@ -287,17 +287,6 @@ impl Link {
 
 /// e to a larger power is infinite.
 const LARGEST_EXPONENT: f64 = 709.0;
-
-/// `λ(z)(z + λ(z))`, which is 1 − 1/z² + … far in the lower tail, where z + λ cancels.
-fn probit_curvature(z: f64, mills: f64) -> f64 {
-    /// Beyond this, five terms of the asymptotic series are good to 1e-13.
-    const FAR: f64 = -30.0;
-    if z > FAR {
-        return mills * (z + mills);
-    }
-    let s = 1.0 / (z * z);
-    1.0 - s * (1.0 - s * (6.0 - s * (50.0 - s * 518.0)))
-}
 
 /// The second derivative `q (1 − r − q)` of ln(1 − e^(−r)) in ln r, with `q = r/(e^r − 1)`; q ≈ 1 − r/2 + r²/12 for small r,
 /// where it cancels.
