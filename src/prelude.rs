@@ -16,7 +16,7 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    Cloglog, FirstStage, FitStatistics, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
+    Cloglog, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
     Logit, Ols, OlsFit, Probit,
 };
 pub use crate::report::{

@@ -2,6 +2,8 @@
 
 mod absorb;
 mod binary;
+mod heckman;
+mod influence;
 mod iv;
 
 mod likelihood;
@@ -10,6 +12,7 @@ mod ols;
 mod sample;
 
 pub use binary::{Cloglog, Logit, Probit};
+pub use heckman::{Heckman, HeckmanFit, HeckmanPrediction};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{LikelihoodFit, LikelihoodStatistics};
 pub use linear::FitStatistics;

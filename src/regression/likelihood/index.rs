@@ -103,6 +103,12 @@ impl Index {
         self
     }
 
+    /// Takes [`Index::partly_missing`] back: where a regressor is missing, so is the index.
+    pub(crate) fn fully_present(mut self) -> Self {
+        self.partial = false;
+        self
+    }
+
     /// The same index without regressors: what a model of constants alone uses.
     pub(crate) fn without_slopes(&self) -> Self {
         Self {

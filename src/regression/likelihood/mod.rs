@@ -16,6 +16,7 @@ pub(crate) use fit::Estimation;
 pub use fit::{LikelihoodFit, LikelihoodStatistics};
 pub(crate) use index::Index;
 pub(crate) use jet::{Jet, Scalar};
+pub(crate) use maximize::{maximize, maximize_unless};
 pub(crate) use model::{ByFormula, Derivatives, Inputs, Order, Quantity, RowFormula, RowModel};
 pub(crate) use options::{Options, likelihood_builder};
 pub(crate) use separation::Recession;
