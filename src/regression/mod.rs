@@ -2,6 +2,8 @@
 
 mod absorb;
 mod binary;
+mod bivariate_probit;
+mod delegate;
 mod heckman;
 mod influence;
 mod iv;
@@ -9,11 +11,16 @@ mod iv;
 mod likelihood;
 mod linear;
 mod ols;
+mod quantile;
 mod sample;
 
 pub use binary::{Cloglog, Logit, Probit};
+pub use bivariate_probit::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction};
 pub use heckman::{Heckman, HeckmanFit, HeckmanPrediction};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{LikelihoodFit, LikelihoodStatistics};
 pub use linear::FitStatistics;
+pub use quantile::{
+    Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
+};
 pub use ols::{Ols, OlsFit};
