@@ -16,7 +16,7 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
+    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
     Logit, Ols, OlsFit, Probit, Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
 };
 pub use crate::report::{

@@ -7,7 +7,7 @@ use crate::inference::Covariance;
 use crate::inference::covariance::ScoreRows;
 use crate::numeric::blocks;
 use crate::summary::gram::{TILE, Tile};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -116,5 +116,34 @@ pub(crate) fn cross(a: &[Vec<f64>], weights: &[f64], b: &[Vec<f64>]) -> DMatrix<
             out[(i, j)] = left.iter().zip(&scaled).map(|(x, y)| x * y).sum();
         }
     }
+    out
+}
+
+/// Weighted least squares with one step of refinement, and the residuals.
+pub(crate) fn least_squares(
+    x: &[Vec<f64>],
+    weights: &[f64],
+    y: &[f64],
+    inverse: &DMatrix<f64>,
+) -> (Vec<f64>, Vec<f64>) {
+    let mut b = DVector::zeros(x.len());
+    let mut residuals = y.to_vec();
+    for _ in 0..2 {
+        let right = cross(x, weights, std::slice::from_ref(&residuals));
+        b += inverse * right.column(0);
+        let fit = combine(x, b.as_slice());
+        residuals = y.iter().zip(&fit).map(|(y, f)| y - f).collect();
+    }
+    (b.as_slice().to_vec(), residuals)
+}
+
+/// The covariance of two blocks, given both and the cross-covariance.
+pub(crate) fn joint(first: &DMatrix<f64>, across: &DMatrix<f64>, second: &DMatrix<f64>) -> DMatrix<f64> {
+    let (a, b) = (first.nrows(), second.nrows());
+    let mut out = DMatrix::zeros(a + b, a + b);
+    out.view_mut((0, 0), (a, a)).copy_from(first);
+    out.view_mut((0, a), (a, b)).copy_from(across);
+    out.view_mut((a, 0), (b, a)).copy_from(&across.transpose());
+    out.view_mut((a, a), (b, b)).copy_from(second);
     out
 }

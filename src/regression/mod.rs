@@ -4,6 +4,7 @@ mod absorb;
 mod binary;
 mod bivariate_probit;
 mod delegate;
+mod endogenous_probit;
 mod heckman;
 mod influence;
 mod iv;
@@ -16,6 +17,7 @@ mod sample;
 
 pub use binary::{Cloglog, Logit, Probit};
 pub use bivariate_probit::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction};
+pub use endogenous_probit::{EndogenousProbit, EndogenousProbitFit};
 pub use heckman::{Heckman, HeckmanFit, HeckmanPrediction};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{LikelihoodFit, LikelihoodStatistics};

@@ -7,7 +7,7 @@ mod two_step;
 
 pub use fit::{HeckmanFit, HeckmanPrediction};
 
-use super::influence::{cross, working_columns};
+use super::influence::{cross, least_squares, working_columns};
 use super::likelihood::{ByFormula, Estimation, Index, Likelihood, Options, maximize_unless};
 use super::linear::Weights;
 use crate::data::{Formula, Frame};
@@ -21,7 +21,7 @@ use fit::Model;
 use sample::SelectionSample;
 use serde::Serialize;
 use std::sync::Arc;
-use two_step::{TwoStep, least_squares};
+use two_step::TwoStep;
 
 /// Beyond this |atanh ρ| (|ρ| > 0.999998) the data say that ρ is at its bound.
 const BOUND: f64 = 7.0;

@@ -10,7 +10,9 @@ use crate::inference::{Estimate, Inference};
 use crate::numeric::Progress;
 use crate::numeric::linalg::{Cholesky, nearest_semidefinite, sandwich};
 use crate::regression::binary::{Binary, Link};
-use crate::regression::influence::{Influence, combine, cross, refuse_leverage, working_columns};
+use crate::regression::influence::{
+    Influence, combine, cross, joint, least_squares, refuse_leverage, working_columns,
+};
 use crate::regression::likelihood::{Likelihood, maximize};
 use nalgebra::{DMatrix, DVector};
 use std::sync::Arc;
@@ -237,35 +239,6 @@ impl Inference for Scales {
     fn covariance(&self) -> &DMatrix<f64> {
         &self.0.covariance
     }
-}
-
-/// Weighted least squares with one step of refinement, and the residuals.
-pub(super) fn least_squares(
-    x: &[Vec<f64>],
-    weights: &[f64],
-    y: &[f64],
-    inverse: &DMatrix<f64>,
-) -> (Vec<f64>, Vec<f64>) {
-    let mut b = DVector::zeros(x.len());
-    let mut residuals = y.to_vec();
-    for _ in 0..2 {
-        let right = cross(x, weights, std::slice::from_ref(&residuals));
-        b += inverse * right.column(0);
-        let fit = combine(x, b.as_slice());
-        residuals = y.iter().zip(&fit).map(|(y, f)| y - f).collect();
-    }
-    (b.as_slice().to_vec(), residuals)
-}
-
-/// The covariance of two blocks, given both and the cross-covariance.
-fn joint(first: &DMatrix<f64>, across: &DMatrix<f64>, second: &DMatrix<f64>) -> DMatrix<f64> {
-    let (a, b) = (first.nrows(), second.nrows());
-    let mut out = DMatrix::zeros(a + b, a + b);
-    out.view_mut((0, 0), (a, a)).copy_from(first);
-    out.view_mut((0, a), (a, b)).copy_from(across);
-    out.view_mut((a, 0), (b, a)).copy_from(&across.transpose());
-    out.view_mut((a, a), (b, b)).copy_from(second);
-    out
 }
 
 /// From working (β, λ, γ) to coefficients (β, γ, λ).

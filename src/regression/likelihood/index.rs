@@ -103,6 +103,19 @@ impl Index {
         self
     }
 
+    /// The same index under the name of an equation.
+    pub(crate) fn named(mut self, equation: &str) -> Self {
+        equation.clone_into(&mut self.equation);
+        self
+    }
+
+    /// The regressors as they are, a column of ones first when there is a constant.
+    pub(crate) fn raw_columns(&self, rows: &Rows) -> Vec<Vec<f64>> {
+        let ones = self.constant.iter().map(|_| vec![1.0; rows.len()]);
+        ones.chain(self.columns.iter().map(|c| c.values(rows)))
+            .collect()
+    }
+
     /// Takes [`Index::partly_missing`] back: where a regressor is missing, so is the index.
     pub(crate) fn fully_present(mut self) -> Self {
         self.partial = false;
