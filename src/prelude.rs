@@ -16,8 +16,10 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics,
-    Logit, Ols, OlsFit, Probit, Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
+    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, EndogenousProbit,
+    EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Iv,
+    IvFit, KClass, LikelihoodFit, LikelihoodStatistics, Logit, Ols, OlsFit, Probit, Quantile,
+    QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

@@ -138,7 +138,11 @@ pub(crate) fn least_squares(
 }
 
 /// The covariance of two blocks, given both and the cross-covariance.
-pub(crate) fn joint(first: &DMatrix<f64>, across: &DMatrix<f64>, second: &DMatrix<f64>) -> DMatrix<f64> {
+pub(crate) fn joint(
+    first: &DMatrix<f64>,
+    across: &DMatrix<f64>,
+    second: &DMatrix<f64>,
+) -> DMatrix<f64> {
     let (a, b) = (first.nrows(), second.nrows());
     let mut out = DMatrix::zeros(a + b, a + b);
     out.view_mut((0, 0), (a, a)).copy_from(first);

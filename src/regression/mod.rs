@@ -22,7 +22,7 @@ pub use heckman::{Heckman, HeckmanFit, HeckmanPrediction};
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{LikelihoodFit, LikelihoodStatistics};
 pub use linear::FitStatistics;
+pub use ols::{Ols, OlsFit};
 pub use quantile::{
     Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
 };
-pub use ols::{Ols, OlsFit};

@@ -224,10 +224,17 @@ mod tests {
         let one = ln_bivariate_cdf(-60.0, 5.0, 9.0);
         assert!((one / normal::ln_cdf(-60.0) - 1.0).abs() < 1e-9);
         // both ways of integration meet
-        for (h, k, t) in [(-20.0, -15.0, 0.5), (-30.0, 2.0, -0.3), (-12.0, -13.0, -0.7)] {
+        for (h, k, t) in [
+            (-20.0, -15.0, 0.5),
+            (-30.0, 2.0, -0.3),
+            (-12.0, -13.0, -0.7),
+        ] {
             let direct = bivariate_cdf(h, k, f64::tanh(t)).ln();
             let by_logarithms = ln_by_quadrature(h, k, t);
-            assert!((direct - by_logarithms).abs() < 1e-8 * direct.abs(), "{h} {k} {t}: {direct} {by_logarithms}");
+            assert!(
+                (direct - by_logarithms).abs() < 1e-8 * direct.abs(),
+                "{h} {k} {t}: {direct} {by_logarithms}"
+            );
         }
     }
 

@@ -139,7 +139,11 @@ impl BivariateProbit {
 
         let indices = [
             ("", &sample.design.exogenous, sample.design.intercept),
-            (second.outcome.name.as_str(), &second.exogenous, second.intercept),
+            (
+                second.outcome.name.as_str(),
+                &second.exogenous,
+                second.intercept,
+            ),
         ]
         .map(|(equation, columns, constant)| {
             Index::new(
@@ -175,7 +179,10 @@ impl BivariateProbit {
 
         let likelihood = Likelihood {
             model: Arc::new(TwoProbits),
-            indices: indices.into_iter().chain([Index::parameter("atanh_rho")]).collect(),
+            indices: indices
+                .into_iter()
+                .chain([Index::parameter("atanh_rho")])
+                .collect(),
             outcomes: outcomes.to_vec(),
             rows,
             weights,

@@ -50,8 +50,7 @@ mod tests {
         for at in points {
             for outcome in [0.0, 1.0] {
                 let y = [outcome, 0.8];
-                let f =
-                    |x: &[f64]| BinaryWithContinuous.log_density(&y, [x[0], x[1], x[2], x[3]]);
+                let f = |x: &[f64]| BinaryWithContinuous.log_density(&y, [x[0], x[1], x[2], x[3]]);
                 let jet = BinaryWithContinuous.log_density(&y, Jet::variables(at));
                 let scale = jet.value.abs().max(1.0);
                 let (g, h) = (gradient(f, &at).unwrap(), hessian(f, &at).unwrap());

@@ -78,7 +78,9 @@ impl EndogenousProbitFit {
         match &self.method {
             Method::Likelihood { fit } => Ok(Self::by_likelihood(fit.with_covariance(covariance)?)),
             Method::TwoStep { again, .. } => {
-                let again = again.as_ref().ok_or_else(|| not_kept("another covariance"))?;
+                let again = again
+                    .as_ref()
+                    .ok_or_else(|| not_kept("another covariance"))?;
                 Self::in_two_steps(again.0.clone(), &again.1, &covariance)
             }
         }
@@ -122,7 +124,10 @@ impl EndogenousProbitFit {
                 structural_of_steps(self, &again.0, set)?
             }
         };
-        let values: Vec<String> = set.iter().map(|(name, v)| format!("{name} = {v}")).collect();
+        let values: Vec<String> = set
+            .iter()
+            .map(|(name, v)| format!("{name} = {v}"))
+            .collect();
         Ok(Estimate {
             name: format!("average structural function at {}", values.join(", ")),
             estimate: size,
@@ -256,9 +261,10 @@ impl Structural {
         let mut columns = index.raw_columns(rows);
         let names = index.names();
         for (name, value) in set {
-            let at = names.iter().position(|n| n == name).filter(|at| {
-                index.constant.is_none() || *at > 0
-            });
+            let at = names
+                .iter()
+                .position(|n| n == name)
+                .filter(|at| index.constant.is_none() || *at > 0);
             let Some(at) = at.filter(|_| !name.starts_with("residual(")) else {
                 return Err(Error::invalid_option(
                     "set",
@@ -273,7 +279,10 @@ impl Structural {
         let total: f64 = weights.iter().sum();
         let eta = combine(&columns, b);
         let mean = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
-            eta.iter().zip(weights).map(|(e, w)| w * f(*e) / total).collect()
+            eta.iter()
+                .zip(weights)
+                .map(|(e, w)| w * f(*e) / total)
+                .collect()
         };
         let density = mean(&normal::pdf);
         Ok(Self {

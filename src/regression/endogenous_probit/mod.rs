@@ -184,7 +184,9 @@ impl EndogenousProbit {
         let shrink = (1.0 + ratio * ratio).sqrt();
         let rho = (ratio / shrink).clamp(-LARGEST_START, LARGEST_START);
         // The working parameters of the probit end with the residual's, which is centred as the others are.
-        let structural = steps.probit[..index.parameters()].iter().map(|b| b / shrink);
+        let structural = steps.probit[..index.parameters()]
+            .iter()
+            .map(|b| b / shrink);
         let start: Vec<f64> = structural
             .chain(steps.first[0].iter().copied())
             .chain([sigma.ln(), rho.atanh()])

@@ -141,8 +141,9 @@ impl TwoStep {
         };
         let zero = vec![0.0; likelihood.parameters()];
         let found = maximize(&likelihood, zero, "the probit with residuals", progress)?;
-        let v_probit = Cholesky::full_rank(&found.sums.information, "the information of the probit")?
-            .inverse();
+        let v_probit =
+            Cholesky::full_rank(&found.sums.information, "the information of the probit")?
+                .inverse();
         let k = index.parameters();
         let index_map = likelihood.map();
         let theta: Vec<f64> = (0..m)
@@ -181,10 +182,8 @@ impl TwoStep {
         let mut influence = vec![vec![0.0; n]; k + m * kz];
         for i in 0..n {
             let score = DVector::from_iterator(k, xc.iter().map(|c| c[i] * slopes[i]));
-            let before = DVector::from_iterator(
-                m * kz,
-                firsts.iter().flat_map(|f| f[i].iter().copied()),
-            );
+            let before =
+                DVector::from_iterator(m * kz, firsts.iter().flat_map(|f| f[i].iter().copied()));
             let own = &v_probit * score + &carried * &before;
             for (j, value) in own.iter().chain(before.iter()).enumerate() {
                 influence[j][i] = *value;

@@ -214,7 +214,10 @@ impl HeckmanFit {
     /// # Errors
     /// [`Error::DataNotKept`] after `lean`, or for a fit read from a file.
     pub fn predict(&self, what: HeckmanPrediction) -> Result<Vec<f64>> {
-        let model = self.model.as_ref().ok_or_else(|| not_kept("a prediction"))?;
+        let model = self
+            .model
+            .as_ref()
+            .ok_or_else(|| not_kept("a prediction"))?;
         let sample = &model.sample;
         let mean = combine(
             &working_columns(&sample.outcome.clone().fully_present(), &sample.rows),
@@ -351,9 +354,12 @@ impl Model {
     fn selected(&self) -> f64 {
         let seen = self.sample.seen();
         match &self.sample.weights {
-            Some(w) if self.sample.frequency => {
-                w.iter().zip(&seen).filter(|(_, s)| **s).map(|(w, _)| w).sum()
-            }
+            Some(w) if self.sample.frequency => w
+                .iter()
+                .zip(&seen)
+                .filter(|(_, s)| **s)
+                .map(|(w, _)| w)
+                .sum(),
             _ => seen.iter().filter(|s| **s).count() as f64,
         }
     }

@@ -75,7 +75,11 @@ impl SelectionSample {
         let weights = base.weights.map(Arc::new);
         let total: Option<Vec<f64>> = weights.as_ref().map(|w| {
             let seen = base.design.outcome.values(&rows);
-            w.iter().zip(&seen).filter(|(_, s)| **s > 0.5).map(|(w, _)| *w).collect()
+            w.iter()
+                .zip(&seen)
+                .filter(|(_, s)| **s > 0.5)
+                .map(|(w, _)| *w)
+                .collect()
         });
         let selection = Index::new(
             "select",

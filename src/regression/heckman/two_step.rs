@@ -50,8 +50,9 @@ impl TwoStep {
         };
         let start = vec![0.0; probit.parameters()];
         let first = maximize(&probit, start, "the probit of selection", progress)?;
-        let v_gamma = Cholesky::full_rank(&first.sums.information, "the information of the probit")?
-            .inverse();
+        let v_gamma =
+            Cholesky::full_rank(&first.sums.information, "the information of the probit")?
+                .inverse();
 
         // The first step on all rows.
         let z = working_columns(&sample.selection, &sample.rows);
@@ -181,7 +182,12 @@ impl TwoStep {
             .chain(sample.selection.names())
             .chain(["lambda".to_owned()])
             .collect();
-        let working: Vec<f64> = self.outcome.iter().chain(&self.selection).copied().collect();
+        let working: Vec<f64> = self
+            .outcome
+            .iter()
+            .chain(&self.selection)
+            .copied()
+            .collect();
         let estimates = &self.map * DVector::from_vec(working);
         let classical = matches!(kind, Covariance::Classical);
         let observations = match &sample.weights {

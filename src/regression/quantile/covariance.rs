@@ -272,5 +272,6 @@ fn clustered(columns: &[String], parts: &Parts, bread: &DMatrix<f64>) -> Result<
         asymptotic: false,
     };
     let names = (0..k).map(|j| j.to_string()).collect();
-    Fitted::new(names, DVector::zeros(k)).with_covariance(Covariance::clusters(columns.to_vec()), &pass)
+    Fitted::new(names, DVector::zeros(k))
+        .with_covariance(Covariance::clusters(columns.to_vec()), &pass)
 }

@@ -78,7 +78,13 @@ pub(super) fn assemble(
 ) -> Result<QuantileFit> {
     let objective = objective(&parts.vertex.residuals, parts.tau);
     let k = sample.names.len();
-    let r1 = |null: f64| if null > 0.0 { 1.0 - objective / null } else { 0.0 };
+    let r1 = |null: f64| {
+        if null > 0.0 {
+            1.0 - objective / null
+        } else {
+            0.0
+        }
+    };
     let fit = QuantileFit {
         formula: sample.formula.clone(),
         tau: parts.tau,

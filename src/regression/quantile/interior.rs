@@ -21,11 +21,7 @@ const TOWARDS_BOUNDARY: f64 = 0.9995;
 /// The dual is `max y'a` subject to `X'a = (1 − τ)X'1`, `0 ≤ a ≤ 1`; steps are Mehrotra's, a predictor with a corrector (Portnoy & Koenker
 /// 1997, section 4). `a`, its distance `s = 1 − a` to the bound, and the two multipliers stay positive; the multipliers `z`
 /// and `w` are the negative and positive parts of the residuals in the limit.
-pub(super) fn interior_point(
-    problem: &Problem,
-    tau: f64,
-    progress: &Progress,
-) -> Result<Vec<f64>> {
+pub(super) fn interior_point(problem: &Problem, tau: f64, progress: &Progress) -> Result<Vec<f64>> {
     let n = problem.rows();
     let (mut a, mut s) = (vec![1.0 - tau; n], vec![tau; n]);
     let mut b = problem.least_squares();

@@ -306,6 +306,10 @@ fn solve(problem: &Problem, tau: f64, progress: &Progress) -> Result<Vertex> {
         });
     }
     let near = interior::interior_point(problem, tau, progress)?;
-    let start = if near.iter().all(|b| b.is_finite()) { near } else { start };
+    let start = if near.iter().all(|b| b.is_finite()) {
+        near
+    } else {
+        start
+    };
     vertex::descend(problem, tau, &start, progress)
 }

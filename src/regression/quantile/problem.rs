@@ -111,7 +111,11 @@ impl Problem {
         let (gram, moment) = self.weighted(&ones, &self.y);
         let factor = Cholesky::with_tolerance(&gram, f64::EPSILON);
         let mut b = vec![0.0; self.parameters()];
-        for (j, value) in factor.kept().iter().zip(factor.solve_vector(&moment).iter()) {
+        for (j, value) in factor
+            .kept()
+            .iter()
+            .zip(factor.solve_vector(&moment).iter())
+        {
             b[*j] = *value;
         }
         b

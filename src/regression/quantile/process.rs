@@ -74,16 +74,22 @@ impl QuantileProcess {
     /// after `lean`; [`Error::Matrix`] when the covariance is singular.
     pub fn slope_equality_test(&self) -> Result<TestResult> {
         let (Some(first), count) = (self.fits.first(), self.fits.len()) else {
-            return Err(Error::invalid_option("taus", "empty", "two quantiles or more"));
+            return Err(Error::invalid_option(
+                "taus",
+                "empty",
+                "two quantiles or more",
+            ));
         };
         let k = first.names().len();
         let slopes: Vec<usize> = (0..k)
             .filter(|j| first.names()[*j] != "(Intercept)")
             .collect();
-        let clustered = self
-            .fits
-            .iter()
-            .any(|f| matches!(f.covariance_kind(), super::QuantileCovariance::Cluster { .. }));
+        let clustered = self.fits.iter().any(|f| {
+            matches!(
+                f.covariance_kind(),
+                super::QuantileCovariance::Cluster { .. }
+            )
+        });
         if count < 2 || slopes.is_empty() || clustered {
             return Err(Error::invalid_option(
                 "test of equal slopes",
@@ -97,7 +103,9 @@ impl QuantileProcess {
             for (t, b) in self.fits.iter().enumerate() {
                 let factor = a.tau().min(b.tau()) - a.tau() * b.tau();
                 let block = &a.bread * &gram * &b.bread * factor;
-                covariance.view_mut((s * k, t * k), (k, k)).copy_from(&block);
+                covariance
+                    .view_mut((s * k, t * k), (k, k))
+                    .copy_from(&block);
             }
         }
         let estimates = DVector::from_iterator(
@@ -129,7 +137,11 @@ impl QuantileProcess {
     /// `J = Σ x x'` in the units of the coefficients.
     fn gram(&self) -> Result<DMatrix<f64>> {
         let Some(first) = self.fits.first() else {
-            return Err(Error::invalid_option("taus", "empty", "two quantiles or more"));
+            return Err(Error::invalid_option(
+                "taus",
+                "empty",
+                "two quantiles or more",
+            ));
         };
         let parts = first.parts("the test of equal slopes")?;
         let ones = vec![1.0; parts.problem.rows()];

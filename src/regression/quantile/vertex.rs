@@ -63,7 +63,12 @@ pub(super) fn descend(
         .map(|(i, y)| y + MOVED * typical * scattered(i))
         .collect();
     let shape = search.exchange(&moved, None, 0.0, progress)?;
-    let end = search.exchange(&problem.y, Some(&shape.residuals), NO_STEP * typical, progress)?;
+    let end = search.exchange(
+        &problem.y,
+        Some(&shape.residuals),
+        NO_STEP * typical,
+        progress,
+    )?;
     let unique = end
         .dual
         .iter()
@@ -116,7 +121,11 @@ impl Search<'_> {
                 .iter()
                 .enumerate()
                 .map(|(i, r)| {
-                    let side = if r.abs() > smallest { *r } else { sides.map_or(*r, |s| s[i]) };
+                    let side = if r.abs() > smallest {
+                        *r
+                    } else {
+                        sides.map_or(*r, |s| s[i])
+                    };
                     f64::from(u8::from(side > 0.0))
                 })
                 .collect();
