@@ -152,6 +152,7 @@ fn bivariate_probit_agrees_with_an_independent_implementation_and_vgam() {
         assert!((test.statistic - case["lr"].as_f64().unwrap()).abs() < 1e-7);
     }
     let vgam = &fixture("selection_r")["values"];
+    let common = &reference["values"]["bivariate_common"];
     let fit = BivariateProbit::new("y1 ~ x + z1 + z2", "y2 ~ x + z1 + z2")
         .fit(&frame)
         .unwrap();
@@ -159,12 +160,10 @@ fn bivariate_probit_agrees_with_an_independent_implementation_and_vgam() {
     agree("VGAM, first", &ours[..4], &numbers(&vgam["first"]), 1e-6);
     agree("VGAM, second", &ours[4..8], &numbers(&vgam["second"]), 1e-6);
     close("VGAM, rho", fit.rho().unwrap().estimate, &vgam["rho"], 1e-6);
-    close(
-        "VGAM, log-likelihood",
-        fit.statistics().log_likelihood,
-        &vgam["log_likelihood"],
-        1e-10,
-    );
+    // VGAM's own distribution function has seven digits or so; ours has those of the independent implementation.
+    let value = fit.statistics().log_likelihood;
+    close("log-likelihood", value, &common["log_likelihood"], 1e-10);
+    close("VGAM, log-likelihood", value, &vgam["log_likelihood"], 1e-6);
 }
 
 #[test]

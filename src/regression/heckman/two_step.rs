@@ -106,6 +106,15 @@ impl TwoStep {
         let w_delta: Vec<f64> = w.iter().zip(&delta).map(|(w, d)| w * d).collect();
         let bridge = cross(&x, &w_delta, &z_seen);
         let carried = &inverse * &bridge * &v_gamma * slope;
+        // The same with the change of the regressor λ itself, whose expectation is zero: robust covariances take the sums as they are.
+        let mut exact = &bridge * slope;
+        let last = x.len() - 1;
+        for (j, column) in z_seen.iter().enumerate() {
+            exact[(last, j)] -= (0..w.len())
+                .map(|i| w_delta[i] * e[i] * column[i])
+                .sum::<f64>();
+        }
+        let carried_exactly = &inverse * exact * &v_gamma;
         let heckman = {
             let own = &gram * variance - cross(&x, &w_delta, &x) * (slope * slope);
             let from_first = &bridge * &v_gamma * bridge.transpose() * (slope * slope);
@@ -135,7 +144,7 @@ impl TwoStep {
             let score = all_weights[i] * sign * ln_normal(sign * index[i])[1];
             let row = DVector::from_iterator(kz, z.iter().map(|column| column[i] * score));
             let of_gamma = &v_gamma * &row;
-            let mut of_outcome = &carried * &row;
+            let mut of_outcome = &carried_exactly * &row;
             let mut of_variance = 0.0;
             if *s {
                 let own = DVector::from_iterator(kx, x.iter().map(|c| c[at] * w[at] * e[at]));

@@ -2,7 +2,7 @@
 
 use super::fit::Parts;
 use super::problem::Problem;
-use super::solve;
+use super::{is_perfect, solve};
 use crate::error::{Error, Result, Warning};
 use crate::inference::Covariance;
 use crate::inference::covariance::Counts;
@@ -236,7 +236,19 @@ fn sparsity(problem: &Problem, residuals: &[f64], tau: f64, progress: &Progress)
         x: vec![vec![1.0; ordered.len()], rank],
         y: ordered,
     };
-    Ok(solve(&line, 0.5, progress)?.b[1])
+    let straight = line.least_squares();
+    let slope = if is_perfect(&line, &straight) {
+        straight[1]
+    } else {
+        solve(&line, 0.5, progress)?.b[1]
+    };
+    if slope > 0.0 {
+        return Ok(slope);
+    }
+    Err(Error::Unidentified {
+        what: "the density of the outcome at its quantile".to_owned(),
+        needs: "outcomes without ties there: the residuals next to zero are equal".to_owned(),
+    })
 }
 
 /// Sums of scores within clusters, by the machinery that all fits share.

@@ -291,14 +291,19 @@ fn check_quantile(tau: f64) -> Result<()> {
     Err(Error::invalid_option("tau", tau, "between 0 and 1"))
 }
 
-/// The exact solution.
-fn solve(problem: &Problem, tau: f64, progress: &Progress) -> Result<Vertex> {
+/// Whether coefficients fit all rows but for rounding.
+fn is_perfect(problem: &Problem, b: &[f64]) -> bool {
     /// Residuals below this share of the outcome are rounding.
     const PERFECT: f64 = 1e-13;
-    let start = problem.least_squares();
-    let left: f64 = problem.residuals(&start).iter().map(|r| r.abs()).sum();
+    let left: f64 = problem.residuals(b).iter().map(|r| r.abs()).sum();
     let size: f64 = problem.y.iter().map(|y| y.abs()).sum();
-    if left <= PERFECT * size {
+    left <= PERFECT * size
+}
+
+/// The exact solution.
+fn solve(problem: &Problem, tau: f64, progress: &Progress) -> Result<Vertex> {
+    let start = problem.least_squares();
+    if is_perfect(problem, &start) {
         return Err(Error::Unidentified {
             what: "the distribution of the outcome around its quantiles".to_owned(),
             needs: "an outcome that is not a linear function of the regressors: the fit is perfect"

@@ -50,7 +50,6 @@ pub(super) fn descend(
     let typical = residuals.iter().map(|r| r.abs()).sum::<f64>() / n as f64;
     let mut search = Search {
         problem,
-        tau,
         total: problem.total(&vec![1.0; n]) * (1.0 - tau),
         basis: basis(problem, &residuals)?,
         exchanges: 0,
@@ -83,7 +82,6 @@ pub(super) fn descend(
 
 struct Search<'a> {
     problem: &'a Problem,
-    tau: f64,
     /// `(1 − τ) X'1`.
     total: DVector<f64>,
     basis: Vec<usize>,

@@ -294,6 +294,7 @@ save(
         heckman_mroz=ours,
         heckman_small=heckman(small, "wage", ["x", "z2"], "seen", ["x", "z1"]),
         bivariate=bivariate_probit(small, "y1", ["x", "z1"], "y2", ["x", "z2"]),
+        bivariate_common=bivariate_probit(small, "y1", ["x", "z1", "z2"], "y2", ["x", "z1", "z2"]),
         recursive=bivariate_probit(small, "y1", ["x", "z1"], "y2", ["x", "y1", "z2"]),
         endogenous=endogenous_probit(small, "ybin", ["x"], "d", ["z1", "z2"], 1.0),
     ),
