@@ -153,7 +153,7 @@ impl EndogenousProbit {
         check_binary(&sample.design.outcome, &sample.design.rows)?;
         let steps = TwoStep::new(sample, progress)?;
         if self.likelihood {
-            return self.by_likelihood(steps, frame, progress);
+            return self.by_likelihood(&steps, frame, progress);
         }
         EndogenousProbitFit::in_two_steps(steps, frame, &self.covariance)
     }
@@ -161,7 +161,7 @@ impl EndogenousProbit {
     /// Maximum likelihood from the two-step estimates.
     fn by_likelihood(
         &self,
-        steps: TwoStep,
+        steps: &TwoStep,
         frame: &Frame,
         progress: &Progress,
     ) -> Result<EndogenousProbitFit> {

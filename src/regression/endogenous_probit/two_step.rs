@@ -166,8 +166,8 @@ impl TwoStep {
         let by_slope = cross(&ones, &slopes, &zc);
         let kz = zc.len();
         let mut bridge = DMatrix::zeros(k, m * kz);
-        for e in 0..m {
-            let mut block = &by_curvature * -theta[e];
+        for (e, theta) in theta.iter().enumerate() {
+            let mut block = &by_curvature * -theta;
             let at = k - m + e;
             let scale = index_map[(at, at)];
             for j in 0..kz {

@@ -144,13 +144,13 @@ impl Heckman {
         if self.two_step {
             return HeckmanFit::in_two_steps(sample, steps, frame, kind);
         }
-        self.likelihood(sample, &steps, frame, progress)
+        self.likelihood(&sample, &steps, frame, progress)
     }
 
     /// Maximum likelihood from the two-step estimates.
     fn likelihood(
         &self,
-        sample: SelectionSample,
+        sample: &SelectionSample,
         steps: &TwoStep,
         frame: &Frame,
         progress: &Progress,
@@ -202,7 +202,7 @@ impl Heckman {
             covariance: &self.options.covariance,
             frame,
         };
-        let separate = steps.probit + normal_log_likelihood(&sample)?;
+        let separate = steps.probit + normal_log_likelihood(sample)?;
         HeckmanFit::by_likelihood(estimation.finish(found, None)?, model, separate)
     }
 }

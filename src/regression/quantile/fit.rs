@@ -106,7 +106,7 @@ pub(super) fn assemble(
         covariance_warnings: vec![],
         parts: Some(Arc::new(parts)),
     };
-    fit.with_covariance_watched(kind, progress)
+    fit.with_covariance_watched(kind.clone(), progress)
 }
 
 impl QuantileFit {
@@ -115,21 +115,21 @@ impl QuantileFit {
     /// # Errors
     /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; those of the covariance.
     pub fn with_covariance(&self, covariance: QuantileCovariance) -> Result<Self> {
-        self.with_covariance_watched(&covariance, &Progress::none())
+        self.with_covariance_watched(covariance, &Progress::none())
     }
 
     fn with_covariance_watched(
         &self,
-        kind: &QuantileCovariance,
+        kind: QuantileCovariance,
         progress: &Progress,
     ) -> Result<Self> {
         let parts = self.parts("another covariance")?;
-        let estimated = estimate(kind, parts, progress)?;
+        let estimated = estimate(&kind, parts, progress)?;
         let back = parts.map.transpose();
         Ok(Self {
             covariance: sandwich(&estimated.covariance, &back),
             bread: sandwich(&estimated.bread, &back),
-            kind: kind.clone(),
+            kind,
             df: estimated.df,
             covariance_warnings: estimated.warnings,
             ..self.clone()

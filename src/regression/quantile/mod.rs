@@ -232,22 +232,10 @@ impl Quantile {
         progress: &Progress,
     ) -> Result<QuantileFit> {
         let vertex = solve(&sample.problem, tau, progress)?;
-        let null = match (sample.constant, &sample.weights) {
-            (false, _) => None,
-            (true, weights) => {
-                let constant = Problem {
-                    x: vec![match weights {
-                        Some(w) => w.to_vec(),
-                        None => vec![1.0; sample.problem.rows()],
-                    }],
-                    y: sample.problem.y.clone(),
-                };
-                Some(vertex::objective(
-                    &solve(&constant, tau, progress)?.residuals,
-                    tau,
-                ))
-            }
-        };
+        let weights = sample.weights.as_ref().map(|w| w.as_slice());
+        let null = sample
+            .constant
+            .then(|| objective_of_constant(&sample.problem.y, weights, tau));
         let mut warnings = sample.warnings.clone();
         if !vertex.unique {
             warnings.push(Warning::Note {
@@ -289,6 +277,23 @@ fn check_quantile(tau: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_option("tau", tau, "between 0 and 1"))
+}
+
+/// The objective at the sample quantile, the optimum of a model with a constant alone; outcomes have their weights multiplied in.
+fn objective_of_constant(y: &[f64], weights: Option<&[f64]>, tau: f64) -> f64 {
+    let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+    let mut order: Vec<usize> = (0..y.len()).collect();
+    order.sort_unstable_by(|a, b| (y[*a] / weight(*a)).total_cmp(&(y[*b] / weight(*b))));
+    let total: f64 = (0..y.len()).map(weight).sum();
+    let mut below = 0.0;
+    let at = order.iter().find(|i| {
+        below += weight(**i);
+        below >= tau * total
+    });
+    let quantile = at.map_or(0.0, |i| y[*i] / weight(*i));
+    (0..y.len())
+        .map(|i| problem::check(y[i] - quantile * weight(i), tau))
+        .sum()
 }
 
 /// Whether coefficients fit all rows but for rounding.
