@@ -16,10 +16,12 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{
-    Cloglog, ConditionalLogit, FirstStage, FitStatistics, Hurdle, Iv, IvFit, KClass, LikelihoodFit,
-    LikelihoodStatistics, Logit, MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit,
-    OrderedLogit, OrderedProbit, ParallelLinesTest, Poisson, Predictions, Probit, Quantity, Tobit,
-    Truncated, VuongTest, ZeroInflated,
+    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit,
+    EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit,
+    HeckmanPrediction, Hurdle, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics, Logit,
+    MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit, OrderedLogit, OrderedProbit,
+    ParallelLinesTest, Poisson, Predictions, Probit, Quantile, QuantileCovariance, QuantileFit,
+    QuantileProcess, QuantileStatistics, Quantity, Tobit, Truncated, VuongTest, ZeroInflated,
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

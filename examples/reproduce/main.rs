@@ -11,6 +11,7 @@ mod plots;
 
 mod card;
 mod hyderabad;
+mod mroz;
 mod nsw;
 mod organ_donations;
 mod thornton;
@@ -24,13 +25,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 6] = [
+const ALL: [&Experiment; 7] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,
     &organ_donations::ORGAN_DONATIONS,
     &weather_insurance::WEATHER_INSURANCE,
+    &mroz::MROZ,
 ];
 
 fn main() -> ExitCode {

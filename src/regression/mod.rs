@@ -2,11 +2,16 @@
 
 mod absorb;
 mod binary;
+mod bivariate_probit;
 mod conditional_logit;
 mod count;
 mod count_density;
+mod delegate;
+mod endogenous_probit;
 mod firth;
+mod heckman;
 mod hurdle;
+mod influence;
 mod iv;
 
 mod likelihood;
@@ -17,14 +22,18 @@ mod ordered;
 mod ordered_density;
 mod parallel_lines;
 mod poisson_effects;
+mod quantile;
 mod sample;
 mod tobit;
 mod two_part;
 mod zero_inflated;
 
 pub use binary::{Cloglog, Logit, Probit};
+pub use bivariate_probit::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction};
 pub use conditional_logit::ConditionalLogit;
 pub use count::{NegativeBinomial, Poisson};
+pub use endogenous_probit::{EndogenousProbit, EndogenousProbitFit};
+pub use heckman::{Heckman, HeckmanFit, HeckmanPrediction};
 pub use hurdle::Hurdle;
 pub use iv::{FirstStage, Iv, IvFit, KClass};
 pub use likelihood::{
@@ -34,5 +43,8 @@ pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
 pub use ordered::{OrderedLogit, OrderedProbit};
 pub use parallel_lines::ParallelLinesTest;
+pub use quantile::{
+    Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
+};
 pub use tobit::{Tobit, Truncated};
 pub use zero_inflated::ZeroInflated;

@@ -76,7 +76,7 @@ impl OlsFit {
         let slopes = names.iter().skip(usize::from(constant)).map(String::as_str);
         work(&Predictor {
             model: &Identity,
-            indices: &[Index::named(slopes, constant)],
+            indices: &[Index::placeholder(slopes, constant)],
             formulas: &[Formula::from(self.formula())],
             frame: &parts.frame,
             rows: parts.kept(),

@@ -86,7 +86,7 @@ impl Index {
     }
 
     /// An index known by its names alone, to be filled elsewhere, whose columns are used as they are.
-    pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, constant: bool) -> Self {
+    pub(crate) fn placeholder<'n>(names: impl Iterator<Item = &'n str>, constant: bool) -> Self {
         let empty = Arc::new(Vec::new());
         let columns: Vec<DesignColumn> = names
             .map(|name| DesignColumn::new(name, Arc::clone(&empty)))
@@ -164,6 +164,25 @@ impl Index {
     /// Whether the model has a constant here, under its own name or as thresholds.
     pub(crate) fn has_constant(&self) -> bool {
         self.constant.is_some() || self.thresholds > 0
+    }
+
+    /// The same index under the name of an equation.
+    pub(crate) fn named(mut self, equation: &str) -> Self {
+        equation.clone_into(&mut self.equation);
+        self
+    }
+
+    /// The regressors as they are, a column of ones first when there is a constant.
+    pub(crate) fn raw_columns(&self, rows: &Rows) -> Vec<Vec<f64>> {
+        let ones = self.constant.iter().map(|_| vec![1.0; rows.len()]);
+        ones.chain(self.columns.iter().map(|c| c.values(rows)))
+            .collect()
+    }
+
+    /// Takes [`Index::partly_missing`] back: where a regressor is missing, so is the index.
+    pub(crate) fn fully_present(mut self) -> Self {
+        self.partial = false;
+        self
     }
 
     /// The same index without regressors: what a model of constants alone uses.

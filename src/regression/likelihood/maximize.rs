@@ -3,7 +3,7 @@
 use super::engine::{Likelihood, Sums};
 use super::model::Order;
 use super::separation::find_separation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use crate::numeric::optimize::{Convergence, Newton, Objective, Stopping};
 use nalgebra::DMatrix;
@@ -40,6 +40,18 @@ pub(crate) fn maximize(
     what: &str,
     progress: &Progress,
 ) -> Result<Maximum> {
+    maximize_unless(likelihood, start, what, |_| None, progress)
+}
+
+/// [`maximize`], but with the error that `refuse` has for the point where the search ended, converged or not: a parameter that runs
+/// to a bound of its range.
+pub(crate) fn maximize_unless(
+    likelihood: &Likelihood,
+    start: Vec<f64>,
+    what: &str,
+    refuse: impl Fn(&[f64]) -> Option<Error>,
+    progress: &Progress,
+) -> Result<Maximum> {
     let mut point = start;
     let whole = Stopping::new().max_iterations(MOST_ITERATIONS);
     if likelihood.rows.len() > LARGE {
@@ -60,6 +72,9 @@ pub(crate) fn maximize(
     let found = Newton::new()
         .stopping(whole)
         .minimize_with(&objective, &point, progress)?;
+    if let Some(refused) = refuse(&found.point) {
+        return Err(refused);
+    }
     if !found.convergence.converged
         && let Some(separated) = find_separation(likelihood, progress)?
     {

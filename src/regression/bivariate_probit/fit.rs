@@ -1,0 +1,137 @@
+//! The fitted bivariate probit: correlation, test of independence, probabilities of the four outcomes.
+
+use super::density::ln_bivariate_cdf;
+use crate::error::Result;
+use crate::inference::{Covariance, Distribution, Estimate, Inference, TestResult};
+use crate::numeric::blocks;
+use crate::numeric::special::normal;
+use crate::regression::LikelihoodFit;
+use crate::regression::delegate::delegate_to_likelihood;
+use crate::regression::likelihood::Order;
+use crate::report::{Cell, Table};
+use crate::summary::gram::TILE;
+use serde::{Deserialize, Serialize};
+
+/// What [`BivariateProbitFit::predict`] gives for each row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BivariateProbitPrediction {
+    /// `P(y₁ = 1, y₂ = 1)`.
+    Both,
+    /// `P(y₁ = 1, y₂ = 0)`.
+    FirstOnly,
+    /// `P(y₁ = 0, y₂ = 1)`.
+    SecondOnly,
+    /// `P(y₁ = 0, y₂ = 0)`.
+    Neither,
+    /// `P(y₁ = 1)`.
+    First,
+    /// `P(y₂ = 1)`; in the recursive model at the first outcome as observed.
+    Second,
+    /// `P(y₁ = 1 | y₂ = 1)`.
+    FirstGivenSecond,
+    /// `P(y₂ = 1 | y₁ = 1)`.
+    SecondGivenFirst,
+}
+
+/// A fitted [`super::BivariateProbit`]. It answers the verbs of [`Inference`] with the normal distribution and prints as a table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BivariateProbitFit {
+    fit: LikelihoodFit,
+    /// ℓ of two probits apart.
+    separate: f64,
+}
+
+impl BivariateProbitFit {
+    pub(super) fn new(fit: LikelihoodFit, separate: f64) -> Self {
+        Self { fit, separate }
+    }
+
+    /// The same fit with another covariance: one more pass over the rows, no refit.
+    ///
+    /// # Errors
+    /// Those of [`LikelihoodFit::with_covariance`].
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        Ok(Self {
+            fit: self.fit.with_covariance(covariance)?,
+            separate: self.separate,
+        })
+    }
+
+    /// The correlation ρ of the errors, by the delta method.
+    ///
+    /// # Errors
+    /// Those of [`Inference::nonlinear`].
+    pub fn rho(&self) -> Result<Estimate> {
+        self.fit.nonlinear("rho", &["atanh_rho"], |p| p[0].tanh())
+    }
+
+    /// The likelihood-ratio test of ρ = 0 against two probits apart, χ²(1). It wants the model to be true and weights to be frequencies; the test of
+    /// Wald with the covariance in use is `fit.wald(&["atanh_rho = 0"])`.
+    pub fn independence_test(&self) -> TestResult {
+        TestResult::new(
+            "likelihood-ratio test of ρ = 0",
+            (2.0 * (self.fit.log_likelihood() - self.separate)).max(0.0),
+            Distribution::ChiSquared { df: 1.0 },
+        )
+    }
+
+    /// Probabilities for the rows of the frame; NaN where the fit did not use the row.
+    ///
+    /// # Errors
+    /// [`crate::Error::DataNotKept`] after `lean`, or for a fit read from a file.
+    pub fn predict(&self, what: BivariateProbitPrediction) -> Result<Vec<f64>> {
+        use BivariateProbitPrediction as P;
+        let rows = self.fit.at_maximum("a prediction")?;
+        let likelihood = &rows.likelihood;
+        let mut out = vec![f64::NAN; likelihood.rows.total()];
+        let mut work = likelihood.workspace();
+        for range in blocks::ranges(likelihood.rows.len(), TILE) {
+            likelihood.fill(range.clone(), &rows.point, Order::Value, &mut work);
+            for (i, at) in range.enumerate() {
+                let [a, b, t] = [0, 1, 2].map(|j| work.indices()[j][i]);
+                let joint = |p: f64, q: f64| ln_bivariate_cdf(p * a, q * b, p * q * t).exp();
+                out[likelihood.rows.index(at)] = match what {
+                    P::Both => joint(1.0, 1.0),
+                    P::FirstOnly => joint(1.0, -1.0),
+                    P::SecondOnly => joint(-1.0, 1.0),
+                    P::Neither => joint(-1.0, -1.0),
+                    P::First => normal::cdf(a),
+                    P::Second => normal::cdf(b),
+                    P::FirstGivenSecond => (ln_bivariate_cdf(a, b, t) - normal::ln_cdf(b)).exp(),
+                    P::SecondGivenFirst => (ln_bivariate_cdf(a, b, t) - normal::ln_cdf(a)).exp(),
+                };
+            }
+        }
+        Ok(out)
+    }
+
+    /// The likelihood fit behind it.
+    pub fn likelihood(&self) -> &LikelihoodFit {
+        &self.fit
+    }
+
+    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
+    pub fn lean(&self) -> Self {
+        Self {
+            fit: self.fit.lean(),
+            separate: self.separate,
+        }
+    }
+
+    /// What stands below the table of coefficients.
+    fn dress(&self, mut table: Table) -> Table {
+        if let Ok(rho) = self.rho() {
+            table = table.note(rho.to_string());
+        }
+        table.note(self.independence_test().to_string())
+    }
+
+    fn more_footer(&self) -> Vec<(String, Cell)> {
+        let rho = self.rho().ok();
+        rho.map(|rho| ("ρ".to_owned(), Cell::fixed(rho.estimate, 3)))
+            .into_iter()
+            .collect()
+    }
+}
+
+delegate_to_likelihood!(BivariateProbitFit);

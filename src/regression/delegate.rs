@@ -1,0 +1,77 @@
+//! Fits that wrap a [`LikelihoodFit`](super::LikelihoodFit) answer as it does.
+
+/// Gives a type with a field `fit: LikelihoodFit`, and methods `dress` (notes below the table) and `more_footer`, the verbs and
+/// views of that fit.
+macro_rules! delegate_to_likelihood {
+    ($type:ident) => {
+        impl $type {
+            /// The covariance estimator in use.
+            pub fn covariance_kind(&self) -> &crate::inference::Covariance {
+                self.fit.covariance_kind()
+            }
+
+            /// Size and fit; there is no model of constants to compare with.
+            pub fn statistics(&self) -> &crate::regression::LikelihoodStatistics {
+                self.fit.statistics()
+            }
+
+            /// What a reader of the numbers must know.
+            pub fn warnings(&self) -> Vec<crate::error::Warning> {
+                self.fit.warnings()
+            }
+
+            /// The formulas as fitted.
+            pub fn formula(&self) -> &str {
+                self.fit.formula()
+            }
+
+            /// The fit as an HTML table.
+            pub fn to_html(&self) -> String {
+                crate::inference::Inference::table(self).to_html()
+            }
+        }
+
+        impl crate::inference::Inference for $type {
+            fn names(&self) -> &[String] {
+                self.fit.names()
+            }
+
+            fn estimates(&self) -> &nalgebra::DVector<f64> {
+                self.fit.estimates()
+            }
+
+            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
+                crate::inference::Inference::covariance(&self.fit)
+            }
+
+            fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
+                self.fit.degrees_of_freedom(contrast)
+            }
+
+            fn table(&self) -> crate::report::Table {
+                self.dress(self.fit.table())
+            }
+        }
+
+        impl crate::inference::Summarized for $type {
+            fn footer(&self) -> Vec<(String, crate::report::Cell)> {
+                let mut lines = self.fit.footer();
+                lines.extend(self.more_footer());
+                lines
+            }
+
+            fn covariance_label(&self) -> String {
+                self.fit.covariance_label()
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                crate::inference::Inference::table(self).fmt(f)
+            }
+        }
+
+        crate::report::notebook!($type);
+    };
+}
+pub(crate) use delegate_to_likelihood;
