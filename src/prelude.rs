@@ -10,6 +10,10 @@ pub use crate::data::{
 };
 pub use crate::error::{Error, Result, Warning};
 pub use crate::inference::{
+    Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
+    adjust_p_values, romano_wolf, westfall_young,
+};
+pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
     Interval, KrinskyRobb, ModelTable, ResidualDf, Segment, SmallSample, Summarized, TestResult,
     fieller,

@@ -5,6 +5,7 @@ mod fieller;
 mod hypothesis;
 mod krinsky_robb;
 mod model_table;
+pub mod multiplicity;
 mod records;
 mod verbs;
 
@@ -13,6 +14,10 @@ pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
 pub use krinsky_robb::KrinskyRobb;
 pub use model_table::{ModelTable, Summarized};
+pub use multiplicity::{
+    Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
+    adjust_p_values, romano_wolf, westfall_young,
+};
 pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;
