@@ -13,6 +13,7 @@ pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,
 };
+pub use crate::inference::{Bootstrap, BootstrapFit, Jackknife, JackknifeFit, Method, Resample};
 pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
     Interval, KrinskyRobb, ModelTable, ResidualDf, Segment, SmallSample, Summarized, TestResult,

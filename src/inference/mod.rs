@@ -1,5 +1,6 @@
 //! From numbers to statements: the [`Inference`] verbs, covariance estimators, tests, the delta method and its rivals.
 
+pub mod bootstrap;
 pub mod covariance;
 mod fieller;
 mod hypothesis;
@@ -9,6 +10,7 @@ pub mod multiplicity;
 mod records;
 mod verbs;
 
+pub use bootstrap::{Bootstrap, BootstrapFit, Jackknife, JackknifeFit, Method, Resample};
 pub use covariance::{ClusterDf, Covariance, FixedEffectCount, ResidualDf, SmallSample};
 pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
