@@ -13,7 +13,10 @@ pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,
 };
-pub use crate::inference::{Bootstrap, BootstrapFit, Jackknife, JackknifeFit, Method, Resample};
+pub use crate::inference::{
+    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
+    WildTestResult, WildWeights,
+};
 pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
     Interval, KrinskyRobb, ModelTable, ResidualDf, Segment, SmallSample, Summarized, TestResult,
@@ -21,6 +24,9 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::regression::{FirstStage, FitStatistics, Iv, IvFit, KClass, Ols, OlsFit};
+pub use crate::regression::{
+    ResidualBootstrap, SampleSizeChart, SampleSizeFit, SampleSizePoint, WildBootstrap,
+};
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
     LinePlot, NumberFormat, Page, RowKind, Table,

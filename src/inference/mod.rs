@@ -10,10 +10,14 @@ pub mod multiplicity;
 mod records;
 mod verbs;
 
-pub use bootstrap::{Bootstrap, BootstrapFit, Jackknife, JackknifeFit, Method, Resample};
+pub use bootstrap::{
+    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
+    WildTestResult, WildWeights,
+};
 pub use covariance::{ClusterDf, Covariance, FixedEffectCount, ResidualDf, SmallSample};
 pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
+pub(crate) use hypothesis::parse as parse_hypothesis;
 pub use krinsky_robb::KrinskyRobb;
 pub use model_table::{ModelTable, Summarized};
 pub use multiplicity::{

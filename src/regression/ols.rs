@@ -274,6 +274,10 @@ impl OlsFit {
         }
     }
 
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
     fn full_table(&self) -> Table {
         self.core.dress(coefficient_table(self), &[])
     }

@@ -10,14 +10,14 @@ use std::sync::LazyLock;
 const WORDS: usize = 1024;
 
 /// Random 32-bit words, filled in bulk.
-pub(super) struct Words {
+pub(crate) struct Words {
     generator: ChaCha8Rng,
     bytes: [u8; WORDS * 4],
     used: usize,
 }
 
 impl Words {
-    pub(super) fn new(generator: ChaCha8Rng) -> Self {
+    pub(crate) fn new(generator: ChaCha8Rng) -> Self {
         Self {
             generator,
             bytes: [0; WORDS * 4],
@@ -26,7 +26,7 @@ impl Words {
     }
 
     /// The next words, at least one and at most `most`.
-    pub(super) fn some(&mut self, most: usize) -> &[[u8; 4]] {
+    pub(crate) fn some(&mut self, most: usize) -> &[[u8; 4]] {
         if self.used == WORDS {
             self.generator.fill_bytes(&mut self.bytes);
             self.used = 0;
@@ -36,13 +36,13 @@ impl Words {
         &self.bytes.as_chunks::<4>().0[from..self.used]
     }
 
-    pub(super) fn one(&mut self) -> u32 {
+    pub(crate) fn one(&mut self) -> u32 {
         let word = self.some(1)[0];
         u32::from_le_bytes(word)
     }
 
     /// A uniform integer in `0..bound` by Lemire's multiply-shift with rejection (see [`crate::numeric::permutation::below`]).
-    pub(super) fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         let reject = reject_below(bound);
         loop {
             let product = u64::from(self.one()) * u64::from(bound);
@@ -53,7 +53,7 @@ impl Words {
     }
 
     /// Calls `visit` with `count` uniform integers in `0..bound`, four at a time where possible so that loads overlap.
-    pub(super) fn visit(
+    pub(crate) fn visit(
         &mut self,
         count: usize,
         bound: u32,

@@ -263,6 +263,12 @@ impl BootstrapFit {
         Ok(self)
     }
 
+    /// The same under another name.
+    pub(crate) fn labelled(mut self, label: &str) -> Self {
+        label.clone_into(&mut self.label);
+        self
+    }
+
     pub(super) fn set_acceleration(&mut self, acceleration: Vec<f64>) {
         self.acceleration = Some(acceleration);
     }

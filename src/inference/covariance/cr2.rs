@@ -173,7 +173,7 @@ impl BiasReduced {
 }
 
 /// Refuses absorbed effects that cut across the clusters, whose leverage is not in the cross-products.
-pub(super) fn nested_only(method: &str, groups: &Groups, counts: &Counts<'_>) -> Result<()> {
+pub(crate) fn nested_only(method: &str, groups: &Groups, counts: &Counts<'_>) -> Result<()> {
     let Some(effect) = counts.effects.iter().find(|e| !is_nested(e, groups)) else {
         return Ok(());
     };

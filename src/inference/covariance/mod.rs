@@ -8,7 +8,7 @@ mod kernel;
 mod scores;
 mod small_sample;
 
-pub(crate) use cr2::BiasReduced;
+pub(crate) use cr2::{BiasReduced, nested_only};
 pub(crate) use scores::{Counts, ScoreRows};
 pub use small_sample::{ClusterDf, FixedEffectCount, ResidualDf, SmallSample};
 
@@ -427,7 +427,7 @@ fn refuse_unordered(frame: &Frame, time: &str) -> Result<()> {
 }
 
 /// The groups of several columns over the kept rows: compact codes, none missing, at least two groups.
-fn kept_groups<'a>(
+pub(crate) fn kept_groups<'a>(
     frame: &Frame,
     rows: &Rows,
     effects: &[Groups],
