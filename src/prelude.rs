@@ -14,6 +14,9 @@ pub use crate::inference::{
     adjust_p_values, romano_wolf, westfall_young,
 };
 pub use crate::inference::{
+    Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest,
+};
+pub use crate::inference::{
     Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
     WildTestResult, WildWeights,
 };

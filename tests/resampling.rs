@@ -31,12 +31,25 @@ fn intervals_as_in_boot_ci() {
         let replicates = column(&want["replicates"]);
         let fit = BootstrapFit::from_replicates([name.as_str()], &[estimate], &replicates)
             .unwrap()
-            .with_std_errors(&[want["std_error"].as_f64().unwrap()], &column(&want["std_errors"]))
+            .with_std_errors(
+                &[want["std_error"].as_f64().unwrap()],
+                &column(&want["std_errors"]),
+            )
             .unwrap()
             .with_jackknife(&column(&want["left_out"]))
             .unwrap();
-        agree(name, &[fit.bias()[0]], &[want["bias"].as_f64().unwrap()], 1e-9);
-        agree(name, fit.std_errors().as_slice(), &[want["deviation"].as_f64().unwrap()], 1e-11);
+        agree(
+            name,
+            &[fit.bias()[0]],
+            &[want["bias"].as_f64().unwrap()],
+            1e-9,
+        );
+        agree(
+            name,
+            fit.std_errors().as_slice(),
+            &[want["deviation"].as_f64().unwrap()],
+            1e-11,
+        );
         for (key, level) in [("level_90", 0.9), ("level_95", 0.95)] {
             for (method, theirs) in [
                 (Method::Normal, "normal"),
@@ -59,7 +72,7 @@ fn intervals_as_in_boot_ci() {
 
 #[test]
 fn the_cluster_jackknife_as_in_pyfixest_and_clubsandwich() {
-    // pyfixest: the deviations from the full estimate, factor (G − 1)/G, as ours.
+    // Both without the factor (G − 1)/G of MacKinnon, Nielsen & Webb (2023), which ours has.
     let all = fixture("cluster");
     let want = &all["values"]["jackknife"];
     let frame = data(want["data"].as_str().unwrap());
@@ -68,9 +81,13 @@ fn the_cluster_jackknife_as_in_pyfixest_and_clubsandwich() {
         .fit(&frame)
         .unwrap();
     let (at, _) = pick(&fit, &names(want));
-    agree_covariance("pyfixest", &fit, &at, &want["covariance"]["CRV3"]["nothing"], 1e-9);
+    let scaled: Vec<f64> = numbers(&want["covariance"]["CRV3"]["nothing"])
+        .iter()
+        .map(|v| v * 11.0 / 12.0)
+        .collect();
+    agree_covariance("pyfixest", &fit, &at, &serde_json::json!(scaled), 1e-9);
     assert_eq!(fit.estimate_at(0).degrees_of_freedom, 11.0);
-    // clubSandwich: no factor.
+    // clubSandwich.
     let all = fixture("cr2");
     let mut compared = 0;
     for (name, want) in all["values"].as_object().unwrap() {
@@ -88,8 +105,10 @@ fn the_cluster_jackknife_as_in_pyfixest_and_clubsandwich() {
             .unwrap();
         let (at, _) = pick(&fit, &names(want));
         let groups = frame.groups(cluster).unwrap().count() as f64;
-        let scaled: Vec<f64> =
-            numbers(theirs).iter().map(|v| v * (groups - 1.0) / groups).collect();
+        let scaled: Vec<f64> = numbers(theirs)
+            .iter()
+            .map(|v| v * (groups - 1.0) / groups)
+            .collect();
         agree_covariance(name, &fit, &at, &serde_json::json!(scaled), 1e-8);
         compared += 1;
     }
@@ -100,17 +119,30 @@ fn the_cluster_jackknife_as_in_pyfixest_and_clubsandwich() {
 fn cr3_is_the_jackknife_of_the_estimates() {
     let frame = data("tests/reference/small_clusters.csv");
     let model = Ols::new("y ~ treat + x");
-    let fit = model.clone().covariance(Covariance::cr3("shop")).fit(&frame).unwrap();
+    let fit = model
+        .clone()
+        .covariance(Covariance::cr3("shop"))
+        .fit(&frame)
+        .unwrap();
     let jackknife = Jackknife::cluster("shop")
         .names(["(Intercept)", "treat", "x"])
-        .run(&frame, |r| Ok(model.fit(r.frame()?)?.estimates().as_slice().to_vec()))
+        .run(&frame, |r| {
+            Ok(model.fit(r.frame()?)?.estimates().as_slice().to_vec())
+        })
         .unwrap();
     // The jackknife is centred at the mean of its values, CR3 at the estimates.
     let g = jackknife.groups() as f64;
     let shift = jackknife.bias() / (g - 1.0);
     let centred = jackknife.covariance() + &shift * shift.transpose() * (g - 1.0);
-    agree("CR3", fit.covariance().as_slice(), centred.as_slice(), 1e-10);
-    let error = Ols::new("y ~ treat + x | week").covariance(Covariance::cr3("shop")).fit(&frame);
+    agree(
+        "CR3",
+        fit.covariance().as_slice(),
+        centred.as_slice(),
+        1e-10,
+    );
+    let error = Ols::new("y ~ treat + x | week")
+        .covariance(Covariance::cr3("shop"))
+        .fit(&frame);
     assert!(matches!(error, Err(Error::InvalidOption { .. })));
 }
 
@@ -119,7 +151,12 @@ fn eight_shops() -> Frame {
     let mut shops = frame.real("shop").unwrap().to_vec();
     shops.sort_by(f64::total_cmp);
     shops.dedup();
-    let keep: Vec<bool> = frame.real("shop").unwrap().iter().map(|s| *s <= shops[7]).collect();
+    let keep: Vec<bool> = frame
+        .real("shop")
+        .unwrap()
+        .iter()
+        .map(|s| *s <= shops[7])
+        .collect();
     frame.filter(&keep).unwrap()
 }
 
@@ -141,9 +178,22 @@ fn every_sign_vector_agrees_with_fitting_again() {
         let test = boot.run(&fit).unwrap();
         assert!(test.enumerated && test.draws == 256 && test.units == 8);
         assert!(!test.warnings.is_empty());
-        agree(name, &[test.statistic], &[want["t"].as_f64().unwrap()], 1e-10);
-        assert_eq!(test.p_value, want["p_symmetric"].as_f64().unwrap(), "{name}");
-        assert_eq!(test.equal_tailed_p_value, want["p_equal_tailed"].as_f64().unwrap(), "{name}");
+        agree(
+            name,
+            &[test.statistic],
+            &[want["t"].as_f64().unwrap()],
+            1e-10,
+        );
+        assert_eq!(
+            test.p_value,
+            want["p_symmetric"].as_f64().unwrap(),
+            "{name}"
+        );
+        assert_eq!(
+            test.equal_tailed_p_value,
+            want["p_equal_tailed"].as_f64().unwrap(),
+            "{name}"
+        );
         let mut statistics = boot.statistics(&fit).unwrap();
         statistics.sort_by(f64::total_cmp);
         let some: Vec<f64> = statistics.into_iter().step_by(16).collect();
@@ -159,10 +209,16 @@ fn every_sign_vector_agrees_with_fitting_again() {
 #[test]
 fn an_absorbed_effect_nested_in_the_clusters_is_the_same_as_dummies() {
     let frame = data("tests/reference/small_clusters.csv");
-    let boot = WildBootstrap::new("x = 0").cluster("shop").draws(499).seed(3);
+    let boot = WildBootstrap::new("x = 0")
+        .cluster("shop")
+        .draws(499)
+        .seed(3);
     let absorbed = Ols::new("y ~ x | shop").fit(&frame).unwrap();
     let dummies = Ols::new("y ~ x + C(shop)").fit(&frame).unwrap();
-    let (a, b) = (boot.statistics(&absorbed).unwrap(), boot.statistics(&dummies).unwrap());
+    let (a, b) = (
+        boot.statistics(&absorbed).unwrap(),
+        boot.statistics(&dummies).unwrap(),
+    );
     // The factors differ (nested effects count as one parameter), the ratio is the same for all draws.
     let t = [boot.run(&absorbed).unwrap(), boot.run(&dummies).unwrap()];
     let ratio = t[0].statistic / t[1].statistic;
@@ -170,12 +226,17 @@ fn an_absorbed_effect_nested_in_the_clusters_is_the_same_as_dummies() {
     agree("absorbed", &a, &scaled, 1e-8);
     assert_eq!(t[0].p_value, t[1].p_value);
     let crossed = Ols::new("y ~ x | week").fit(&frame).unwrap();
-    assert!(matches!(boot.run(&crossed), Err(Error::InvalidOption { .. })));
+    assert!(matches!(
+        boot.run(&crossed),
+        Err(Error::InvalidOption { .. })
+    ));
 }
 
 #[test]
 fn the_interval_ends_where_the_test_turns() {
-    let fit = Ols::new("y ~ treat + x").fit(&data("tests/reference/small_clusters.csv")).unwrap();
+    let fit = Ols::new("y ~ treat + x")
+        .fit(&data("tests/reference/small_clusters.csv"))
+        .unwrap();
     for restricted in [true, false] {
         let p = |value: f64| {
             WildBootstrap::new(format!("treat = {value:?}"))
@@ -211,12 +272,19 @@ fn rows_without_clusters_are_clusters_of_one() {
 }
 
 /// Runs on pools of one and of seven threads and compares.
-fn same_on_any_number_of_threads<T: PartialEq + std::fmt::Debug + Send>(run: impl Fn() -> T + Send + Sync) {
+fn same_on_any_number_of_threads<T: PartialEq + std::fmt::Debug + Send>(
+    run: impl Fn() -> T + Send + Sync,
+) {
     let first = run();
+    #[cfg(feature = "parallel")]
     for threads in [1, 7] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         assert_eq!(pool.install(&run), first);
     }
+    assert_eq!(run(), first);
 }
 
 #[test]
@@ -232,21 +300,35 @@ fn the_number_of_threads_does_not_matter() {
     ] {
         let scheme = scheme.draws(40).seed(7);
         same_on_any_number_of_threads(|| {
-            scheme.run(&frame, |r| Ok(vec![r.mean("y")?, r.sum("x")?])).unwrap()
+            scheme
+                .run(&frame, |r| Ok(vec![r.mean("y")?, r.sum("x")?]))
+                .unwrap()
         });
     }
     same_on_any_number_of_threads(|| {
-        Bootstrap::pairs().draws(40).seed(7).mean(&frame, "y").unwrap()
+        Bootstrap::pairs()
+            .draws(40)
+            .seed(7)
+            .mean(&frame, "y")
+            .unwrap()
     });
-    let wild = WildBootstrap::new("treat = 0").cluster("shop").weights(WildWeights::Webb);
+    let wild = WildBootstrap::new("treat = 0")
+        .cluster("shop")
+        .weights(WildWeights::Webb);
     same_on_any_number_of_threads(|| wild.clone().draws(999).seed(1).run(&fit).unwrap());
 }
 
 #[test]
 fn resamples_are_pinned() {
-    let frame = Frame::new().with("y", vec![1.0, 2.0, 4.0, 8.0, 16.0]).unwrap();
+    let frame = Frame::new()
+        .with("y", vec![1.0, 2.0, 4.0, 8.0, 16.0])
+        .unwrap();
     let sums = |scheme: Bootstrap| -> Vec<f64> {
-        let fit = scheme.draws(3).seed(7).run(&frame, |r| Ok(vec![r.sum("y")?])).unwrap();
+        let fit = scheme
+            .draws(3)
+            .seed(7)
+            .run(&frame, |r| Ok(vec![r.sum("y")?]))
+            .unwrap();
         fit.replicates().as_slice().to_vec()
     };
     assert_eq!(sums(Bootstrap::pairs()), [0.0; 3]);
@@ -273,13 +355,18 @@ fn weights_frames_and_means_tell_the_same() {
                 let drawn = r.frame()?.real("y")?;
                 let copied = drawn.iter().sum::<f64>() / drawn.len() as f64;
                 let mean = r.mean("y")?;
-                Ok(vec![weighted - mean, copied - mean, (drawn.len() - r.rows()) as f64, mean])
+                Ok(vec![
+                    weighted - mean,
+                    copied - mean,
+                    (drawn.len() - r.rows()) as f64,
+                    mean,
+                ])
             })
             .unwrap();
         assert!(fit.failed() == 0);
         for i in 0..20 {
             for j in 0..3 {
-                assert!(fit.replicates()[(i, j)].abs() < 1e-12, "{scheme:?} {i} {j}", scheme = fit);
+                assert!(fit.replicates()[(i, j)].abs() < 1e-12, "{fit} {i} {j}");
             }
         }
         assert!(fit.std_errors()[3] > 0.01);
@@ -303,7 +390,10 @@ fn weights_frames_and_means_tell_the_same() {
         .draws(5)
         .seed(1)
         .run(&frame, |r| {
-            assert_eq!(r.frame()?.groups("shop")?.count(), frame.groups("shop")?.count());
+            assert_eq!(
+                r.frame()?.groups("shop")?.count(),
+                frame.groups("shop")?.count()
+            );
             Ok(vec![0.0])
         })
         .unwrap();
@@ -315,7 +405,12 @@ fn the_fast_mean_is_the_mean_of_the_resamples() {
     let boot = Bootstrap::pairs().draws(50).seed(7).bca();
     let fast = boot.mean(&frame, "re78").unwrap();
     let slow = boot.run(&frame, |r| Ok(vec![r.mean("re78")?])).unwrap();
-    agree("means", fast.replicates().as_slice(), slow.replicates().as_slice(), 1e-13);
+    agree(
+        "means",
+        fast.replicates().as_slice(),
+        slow.replicates().as_slice(),
+        1e-13,
+    );
     let ends = |fit: &BootstrapFit| {
         let i = &fit.confidence_interval_by(Method::Bca, 0.9).unwrap()[0];
         [i.lower, i.upper]
@@ -324,9 +419,16 @@ fn the_fast_mean_is_the_mean_of_the_resamples() {
     // Standard errors of all schemes are near σ/√n.
     let truth = boot.run(&frame, |r| Ok(vec![r.mean("re78")?])).unwrap();
     drop(truth);
-    let classical = Ols::new("re78 ~ 1").covariance(Covariance::Hc0).fit(&frame).unwrap();
+    let classical = Ols::new("re78 ~ 1")
+        .covariance(Covariance::Hc0)
+        .fit(&frame)
+        .unwrap();
     let se = classical.std_errors()[0];
-    for scheme in [Bootstrap::pairs(), Bootstrap::poisson(), Bootstrap::little_bags(10, 0.8)] {
+    for scheme in [
+        Bootstrap::pairs(),
+        Bootstrap::poisson(),
+        Bootstrap::little_bags(10, 0.8),
+    ] {
         let fit = scheme.draws(400).seed(7).mean(&frame, "re78").unwrap();
         assert!((fit.std_errors()[0] / se - 1.0).abs() < 0.12, "{fit}");
     }
@@ -338,7 +440,9 @@ fn failures_are_counted_and_reported() {
     let boot = Bootstrap::pairs().draws(100).seed(7);
     let fit = boot
         .run(&frame, |r| match r.index() {
-            Some(i) if i % 10 == 3 => Err(Error::NoRows { reason: format!("replicate {i}") }),
+            Some(i) if i % 10 == 3 => Err(Error::NoRows {
+                reason: format!("replicate {i}"),
+            }),
             Some(i) if i % 10 == 4 => Ok(vec![f64::NAN]),
             _ => Ok(vec![r.mean("re78")?]),
         })
@@ -357,27 +461,67 @@ fn failures_are_counted_and_reported() {
 
 #[test]
 fn what_cannot_be_resampled_is_refused() {
-    let frame = datasets::load("nsw").unwrap().with("one", vec!["a"; 445]).unwrap();
+    let frame = datasets::load("nsw")
+        .unwrap()
+        .with("one", vec!["a"; 445])
+        .unwrap();
     let mean = |r: &Resample<'_>| Ok(vec![r.mean("re78")?]);
     let run = |boot: Bootstrap| boot.run(&frame, mean).unwrap_err();
-    assert!(matches!(run(Bootstrap::pairs()), Error::SeedRequired { .. }));
-    assert!(matches!(run(Bootstrap::cluster("one").seed(1)), Error::TooFewClusters { clusters: 1, .. }));
-    assert!(matches!(run(Bootstrap::cluster("on").seed(1)), Error::ColumnNotFound { .. }));
-    assert!(matches!(run(Bootstrap::pairs().draws(1).seed(1)), Error::InvalidOption { .. }));
-    assert!(matches!(run(Bootstrap::poisson().bca().seed(1)), Error::InvalidOption { .. }));
-    assert!(matches!(run(Bootstrap::little_bags(0, 0.7).seed(1)), Error::InvalidOption { .. }));
-    assert!(matches!(run(Bootstrap::cluster("educ").strata("treat").seed(1)), Error::InvalidOption { .. }));
+    assert!(matches!(
+        run(Bootstrap::pairs()),
+        Error::SeedRequired { .. }
+    ));
+    assert!(matches!(
+        run(Bootstrap::cluster("one").seed(1)),
+        Error::TooFewClusters { clusters: 1, .. }
+    ));
+    assert!(matches!(
+        run(Bootstrap::cluster("on").seed(1)),
+        Error::ColumnNotFound { .. }
+    ));
+    assert!(matches!(
+        run(Bootstrap::pairs().draws(1).seed(1)),
+        Error::InvalidOption { .. }
+    ));
+    assert!(matches!(
+        run(Bootstrap::poisson().bca().seed(1)),
+        Error::InvalidOption { .. }
+    ));
+    assert!(matches!(
+        run(Bootstrap::little_bags(0, 0.7).seed(1)),
+        Error::InvalidOption { .. }
+    ));
+    assert!(matches!(
+        run(Bootstrap::cluster("educ").strata("treat").seed(1)),
+        Error::InvalidOption { .. }
+    ));
     assert!(matches!(
         run(Bootstrap::pairs().names(["a", "b"]).seed(1)),
         Error::LengthMismatch { .. }
     ));
-    let cancelled = Bootstrap::pairs().seed(1).run_with(&frame, &Progress::with(|s| s.done < 300), mean);
+    let cancelled =
+        Bootstrap::pairs()
+            .seed(1)
+            .run_with(&frame, &Progress::with(|s| s.done < 300), mean);
     assert!(matches!(cancelled, Err(Error::Cancelled { .. })));
-    let fit = Bootstrap::pairs().draws(30).seed(1).run(&frame, mean).unwrap();
+    let fit = Bootstrap::pairs()
+        .draws(30)
+        .seed(1)
+        .run(&frame, mean)
+        .unwrap();
     assert!(fit.confidence_interval_by(Method::Normal, 0.95).is_ok());
-    assert!(matches!(fit.confidence_interval_by(Method::Percentile, 0.95), Err(Error::InvalidOption { .. })));
-    assert!(matches!(fit.confidence_interval_by(Method::Bca, 0.5), Err(Error::DataNotKept { .. })));
-    assert!(matches!(fit.confidence_interval_by(Method::BootstrapT, 0.5), Err(Error::DataNotKept { .. })));
+    assert!(matches!(
+        fit.confidence_interval_by(Method::Percentile, 0.95),
+        Err(Error::InvalidOption { .. })
+    ));
+    assert!(matches!(
+        fit.confidence_interval_by(Method::Bca, 0.5),
+        Err(Error::DataNotKept { .. })
+    ));
+    assert!(matches!(
+        fit.confidence_interval_by(Method::BootstrapT, 0.5),
+        Err(Error::DataNotKept { .. })
+    ));
     assert!(matches!(
         Jackknife::cluster("one").run(&frame, mean),
         Err(Error::TooFewClusters { .. })
@@ -385,12 +529,27 @@ fn what_cannot_be_resampled_is_refused() {
     let ols = Ols::new("re78 ~ treat").fit(&frame).unwrap();
     let wild = || WildBootstrap::new("treat = 0").cluster("age");
     assert!(matches!(wild().run(&ols), Err(Error::SeedRequired { .. })));
-    assert!(matches!(wild().draws(9).seed(1).run(&ols), Err(Error::InvalidOption { .. })));
-    assert!(matches!(wild().cluster("one").seed(1).run(&ols), Err(Error::TooFewClusters { .. })));
-    assert!(matches!(wild().seed(1).run(&ols.lean()), Err(Error::DataNotKept { .. })));
+    assert!(matches!(
+        wild().draws(9).seed(1).run(&ols),
+        Err(Error::InvalidOption { .. })
+    ));
+    assert!(matches!(
+        wild().cluster("one").seed(1).run(&ols),
+        Err(Error::TooFewClusters { .. })
+    ));
+    assert!(matches!(
+        wild().seed(1).run(&ols.lean()),
+        Err(Error::DataNotKept { .. })
+    ));
     assert!(WildBootstrap::new("treta = 0").seed(1).run(&ols).is_err());
-    assert!(matches!(ResidualBootstrap::new().run(&ols), Err(Error::SeedRequired { .. })));
-    assert!(matches!(ScoreBootstrap::new("treat = 0").run(&ols), Err(Error::SeedRequired { .. })));
+    assert!(matches!(
+        ResidualBootstrap::new().run(&ols),
+        Err(Error::SeedRequired { .. })
+    ));
+    assert!(matches!(
+        ScoreBootstrap::new("treat = 0").run(&ols),
+        Err(Error::SeedRequired { .. })
+    ));
 }
 
 #[test]
@@ -404,11 +563,19 @@ fn bootstrap_t_of_a_regression_and_its_stepdown() {
         .run_studentized(&frame, |r| Ok(model.fit(r.frame()?)?.coefficients()))
         .unwrap();
     assert_eq!(boot.names(), fit.names());
-    let interval = &boot.confidence_interval_by(Method::BootstrapT, 0.9).unwrap()[1];
+    let interval = &boot
+        .confidence_interval_by(Method::BootstrapT, 0.9)
+        .unwrap()[1];
     let asymptotic = &fit.confidence_interval(0.9).unwrap()[1];
     let width = asymptotic.upper - asymptotic.lower;
-    assert!((interval.lower - asymptotic.lower).abs() < 0.15 * width, "{interval} {asymptotic}");
-    assert!((interval.upper - asymptotic.upper).abs() < 0.15 * width, "{interval} {asymptotic}");
+    assert!(
+        (interval.lower - asymptotic.lower).abs() < 0.15 * width,
+        "{interval} {asymptotic}"
+    );
+    assert!(
+        (interval.upper - asymptotic.upper).abs() < 0.15 * width,
+        "{interval} {asymptotic}"
+    );
     let tests = boot.romano_wolf(0.05).unwrap();
     for d in &tests.decisions {
         assert!(d.adjusted >= d.p_value);
@@ -419,27 +586,45 @@ fn bootstrap_t_of_a_regression_and_its_stepdown() {
     // The other bootstraps of the same fit.
     let residual = ResidualBootstrap::new().seed(7).run(&fit).unwrap();
     let classical = fit.with_covariance(Covariance::Classical).unwrap();
-    for (a, b) in residual.std_errors().iter().zip(classical.std_errors().iter()) {
+    for (a, b) in residual
+        .std_errors()
+        .iter()
+        .zip(classical.std_errors().iter())
+    {
         assert!((a / b - 1.0).abs() < 0.08, "{a} {b}");
     }
     let score = ScoreBootstrap::new("treat = 0").seed(7).run(&fit).unwrap();
     let wild = WildBootstrap::new("treat = 0").seed(7).run(&fit).unwrap();
     let p = fit.coefficient("treat").unwrap().p_value();
-    assert!((score.p_value - p).abs() < 0.01 && (wild.p_value - p).abs() < 0.01, "{p} {score} {wild}");
+    assert!(
+        (score.p_value - p).abs() < 0.01 && (wild.p_value - p).abs() < 0.01,
+        "{p} {score} {wild}"
+    );
     let influence = fit.influence(None).unwrap();
     let hc0 = fit.with_covariance(Covariance::Hc0).unwrap();
     let meat = influence.transpose() * &influence;
-    agree("influence", meat.as_slice(), hc0.covariance().as_slice(), 1e-10);
+    agree(
+        "influence",
+        meat.as_slice(),
+        hc0.covariance().as_slice(),
+        1e-10,
+    );
 }
 
 #[test]
 fn the_chart_over_sample_sizes() {
     let frame = datasets::load("card").unwrap();
     let model = Ols::new("lwage ~ educ + exper");
-    let chart = SampleSizeChart::new().seed(7).ols(&frame, &model, "educ").unwrap();
+    let chart = SampleSizeChart::new()
+        .seed(7)
+        .ols(&frame, &model, "educ")
+        .unwrap();
     let whole = model.fit(&frame).unwrap().coefficient("educ").unwrap();
     let last = &chart.points[9];
-    assert_eq!((last.estimate, last.p_value, last.fits), (whole.estimate, whole.p_value(), 1));
+    assert_eq!(
+        (last.estimate, last.p_value, last.fits),
+        (whole.estimate, whole.p_value(), 1)
+    );
     // Widths shrink with √n, estimates do not move.
     for pair in chart.points.windows(2) {
         let width = |p: &SampleSizePoint| (p.upper - p.lower) * (p.rows as f64).sqrt();
@@ -447,13 +632,28 @@ fn the_chart_over_sample_sizes() {
         assert!((pair[0].estimate - whole.estimate).abs() < 0.2 * whole.estimate);
     }
     assert!(chart.coefficient_figure().is_ok() && chart.p_value_figure().is_ok());
-    assert!(chart.to_html().matches("<svg").count() == 2 && chart.to_string().contains("3 010"), "{chart}");
+    assert!(
+        chart.to_html().matches("<svg").count() == 2 && chart.to_string().contains("3,010"),
+        "{chart}"
+    );
     let run = |chart: SampleSizeChart| chart.ols(&frame, &model, "educ").unwrap_err();
-    assert!(matches!(run(SampleSizeChart::new()), Error::SeedRequired { .. }));
-    assert!(matches!(run(SampleSizeChart::new().seed(1).sizes([1])), Error::InvalidOption { .. }));
-    assert!(matches!(run(SampleSizeChart::new().seed(1).sizes([9999])), Error::InvalidOption { .. }));
+    assert!(matches!(
+        run(SampleSizeChart::new()),
+        Error::SeedRequired { .. }
+    ));
+    assert!(matches!(
+        run(SampleSizeChart::new().seed(1).sizes([1])),
+        Error::InvalidOption { .. }
+    ));
+    assert!(matches!(
+        run(SampleSizeChart::new().seed(1).sizes([9999])),
+        Error::InvalidOption { .. }
+    ));
     // Samples of three rows cannot be fitted.
-    assert!(matches!(run(SampleSizeChart::new().seed(1).sizes([3])), Error::Unidentified { .. }));
+    assert!(matches!(
+        run(SampleSizeChart::new().seed(1).sizes([3])),
+        Error::Unidentified { .. }
+    ));
 }
 
 /// Shares over replications of what `once` returns.
@@ -464,9 +664,8 @@ fn simulate<const K: usize>(
 ) -> [f64; K] {
     let seed = Seed::new(2026).child(name);
     let draws = blocks::map(replications, |i| once(&mut seed.stream(i as u64)));
-    let share = std::array::from_fn(|k| {
-        draws.iter().filter(|d| d[k]).count() as f64 / replications as f64
-    });
+    let share =
+        std::array::from_fn(|k| draws.iter().filter(|d| d[k]).count() as f64 / replications as f64);
     println!("{name}: {share:.4?}");
     share
 }
@@ -475,22 +674,20 @@ fn normal(random: &mut ChaCha8Rng) -> f64 {
     StandardNormal.sample(random)
 }
 
-#[test]
-fn bootstrap_intervals_cover() {
-    // Lognormal outcomes, as spending is: 40 rows, mean e^{1/2} of exp(z).
-    let truth = 0.5_f64.exp();
-    let [percentile, bca, student, basic] = simulate("coverage", 1000, |random| {
-        let y: Vec<f64> = (0..40).map(|_| normal(random).exp()).collect();
+/// Coverage of 90 % intervals for the mean of 40 draws: percentile, BCa, bootstrap-t, basic.
+fn coverage(name: &str, truth: f64, draw: impl Fn(&mut ChaCha8Rng) -> f64 + Sync) -> [f64; 4] {
+    simulate(name, 1000, |random| {
+        let y: Vec<f64> = (0..40).map(|_| draw(random)).collect();
         let frame = Frame::new().with("y", y).unwrap();
-        let seed = rand::Rng::next_u64(random);
         let fit = Bootstrap::pairs()
             .draws(399)
-            .seed(seed)
+            .seed(rand::Rng::next_u64(random))
             .bca()
             .run_studentized(&frame, |r| {
                 let (n, mean) = (r.rows() as f64, r.mean("y")?);
                 let y = r.source().real("y")?;
-                let square: f64 = r.weights().iter().zip(y).map(|(w, y)| w * (y - mean).powi(2)).sum();
+                let rows = r.weights().iter().zip(y);
+                let square: f64 = rows.map(|(w, y)| w * (y - mean).powi(2)).sum();
                 Ok(vec![Estimate {
                     name: "mean".to_owned(),
                     estimate: mean,
@@ -499,38 +696,70 @@ fn bootstrap_intervals_cover() {
                 }])
             })
             .unwrap();
-        [Method::Percentile, Method::Bca, Method::BootstrapT, Method::Basic].map(|method| {
+        [
+            Method::Percentile,
+            Method::Bca,
+            Method::BootstrapT,
+            Method::Basic,
+        ]
+        .map(|method| {
             let i = &fit.confidence_interval_by(method, 0.9).unwrap()[0];
             i.lower <= truth && truth <= i.upper
         })
-    });
-    // Nominal 90 %; skewness costs first-order methods most (Davison & Hinkley 1997, section 5.7).
+    })
+}
+
+#[test]
+fn bootstrap_intervals_cover() {
+    // Three Monte Carlo standard errors are 2.8 points.
+    let [percentile, bca, student, _] =
+        coverage("exponential", 1.0, |random| rand_distr::Exp1.sample(random));
     assert!((student - 0.9).abs() < 0.03, "{student}");
+    assert!(
+        (bca - 0.9).abs() < 0.04 && (percentile - 0.9).abs() < 0.05,
+        "{bca} {percentile}"
+    );
+    // Lognormal outcomes, as spending is: skewness costs first-order methods most (Davison & Hinkley 1997, section 5.7).
+    let [percentile, bca, student, basic] =
+        coverage("lognormal", 0.5_f64.exp(), |random| normal(random).exp());
     assert!(student > bca && bca > percentile && percentile > basic);
-    assert!(percentile > 0.80 && bca > 0.82);
+    assert!(student > 0.85 && basic > 0.78);
 }
 
 #[test]
 fn the_wild_cluster_bootstrap_keeps_its_size_where_cr1_does_not() {
-    // Eight clusters, four treated, with common shocks.
+    // Eight equal clusters, four treated, with common shocks.
     let [cr1, cr3, restricted, webb] = simulate("eight clusters", 1500, |random| {
         let (mut y, mut d, mut g) = (vec![], vec![], vec![]);
         for cluster in 0..8 {
             let shock = normal(random);
-            for _ in 0..10 + 4 * cluster {
+            for _ in 0..20 {
                 y.push(shock + normal(random));
                 d.push(f64::from(cluster % 2));
                 g.push(f64::from(cluster));
             }
         }
-        let frame = Frame::new().with("y", y).unwrap().with("d", d).unwrap().with("g", g).unwrap();
-        let fit = Ols::new("y ~ d").covariance(Covariance::cluster("g")).fit(&frame).unwrap();
+        let frame = Frame::new()
+            .with("y", y)
+            .unwrap()
+            .with("d", d)
+            .unwrap()
+            .with("g", g)
+            .unwrap();
+        let fit = Ols::new("y ~ d")
+            .covariance(Covariance::cluster("g"))
+            .fit(&frame)
+            .unwrap();
         // Against the normal distribution, as is done in practice with "many" clusters.
         let t = fit.coefficient("d").unwrap();
         let cr3 = fit.with_covariance(Covariance::cr3("g")).unwrap();
+        let seed = rand::Rng::next_u64(random);
         let wild = |weights| {
-            let boot = WildBootstrap::new("d = 0").cluster("g").weights(weights).draws(399);
-            boot.seed(rand::Rng::next_u64(&mut random.clone())).run(&fit).unwrap().p_value
+            let boot = WildBootstrap::new("d = 0")
+                .cluster("g")
+                .weights(weights)
+                .draws(399);
+            boot.seed(seed).run(&fit).unwrap().p_value
         };
         [
             t.statistic(0.0).abs() > 1.96,
@@ -558,10 +787,21 @@ fn the_score_bootstrap_keeps_its_size_with_many_clusters() {
                 g.push(f64::from(cluster));
             }
         }
-        let frame = Frame::new().with("y", y).unwrap().with("x", x).unwrap().with("g", g).unwrap();
+        let frame = Frame::new()
+            .with("y", y)
+            .unwrap()
+            .with("x", x)
+            .unwrap()
+            .with("g", g)
+            .unwrap();
         let fit = Ols::new("y ~ x").fit(&frame).unwrap();
         let score = ScoreBootstrap::new("x = 0").cluster("g").draws(299);
-        [score.seed(rand::Rng::next_u64(random)).run(&fit).unwrap().p_value <= 0.05]
+        [score
+            .seed(rand::Rng::next_u64(random))
+            .run(&fit)
+            .unwrap()
+            .p_value
+            <= 0.05]
     });
     assert!((size - 0.05).abs() < 0.025, "{size}");
 }

@@ -7,6 +7,7 @@ mod hypothesis;
 mod krinsky_robb;
 mod model_table;
 pub mod multiplicity;
+pub mod randomization;
 mod records;
 mod verbs;
 
@@ -24,6 +25,7 @@ pub use multiplicity::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,
 };
+pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
 pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;

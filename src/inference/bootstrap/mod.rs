@@ -20,5 +20,6 @@ pub use resample::Resample;
 pub use run::Bootstrap;
 pub(crate) use score::check_options;
 pub use score::{Influence, ScoreBootstrap};
+pub(crate) use units::whole;
 pub(crate) use weights::WeightSource;
 pub use weights::WildWeights;

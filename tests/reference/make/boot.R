@@ -12,8 +12,8 @@ one <- function(stat, R, seed) {
   n <- nrow(d)
   left <- sapply(1:n, function(i) stat(d, (1:n)[-i])[1])
   L <- (n - 1) * (mean(left) - left)
-  ci <- function(conf) { o <- boot.ci(b, conf = conf, type = c("norm", "basic", "perc", "bca", "stud"), L = L, var.t0 = b$t0[2], var.t = b$t[, 2])
-    list(normal = o$normal[2:3], basic = o$basic[4:5], percentile = o$percent[4:5], bca = o$bca[4:5], student = o$student[4:5]) }
+  ci <- function(conf) { o <- boot.ci(b, conf = conf, type = c("basic", "perc", "bca", "stud"), L = L, var.t0 = b$t0[2], var.t = b$t[, 2])
+    list(normal = boot.ci(b, conf = conf, type = "norm")$normal[2:3], basic = o$basic[4:5], percentile = o$percent[4:5], bca = o$bca[4:5], student = o$student[4:5]) }
   list(estimate = b$t0[1], std_error = sqrt(b$t0[2]), replicates = b$t[, 1], std_errors = sqrt(b$t[, 2]), left_out = left,
        bias = mean(b$t[, 1]) - b$t0[1], deviation = sd(b$t[, 1]), level_90 = ci(0.9), level_95 = ci(0.95))
 }
