@@ -13,14 +13,14 @@ nsw$band <- cut(nsw$age, c(0, 19, 24, 30, 99), labels = c("teen", "young", "midd
 fit <- aov(re78 ~ band, data = nsw)
 g <- glht(fit, linfct = mcp(band = "Dunnett"))
 set.seed(1)
-s <- summary(g, test = adjusted("single-step", abseps = 1e-8, maxpts = 5e5))
+s <- summary(g, test = adjusted("single-step", abseps = 1e-8, maxpts = 5e6))
 tails <- list()
 for (case in list(list(n = c(10, 20, 40), n0 = 30, df = 17), list(n = c(5, 5), n0 = 50, df = 8), list(n = rep(12, 6), n0 = 12, df = 77))) {
   l <- sqrt(case$n / (case$n + case$n0)); R <- outer(l, l); diag(R) <- 1
   for (t in c(1.5, 2.5, 4)) {
     set.seed(1)
-    two <- 1 - pmvt(rep(-t, length(l)), rep(t, length(l)), corr = R, df = case$df, algorithm = GenzBretz(maxpts = 5e5, abseps = 1e-8))
-    one <- 1 - pmvt(rep(-Inf, length(l)), rep(t, length(l)), corr = R, df = case$df, algorithm = GenzBretz(maxpts = 5e5, abseps = 1e-8))
+    two <- 1 - pmvt(rep(-t, length(l)), rep(t, length(l)), corr = R, df = case$df, algorithm = GenzBretz(maxpts = 5e6, abseps = 1e-8))
+    one <- 1 - pmvt(rep(-Inf, length(l)), rep(t, length(l)), corr = R, df = case$df, algorithm = GenzBretz(maxpts = 5e6, abseps = 1e-8))
     tails[[length(tails) + 1]] <- c(case, list(t = t, two = as.numeric(two), one = as.numeric(one), error = max(attr(two, "error"), attr(one, "error"))))
   }
 }
