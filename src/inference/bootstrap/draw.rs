@@ -235,6 +235,8 @@ mod tests {
         poisson(&mut source, &mut counts);
         let mut cells = [0; 4];
         multinomial(&mut Seed::new(7).stream(4), 100, &mut cells).unwrap();
-        assert_eq!((drawn, counts, cells), (vec![], [0; 12], [0; 4]));
+        assert_eq!(drawn, [525, 181, 522, 92, 719, 979]);
+        assert_eq!(counts, [0, 0, 0, 0, 0, 1, 1, 2, 1, 0, 1, 0]);
+        assert_eq!(cells, [28, 24, 23, 25]);
     }
 }

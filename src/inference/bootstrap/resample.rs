@@ -165,7 +165,9 @@ impl<'a> Resample<'a> {
         match (&self.drawn, &self.units.clusters) {
             (Drawn::Original, _) => values.iter().for_each(|y| add(1.0, *y)),
             (Drawn::Units(units), None) => {
-                units.iter().for_each(|u| add(1.0, values[*u as usize]));
+                for unit in units {
+                    add(1.0, values[*unit as usize]);
+                }
             }
             (Drawn::Units(units), Some(clusters)) => {
                 for unit in units {

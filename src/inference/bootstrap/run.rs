@@ -237,7 +237,7 @@ impl Bootstrap {
             ));
         }
         if let Scheme::LittleBags { bags, exponent } = self.scheme
-            && !(bags >= 1 && exponent >= 0.5 && exponent <= 1.0)
+            && !(bags >= 1 && (0.5..=1.0).contains(&exponent))
         {
             return Err(Error::invalid_option(
                 "little bags",

@@ -71,7 +71,7 @@ impl WeightSource {
                 for unit in 0..units {
                     let side = words.below(6) as usize;
                     let size = points[side / 2];
-                    put(unit, if side % 2 == 0 { size } else { -size });
+                    put(unit, if side.is_multiple_of(2) { size } else { -size });
                 }
             }
         }
@@ -119,10 +119,16 @@ mod tests {
     fn draws_are_pinned() {
         let drawn = |weights| {
             let mut out = Vec::new();
-            WeightSource::new(weights, 10, 8, Seed::new(7)).draw(3, 8, |_, v| out.push(v));
+            WeightSource::new(weights, 10, 4, Seed::new(7)).draw(3, 4, |_, v| out.push(v));
             out
         };
-        assert_eq!(drawn(WildWeights::Rademacher), [0.0; 8]);
-        assert_eq!(drawn(WildWeights::Webb), [0.0; 8]);
+        let mut signs = Vec::new();
+        let source = WeightSource::new(WildWeights::Rademacher, 10, 8, Seed::new(7));
+        source.draw(3, 8, |_, v| signs.push(v));
+        assert_eq!(signs, [-1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 1.0]);
+        assert_eq!(
+            drawn(WildWeights::Webb),
+            [-1.0, -0.5_f64.sqrt(), -1.0, 0.5_f64.sqrt()]
+        );
     }
 }

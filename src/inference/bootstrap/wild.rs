@@ -126,7 +126,7 @@ impl UnitSums {
             for lanes in blocks::ranges(pieces[i].len(), LANES) {
                 for (lane, offset) in lanes.clone().enumerate() {
                     source.draw(pieces[i].start + offset, self.units, |g, v| {
-                        weights[g][lane] = v
+                        weights[g][lane] = v;
                     });
                 }
                 self.lanes(&plan, &weights, &mut moves, &mut out);

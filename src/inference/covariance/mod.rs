@@ -83,7 +83,9 @@ pub enum Covariance {
         column: String,
     },
     /// The cluster jackknife, centred at the estimates, with the factor (G − 1)/G: CV3 of MacKinnon, Nielsen & Webb (2023), conservative
-    /// with few or unequal clusters. clubSandwich's CR3 has no factor, so it is G/(G − 1) times this.
+    /// with few or unequal clusters. CR3 of clubSandwich and CRV3 of pyfixest have no such factor (they are G/(G − 1) times this); the
+    /// variant centred at the mean of the jackknife is [`crate::inference::Jackknife`]. With instruments it is the same formula on the
+    /// projected regressors, near the jackknife but not equal to it.
     Cr3 {
         /// The cluster column.
         column: String,

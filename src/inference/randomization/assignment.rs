@@ -10,6 +10,9 @@ use rand::rngs::ChaCha8Rng;
 use std::fmt;
 use std::sync::Arc;
 
+/// A mechanism given as a function: an assignment, one flag a row, from a random generator.
+pub type Mechanism = Arc<dyn Fn(&mut ChaCha8Rng) -> Vec<bool> + Send + Sync>;
+
 /// The mechanism by which treatment was assigned; the test re-draws assignments from it.
 #[derive(Clone)]
 pub enum Assignment {
@@ -23,7 +26,7 @@ pub enum Assignment {
     /// Whole clusters, a fixed number of them. Outcomes are averaged over each cluster, which is then the unit.
     Clustered(String),
     /// Any other mechanism: an assignment (one flag a row) from a random generator.
-    Custom(Arc<dyn Fn(&mut ChaCha8Rng) -> Vec<bool> + Send + Sync>),
+    Custom(Mechanism),
 }
 
 impl fmt::Debug for Assignment {
@@ -291,7 +294,9 @@ fn enumerate(assignment: &Assignment, units: &Units, most: usize) -> Option<Vec<
                     .flat_map(|z| {
                         sets.iter().map(move |set| {
                             let mut z = z.clone();
-                            set.iter().for_each(|unit| z[*unit as usize] = true);
+                            for unit in set {
+                                z[*unit as usize] = true;
+                            }
                             z
                         })
                     })
@@ -394,6 +399,7 @@ mod tests {
             &mut Seed::new(7).stream(0),
         )
         .unwrap();
-        assert_eq!((z, coin), (vec![], vec![]));
+        assert_eq!(z, [true, false, false, false, true]);
+        assert_eq!(coin, [true, true, false, false, false]);
     }
 }

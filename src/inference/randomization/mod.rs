@@ -5,7 +5,7 @@ mod report;
 mod run;
 mod statistic;
 
-pub use assignment::Assignment;
+pub use assignment::{Assignment, Mechanism};
 pub use report::{OutcomeTest, RandomizationFit};
 pub use run::RandomizationTest;
-pub use statistic::Contrast;
+pub use statistic::{Contrast, Statistic};

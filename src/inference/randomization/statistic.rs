@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// A statistic given as a function of outcomes and assignment.
+pub type Statistic = Arc<dyn Fn(&[f64], &[bool]) -> f64 + Send + Sync>;
+
 /// What compares treated and control units; large absolute values speak against no effect.
 #[derive(Clone)]
 pub enum Contrast {
@@ -16,7 +19,7 @@ pub enum Contrast {
     /// Largest gap between the distributions (Kolmogorov–Smirnov): for any change.
     KolmogorovSmirnov,
     /// Any function of the outcomes and the assignment of the rows.
-    Custom(Arc<dyn Fn(&[f64], &[bool]) -> f64 + Send + Sync>),
+    Custom(Statistic),
 }
 
 impl fmt::Debug for Contrast {
@@ -129,7 +132,7 @@ fn rank_sum(y: &[f64], treated: &[bool], block: &[u32]) -> f64 {
             .iter()
             .take_while(|u| y[**u as usize] <= value)
             .count();
-        let rank = from as f64 + (tied as f64 + 1.0) / 2.0;
+        let rank = from as f64 + f64::midpoint(tied as f64, 1.0);
         for unit in &order[from..from + tied] {
             if treated[*unit as usize] {
                 sum += rank;

@@ -94,7 +94,9 @@ impl ResidualBootstrap {
         let (design, mut errors) = transformed(rows);
         let mean = errors.iter().sum::<f64>() / n as f64;
         let scale = (n as f64 / fit.statistics().residual_df).sqrt();
-        errors.iter_mut().for_each(|e| *e = (*e - mean) * scale);
+        for e in &mut errors {
+            *e = (*e - mean) * scale;
+        }
         // Residuals orthogonal to the regressors, as scaled, change no estimate; the drawn ones do.
         let factor = Cholesky::full_rank(rows.bread(), "the bread of the covariance")?;
         let back = &parts.map * factor.root() * factor.root().transpose();
