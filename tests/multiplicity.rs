@@ -4,6 +4,8 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::float_cmp,
+    clippy::type_complexity,
+    clippy::unreadable_literal,
     missing_docs
 )]
 
