@@ -27,7 +27,7 @@ pub struct Decision {
 /// let frame = datasets::load("nsw")?;
 /// let fit = Ols::new("re78 ~ treat + age + educ + black").fit(&frame)?;
 /// let tests = MultipleTests::of(&fit, &["treat", "educ", "black"], Adjustment::Holm, 0.05)?;
-/// assert_eq!(tests.rejected(), 2);
+/// assert_eq!(tests.rejected(), 3);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
