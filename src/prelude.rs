@@ -10,18 +10,23 @@ pub use crate::data::{
 };
 pub use crate::error::{Error, Result, Warning};
 pub use crate::inference::{
+    Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
+    adjust_p_values, romano_wolf, westfall_young,
+};
+pub use crate::inference::{
+    Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest,
+};
+pub use crate::inference::{
+    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
+    WildTestResult, WildWeights,
+};
+pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
     Interval, KrinskyRobb, ModelTable, ResidualDf, Segment, SmallSample, Summarized, TestResult,
     fieller,
 };
 pub use crate::numeric::{Progress, Seed};
-pub use crate::regression::{
-    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit,
-    EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit,
-    HeckmanPrediction, Hurdle, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics, Logit,
-    MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit, OrderedLogit, OrderedProbit,
-    ParallelLinesTest, Poisson, Predictions, Probit, Quantile, QuantileCovariance, QuantileFit,
-    QuantileProcess, QuantileStatistics, Quantity, Tobit, Truncated, VuongTest, ZeroInflated,
+pub use crate::regression::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit, EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Hurdle, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics, Logit, MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit, OrderedLogit, OrderedProbit, ParallelLinesTest, Poisson, Predictions, Probit, Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics, Quantity, Tobit, Truncated, VuongTest, ZeroInflated, crate, pub, regression, use};
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,

@@ -126,7 +126,7 @@ fn fixed_effects_and_corrections_as_in_fixest() {
         for (name, want) in all["values"].as_object().unwrap() {
             let formula = want["formula"].as_str().unwrap();
             if formula.matches('~').count() > 1 || name == "jackknife" {
-                continue; // instruments have a test of their own; CRV3 is not offered
+                continue; // instruments and CRV3 have tests of their own
             }
             let frame = prepared(want);
             let mut ols = Ols::new(formula).covariance(Covariance::Classical);

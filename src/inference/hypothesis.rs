@@ -5,14 +5,14 @@ use nalgebra::DVector;
 
 /// `weights · β = value`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Hypothesis {
-    pub(super) weights: DVector<f64>,
-    pub(super) value: f64,
+pub(crate) struct Hypothesis {
+    pub(crate) weights: DVector<f64>,
+    pub(crate) value: f64,
 }
 
 /// Reads a linear expression in the coefficient `names`, with an optional right-hand side (zero without one). Names may
 /// stand bare, the longest that fits is taken, or in backticks.
-pub(super) fn parse(text: &str, names: &[String]) -> Result<Hypothesis> {
+pub(crate) fn parse(text: &str, names: &[String]) -> Result<Hypothesis> {
     let mut reader = Reader {
         text,
         rest: text,

@@ -1,19 +1,32 @@
 //! From numbers to statements: the [`Inference`] verbs, covariance estimators, tests, the delta method and its rivals.
 
+pub mod bootstrap;
 pub mod covariance;
 mod fieller;
 pub(crate) mod fitted;
 mod hypothesis;
 mod krinsky_robb;
 mod model_table;
+pub mod multiplicity;
+pub mod randomization;
 mod records;
 mod verbs;
 
+pub use bootstrap::{
+    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
+    WildTestResult, WildWeights,
+};
 pub use covariance::{ClusterDf, Covariance, FixedEffectCount, ResidualDf, SmallSample};
 pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
+pub(crate) use hypothesis::parse as parse_hypothesis;
 pub use krinsky_robb::KrinskyRobb;
 pub use model_table::{ModelTable, Summarized};
+pub use multiplicity::{
+    Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
+    adjust_p_values, romano_wolf, westfall_young,
+};
+pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
 pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;

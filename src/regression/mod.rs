@@ -27,6 +27,7 @@ mod sample;
 mod tobit;
 mod two_part;
 mod zero_inflated;
+mod resampling;
 
 pub use binary::{Cloglog, Logit, Probit};
 pub use bivariate_probit::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction};
@@ -42,9 +43,8 @@ pub use likelihood::{
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
 pub use ordered::{OrderedLogit, OrderedProbit};
-pub use parallel_lines::ParallelLinesTest;
-pub use quantile::{
-    Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
-};
+pub use parallel_lines::{ParallelLinesTest};
+pub use quantile::{Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics};
 pub use tobit::{Tobit, Truncated};
-pub use zero_inflated::ZeroInflated;
+pub use zero_inflated::{ZeroInflated};
+pub use resampling::{ResidualBootstrap, SampleSizeChart, SampleSizeFit, SampleSizePoint, WildBootstrap};

@@ -274,12 +274,6 @@ impl OlsFit {
         }
     }
 
-    pub(super) fn parts(&self, what: &str) -> Result<&super::linear::Parts> {
-        self.core.parts(what)
-    }
-
-    pub(super) fn fitted(&self) -> &crate::inference::fitted::Fitted {
-        &self.core.fitted
     }
 
     fn full_table(&self) -> Table {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// A direction in which a cluster alone determines the fit (eigenvalue 1 of `K_g`) gets weight zero: the Moore–Penrose
 /// root of Pustejovsky & Tipton (2018), section 3.2.
-const DETERMINED: f64 = 1e-9;
+pub(super) const DETERMINED: f64 = 1e-9;
 
 /// Memory for the cross-products of all clusters.
 const MOST_BYTES: usize = 2 << 30;
@@ -39,19 +39,7 @@ pub(super) fn reduce(
     counts: &Counts<'_>,
 ) -> Result<(DMatrix<f64>, BiasReduced)> {
     let k = source.parameters();
-    if let Some(effect) = counts.effects.iter().find(|e| !is_nested(e, groups)) {
-        return Err(Error::invalid_option(
-            "covariance",
-            format!(
-                "CR2 clustered by {} with the effect {} absorbed",
-                groups.name, effect.name
-            ),
-            format!(
-                "used with absorbed effects nested in the clusters; write the effect as C({}) instead",
-                effect.name
-            ),
-        ));
-    }
+    nested_only("CR2", groups, counts)?;
     if groups.count() * k * k * 3 * 8 > MOST_BYTES {
         return Err(Error::invalid_option(
             "covariance",
@@ -184,8 +172,26 @@ impl BiasReduced {
     }
 }
 
+/// Refuses absorbed effects that cut across the clusters, whose leverage is not in the cross-products.
+pub(crate) fn nested_only(method: &str, groups: &Groups, counts: &Counts<'_>) -> Result<()> {
+    let Some(effect) = counts.effects.iter().find(|e| !is_nested(e, groups)) else {
+        return Ok(());
+    };
+    Err(Error::invalid_option(
+        "covariance",
+        format!(
+            "{method} clustered by {} with the effect {} absorbed",
+            groups.name, effect.name
+        ),
+        format!(
+            "used with absorbed effects nested in the clusters; write the effect as C({}) instead",
+            effect.name
+        ),
+    ))
+}
+
 /// Packed `X_g'X_g` and the scores `X_g'e_g`, cluster after cluster.
-fn cluster_products(source: &dyn ScoreRows, groups: &Groups) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn cluster_products(source: &dyn ScoreRows, groups: &Groups) -> (Vec<f64>, Vec<f64>) {
     let k = source.parameters();
     let size = packed_len(k);
     let (mut grams, mut scores) = (

@@ -2,12 +2,13 @@
 
 mod cluster;
 mod cr2;
+mod cr3;
 mod heteroskedastic;
 mod kernel;
 mod scores;
 mod small_sample;
 
-pub(crate) use cr2::BiasReduced;
+pub(crate) use cr2::{BiasReduced, nested_only};
 pub(crate) use scores::{Counts, ScoreRows};
 pub use small_sample::{ClusterDf, FixedEffectCount, ResidualDf, SmallSample};
 
@@ -36,6 +37,7 @@ const FEW_CLUSTERS: usize = 30;
 /// | `Hc3` | `Σ e²/(1 − h)² x x'`: near the jackknife | t(n − K) |
 /// | `Cluster` | `Σ_g s_g s_g'`, several columns by inclusion–exclusion | t(min G − 1), see [`SmallSample`] |
 /// | `Cr2` | `Σ_g X_g'A_g e_g e_g'A_g X_g`, `A_g = (I − H_gg)^{-1/2}` (Bell & McCaffrey 2002) | t(Satterthwaite) |
+/// | `Cr3` | the cluster jackknife `(G − 1)/G Σ_g (β̂₍g₎ − β̂)(β̂₍g₎ − β̂)'`, refitting nothing | t(G − 1) |
 /// | `NeweyWest` | Bartlett-weighted autocovariances of the scores up to `lags` | t(n − K) |
 /// | `DriscollKraay` | the same of the scores summed by period | t(T − 1) |
 ///
@@ -51,6 +53,7 @@ const FEW_CLUSTERS: usize = 30;
 /// - Cameron, Gelbach & Miller (2011), *JBES* 29(2), doi:10.1198/jbes.2010.07136.
 /// - Bell & McCaffrey (2002), *Survey Methodology* 28(2); Pustejovsky & Tipton (2018), *JBES* 36(4),
 ///   doi:10.1080/07350015.2016.1247004.
+/// - MacKinnon, Nielsen & Webb (2023), *Journal of Applied Econometrics* 38(5), doi:10.1002/jae.2969 (their CV3).
 /// - Newey & West (1987), *Econometrica* 55(3), doi:10.2307/1913610.
 /// - Driscoll & Kraay (1998), *REStat* 80(4), doi:10.1162/003465398557825.
 #[non_exhaustive]
@@ -76,6 +79,14 @@ pub enum Covariance {
     },
     /// Bias-reduced linearisation with Satterthwaite degrees of freedom: for few clusters.
     Cr2 {
+        /// The cluster column.
+        column: String,
+    },
+    /// The cluster jackknife, centred at the estimates, with the factor (G − 1)/G: CV3 of MacKinnon, Nielsen & Webb (2023), conservative
+    /// with few or unequal clusters. CR3 of clubSandwich and CRV3 of pyfixest have no such factor (they are G/(G − 1) times this); the
+    /// variant centred at the mean of the jackknife is [`crate::inference::Jackknife`]. With instruments it is the same formula on the
+    /// projected regressors, near the jackknife but not equal to it.
+    Cr3 {
         /// The cluster column.
         column: String,
     },
@@ -121,6 +132,13 @@ impl Covariance {
     /// Bias-reduced linearisation clustered by a column.
     pub fn cr2(column: impl Into<String>) -> Self {
         Self::Cr2 {
+            column: column.into(),
+        }
+    }
+
+    /// The cluster jackknife over a column.
+    pub fn cr3(column: impl Into<String>) -> Self {
+        Self::Cr3 {
             column: column.into(),
         }
     }
@@ -190,6 +208,7 @@ impl fmt::Display for Covariance {
                 write!(f, "clustered by {} ({name})", columns.join(" and "))
             }
             Self::Cr2 { column } => write!(f, "clustered by {column} (CR2, Satterthwaite)"),
+            Self::Cr3 { column } => write!(f, "clustered by {column} (CR3, jackknife)"),
             Self::NeweyWest {
                 time, unit, lags, ..
             } => {
@@ -326,6 +345,15 @@ pub(crate) fn unrepaired(
                 named,
             )
         }
+        Covariance::Cr3 { column } => {
+            let groups = kept_groups(frame, rows, counts.effects, [column.as_str()])?;
+            let group = &groups[0];
+            let (matrix, warning) = cr3::covariance(source, group, counts)?;
+            warnings.extend(warning);
+            let df = (group.count() - 1) as f64;
+            let named = vec![(group.name.clone(), group.count())];
+            (matrix, Degrees::Fixed(df), named)
+        }
         Covariance::NeweyWest {
             time,
             unit,
@@ -401,7 +429,7 @@ fn refuse_unordered(frame: &Frame, time: &str) -> Result<()> {
 }
 
 /// The groups of several columns over the kept rows: compact codes, none missing, at least two groups.
-fn kept_groups<'a>(
+pub(crate) fn kept_groups<'a>(
     frame: &Frame,
     rows: &Rows,
     effects: &[Groups],

@@ -1,0 +1,40 @@
+//! Many tests at once: adjusted p-values, stepdown by resampling, Dunnett's comparisons with a control, simultaneous intervals.
+
+mod adjust;
+mod decisions;
+mod dunnett;
+mod many_to_one;
+mod max_t;
+mod stepdown;
+
+pub use adjust::{Adjustment, adjust_p_values};
+pub use decisions::{Decision, MultipleTests};
+pub use dunnett::{Dunnett, DunnettFit};
+pub use many_to_one::ManyToOne;
+pub use max_t::{MaxT, Simultaneous};
+pub use stepdown::{romano_wolf, westfall_young};
+
+use serde::{Deserialize, Serialize};
+
+/// Against which side a hypothesis is tested.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Alternative {
+    /// The effect differs from the null value: large |T|.
+    #[default]
+    TwoSided,
+    /// The effect is larger: large T.
+    Greater,
+    /// The effect is smaller: small T.
+    Less,
+}
+
+impl Alternative {
+    /// The statistic turned so that large values speak against the null hypothesis.
+    pub(crate) fn extremeness(self, statistic: f64) -> f64 {
+        match self {
+            Self::TwoSided => statistic.abs(),
+            Self::Greater => statistic,
+            Self::Less => -statistic,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Randomisation inference: tests and intervals whose only assumption is how treatment was assigned.
+
+mod assignment;
+mod report;
+mod run;
+mod statistic;
+
+pub use assignment::{Assignment, Mechanism};
+pub use report::{OutcomeTest, RandomizationFit};
+pub use run::RandomizationTest;
+pub use statistic::{Contrast, Statistic};
