@@ -1,0 +1,20 @@
+//! Survival analysis: curves, tests and models of the time until an event.
+
+mod cox;
+mod curve;
+mod kaplan_meier;
+mod likelihood;
+mod log_rank;
+mod outcome;
+mod regressors;
+mod risk;
+
+pub use cox::{
+    Concordance, Cox, CoxFit, PredictedPoint, PredictedSurvival, ProportionalHazardsTest,
+    SchoenfeldResidual, Ties, TimeTransform,
+};
+pub use curve::{CurveInterval, CurvePoint, RestrictedMean, SurvivalCurve, TimeEstimate};
+pub use kaplan_meier::{KaplanMeier, KaplanMeierFit};
+pub use likelihood::SurvivalStatistics;
+pub use log_rank::{LogRank, LogRankFit, LogRankGroup, RankWeights};
+pub use outcome::Survival;
