@@ -5,10 +5,11 @@
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
 pub use crate::customer::survival::{
-    Concordance, Cox, CoxFit, CurveInterval, CurvePoint, KaplanMeier, KaplanMeierFit, LogRank,
-    LogRankFit, LogRankGroup, PredictedPoint, PredictedSurvival, ProportionalHazardsTest,
-    RankWeights, RestrictedMean, SchoenfeldResidual, Survival, SurvivalCurve, SurvivalStatistics,
-    Ties, TimeEstimate, TimeTransform,
+    Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance, Cox, CoxFit, CurveInterval,
+    CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink, KaplanMeier,
+    KaplanMeierFit, LogRank, LogRankFit, LogRankGroup, PredictedPoint, PredictedSurvival,
+    ProportionalHazardsTest, RankWeights, RestrictedMean, SchoenfeldResidual, Survival,
+    SurvivalCurve, SurvivalStatistics, Ties, TimeEstimate, TimeTransform,
 };
 pub use crate::data::{
     Column, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups,

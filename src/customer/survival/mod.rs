@@ -1,19 +1,24 @@
 //! Survival analysis: curves, tests and models of the time until an event.
 
+mod aft;
 mod cox;
 mod curve;
+mod hazard;
 mod kaplan_meier;
 mod likelihood;
 mod log_rank;
+mod newton;
 mod outcome;
 mod regressors;
 mod risk;
 
+pub use aft::{Aft, AftFamily, AftFit, AftPrediction};
 pub use cox::{
     Concordance, Cox, CoxFit, PredictedPoint, PredictedSurvival, ProportionalHazardsTest,
     SchoenfeldResidual, Ties, TimeTransform,
 };
 pub use curve::{CurveInterval, CurvePoint, RestrictedMean, SurvivalCurve, TimeEstimate};
+pub use hazard::{Baseline, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink};
 pub use kaplan_meier::{KaplanMeier, KaplanMeierFit};
 pub use likelihood::SurvivalStatistics;
 pub use log_rank::{LogRank, LogRankFit, LogRankGroup, RankWeights};

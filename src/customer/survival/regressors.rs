@@ -76,7 +76,7 @@ impl Regressors {
         }
     }
 
-    /// `X'X / n` with a constant in front when there is one.
+    /// `X'X`.
     pub(crate) fn gram(&self) -> DMatrix<f64> {
         let p = self.count();
         DMatrix::from_fn(p, p, |i, j| {
@@ -88,11 +88,23 @@ impl Regressors {
         })
     }
 
-    /// `x'b` of every row.
-    pub(crate) fn index(&self, slopes: &[f64]) -> Vec<f64> {
-        let mut out = vec![0.0; self.columns.first().map_or(0, Vec::len)];
-        self.add_index(slopes, &mut out);
-        out
+    /// A regressor in its own units.
+    pub(crate) fn own(&self, row: usize, j: usize) -> f64 {
+        self.means[j] + self.spreads[j] * self.columns[j][row]
+    }
+
+    /// From parameters in standardised units to own ones, with `before` constants in front of the slopes (each of which takes
+    /// what the means take off) and `after` further parameters behind.
+    pub(crate) fn own_units(&self, before: usize, after: usize) -> DMatrix<f64> {
+        let p = self.count();
+        let mut map = DMatrix::identity(before + p + after, before + p + after);
+        for j in 0..p {
+            map[(before + j, before + j)] = 1.0 / self.spreads[j];
+            for c in 0..before {
+                map[(c, before + j)] = -self.means[j] / self.spreads[j];
+            }
+        }
+        map
     }
 
     /// Adds `x'b` to every row.

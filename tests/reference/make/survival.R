@@ -34,7 +34,7 @@ d <- generated("survival_customers"); iv <- generated("survival_intervals")
 num <- function(v) vec(ifelse(is.finite(v), v, NA))
 
 # ---- curves ----
-curve <- function(s) list(time = vec(s$time), at_risk = vec(s$n.risk), events = vec(s$n.event), survival = vec(s$surv), std_error = num(s$surv * s$std.err),
+curve <- function(s) list(time = vec(s$time), at_risk = vec(s$n.risk), events = vec(s$n.event), survival = vec(s$surv), std_error = num(if (isTRUE(s$logse)) s$surv * s$std.err else s$std.err),
   lower = num(s$lower), upper = num(s$upper), hazard = vec(s$cumhaz), hazard_std_error = vec(s$std.chaz))
 rmst <- function(s, tau) { t <- summary(s, rmean = tau)$table; as.numeric(t[c("rmean", "se(rmean)")]) }
 km <- survfit(Surv(time, event) ~ 1, d)

@@ -2,7 +2,6 @@
 
 mod concordance;
 mod detail;
-mod estimate;
 mod fit;
 mod predict;
 mod proportional;
@@ -14,6 +13,7 @@ pub use predict::{PredictedPoint, PredictedSurvival};
 pub use proportional::{ProportionalHazardsTest, TimeTransform};
 
 use super::likelihood::{Core, Scores, Solution, SurvivalStatistics};
+use super::newton::maximise;
 use super::outcome::{CaseWeights, Survival, weighted};
 use super::regressors::Regressors;
 use crate::data::Frame;
@@ -156,7 +156,14 @@ impl Cox {
             ));
         }
         self.warn(&rows, &mut warnings);
-        let found = estimate::maximise(&rows, &regressors.names, &zero, progress)?;
+        let found = maximise(
+            "the Cox model",
+            &regressors.names,
+            &vec![0.0; regressors.count()],
+            &zero,
+            &|b| rows.pass(b),
+            progress,
+        )?;
         let score = DVector::from_column_slice(&zero.gradient);
         let score_statistic = score.dot(&Cholesky::new(&zero.information).solve_vector(&score));
         let inverse =
@@ -166,7 +173,7 @@ impl Cox {
             regressors.count(),
             regressors.spreads.iter().map(|s| 1.0 / s),
         ));
-        let detail = rows.detail(&found.slopes, false);
+        let detail = rows.detail(&found.point, false);
         let (_, scores) = rows.residuals(&detail);
         let columns = scores
             .into_iter()
@@ -197,7 +204,7 @@ impl Cox {
         let estimates = DVector::from_iterator(
             regressors.count(),
             found
-                .slopes
+                .point
                 .iter()
                 .zip(&regressors.spreads)
                 .map(|(b, s)| b / s),
@@ -234,7 +241,7 @@ impl Cox {
             means: regressors.means.clone(),
             fitted: Some(Arc::new(Fitted {
                 rows,
-                slopes: found.slopes,
+                slopes: found.point,
                 spreads: regressors.spreads,
                 total_rows: sample.design.rows,
             })),

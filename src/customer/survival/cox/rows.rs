@@ -1,10 +1,10 @@
 //! The rows of a Cox model in the order of time, and the pass over them that gives likelihood, score and information.
 
+use super::super::newton::Pass;
 use super::super::outcome::{Sample, members};
 use super::super::regressors::Regressors;
 use super::Ties;
 use crate::summary::gram::{TILE, Tile, packed_len, unpack};
-use nalgebra::DMatrix;
 use std::ops::Range;
 
 /// The rows sorted by stratum and, within, from the last time to the first, so that one walk adds rows to the risk set.
@@ -82,14 +82,6 @@ impl Hazard {
         }
         sums
     }
-}
-
-/// Likelihood, score and information at a point.
-#[derive(Clone, Debug)]
-pub(crate) struct Pass {
-    pub(crate) log_likelihood: f64,
-    pub(crate) gradient: Vec<f64>,
-    pub(crate) information: DMatrix<f64>,
 }
 
 impl CoxRows {

@@ -1,6 +1,5 @@
-//! The maximum of the partial likelihood, and the finding that there is none.
+//! The maximum of a likelihood whose value, score and information come from one pass, and the finding that there is none.
 
-use super::rows::{CoxRows, Pass};
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use crate::numeric::linalg::symmetrize;
@@ -11,16 +10,24 @@ use std::cell::RefCell;
 /// Newton needs five to ten steps; a coefficient that runs to infinity gains one a step.
 const MOST_ITERATIONS: usize = 100;
 
-/// When the information about some direction has fallen to this share of what it is at zero, the likelihood is flat there: even
+/// When the information about some direction has fallen to this share of what it is at the start, the likelihood is flat there: even
 /// an effect of five standard deviations keeps a share of 1e-3 or so.
 const FLAT: f64 = 1e-7;
 
 /// A coefficient takes part in a flat direction when its share of it is at least this.
 const TAKES_PART: f64 = 0.1;
 
-/// The negative log partial likelihood with the last pass kept, since one pass gives all derivatives.
+/// Likelihood, score and observed information at a point.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    pub(crate) log_likelihood: f64,
+    pub(crate) gradient: Vec<f64>,
+    pub(crate) information: DMatrix<f64>,
+}
+
+/// The negative log-likelihood with the last pass kept.
 struct Likelihood<'a> {
-    rows: &'a CoxRows,
+    pass: &'a dyn Fn(&[f64]) -> Pass,
     last: RefCell<Option<(Vec<f64>, Pass)>>,
 }
 
@@ -31,7 +38,7 @@ impl Likelihood<'_> {
         {
             return read(pass);
         }
-        let pass = self.rows.pass(x);
+        let pass = (self.pass)(x);
         let value = read(&pass);
         *self.last.borrow_mut() = Some((x.to_vec(), pass));
         value
@@ -56,37 +63,40 @@ impl Objective for Likelihood<'_> {
     }
 }
 
-/// The estimates in standardised units.
-pub(super) struct Maximum {
-    pub(super) slopes: Vec<f64>,
-    pub(super) pass: Pass,
-    pub(super) iterations: usize,
+/// Where a search ended.
+pub(crate) struct Maximum {
+    pub(crate) point: Vec<f64>,
+    pub(crate) pass: Pass,
+    pub(crate) iterations: usize,
 }
 
-/// Maximises from zero, where the pass is known already.
-pub(super) fn maximise(
-    rows: &CoxRows,
+/// Maximises from `start`, where the pass is `first`.
+///
+/// # Errors
+/// [`Error::Unidentified`] naming the parameters that run to infinity; [`Error::NotConverged`]; [`Error::Cancelled`].
+pub(crate) fn maximise(
+    what: &str,
     names: &[String],
-    zero: &Pass,
+    start: &[f64],
+    first: &Pass,
+    pass: &dyn Fn(&[f64]) -> Pass,
     progress: &Progress,
 ) -> Result<Maximum> {
-    let p = names.len();
     let likelihood = Likelihood {
-        rows,
-        last: RefCell::new(Some((vec![0.0; p], zero.clone()))),
+        pass,
+        last: RefCell::new(Some((start.to_vec(), first.clone()))),
     };
     let stopping = Stopping::new().max_iterations(MOST_ITERATIONS);
-    let found =
-        Newton::new()
-            .stopping(stopping)
-            .minimize_with(&likelihood, &vec![0.0; p], progress)?;
+    let found = Newton::new()
+        .stopping(stopping)
+        .minimize_with(&likelihood, start, progress)?;
     let pass = likelihood.at(&found.point, Clone::clone);
-    if let Some(error) = flat(&pass.information, &zero.information, names, &found.point) {
+    if let Some(error) = flat(&pass.information, &first.information, names, &found.point) {
         return Err(error);
     }
-    let found = found.or_error("the Cox model")?;
+    let found = found.or_error(what)?;
     Ok(Maximum {
-        slopes: found.point,
+        point: found.point,
         pass,
         iterations: found.convergence.iterations,
     })
@@ -95,11 +105,11 @@ pub(super) fn maximise(
 /// The error that names the coefficients which run to infinity, if the likelihood has become flat along a direction.
 fn flat(
     information: &DMatrix<f64>,
-    at_zero: &DMatrix<f64>,
+    at_start: &DMatrix<f64>,
     names: &[String],
-    slopes: &[f64],
+    point: &[f64],
 ) -> Option<Error> {
-    let scale: Vec<f64> = at_zero.diagonal().iter().map(|v| v.sqrt()).collect();
+    let scale: Vec<f64> = at_start.diagonal().iter().map(|v| v.abs().sqrt()).collect();
     let relative = DMatrix::from_fn(names.len(), names.len(), |i, j| {
         information[(i, j)] / scale[i] / scale[j]
     });
@@ -119,7 +129,7 @@ fn flat(
             format!(
                 "`{}` (to {}∞)",
                 names[j],
-                if slopes[j] < 0.0 { "−" } else { "+" }
+                if point[j] < 0.0 { "−" } else { "+" }
             )
         })
         .collect();
