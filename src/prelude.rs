@@ -5,11 +5,12 @@
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
 pub use crate::customer::survival::{
-    Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance, Cox, CoxFit, CurveInterval,
-    CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink, KaplanMeier,
-    KaplanMeierFit, LogRank, LogRankFit, LogRankGroup, PredictedPoint, PredictedSurvival,
-    ProportionalHazardsTest, RankWeights, RestrictedMean, SchoenfeldResidual, Survival,
-    SurvivalCurve, SurvivalStatistics, Ties, TimeEstimate, TimeTransform,
+    AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
+    Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
+    Incidence, IncidencePoint, KaplanMeier, KaplanMeierFit, LogRank, LogRankFit, LogRankGroup,
+    PredictedPoint, PredictedSurvival, ProportionalHazardsTest, RankWeights, RestrictedMean,
+    SchoenfeldResidual, Survival, SurvivalCurve, SurvivalStatistics, Ties, TimeEstimate,
+    TimeTransform,
 };
 pub use crate::data::{
     Column, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups,

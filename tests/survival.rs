@@ -595,3 +595,43 @@ fn discrete_hazards_as_in_glm_and_in_their_likelihoods() {
         );
     }
 }
+
+#[test]
+fn competing_risks_as_in_survfit() {
+    let all = fixture("survival");
+    let want = &all["values"]["competing_risks"];
+    let frame = customers();
+    let estimator = || AalenJohansen::new("time", "cause");
+    for (name, estimator) in [
+        ("plain", estimator()),
+        ("truncated", estimator().start("entry")),
+        ("weighted", estimator().weights("w")),
+    ] {
+        let fit = estimator.fit(&frame).unwrap();
+        let want = &want[name];
+        let times = numbers(&want["time"]);
+        // The first state of R is having no event yet.
+        for (c, cause) in ["churn", "upgrade"].into_iter().enumerate() {
+            let points = &fit.incidence(cause).unwrap().points;
+            let of = |key: &str| -> Vec<f64> {
+                want[key]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|row| row[c + 1].as_f64().unwrap())
+                    .collect()
+            };
+            let ours: Vec<f64> = points.iter().map(|p| p.time).collect();
+            agree(&format!("{name} times"), &ours, &times, 1e-15);
+            let ours: Vec<f64> = points.iter().map(|p| p.incidence).collect();
+            agree(&format!("{name} {cause}"), &ours, &of("probability"), 1e-9);
+            let ours: Vec<f64> = points.iter().map(|p| p.std_error).collect();
+            agree(
+                &format!("{name} {cause} error"),
+                &ours,
+                &of("std_error"),
+                1e-9,
+            );
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod card;
 mod hyderabad;
 mod nsw;
 mod organ_donations;
+mod rossi;
 mod thornton;
 mod weather_insurance;
 
@@ -24,13 +25,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 6] = [
+const ALL: [&Experiment; 7] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,
     &organ_donations::ORGAN_DONATIONS,
     &weather_insurance::WEATHER_INSURANCE,
+    &rossi::ROSSI,
 ];
 
 fn main() -> ExitCode {

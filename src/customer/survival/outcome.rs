@@ -237,11 +237,6 @@ impl Survival {
         Ok(rows.gather(found.values()))
     }
 
-    /// Name of the column of the event.
-    pub(crate) fn event_column(&self) -> &str {
-        &self.event
-    }
-
     /// Name of the column of the end of a row's time.
     pub(crate) fn stop_column(&self) -> &str {
         &self.stop
@@ -287,7 +282,7 @@ impl CaseWeights {
         }
     }
 
-    fn read(&self, frame: &Frame, rows: &Rows) -> Result<Vec<f64>> {
+    pub(crate) fn read(&self, frame: &Frame, rows: &Rows) -> Result<Vec<f64>> {
         let values = rows.gather(frame.numeric(self.column())?.values());
         let whole = matches!(self, Self::Frequency(_));
         let wrong = |w: &f64| !w.is_finite() || *w < 0.0 || (whole && w.fract() > 0.0);

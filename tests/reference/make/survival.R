@@ -18,11 +18,11 @@ if (!file.exists("tests/reference/survival_customers.csv")) {
   d$w <- round(runif(n, 0.4, 2.5), 3); d$f <- sample(1:3, n, TRUE)
   write.csv(d, "tests/reference/survival_customers.csv", row.names = FALSE, quote = FALSE)
   spells <- list()
-  for (i in 1:120) {
-    v <- 0; from <- 0; x <- round(rnorm(1), 3)
+  for (i in 1:160) {
+    v <- 0; from <- 0; x <- round(rnorm(1), 3); g <- rgamma(1, 0.7, 0.7) # unobserved
     for (k in 1:6) {
       to <- from + sample(1:3, 1); v <- round(0.6 * v + rnorm(1, sd = 0.8), 3)
-      hit <- rbinom(1, 1, 1 - exp(-(to - from) * exp(-2.6 + 0.7 * v + 0.4 * x)))
+      hit <- rbinom(1, 1, 1 - exp(-(to - from) * g * exp(-1.5 + 0.7 * v + 0.4 * x)))
       spells[[length(spells) + 1]] <- data.frame(id = i, start = from, stop = to, event = hit, v = v, x = x, shop = i %% 9)
       if (hit == 1) break
       from <- to
