@@ -33,6 +33,7 @@
 //! | [`summary`] | statistics of blocks of rows that can be merged |
 //! | [`inference`] | [`Covariance`](inference::Covariance), intervals, tests, models side by side |
 //! | [`regression`] | least squares, fixed effects, instrumental variables |
+//! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
 //!
 //! # Conventions
 //!
@@ -48,6 +49,7 @@
 //! The README has two commands to start with, a notebook recipe, and a table for those who come from R, Stata or Python.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+pub mod customer;
 pub mod data;
 pub mod error;
 pub mod inference;

@@ -4,6 +4,14 @@
 //! need stays in its room: optimisers, quadrature and draws in [`crate::numeric`], the statistics of blocks in [`crate::summary`].
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
+pub use crate::customer::survival::{
+    AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
+    Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
+    Incidence, IncidencePoint, KaplanMeier, KaplanMeierFit, LogRank, LogRankFit, LogRankGroup,
+    PredictedPoint, PredictedSurvival, ProportionalHazardsTest, RankWeights, RestrictedMean,
+    SchoenfeldResidual, Survival, SurvivalCurve, SurvivalStatistics, Ties, TimeEstimate,
+    TimeTransform,
+};
 pub use crate::data::{
     Column, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups,
     Label, Real, Rows, Time, datasets,
@@ -30,6 +38,6 @@ pub use crate::regression::{BivariateProbit, BivariateProbitFit, BivariateProbit
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
-    LinePlot, NumberFormat, Page, RowKind, Table,
+    LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};

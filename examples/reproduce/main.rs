@@ -14,6 +14,7 @@ mod hyderabad;
 mod mroz;
 mod nsw;
 mod organ_donations;
+mod rossi;
 mod thornton;
 mod weather_insurance;
 
@@ -32,7 +33,6 @@ const ALL: [&Experiment; 7] = [
     &thornton::THORNTON,
     &organ_donations::ORGAN_DONATIONS,
     &weather_insurance::WEATHER_INSURANCE,
-    &mroz::MROZ,
 ];
 
 fn main() -> ExitCode {

@@ -191,6 +191,7 @@ impl Layout {
         if !axes.labels.x.trim().is_empty() {
             layout.bottom -= AXIS.size * LEADING + 4.0;
         }
+        layout.bottom -= axes.labels.below;
         layout.bottom -= TICK_GAP + TICK.size * LEADING;
         layout.vertical_axis(axes, width);
         layout.horizontal_axis(axes, width);

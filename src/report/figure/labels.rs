@@ -11,6 +11,8 @@ pub(super) struct Labels {
     pub y: String,
     pub note: String,
     pub size: Option<(u32, u32)>,
+    /// Pixels kept free between the labels of the horizontal axis and its title.
+    pub below: f64,
 }
 
 /// Default width in pixels: that of a notebook's output area.
@@ -18,7 +20,15 @@ pub(super) const WIDTH: u32 = 720;
 /// Default height in pixels.
 pub(super) const HEIGHT: u32 = 450;
 
+/// Height of the labels of the horizontal axis, to the middle of a line below them.
+const AXIS_ROOM: f64 = 34.0;
+
 impl Labels {
+    /// From the axis to the middle of the first line below its labels.
+    pub const fn axis_room() -> f64 {
+        AXIS_ROOM
+    }
+
     /// The size asked for, or the default width with this height.
     pub fn size_or(&self, height: u32) -> Result<(u32, u32)> {
         const SMALLEST: (u32, u32) = (300, 200);

@@ -12,6 +12,7 @@ mod labels;
 mod line;
 mod marks;
 mod scale;
+mod survival;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use ecdf::Ecdf;
 pub use event_study::EventStudyPlot;
 pub use histogram::Histogram;
 pub use line::LinePlot;
+pub use survival::SurvivalPlot;
 
 use super::html::escape;
 use super::{notebook, write_file};
