@@ -2,7 +2,7 @@
 
 mod absorb;
 mod iv;
-
+pub mod learners;
 mod linear;
 mod ols;
 
