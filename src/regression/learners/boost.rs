@@ -15,6 +15,7 @@ use crate::numeric::permutation::{open_unit, shuffle};
 use crate::numeric::{Progress, Seed, blocks};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Rows predicted by one task.
 const CHUNK: usize = 1 << 12;
@@ -339,18 +340,18 @@ impl BoostedTrees {
     }
 
     /// The rows that a tree sees, and those it does not.
-    fn bag(&self, train: &[u32], seed: Seed, round: usize) -> (Vec<u32>, Vec<u32>) {
+    fn bag<'r>(&self, train: &'r [u32], seed: Seed, round: usize) -> (Cow<'r, [u32]>, Vec<u32>) {
         if self.row_share >= 1.0 {
-            return (train.to_vec(), Vec::new());
+            return (Cow::Borrowed(train), Vec::new());
         }
         let mut random = seed.child("rows").stream(round as u64);
         let (bag, left_out): (Vec<u32>, Vec<u32>) = train
             .iter()
             .partition(|_| open_unit(random.next_u64()) < self.row_share);
         if bag.is_empty() {
-            (left_out, bag)
+            (Cow::Owned(left_out), bag)
         } else {
-            (bag, left_out)
+            (Cow::Owned(bag), left_out)
         }
     }
 

@@ -25,14 +25,33 @@ impl Folds {
         }
         let mut fold_of: Vec<usize> = (0..n).map(|i| i % count).collect();
         shuffle(&mut fold_of, &mut seed.child("folds").stream(0));
-        Ok(Self::given(rows, &fold_of, count))
+        Ok(Self::given(rows, count, |i| fold_of[i]))
     }
 
-    /// Folds by number, one for each row in use.
-    pub(crate) fn given(rows: &Rows, fold_of: &[usize], count: usize) -> Self {
+    /// Folds given for every row of the table; each must have a row in use.
+    pub(crate) fn by_row(rows: &Rows, ids: &[usize], count: usize) -> Result<Self> {
+        if ids.len() != rows.total() {
+            return Err(Error::LengthMismatch {
+                column: "fold_ids".to_owned(),
+                expected: rows.total(),
+                found: ids.len(),
+            });
+        }
+        let folds = Self::given(rows, count, |i| ids[rows.index(i)]);
+        match folds.held_out.iter().position(Vec::is_empty) {
+            None => Ok(folds),
+            Some(empty) => Err(Error::invalid_option(
+                "fold_ids",
+                format!("without a used row in fold {empty}"),
+                "numbers from 0, each with at least one row",
+            )),
+        }
+    }
+
+    fn given(rows: &Rows, count: usize, fold_of: impl Fn(usize) -> usize) -> Self {
         let mut held_out = vec![Vec::with_capacity(rows.len() / count + 1); count];
-        for (i, fold) in fold_of.iter().enumerate() {
-            held_out[*fold].push(rows.index(i) as u32);
+        for i in 0..rows.len() {
+            held_out[fold_of(i)].push(rows.index(i) as u32);
         }
         Self {
             held_out,

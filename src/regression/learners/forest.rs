@@ -305,12 +305,7 @@ impl Plan<'_> {
             }
             let at = match best {
                 None => {
-                    let value = self.centre - total.gradient / total.hessian;
-                    coded.tree.leaves.push(if value.is_finite() {
-                        value
-                    } else {
-                        self.centre
-                    });
+                    coded.tree.leaves.push(self.leaf(total));
                     -(coded.tree.leaves.len() as i32)
                 }
                 Some(split) => {
@@ -333,6 +328,16 @@ impl Plan<'_> {
             }
         }
         coded.tree
+    }
+
+    /// The mean of a leaf; rounding may not take a share of classes out of [0, 1].
+    fn leaf(&self, total: Sums) -> f64 {
+        let value = self.centre - total.gradient / total.hessian;
+        match self.set.task() {
+            _ if !value.is_finite() => self.centre,
+            Task::Regression => value,
+            Task::Probability => value.clamp(0.0, 1.0),
+        }
     }
 
     /// The non-empty bins of a feature among some rows. Only bins that rows touch are cleared and read, so that small leaves are cheap.

@@ -75,6 +75,7 @@ impl Linear {
 /// | `mixing` | 0.5; `lasso` 1, `ridge` 0 | α | [0, 1] |
 /// | `strength` | [`Strength::Minimum`] | how λ is chosen; all but `Fixed` need a seed for the folds | |
 /// | `folds` | 10 | folds of the cross-validation | ≥ 3 |
+/// | `fold_ids` | drawn | the fold of every row of the table, from 0, such as folds of whole customers; needs no seed | |
 /// | `path_length` | 100 | values of λ tried | ≥ 2 |
 /// | `standardize` | on | penalise coefficients per standard deviation | |
 /// | `penalty_factor` | 1 | f of a feature's columns, rescaled to mean 1 over columns; 0 leaves it unpenalised | ≥ 0 |
@@ -90,6 +91,7 @@ pub struct ElasticNet {
     path_length: usize,
     standardize: bool,
     penalty_factors: Vec<(String, f64)>,
+    fold_ids: Option<Vec<usize>>,
 }
 
 impl Default for ElasticNet {
@@ -101,6 +103,7 @@ impl Default for ElasticNet {
             path_length: 100,
             standardize: true,
             penalty_factors: Vec::new(),
+            fold_ids: None,
         }
     }
 }
@@ -144,6 +147,13 @@ impl ElasticNet {
         self
     }
 
+    /// The fold of every row of the table, from 0, instead of folds drawn at random.
+    pub fn fold_ids(mut self, ids: Vec<usize>) -> Self {
+        self.folds = ids.iter().max().map_or(0, |most| most + 1);
+        self.fold_ids = Some(ids);
+        self
+    }
+
     /// Values of λ tried.
     pub fn path_length(mut self, length: usize) -> Self {
         self.path_length = length;
@@ -174,7 +184,7 @@ impl ElasticNet {
     }
 
     pub(crate) fn needs_seed(&self) -> bool {
-        !matches!(self.strength, Strength::Fixed(_))
+        !matches!(self.strength, Strength::Fixed(_)) && self.fold_ids.is_none()
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -238,15 +248,17 @@ impl ElasticNet {
         seed: Seed,
         progress: &Progress,
     ) -> Result<FittedLinear> {
-        let folds = match self.strength {
-            Strength::Fixed(_) => None,
-            _ => Some(Folds::random(set.used_rows(), self.folds, seed)?),
+        let rows = set.used_rows();
+        let folds = match (self.strength, &self.fold_ids) {
+            (Strength::Fixed(_), _) => None,
+            (_, Some(ids)) => Some(Folds::by_row(rows, ids, self.folds)?),
+            (_, None) => Some(Folds::random(rows, self.folds, seed)?),
         };
         self.learn_with(set, folds.as_ref(), progress)
     }
 
-    /// The same with given folds.
-    pub(crate) fn learn_with(
+    /// The same with these folds.
+    fn learn_with(
         &self,
         set: &TrainingSet,
         folds: Option<&Folds>,
