@@ -44,10 +44,8 @@ impl Problem<'_> {
         let p = start.len();
         // Residual correlations c − Gb, kept up to date: an update costs one column of G.
         let mut left = self.linear.clone();
-        for j in 0..p {
-            if start[j].abs() > 0.0 {
-                left.axpy(-start[j], &self.gram.column(j), 1.0);
-            }
+        for (j, b) in start.iter().enumerate().filter(|(_, b)| b.abs() > 0.0) {
+            left.axpy(-b, &self.gram.column(j), 1.0);
         }
         let all: Vec<usize> = (0..p).filter(|j| self.gram[(*j, *j)] > 0.0).collect();
         let mut largest = f64::INFINITY;

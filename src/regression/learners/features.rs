@@ -5,6 +5,7 @@ use crate::data::formula::{Expression, Factor};
 use crate::data::{Column, Formula, Frame, Label, MISSING, Real};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a learner knows of one feature: its name, and its levels when it is a category.
@@ -249,16 +250,13 @@ fn recode(column: &Column, name: &str, levels: &[String]) -> (Label, usize) {
         Column::Label(label) if label.levels() == levels => return (Label::clone(label), 0),
         other => other.groups(name),
     };
-    let map: Vec<u32> = groups
-        .levels
+    let known: BTreeMap<&str, u32> = levels
         .iter()
-        .map(|level| {
-            levels
-                .iter()
-                .position(|l| l == level)
-                .map_or(MISSING, |i| i as u32)
-        })
+        .enumerate()
+        .map(|(i, level)| (level.as_str(), i as u32))
         .collect();
+    let of = |level: &String| known.get(level.as_str()).copied().unwrap_or(MISSING);
+    let map: Vec<u32> = groups.levels.iter().map(of).collect();
     let mut unseen = 0;
     let codes = groups
         .codes

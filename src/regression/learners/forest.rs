@@ -8,7 +8,7 @@ use super::loss::mean_loss;
 use super::options::{share, whole};
 use super::split::{Candidate, Filled, Limits, contains};
 use super::training::{Task, TrainingSet};
-use super::tree::{CodedTree, Tree};
+use super::tree::{CodedTree, Tree, to_leaf, to_node};
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::numeric::permutation::{below, shuffle};
@@ -306,7 +306,7 @@ impl Plan<'_> {
             let at = match best {
                 None => {
                     coded.tree.leaves.push(self.leaf(total));
-                    -(coded.tree.leaves.len() as i32)
+                    to_leaf(coded.tree.leaves.len() - 1)
                 }
                 Some(split) => {
                     let node = coded.push(&split, self.bins);
@@ -320,7 +320,7 @@ impl Plan<'_> {
                     // The left child is taken from the stack first.
                     open.push((middle..range.end, depth + 1, Some((node, 1))));
                     open.push((range.start..middle, depth + 1, Some((node, 0))));
-                    node as i32
+                    to_node(node)
                 }
             };
             if let Some((above, side)) = parent {

@@ -3,7 +3,7 @@
 use super::bins::{Bins, CODES, WIDTH};
 use super::histogram::{self, Cell, Column, Scale, Sums};
 use super::split::{self, Candidate, CodeSet, Filled, Limits, contains};
-use super::tree::CodedTree;
+use super::tree::{CodedTree, to_leaf, to_node};
 use crate::numeric::blocks;
 use std::ops::Range;
 
@@ -84,7 +84,7 @@ impl<'a, C: Cell> Grower<'a, C> {
             let node = coded.push(&split, self.bins);
             let parent = &mut leaves[at];
             if let Some((above, side)) = parent.parent {
-                coded.tree.nodes[above].children[side] = node as i32;
+                coded.tree.nodes[above].children[side] = to_node(node);
             }
             let range = parent.rows.clone();
             let middle =
@@ -115,7 +115,7 @@ impl<'a, C: Cell> Grower<'a, C> {
         }
         for (i, leaf) in leaves.iter_mut().enumerate() {
             if let Some((above, side)) = leaf.parent {
-                coded.tree.nodes[above].children[side] = -1 - i as i32;
+                coded.tree.nodes[above].children[side] = to_leaf(i);
             }
             let value = -rate * leaf.sums.gradient / (leaf.sums.hessian + self.growth.limits.l2);
             coded

@@ -10,6 +10,10 @@ use crate::numeric::blocks;
 const CHUNK: usize = 1 << 16;
 /// Additions below which threads cost more than they bring.
 const PARALLEL_ADDITIONS: usize = 1 << 18;
+/// Bits of a gradient at most: [`whole`] is exact below 2⁵¹.
+const FINEST_BITS: u32 = 44;
+/// A largest gradient below this is as good as zero; the scale stays finite.
+const SMALLEST: f64 = 1e-250;
 /// Half more than 2⁵²: added to a number below 2⁵¹, it leaves the nearest whole number in the low bits.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
@@ -53,11 +57,13 @@ impl Scale {
     pub(crate) fn new<C: Cell>(rows: usize, gradient: f64, hessian: f64) -> Self {
         let count_bits = usize::BITS - rows.leading_zeros();
         // The sums of a field grow by count_bits; one bit is the sign, one a reserve for rounding.
-        let packed = (i64::BITS - 2 - 2 * count_bits).min(44) as i32;
-        let alone = (i64::BITS - 2 - count_bits).min(44) as i32;
+        let room = |fields: u32| (i64::BITS - 2).saturating_sub(fields * count_bits);
+        let packed = room(2).min(FINEST_BITS).cast_signed();
+        let alone = room(1).min(FINEST_BITS).cast_signed();
         let bits = if C::HESSIANS { alone } else { packed };
         let quanta = |bits: i32, largest: f64| {
-            let exponent = largest.max(f64::MIN_POSITIVE).log2().ceil() as i32;
+            // Gradients of a perfect fit are all zero: any finite scale serves them.
+            let exponent = largest.max(SMALLEST).log2().ceil() as i32;
             2.0_f64.powi(bits - exponent)
         };
         Self {
@@ -76,7 +82,10 @@ impl Scale {
 /// The nearest whole number of a value below 2⁵¹.
 #[inline]
 fn whole(value: f64) -> i64 {
-    ((value + ROUNDER).to_bits() as i64).wrapping_sub(ROUNDER.to_bits() as i64)
+    (value + ROUNDER)
+        .to_bits()
+        .wrapping_sub(ROUNDER.to_bits())
+        .cast_signed()
 }
 
 /// What a bin holds.
@@ -290,6 +299,20 @@ mod tests {
         let sums = pair.sums(&scale);
         let hessian: f64 = gradients.iter().map(|g| g.abs() / 12.0).sum();
         assert!((sums.hessian - hessian).abs() < 1e-8 && sums.count == 1000.0);
+    }
+
+    #[test]
+    fn a_perfect_fit_has_gradients_of_zero() {
+        let scale = Scale::new::<i64>(1000, 0.0, 1.0);
+        let cell = i64::of(0.0, 1.0, &scale);
+        assert_eq!(
+            cell.sums(&scale),
+            Sums {
+                gradient: 0.0,
+                hessian: 1.0,
+                count: 1.0
+            }
+        );
     }
 
     #[test]

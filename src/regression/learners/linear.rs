@@ -337,7 +337,7 @@ impl ElasticNet {
         });
         let losses: Vec<Vec<f64>> = losses.into_iter().collect::<Result<_>>()?;
         let weights: Vec<f64> = parts.iter().map(Cross::weight).collect();
-        self.choose(lambdas, &losses, &weights, &mut solutions)
+        Ok(self.choose(lambdas, &losses, &weights, &mut solutions))
     }
 
     fn likelihood(
@@ -379,7 +379,7 @@ impl ElasticNet {
             losses.push(path.iter().map(|s| here.loss(s)).collect());
             weights.push(held_out.iter().map(|r| set.weight(*r as usize)).sum());
         }
-        self.choose(lambdas, &losses, &weights, &mut solutions)
+        Ok(self.choose(lambdas, &losses, &weights, &mut solutions))
     }
 
     fn fixed(&self) -> f64 {
@@ -395,11 +395,11 @@ impl ElasticNet {
         losses: &[Vec<f64>],
         weights: &[f64],
         solutions: &mut Vec<Solution>,
-    ) -> Result<(Solution, Option<PenaltyPath>)> {
+    ) -> (Solution, Option<PenaltyPath>) {
         let nonzero = solutions.iter().map(Solution::nonzero).collect();
         let path = PenaltyPath::new(lambdas, losses, weights, nonzero);
         let at = path.position(self.strength);
-        Ok((take(solutions, at), Some(path)))
+        (take(solutions, at), Some(path))
     }
 }
 

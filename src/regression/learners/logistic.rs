@@ -150,7 +150,7 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
     ) -> Result<Vec<Solution>> {
         let mut at = self.constant();
         let first = self.pass(&at, true);
-        self.refuse_one_class(at.intercept)?;
+        refuse_one_class(at.intercept)?;
         let mut curvature = self.curvature(&first, scales)?;
         let mut solutions = Vec::with_capacity(lambdas.len());
         for (k, lambda) in lambdas.iter().enumerate() {
@@ -164,7 +164,7 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
     /// Gradients of the mean log-likelihood by standardised column where the unpenalised columns are fitted: what the path starts from.
     pub(crate) fn correlations(&self, penalty: &Penalty, scales: &[f64]) -> Result<Vec<f64>> {
         let mut at = self.constant();
-        self.refuse_one_class(at.intercept)?;
+        refuse_one_class(at.intercept)?;
         if penalty.factors.iter().any(|f| *f <= 0.0) {
             // A penalty that no column can bear leaves the unpenalised ones.
             let unbearable = Penalty {
@@ -176,16 +176,6 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
         }
         let pass = self.pass(&at, false);
         Ok(unscaled(&pass.sums[..self.columns()], scales))
-    }
-
-    fn refuse_one_class(&self, intercept: f64) -> Result<()> {
-        if intercept.is_finite() {
-            return Ok(());
-        }
-        Err(Error::Unidentified {
-            what: "a logistic regression in one of its folds".to_owned(),
-            needs: "rows of both classes in every fold; use fewer folds or more rows".to_owned(),
-        })
     }
 
     /// The Hessian with the intercept taken out.
@@ -292,6 +282,18 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
     }
 }
 
+/// A fold may have lost one of the classes.
+fn refuse_one_class(intercept: f64) -> Result<()> {
+    if intercept.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Unidentified {
+        what: "a logistic regression in one of its folds".to_owned(),
+        needs: "rows of both classes in every fold; use fewer folds or more rows".to_owned(),
+    })
+}
+
+/// No maximum was found.
 fn separated(criterion: f64) -> Error {
     Error::NotConverged {
         what: "logistic regression".to_owned(),

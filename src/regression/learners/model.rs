@@ -88,7 +88,7 @@ impl LearnerModel {
                 what: format!("the learner `{}`", self.learner.name()),
             });
         }
-        if self.features.iter().any(|name| *name == self.outcome) {
+        if self.features.contains(&self.outcome) {
             return Err(Error::invalid_option(
                 "features",
                 format!("with the outcome `{}` among them", self.outcome),

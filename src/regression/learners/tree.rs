@@ -8,6 +8,16 @@ use serde::{Deserialize, Serialize};
 /// Bits of a word in a set of levels.
 const WORD: usize = u32::BITS as usize;
 
+/// A child that is a node.
+pub(crate) fn to_node(index: usize) -> i32 {
+    (index as u32).cast_signed()
+}
+
+/// A child that is a leaf: `-1 - index`.
+pub(crate) fn to_leaf(index: usize) -> i32 {
+    !to_node(index)
+}
+
 /// A question and where its answers lead: to another node (≥ 0), or to leaf `-1 - child`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Node {
