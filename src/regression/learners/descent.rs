@@ -48,8 +48,9 @@ impl Problem<'_> {
             left.axpy(-b, &self.gram.column(j), 1.0);
         }
         let all: Vec<usize> = (0..p).filter(|j| self.gram[(*j, *j)] > 0.0).collect();
-        let mut largest = f64::INFINITY;
-        for sweep in 0..MOST_SWEEPS {
+        let (mut largest, mut sweeps) = (f64::INFINITY, 0);
+        while sweeps < MOST_SWEEPS {
+            sweeps += 1;
             largest = self.sweep(&all, start, &mut left);
             if largest <= self.tolerance {
                 return Ok(());
@@ -60,7 +61,8 @@ impl Problem<'_> {
                 .copied()
                 .filter(|j| start[*j].abs() > 0.0)
                 .collect();
-            for _ in sweep..MOST_SWEEPS {
+            while sweeps < MOST_SWEEPS {
+                sweeps += 1;
                 if self.sweep(&active, start, &mut left) <= self.tolerance {
                     break;
                 }

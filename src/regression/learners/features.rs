@@ -220,15 +220,23 @@ impl Features {
         ))
     }
 
-    /// The bins of all features, computed at the first call.
+    /// The bins of all features, computed at the first call. The lock is not held meanwhile: a thread that waits for its share of the
+    /// work may be given a fit that asks for the same bins. At worst two threads compute the same.
     pub(crate) fn bins(&self, most: usize) -> Arc<Bins> {
-        let mut cache = self.bins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, bins)) = cache.iter().find(|(m, _)| *m == most) {
-            return Arc::clone(bins);
-        }
-        let bins = Arc::new(Bins::build(self, most));
-        cache.push((most, Arc::clone(&bins)));
-        bins
+        let cached = |cache: &[(usize, Arc<Bins>)]| {
+            let found = cache.iter().find(|(m, _)| *m == most);
+            found.map(|(_, bins)| Arc::clone(bins))
+        };
+        let lock = || self.bins.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = cached(&lock());
+        before.unwrap_or_else(|| {
+            let built = Arc::new(Bins::build(self, most));
+            let mut cache = lock();
+            cached(&cache).unwrap_or_else(|| {
+                cache.push((most, Arc::clone(&built)));
+                built
+            })
+        })
     }
 }
 
