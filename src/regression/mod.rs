@@ -13,8 +13,8 @@ mod heckman;
 mod hurdle;
 mod influence;
 mod iv;
-
 mod likelihood;
+pub mod learners;
 mod linear;
 mod ols;
 mod ols_predict;

@@ -1,0 +1,262 @@
+//! A stack of learners: their best convex combination.
+
+use super::fitted::FittedLearner;
+use super::folds::Folds;
+use super::learner::Learner;
+use super::options::whole;
+use super::training::TrainingSet;
+use crate::data::Rows;
+use crate::error::{Error, Result};
+use crate::numeric::{Progress, Seed, blocks};
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+/// Rows of one task.
+const CHUNK: usize = 1 << 14;
+/// Exchanges of weight between two members at most.
+const MOST_EXCHANGES: usize = 1_000_000;
+/// Exchanges end when none would lower the loss by more than this share.
+const TOLERANCE: f64 = 1e-14;
+
+/// A super learner: `Σ_l α_l f_l(x)` with α ≥ 0 and Σα = 1, where α minimises the squared error of the members' cross-fitted
+/// predictions, and the members are then fitted on all rows. In large samples it does as well as the best combination, known only in hindsight.
+///
+/// | name | default | meaning | range |
+/// |---|---|---|---|
+/// | `members` | given | any learners | at least one |
+/// | `folds` | 5 | folds of the cross-fitting | ≥ 2 |
+///
+/// Always needs a seed. For a probability α minimises the squared error of the probabilities (Brier's score).
+///
+/// # References
+/// van der Laan, Polley & Hubbard (2007), doi:10.2202/1544-6115.1309; Breiman (1996), doi:10.1007/BF00117832.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stack {
+    members: Vec<Learner>,
+    folds: usize,
+}
+
+impl Stack {
+    /// A stack of these learners.
+    pub fn new<I>(members: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Learner>,
+    {
+        Self {
+            members: members.into_iter().map(Into::into).collect(),
+            folds: 5,
+        }
+    }
+
+    /// Adds a learner.
+    pub fn with(mut self, member: impl Into<Learner>) -> Self {
+        self.members.push(member.into());
+        self
+    }
+
+    /// Folds of the cross-fitting.
+    pub fn folds(mut self, folds: usize) -> Self {
+        self.folds = folds;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        whole("folds", self.folds, 2, usize::MAX)?;
+        if self.members.is_empty() {
+            return Err(Error::invalid_option(
+                "members",
+                "empty",
+                "at least one learner",
+            ));
+        }
+        self.members.iter().try_for_each(Learner::check)
+    }
+
+    /// Fits to a training set that was checked.
+    pub(crate) fn learn(
+        &self,
+        set: &TrainingSet,
+        seed: Seed,
+        progress: &Progress,
+    ) -> Result<FittedStack> {
+        let folds = Folds::random(set.used_rows(), self.folds, seed)?;
+        let n = set.features().rows();
+        let fits = (folds.held_out.len() + 1) * self.members.len();
+        let mut done = 0;
+        let mut errors: Vec<Vec<f64>> = Vec::with_capacity(self.members.len());
+        for (l, member) in self.members.iter().enumerate() {
+            let mut error = vec![0.0; n];
+            for (f, held_out) in folds.held_out.iter().enumerate() {
+                let others = set.clone().rows(Rows::some(n, folds.complement(held_out)));
+                let held = Rows::some(n, held_out.clone());
+                let fitted = member.fit_with(&others, member_seed(seed, l, f), progress)?;
+                let mut predicted = vec![0.0; held.len()];
+                fitted.predict(set.features(), &held, &mut predicted)?;
+                for (i, p) in predicted.iter().enumerate() {
+                    let row = held.index(i);
+                    error[row] = set.target()[row] - p;
+                }
+                done += 1;
+                progress.report("stack", done, fits)?;
+            }
+            errors.push(error);
+        }
+        let products = products(&errors, set);
+        let weights = simplex(&products)?;
+        let mut members = Vec::with_capacity(self.members.len());
+        for (l, member) in self.members.iter().enumerate() {
+            members.push(member.fit_with(
+                set,
+                member_seed(seed, l, folds.held_out.len()),
+                progress,
+            )?);
+            done += 1;
+            progress.report("stack", done, fits)?;
+        }
+        let losses = (0..members.len()).map(|l| products[(l, l)]).collect();
+        let alpha = nalgebra::DVector::from_column_slice(&weights);
+        Ok(FittedStack {
+            names: self.members.iter().map(|m| m.name().to_owned()).collect(),
+            members,
+            losses,
+            loss: crate::numeric::linalg::quadratic_form(&products, &alpha),
+            weights,
+        })
+    }
+}
+
+/// The seed of a member in a fold.
+fn member_seed(seed: Seed, member: usize, fold: usize) -> Seed {
+    seed.child("stack").child(&format!("{member}/{fold}"))
+}
+
+/// Mean products of the members' errors: since weights sum to one, the error of the stack is the weighted sum of errors.
+fn products(errors: &[Vec<f64>], set: &TrainingSet) -> DMatrix<f64> {
+    let (k, rows) = (errors.len(), set.used_rows());
+    let sums = blocks::reduce(
+        rows.len(),
+        CHUNK,
+        |range| {
+            let mut sums = vec![0.0; k * k + 1];
+            for i in range {
+                let row = rows.index(i);
+                let w = set.weight(row);
+                for a in 0..k {
+                    for b in 0..=a {
+                        sums[a * k + b] += w * errors[a][row] * errors[b][row];
+                    }
+                }
+                sums[k * k] += w;
+            }
+            sums
+        },
+        |sum, part| {
+            for (a, b) in sum.iter_mut().zip(&part) {
+                *a += b;
+            }
+        },
+    )
+    .unwrap_or_else(|| vec![0.0; k * k + 1]);
+    DMatrix::from_fn(k, k, |a, b| sums[a.max(b) * k + a.min(b)] / sums[k * k])
+}
+
+/// Minimises `α'Eα` over weights ≥ 0 that sum to one, by moving weight from the member whose share is worth least to the one whose is worth
+/// most, as far as it pays.
+fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
+    let k = e.nrows();
+    let best = (0..k).fold(
+        0,
+        |best, l| if e[(l, l)] < e[(best, best)] { l } else { best },
+    );
+    let mut alpha = vec![0.0; k];
+    alpha[best] = 1.0;
+    let mut slope: Vec<f64> = e.column(best).iter().copied().collect();
+    let scale = e[(best, best)].max(f64::MIN_POSITIVE);
+    for _ in 0..MOST_EXCHANGES {
+        let to = (0..k).fold(0, |to, l| if slope[l] < slope[to] { l } else { to });
+        let from = (0..k).filter(|l| alpha[*l] > 0.0).fold(best, |from, l| {
+            if alpha[from] <= 0.0 || slope[l] > slope[from] {
+                l
+            } else {
+                from
+            }
+        });
+        let difference = slope[from] - slope[to];
+        if difference <= TOLERANCE * scale || from == to {
+            return Ok(alpha);
+        }
+        let curvature = e[(from, from)] + e[(to, to)] - 2.0 * e[(from, to)];
+        let wanted = if curvature > 0.0 {
+            difference / curvature
+        } else {
+            f64::INFINITY
+        };
+        let moved = wanted.min(alpha[from]);
+        alpha[from] -= moved;
+        alpha[to] += moved;
+        for (l, s) in slope.iter_mut().enumerate() {
+            *s += moved * (e[(l, to)] - e[(l, from)]);
+        }
+    }
+    Err(Error::NotConverged {
+        what: "the weights of a stack".to_owned(),
+        iterations: MOST_EXCHANGES,
+        criterion: f64::NAN,
+        tolerance: TOLERANCE,
+        remedy: "drop members that predict almost the same".to_owned(),
+    })
+}
+
+/// A stack after fitting.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FittedStack {
+    pub(crate) names: Vec<String>,
+    members: Vec<FittedLearner>,
+    pub(crate) weights: Vec<f64>,
+    /// Cross-fitted mean squared error by member.
+    pub(crate) losses: Vec<f64>,
+    /// That of the stack.
+    pub(crate) loss: f64,
+}
+
+impl FittedStack {
+    /// Predictions for some rows; members without weight are not asked.
+    pub(crate) fn predict(
+        &self,
+        features: &super::features::Features,
+        rows: &Rows,
+        out: &mut [f64],
+    ) -> Result<()> {
+        out.fill(0.0);
+        let mut each = vec![0.0; out.len()];
+        for (member, weight) in self
+            .members
+            .iter()
+            .zip(&self.weights)
+            .filter(|(_, w)| **w > 0.0)
+        {
+            member.predict(features, rows, &mut each)?;
+            for (out, value) in out.iter_mut().zip(&each) {
+                *out += weight * value;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_the_minimum_on_the_simplex() {
+        // Interior: weights proportional to inverse variances. Corner: a member that is worse and correlated gets nothing.
+        let interior = DMatrix::from_diagonal(&nalgebra::DVector::from_vec(vec![1.0, 2.0, 4.0]));
+        for (got, want) in simplex(&interior).unwrap().iter().zip([4.0, 2.0, 1.0]) {
+            assert!((got - want / 7.0).abs() < 1e-12);
+        }
+        let corner = DMatrix::from_row_slice(2, 2, &[1.0, 1.5, 1.5, 4.0]);
+        assert_eq!(simplex(&corner).unwrap(), [1.0, 0.0]);
+    }
+}
