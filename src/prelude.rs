@@ -34,8 +34,19 @@ pub use crate::inference::{
     fieller,
 };
 pub use crate::numeric::{Progress, Seed};
-pub use crate::regression::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit, EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit, HeckmanPrediction, Hurdle, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics, Logit, MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit, OrderedLogit, OrderedProbit, ParallelLinesTest, Poisson, Predictions, Probit, Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics, Quantity, Tobit, Truncated, VuongTest, ZeroInflated, crate, pub, regression, use};
-pub use crate::regression::learners::{BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest, Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet};
+pub use crate::regression::learners::{
+    BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
+    Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet,
+};
+pub use crate::regression::{
+    BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit,
+    EndogenousProbit, EndogenousProbitFit, FirstStage, FitStatistics, Heckman, HeckmanFit,
+    HeckmanPrediction, Hurdle, Iv, IvFit, KClass, LikelihoodFit, LikelihoodStatistics, Logit,
+    MarginalEffects, Margins, NegativeBinomial, Ols, OlsFit, OrderedLogit, OrderedProbit,
+    ParallelLinesTest, Poisson, Predictions, Probit, Quantile, QuantileCovariance, QuantileFit,
+    QuantileProcess, QuantileStatistics, Quantity, ResidualBootstrap, SampleSizeChart,
+    SampleSizeFit, SampleSizePoint, Tobit, Truncated, VuongTest, WildBootstrap, ZeroInflated,
+};
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
     LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,

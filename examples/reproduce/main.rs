@@ -26,13 +26,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 7] = [
+const ALL: [&Experiment; 8] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,
     &organ_donations::ORGAN_DONATIONS,
     &weather_insurance::WEATHER_INSURANCE,
+    &mroz::MROZ,
+    &rossi::ROSSI,
 ];
 
 fn main() -> ExitCode {

@@ -13,8 +13,8 @@ mod heckman;
 mod hurdle;
 mod influence;
 mod iv;
-mod likelihood;
 pub mod learners;
+mod likelihood;
 mod linear;
 mod ols;
 mod ols_predict;
@@ -23,11 +23,11 @@ mod ordered_density;
 mod parallel_lines;
 mod poisson_effects;
 mod quantile;
+mod resampling;
 mod sample;
 mod tobit;
 mod two_part;
 mod zero_inflated;
-mod resampling;
 
 pub use binary::{Cloglog, Logit, Probit};
 pub use bivariate_probit::{BivariateProbit, BivariateProbitFit, BivariateProbitPrediction};
@@ -43,8 +43,12 @@ pub use likelihood::{
 pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
 pub use ordered::{OrderedLogit, OrderedProbit};
-pub use parallel_lines::{ParallelLinesTest};
-pub use quantile::{Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics};
+pub use parallel_lines::ParallelLinesTest;
+pub use quantile::{
+    Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
+};
+pub use resampling::{
+    ResidualBootstrap, SampleSizeChart, SampleSizeFit, SampleSizePoint, WildBootstrap,
+};
 pub use tobit::{Tobit, Truncated};
-pub use zero_inflated::{ZeroInflated};
-pub use resampling::{ResidualBootstrap, SampleSizeChart, SampleSizeFit, SampleSizePoint, WildBootstrap};
+pub use zero_inflated::ZeroInflated;

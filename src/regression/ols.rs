@@ -274,6 +274,12 @@ impl OlsFit {
         }
     }
 
+    pub(super) fn parts(&self, what: &str) -> Result<&super::linear::Parts> {
+        self.core.parts(what)
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        &self.core
     }
 
     fn full_table(&self) -> Table {

@@ -81,7 +81,7 @@ impl OlsFit {
             frame: &parts.frame,
             rows: parts.kept(),
             weights: parts.rows.columns.weights.as_ref().map(|w| w.as_slice()),
-            fitted: self.fitted(),
+            fitted: &self.core().fitted,
             noise,
         })
     }

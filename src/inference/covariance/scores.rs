@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// The rows of a fitted model as effective regressors and residuals: the score of row i is `x_i e_i`, its leverage
 /// `x_i' B x_i` (plus that of absorbed effects), with square roots of weights multiplied in.
-pub(crate) trait ScoreRows: Send + Sync + std::fmt::Debug {
+pub(crate) trait ScoreRows: Send + Sync {
     /// Number of rows.
     fn rows(&self) -> usize;
 
@@ -28,6 +28,12 @@ pub(crate) trait ScoreRows: Send + Sync + std::fmt::Debug {
 
     /// Adds the leverage of absorbed effects; `Err` says why it is not available.
     fn add_absorbed_leverage(&self, rows: Range<usize>, leverage: &mut [f64]) -> crate::Result<()>;
+}
+
+impl std::fmt::Debug for dyn ScoreRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "scores of {} rows", self.rows())
+    }
 }
 
 /// Counts that finite-sample corrections need.

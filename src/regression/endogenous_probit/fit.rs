@@ -301,7 +301,9 @@ fn structural_of_likelihood(
     fit: &LikelihoodFit,
     set: &[(&str, f64)],
 ) -> Result<(f64, DVector<f64>)> {
-    let likelihood = &fit.at_maximum("the average structural function")?.likelihood;
+    let likelihood = &fit
+        .at_maximum("the average structural function")?
+        .likelihood;
     let index = &likelihood.indices[0];
     let k = index.parameters();
     let weights = likelihood.weights.as_ref().map(|w| w.as_slice());

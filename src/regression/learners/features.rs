@@ -275,7 +275,7 @@ fn recode(column: &Column, name: &str, levels: &[String]) -> (Label, usize) {
             mapped
         })
         .collect();
-    (Label::coded(codes, levels.to_vec()), unseen)
+    (Label::coded(codes, levels.iter().collect()), unseen)
 }
 
 #[cfg(test)]
