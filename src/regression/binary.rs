@@ -309,10 +309,6 @@ pub(crate) fn logistic(x: f64) -> f64 {
 }
 
 impl RowModel for Binary {
-    fn indices(&self) -> usize {
-        1
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         let (y, eta) = (&rows.outcomes[0], &rows.indices[0]);
         for i in 0..rows.len {

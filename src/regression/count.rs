@@ -341,10 +341,6 @@ struct PoissonRows {
 }
 
 impl RowModel for PoissonRows {
-    fn indices(&self) -> usize {
-        1
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         let (y, eta) = (&rows.outcomes[0], &rows.indices[0]);
         for i in 0..rows.len {
@@ -387,10 +383,6 @@ struct NegativeBinomialRows {
 }
 
 impl RowModel for NegativeBinomialRows {
-    fn indices(&self) -> usize {
-        2
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         let (y, eta, ln_alpha) = (&rows.outcomes[0], &rows.indices[0], &rows.indices[1]);
         let mut counts = Counts::new(Distribution::NegativeBinomial);

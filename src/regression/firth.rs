@@ -163,10 +163,6 @@ fn finish(mut estimation: Estimation<'_>, state: &State, found: Maximum) -> Resu
 struct Penalised;
 
 impl RowModel for Penalised {
-    fn indices(&self) -> usize {
-        1
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         let (y, h, eta) = (&rows.outcomes[0], &rows.outcomes[1], &rows.indices[0]);
         for i in 0..rows.len {

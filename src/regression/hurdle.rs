@@ -183,10 +183,6 @@ struct PositivePoisson {
 }
 
 impl RowModel for PositivePoisson {
-    fn indices(&self) -> usize {
-        1
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         let (y, eta) = (&rows.outcomes[0], &rows.indices[0]);
         for i in 0..rows.len {
@@ -222,10 +218,6 @@ struct PositiveNegativeBinomial {
 }
 
 impl RowModel for PositiveNegativeBinomial {
-    fn indices(&self) -> usize {
-        2
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         let mut jets = CountJets::new(Distribution::NegativeBinomial, &self.factorials);
         for i in 0..rows.len {
@@ -269,10 +261,6 @@ impl HurdleRows {
 }
 
 impl RowModel for HurdleRows {
-    fn indices(&self) -> usize {
-        self.distribution.indices()
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         match self.distribution {
             Distribution::Poisson => self.tile::<2>(rows, out),

@@ -4,6 +4,7 @@ mod absorb;
 mod binary;
 mod bivariate_probit;
 mod conditional_logit;
+mod conditional_sums;
 mod count;
 mod count_density;
 mod delegate;

@@ -92,10 +92,6 @@ impl OlsFit {
 struct Identity;
 
 impl RowModel for Identity {
-    fn indices(&self) -> usize {
-        1
-    }
-
     /// Gaussian with variance one.
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         for i in 0..rows.len {

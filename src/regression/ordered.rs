@@ -272,10 +272,6 @@ impl OrderedRows {
 }
 
 impl RowModel for OrderedRows {
-    fn indices(&self) -> usize {
-        self.values.len()
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, order: Order, out: &mut Derivatives) {
         let last = self.values.len() - 1;
         if order > Order::Value {

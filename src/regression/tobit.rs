@@ -264,10 +264,6 @@ fn start(likelihood: &Likelihood, progress: &Progress) -> Result<Vec<f64>> {
 struct LeastSquares;
 
 impl RowModel for LeastSquares {
-    fn indices(&self) -> usize {
-        1
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         for i in 0..rows.len {
             let gap = rows.outcomes[0][i] - rows.indices[0][i];
@@ -356,10 +352,6 @@ fn mass_derivatives(a: f64, b: f64) -> [f64; 6] {
 }
 
 impl RowModel for LimitedRows {
-    fn indices(&self) -> usize {
-        2
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         for i in 0..rows.len {
             let at = Jet::variables([rows.indices[0][i], rows.indices[1][i]]);

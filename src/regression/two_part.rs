@@ -214,16 +214,6 @@ impl<'a> CountJets<'a> {
     }
 }
 
-impl Distribution {
-    /// Indices of a model of two equations.
-    pub(super) fn indices(self) -> usize {
-        match self {
-            Self::Poisson => 2,
-            Self::NegativeBinomial => 3,
-        }
-    }
-}
-
 /// A model that leads into a corner of its parameters has no maximum; says which corners there are.
 pub(super) fn explain(error: Error, corners: &str) -> Error {
     match error {

@@ -204,10 +204,6 @@ impl ZeroInflatedRows {
 }
 
 impl RowModel for ZeroInflatedRows {
-    fn indices(&self) -> usize {
-        self.distribution.indices()
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
         match self.distribution {
             Distribution::Poisson => self.tile::<2>(rows, out),

@@ -140,10 +140,6 @@ fn sign(y: f64) -> f64 {
 }
 
 impl RowModel for TwoProbits {
-    fn indices(&self) -> usize {
-        3
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, order: Order, out: &mut Derivatives) {
         for i in 0..rows.len {
             let q = [sign(rows.outcomes[0][i]), sign(rows.outcomes[1][i])];

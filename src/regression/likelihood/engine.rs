@@ -50,11 +50,6 @@ impl Workspace {
     pub(crate) fn indices(&self) -> &[[f64; TILE]] {
         &self.indices
     }
-
-    /// Outcomes of the tile's rows, one array an outcome.
-    pub(crate) fn outcomes(&self) -> &[[f64; TILE]] {
-        &self.outcomes
-    }
 }
 
 impl Likelihood {

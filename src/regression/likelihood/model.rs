@@ -75,11 +75,8 @@ pub enum Quantity {
     Probability(f64),
 }
 
-/// The rows of a likelihood with `indices()` linear indices.
+/// The rows of a likelihood in linear indices.
 pub(crate) trait RowModel: Send + Sync + std::fmt::Debug {
-    /// Number of indices.
-    fn indices(&self) -> usize;
-
     /// Log-densities and as many derivatives as asked for.
     fn evaluate(&self, rows: &Inputs<'_>, order: Order, out: &mut Derivatives);
 
@@ -128,10 +125,6 @@ pub(crate) trait RowFormula<const J: usize>: Send + Sync + std::fmt::Debug {
 pub(crate) struct ByFormula<F, const J: usize>(pub(crate) F);
 
 impl<F: RowFormula<J>, const J: usize> RowModel for ByFormula<F, J> {
-    fn indices(&self) -> usize {
-        J
-    }
-
     fn evaluate(&self, rows: &Inputs<'_>, order: Order, out: &mut Derivatives) {
         /// Outcomes of a row at most.
         const MOST: usize = 4;
