@@ -1,5 +1,6 @@
 //! Kaplan–Meier survival curves and Nelson–Aalen cumulative hazards, by group.
 
+use super::amount;
 use super::curve::{CurveInterval, SurvivalCurve, checked_level};
 use super::outcome::{CaseWeights, Survival, members, weighted};
 use super::risk::table;
@@ -202,8 +203,8 @@ impl KaplanMeierFit {
             };
             table = table.row([
                 Cell::from(name),
-                Cell::significant(curve.observations, DIGITS),
-                Cell::significant(curve.events(), DIGITS),
+                amount(curve.observations),
+                amount(curve.events()),
                 Cell::significant(median.estimate, DIGITS),
                 Cell::significant(median.lower, DIGITS),
                 Cell::significant(median.upper, DIGITS),
