@@ -1,5 +1,6 @@
 //! Competing risks: the probability that each cause has come first by a time.
 
+use super::amount;
 use super::curve::checked_level;
 use super::incidence::{History, Incidence, IncidencePoint};
 use super::outcome::{CaseWeights, members, weighted};
@@ -275,7 +276,7 @@ impl AalenJohansenFit {
             table = table.row([
                 Cell::from(i.group.as_str()),
                 Cell::from(i.cause.as_str()),
-                Cell::significant(events, DIGITS),
+                amount(events),
                 Cell::significant(last.incidence, DIGITS),
                 Cell::significant(last.std_error, DIGITS),
                 Cell::significant(last.lower, DIGITS),

@@ -1,5 +1,6 @@
 //! What the models fitted by maximum likelihood share: estimates, scores by row, and a covariance that can be changed later.
 
+use super::amount;
 use crate::data::{Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::inference::covariance::{Counts, ScoreRows, estimate};
@@ -322,8 +323,8 @@ impl Core {
             .note(format!("Covariance: {}{}", self.label(), clusters.concat()))
             .note(format!(
                 "n = {}, events = {}, log-likelihood = {}",
-                Cell::significant(s.observations, 7),
-                Cell::significant(s.events, 7),
+                amount(s.observations),
+                amount(s.events),
                 Cell::significant(s.log_likelihood, 7)
             ));
         for line in further {
@@ -342,7 +343,7 @@ impl Core {
                 "Observations".to_owned(),
                 Cell::count(s.observations as usize),
             ),
-            ("Events".to_owned(), Cell::significant(s.events, 6)),
+            ("Events".to_owned(), amount(s.events)),
             (
                 "Log-likelihood".to_owned(),
                 Cell::significant(s.log_likelihood, 5),

@@ -1,5 +1,6 @@
 //! Tests that groups have the same hazard: log-rank and its weighted relatives, stratified or not.
 
+use super::amount;
 use super::outcome::{CaseWeights, Survival, members};
 use super::risk::order_by;
 use crate::data::Frame;
@@ -251,9 +252,9 @@ impl Sums {
                 self.observed[g] += w * events[g];
                 self.expected[g] += w * d * share;
                 self.score[g] += w * (events[g] - d * share);
-                for h in 0..count {
+                for (h, other) in at_risk.iter().enumerate() {
                     let same = f64::from(u8::from(g == h));
-                    self.variance[(g, h)] += spread * share * (same - at_risk[h] / y);
+                    self.variance[(g, h)] += spread * share * (same - other / y);
                 }
             }
         }
@@ -293,8 +294,8 @@ impl LogRankFit {
         for g in &self.groups {
             table = table.row([
                 Cell::from(g.group.as_str()),
-                Cell::significant(g.observations, DIGITS),
-                Cell::significant(g.observed, DIGITS),
+                amount(g.observations),
+                amount(g.observed),
                 Cell::significant(g.expected, DIGITS),
             ]);
         }

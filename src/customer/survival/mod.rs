@@ -27,3 +27,15 @@ pub use kaplan_meier::{KaplanMeier, KaplanMeierFit};
 pub use likelihood::SurvivalStatistics;
 pub use log_rank::{LogRank, LogRankFit, LogRankGroup, RankWeights};
 pub use outcome::Survival;
+
+use crate::report::Cell;
+
+/// A sum of weights: whole, as of customers counted, or to six digits.
+pub(crate) fn amount(value: f64) -> Cell {
+    const DIGITS: usize = 6;
+    if value.fract().abs() <= 0.0 && value >= 0.0 {
+        Cell::count(value as usize)
+    } else {
+        Cell::significant(value, DIGITS)
+    }
+}

@@ -33,13 +33,17 @@ impl Regressors {
             let mut values = column.values(&sample.design.rows);
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
-            values.iter_mut().for_each(|v| *v -= mean);
+            for v in &mut values {
+                *v -= mean;
+            }
             let spread = (values.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
             if spread <= CONSTANT * mean.abs() {
                 constant.push(column.name.clone());
                 continue;
             }
-            values.iter_mut().for_each(|v| *v /= spread);
+            for v in &mut values {
+                *v /= spread;
+            }
             read.names.push(column.name.clone());
             read.columns.push(values);
             read.means.push(mean);

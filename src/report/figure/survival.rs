@@ -231,8 +231,13 @@ impl SurvivalPlot {
                     .text(&name, (14.0, y), Anchor::Start, font(colour(i)));
                 for tick in x.ticks(RISK_TIMES, whole_x) {
                     let next = c.x.partition_point(|t| *t < tick.value);
-                    let number = Cell::significant(c.at_risk.get(next).copied().unwrap_or(0.0), 6)
-                        .to_string();
+                    let count = c.at_risk.get(next).copied().unwrap_or(0.0);
+                    let number = if count.fract().abs() <= 0.0 {
+                        Cell::count(count.max(0.0) as usize)
+                    } else {
+                        Cell::significant(count, 4)
+                    }
+                    .to_string();
                     plot.canvas.text(
                         &number,
                         (plot.px(tick.value), y),

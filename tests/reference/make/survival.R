@@ -107,7 +107,7 @@ aft <- function(dist) {
 }
 differences <- function(f, p) { # gradient and Hessian by Richardson's extrapolation of central differences
   k <- length(p); e <- function(i) replace(numeric(k), i, 1)
-  rich <- function(g) { a <- g(2e-3); b <- g(1e-3); c <- g(5e-4); (64 * c - 20 * b + a) / 45 }
+  rich <- function(g) { a <- g(2e-2); b <- g(1e-2); c <- g(5e-3); (64 * c - 20 * b + a) / 45 }
   gradient <- sapply(1:k, function(i) rich(function(h) (f(p + h * e(i)) - f(p - h * e(i))) / (2 * h)))
   hessian <- matrix(0, k, k)
   for (i in 1:k) for (j in 1:i) hessian[i, j] <- hessian[j, i] <- rich(function(h) (f(p + h * e(i) + h * e(j)) - f(p + h * e(i) - h * e(j)) - f(p - h * e(i) + h * e(j)) + f(p - h * e(i) - h * e(j))) / (4 * h^2))

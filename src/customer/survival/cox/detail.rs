@@ -41,11 +41,11 @@ impl CoxRows {
         let mut steps = Vec::with_capacity(self.strata.len());
         for stratum in &self.strata {
             let mut sums = Sums::new(p, covariances);
-            let mut here = 0_i64;
+            let mut here = 0;
             let mut found = Vec::new();
             for k in stratum.clone() {
                 let instant = &self.instants[k];
-                here += instant.rows.len() as i64 - instant.leaving.len() as i64;
+                here = here + instant.rows.len() - instant.leaving.len();
                 for i in instant.rows.clone() {
                     sums.add(risk[i], |j| x(i, j));
                 }
@@ -143,11 +143,10 @@ impl CoxRows {
                     let over = |j: usize| upto[k * (p + 1) + j] - upto[before * (p + 1) + j];
                     let exposed = over(p) - event.map_or(0.0, |s| s.hazard.own);
                     martingale[i] = f64::from(u8::from(self.event[i])) - r * exposed;
-                    for j in 0..p {
+                    for (j, score) in scores.iter_mut().enumerate() {
                         let x = self.columns[j][i];
                         let means = over(j) - event.map_or(0.0, |s| s.own_mean[j]);
-                        scores[j][i] =
-                            event.map_or(0.0, |s| x - s.mean[j]) - r * (x * exposed - means);
+                        score[i] = event.map_or(0.0, |s| x - s.mean[j]) - r * (x * exposed - means);
                     }
                 }
             }

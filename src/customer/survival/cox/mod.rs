@@ -155,7 +155,7 @@ impl Cox {
                 "with a regressor that varies among customers at risk together; without any, see KaplanMeier",
             ));
         }
-        self.warn(&rows, &mut warnings);
+        warn(&rows, &mut warnings);
         let found = maximise(
             "the Cox model",
             &regressors.names,
@@ -247,35 +247,35 @@ impl Cox {
             })),
         })
     }
+}
 
-    /// Notes strata that say nothing, and events that all come at once.
-    fn warn(&self, rows: &CoxRows, warnings: &mut Vec<Warning>) {
-        let empty = rows
-            .strata
-            .iter()
-            .filter(|s| rows.instants[(*s).clone()].iter().all(|i| i.events == 0))
-            .count();
-        if empty > 0 {
-            warnings.push(Warning::Note {
-                message: format!(
-                    "{empty} of {} strata have no event and say nothing about the coefficients",
-                    rows.strata.len()
-                ),
-            });
-        }
-        let mut times: Vec<f64> = rows
-            .instants
-            .iter()
-            .filter(|i| i.events > 0)
-            .map(|i| i.time)
-            .collect();
-        times.dedup_by(|a, b| (*a - *b).abs() <= 0.0);
-        if let [time] = times.as_slice()
-            && rows.event.iter().filter(|e| **e).count() > 1
-        {
-            warnings.push(Warning::Note {
-                message: format!("all events come at one time ({time}): their order is unknown, and the partial likelihood rests on it; see DiscreteHazard"),
-            });
-        }
+/// Notes strata that say nothing, and events that all come at once.
+fn warn(rows: &CoxRows, warnings: &mut Vec<Warning>) {
+    let empty = rows
+        .strata
+        .iter()
+        .filter(|s| rows.instants[(*s).clone()].iter().all(|i| i.events == 0))
+        .count();
+    if empty > 0 {
+        warnings.push(Warning::Note {
+            message: format!(
+                "{empty} of {} strata have no event and say nothing about the coefficients",
+                rows.strata.len()
+            ),
+        });
+    }
+    let mut times: Vec<f64> = rows
+        .instants
+        .iter()
+        .filter(|i| i.events > 0)
+        .map(|i| i.time)
+        .collect();
+    times.dedup_by(|a, b| (*a - *b).abs() <= 0.0);
+    if let [time] = times.as_slice()
+        && rows.event.iter().filter(|e| **e).count() > 1
+    {
+        warnings.push(Warning::Note {
+            message: format!("all events come at one time ({time}): their order is unknown, and the partial likelihood rests on it; see DiscreteHazard"),
+        });
     }
 }

@@ -234,11 +234,11 @@ impl CoxRows {
         let mut steps = vec![[0.0; 2]; self.instants.len()];
         for stratum in &self.strata {
             let (mut s0, mut s1) = (0.0, vec![0.0; p]);
-            let (mut d1, mut here) = (vec![0.0; p], 0_i64);
+            let (mut d1, mut here) = (vec![0.0; p], 0);
             for k in stratum.clone() {
                 let instant = &self.instants[k];
                 let rows = instant.rows.clone();
-                here += rows.len() as i64 - instant.leaving.len() as i64;
+                here = here + rows.len() - instant.leaving.len();
                 s0 += risk[rows.clone()].iter().sum::<f64>();
                 for (s, column) in s1.iter_mut().zip(&self.columns) {
                     for (x, r) in column[rows.clone()].iter().zip(&risk[rows.clone()]) {

@@ -179,7 +179,7 @@ fn polynomial(periods: usize, degree: usize) -> Result<Basis> {
             format!("of degree 0 to {HIGHEST}"),
         ));
     }
-    let power = |t: usize, k: usize| ((t + 1) as f64).ln().powi(k as i32);
+    let power = |t: usize, k: usize| ((t + 1) as f64).ln().powf(k as f64);
     let basis = (0..periods)
         .map(|t| Some((0..=degree).map(|k| power(t, k)).collect()))
         .collect();

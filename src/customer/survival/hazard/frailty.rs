@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn the_series_and_the_closed_forms_meet() {
         let theta = 0.5;
-        let (below, above) = (0.0199999, 0.0200001);
+        let (below, above) = (0.019_999_9, 0.020_000_1);
         let (a, b) = (
             LogSurvival::new(below, theta),
             LogSurvival::new(above, theta),
