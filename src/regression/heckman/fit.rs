@@ -319,13 +319,20 @@ impl HeckmanFit {
         let scales: Vec<String> = [self.rho(), self.sigma(), self.lambda()]
             .iter()
             .flatten()
-            .map(ToString::to_string)
+            .map(|e| {
+                format!(
+                    "{} = {} (s.e. {})",
+                    e.name,
+                    Cell::significant(e.estimate, 5),
+                    Cell::significant(e.std_error, 4)
+                )
+            })
             .collect();
         let mut table = coefficient_table(self)
             .with_title(format!("{title}: {}", self.formula))
             .note(covariance)
             .note(size.join(", "))
-            .note(scales.join("; "));
+            .note(scales.join(", "));
         if let Ok(test) = self.independence_test() {
             table = table.note(test.to_string());
         }
