@@ -953,7 +953,7 @@ fn other_mistakes_are_typed_errors() {
     let option = |fit: Fit| assert!(matches!(fit, Err(Error::InvalidOption { .. })), "{fit:?}");
     option(Tobit::new("left ~ x").left(1.0).right(1.0).fit(&data));
     option(Tobit::new("left ~ x").left(f64::NAN).fit(&data));
-    option(Poisson::new("poisson ~ x | d").fit(&data));
+    option(NegativeBinomial::new("negbin ~ x | d").fit(&data));
     option(
         ZeroInflated::poisson("inflated_poisson ~ x")
             .inflate("poisson ~ z")

@@ -203,7 +203,7 @@ impl std::fmt::Debug for Label {
 }
 
 /// A column of any kind coded as groups `0..levels.len()`, in sorted order of the values: clusters, arms, effects.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Groups {
     /// The column's name.
     pub name: String,
@@ -213,6 +213,18 @@ pub struct Groups {
     pub levels: Arc<Vec<String>>,
     /// Rows that are missing.
     pub missing: usize,
+}
+
+impl std::fmt::Debug for Groups {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Groups({:?}, {} groups, {} values)",
+            self.name,
+            self.levels.len(),
+            self.codes.len()
+        )
+    }
 }
 
 impl Groups {
