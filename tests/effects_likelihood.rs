@@ -137,9 +137,9 @@ fn poisson_with_effects_as_in_pyfixest() {
             &numbers(&want["estimates"]),
             tolerance,
         );
-        // pyfixest multiplies the inverse information by n/(n − K), as R's lm does.
+        // pyfixest multiplies the inverse information by (n − 1)/(n − K).
         let s = fit.statistics();
-        let factor = s.observations / (s.observations - s.parameters as f64);
+        let factor = (s.observations - 1.0) / (s.observations - s.parameters as f64);
         let ours: Vec<f64> = support::covariance_of(&fit, &at)
             .iter()
             .map(|v| v * factor)
