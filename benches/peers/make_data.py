@@ -63,7 +63,39 @@ def mixed(rng):
         price=rng.normal(size=n), score=rng.normal(size=n) * 1e-3, returned=np.array(["true", "false"])[rng.integers(0, 2, n)], comment=comment)
 
 
-MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed}
+def sample(rng):
+    """One skewed column of 100 000 numbers."""
+    return dict(y=rng.lognormal(0, 1, 100_000))
+
+
+def cox(rng):
+    """100 000 customers, five regressors, exponential times with censoring, ties by rounding."""
+    n = 100_000
+    x = {f"x{j + 1}": rng.normal(size=n) for j in range(5)}
+    index = sum((0.4 - 0.15 * j) * v for j, v in enumerate(x.values()))
+    time, end = rng.exponential(np.exp(-index)), rng.exponential(1.5, n)
+    return dict(time=np.maximum(np.round(np.minimum(time, end), 3), 0.001), event=(time <= end).astype(int), **x)
+
+
+def clustered(rng):
+    """100 000 rows in 50 clusters, ten regressors, the first the same within clusters."""
+    n, groups = 100_000, 50
+    cluster = rng.integers(0, groups, n)
+    x = {f"x{j + 1}": rng.normal(size=groups)[cluster] if j == 0 else rng.normal(size=n) for j in range(10)}
+    return dict(y=sum(0.1 * v for v in x.values()) + rng.normal(size=groups)[cluster] + rng.normal(size=n), cluster=cluster, **x)
+
+
+def trees(rng):
+    """1 200 000 rows, the last 200 000 held out, 20 uniform regressors of which eight matter (after Friedman 1991), a number and a 0/1 outcome."""
+    n = 1_200_000
+    x = rng.random((n, 20))
+    f = (10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4] + 4 * x[:, 5] * x[:, 6]
+         + 3 * (x[:, 7] > 0.7))
+    return dict(y=f + 3 * rng.normal(size=n), one=(rng.random(n) < 1 / (1 + np.exp(-(f - 17.8) / 3))).astype(int),
+                **{f"x{j + 1}": x[:, j] for j in range(20)})
+
+
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees}
 
 
 def write(path, columns):

@@ -19,14 +19,19 @@ import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
-PACKAGES = ["statsmodels==0.15.0", "pyfixest==0.60.0", "numpy==2.4.6", "pandas==3.1.1", "scipy==1.17.1"]
-# task: file, peer's script, relative agreement asked of the numbers both found
+PACKAGES = ["statsmodels==0.15.0", "pyfixest==0.60.0", "numpy==2.4.6", "pandas==3.1.1", "scipy==1.17.1", "lightgbm==4.7.0"]
+# task: file, peer's script (Python or R with the survival package; none when there is no peer), relative agreement asked of the numbers both found
 TASKS = {
     "ols_hc1": ("ols", "statsmodels_ols.py", 1e-9),
     "ols_cluster": ("ols", "statsmodels_ols.py", 1e-9),
     "fe_two_way": ("two_way", "pyfixest_feols.py", 1e-5),
     "fe_low_mobility": ("low_mobility", "pyfixest_feols.py", 1e-5),
     "logit": ("ols", "statsmodels_logit.py", 1e-6),
+    "cox": ("cox", "survival_coxph.R", 1e-8),
+    "bootstrap_mean": ("sample", "scipy_bootstrap.py", 0.05),
+    "wild_cluster": ("clustered", None, 1),
+    "trees_squared": ("trees", "lightgbm_trees.py", 0.01),
+    "trees_logistic": ("trees", "lightgbm_trees.py", 0.01),
     "csv": ("mixed", "pandas_csv.py", 1e-9),
 }
 
@@ -57,6 +62,9 @@ def machine():
 def measured(command, seconds):
     try:
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=ROOT, timeout=seconds)
+    except FileNotFoundError:
+        say("  there is no", command[0])
+        return None
     except subprocess.TimeoutExpired:
         say("  did not finish in", seconds, "s")
         return None
@@ -115,7 +123,7 @@ def main():
         name, script, tolerance = TASKS[task]
         file = given.data / f"{name}.csv"
         say(task, "peer")
-        theirs = measured([python, HERE / script, task, file, given.repetitions], given.timeout)
+        theirs = script and measured(["Rscript" if script.endswith(".R") else python, HERE / script, task, file, given.repetitions], given.timeout)
         say(task, "ours")
         ours = measured([target / "release" / "peers", task, file, given.repetitions], given.timeout)
         records.append(dict(task=task, ours=ours, theirs=theirs))
