@@ -295,6 +295,13 @@ impl Index {
             let (center, inverse) = (self.center[j], 1.0 / self.scale[j]);
             let slope = point[first + j];
             let out = &mut tile.column_mut(at + first + j)[..len];
+            if let Some(plain) = source.slice(rows, range.clone()).filter(|_| !self.partial) {
+                for ((x, raw), eta) in out.iter_mut().zip(plain).zip(eta.iter_mut()) {
+                    *x = (raw - center) * inverse;
+                    *eta += slope * *x;
+                }
+                continue;
+            }
             source.fill(rows, range.clone(), out);
             if self.partial {
                 for x in out.iter_mut().filter(|x| x.is_nan()) {

@@ -54,6 +54,7 @@ pub(crate) fn maximize_unless(
 ) -> Result<Maximum> {
     let mut point = start;
     let whole = Stopping::new().max_iterations(MOST_ITERATIONS);
+    let objective = Negative::new(likelihood, 1);
     if likelihood.rows.len() > LARGE {
         let part = Negative::new(likelihood, PART);
         let loose = Stopping::new()
@@ -63,12 +64,12 @@ pub(crate) fn maximize_unless(
         let found = Newton::new()
             .stopping(loose)
             .minimize_with(&part, &point, progress)?;
-        let usable = Negative::new(likelihood, 1).value(&found.point).is_finite();
+        // The pass is kept: it is the first of the search over all rows.
+        let usable = objective.sums_at(&found.point).value.is_finite();
         if found.convergence.converged && usable {
             point = found.point;
         }
     }
-    let objective = Negative::new(likelihood, 1);
     let found = Newton::new()
         .stopping(whole)
         .minimize_with(&objective, &point, progress)?;
