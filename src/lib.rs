@@ -31,8 +31,8 @@
 //! | [`report`] | tables (text, HTML, LaTeX, Markdown, CSV, JSON), figures (SVG), pages |
 //! | [`data`] | [`Frame`](data::Frame), CSV, formulas, design matrices, [`datasets`] |
 //! | [`summary`] | statistics of blocks of rows that can be merged |
-//! | [`inference`] | [`Covariance`](inference::Covariance), intervals, tests, models side by side |
-//! | [`regression`] | least squares, fixed effects, instrumental variables |
+//! | [`inference`] | [`Covariance`](inference::Covariance), intervals, tests, bootstrap, randomisation, multiplicity, models side by side |
+//! | [`regression`] | least squares, fixed effects, instruments; likelihood models; quantiles; [`learners`](regression::learners) |
 //! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
 //!
 //! # Conventions

@@ -1,7 +1,10 @@
 # What the R scripts share: data, and how a fixture is written. Run from the root of the repository.
 suppressPackageStartupMessages({library(jsonlite)})
 
-dataset <- function(name) read.csv(file.path("datasets", paste0(name, ".csv")), check.names = FALSE)
+dataset <- function(name) {
+  plain <- file.path("datasets", paste0(name, ".csv"))
+  read.csv(if (file.exists(plain)) plain else paste0(plain, ".gz"), check.names = FALSE)
+}
 generated <- function(name) read.csv(file.path("tests", "reference", paste0(name, ".csv")), check.names = FALSE)
 
 software <- function(...) {

@@ -15,7 +15,8 @@ REFERENCE = ROOT / "tests" / "reference"
 
 def dataset(name):
     """A bundled data set, `datasets/NAME.csv`."""
-    return pd.read_csv(ROOT / "datasets" / f"{name}.csv")
+    plain = ROOT / "datasets" / f"{name}.csv"
+    return pd.read_csv(plain if plain.exists() else f"{plain}.gz")
 
 
 def generated(name):
