@@ -470,3 +470,93 @@ fn firth_maximises_the_penalised_likelihood() {
     let plain = Logit::new("y ~ x + z").fit(&frame).unwrap();
     assert!(fit.estimates()[1].abs() < plain.estimates()[1].abs());
 }
+
+/// A variable that the model does not have is refused, and one that does not move the quantity has an effect of exactly zero:
+/// rounding is not a significant effect.
+#[test]
+fn rounding_is_not_a_marginal_effect() {
+    let frame = datasets::load("nsw").unwrap();
+    let fit = Logit::new("treat ~ age + black").fit(&frame).unwrap();
+    for margins in [
+        Margins::of(["educ"]),
+        Margins::of(["treat"]),
+        Margins::of(["age"]).at("educ", 12.0),
+        Margins::of(["age"]).discrete("educ"),
+    ] {
+        let error = fit.marginal_effects(&margins).unwrap_err();
+        assert!(matches!(error, Error::InvalidOption { .. }), "{error}");
+    }
+    for value in [f64::NAN, f64::INFINITY] {
+        let margins = Margins::of(["black"]).at("age", value);
+        let error = fit.marginal_effects(&margins).unwrap_err().to_string();
+        assert!(
+            error.contains("`age`") && error.contains("finite"),
+            "{error}"
+        );
+    }
+    let rossi = datasets::load("rossi").unwrap();
+    let model = Hurdle::poisson("prio ~ age").hurdle("wexp");
+    let zeros = Margins::of(["age", "wexp"]).quantity(Quantity::Probability(0.0));
+    let effects = model.fit(&rossi).unwrap().marginal_effects(&zeros).unwrap();
+    let [none, some] = ["age", "wexp"].map(|name| effects.coefficient(name).unwrap());
+    assert_eq!([none.estimate, none.std_error], [0.0, 0.0]);
+    assert!(some.std_error > 1e-4);
+    let shown = effects.to_string();
+    assert!(!shown.contains("NaN") && !shown.contains("inf"), "{shown}");
+}
+
+/// A model of another outcome, kind or penalty is no special case, though it has fewer parameters on as many rows.
+#[test]
+fn tests_between_models_need_the_same_outcome_and_kind() {
+    let frame = datasets::load("nsw").unwrap();
+    let full = Logit::new("treat ~ age + educ + black")
+        .fit(&frame)
+        .unwrap();
+    let other = Logit::new("nodegree ~ age").fit(&frame).unwrap();
+    let probit = Probit::new("treat ~ age").fit(&frame).unwrap();
+    let firth = Logit::new("treat ~ age").firth().fit(&frame).unwrap();
+    assert!(full.likelihood_ratio_test(&other).is_err());
+    assert!(full.score_test(&other).is_err());
+    assert!(full.vuong(&other).is_err());
+    assert!(full.score_test(&probit).is_err());
+    assert!(full.likelihood_ratio_test(&firth).is_err());
+    let rossi = datasets::load("rossi").unwrap();
+    let poisson = Poisson::new("prio ~ age").fit(&rossi).unwrap();
+    let binomial = NegativeBinomial::new("prio ~ age").fit(&rossi).unwrap();
+    // ln α = 0 is not the Poisson model.
+    assert!(binomial.score_test(&poisson).is_err());
+    assert!(binomial.likelihood_ratio_test(&poisson).is_ok());
+    let vuong = binomial.vuong(&poisson).unwrap().to_string();
+    assert!(
+        vuong.contains("N(0, 1)") && !vuong.contains("inf"),
+        "{vuong}"
+    );
+}
+
+/// The probability of a count rises and falls with the index: the interval is its range over the interval of the index.
+#[test]
+fn the_interval_of_a_probability_of_a_count_contains_it() {
+    let rossi = datasets::load("rossi").unwrap();
+    let fit = Poisson::new("prio ~ age + wexp").fit(&rossi).unwrap();
+    let ages: Vec<f64> = (0..120).map(|i| 10.0 + f64::from(i)).collect();
+    let new = Frame::new()
+        .with("age", ages)
+        .unwrap()
+        .with("wexp", vec![1.0; 120])
+        .unwrap();
+    let index = fit.predict_interval(&new, Quantity::Linear, 0.95).unwrap();
+    for count in 1..6 {
+        let k = f64::from(count);
+        let found = fit.predict_interval(&new, Quantity::Probability(k), 0.95);
+        let found = found.unwrap();
+        let factorial: f64 = (1..=count).map(f64::from).product();
+        let density = |eta: f64| (k * eta - eta.exp()).exp() / factorial;
+        for i in 0..120 {
+            let (from, to) = (index.lower[i], index.upper[i]);
+            let grid = (0..=1000).map(|s| density(from + (to - from) * f64::from(s) / 1000.0));
+            let (low, high) = grid.fold((1.0_f64, 0.0_f64), |(l, h), p| (l.min(p), h.max(p)));
+            assert!((found.lower[i] - low).abs() < 1e-6, "{count} {i}");
+            assert!((found.upper[i] - high).abs() < 1e-6, "{count} {i}");
+        }
+    }
+}

@@ -19,7 +19,7 @@ pub use column::{Column, Groups, Label, MISSING, Real, Time};
 pub use csv::CsvOptions;
 pub use describe::{ColumnDescription, Description, LevelCount, NumberSummary};
 pub use design::{Design, DesignColumn};
-pub(crate) use design::{Elsewhere, elsewhere};
+pub(crate) use design::{Elsewhere, elsewhere, regressor_variables};
 pub use formula::{Formula, FormulaBuilder, ParsedFormula};
 pub use frame::Frame;
 pub use levels::Levels;

@@ -214,6 +214,7 @@ pub enum Distribution {
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::T { df } if df.is_infinite() => write!(f, "N(0, 1)"),
             Self::T { df } => write!(f, "t({df:.6})"),
             Self::F { df1, df2 } => write!(f, "F({df1}, {})", trim(*df2)),
             Self::ChiSquared { df } => write!(f, "χ²({df})"),

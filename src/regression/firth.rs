@@ -3,7 +3,7 @@
 use super::LikelihoodFit;
 use super::binary::{Link, binary_estimation, logistic};
 use super::likelihood::{
-    Derivatives, Estimation, Inputs, Likelihood, Maximum, Options, Order, Quantity, RowModel,
+    Derivatives, Estimation, FIRTH, Inputs, Likelihood, Maximum, Options, Order, Quantity, RowModel,
 };
 use crate::data::{DesignColumn, Frame};
 use crate::error::{Error, Result, Warning};
@@ -31,7 +31,7 @@ pub(super) fn firth(
     progress: &Progress,
 ) -> Result<LikelihoodFit> {
     let mut estimation = binary_estimation(options, Link::Logit, frame)?;
-    estimation.title = "Logit (Firth)";
+    estimation.title = FIRTH;
     let mut state = State::at(&estimation.likelihood, estimation.start.clone())?;
     for iteration in 0..MOST_ITERATIONS {
         progress.report("Firth", iteration, MOST_ITERATIONS)?;

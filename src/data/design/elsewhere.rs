@@ -20,6 +20,24 @@ pub(crate) struct Elsewhere {
     pub(crate) positions: Vec<usize>,
 }
 
+/// The columns that the regressors of `formulas` name, and `also`, each once.
+pub(crate) fn regressor_variables(
+    formulas: &[ParsedFormula],
+    frame: &Frame,
+    also: &[&str],
+) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for formula in formulas {
+        let exogenous = everything::expand(formula, frame)?;
+        for name in crate::data::formula::columns_of(&exogenous, also) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
+}
+
 /// Builds the regressors of `formulas`, fitted to `rows` of `frame`, on the rows of `new` where nothing that they or `also`
 /// name is missing. Both frames are stacked, and whatever depends on the data (levels, references, means of standardised
 /// columns, orthogonal polynomials) is taken from the rows of the fit.
@@ -34,17 +52,11 @@ pub(crate) fn elsewhere(
     new: &Frame,
     also: &[&str],
 ) -> Result<Elsewhere> {
-    let mut terms = Vec::new();
-    let mut names: Vec<String> = Vec::new();
-    for formula in formulas {
-        let exogenous = everything::expand(formula, frame)?;
-        for name in crate::data::formula::columns_of(&exogenous, also) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        terms.push(exogenous);
-    }
+    let terms = formulas
+        .iter()
+        .map(|formula| everything::expand(formula, frame))
+        .collect::<Result<Vec<_>>>()?;
+    let names = regressor_variables(formulas, frame, also)?;
     // A frame needs a column to have rows; a model of a constant alone has none.
     let position = "row of the new data";
     let counted = |f: &Frame| {

@@ -10,7 +10,7 @@ mod polynomial;
 mod sample;
 
 pub use column::DesignColumn;
-pub(crate) use elsewhere::{Elsewhere, elsewhere};
+pub(crate) use elsewhere::{Elsewhere, elsewhere, regressor_variables};
 
 use super::column::Groups;
 use super::formula::{Expression, Factor, ParsedFormula};

@@ -112,9 +112,16 @@ impl EndogenousProbitFit {
     /// given. Regressors are named as coefficients are, and products of them are not changed along.
     ///
     /// # Errors
-    /// [`Error::UnknownCoefficient`] for a name that is no regressor; [`Error::DataNotKept`] after `lean`, or for a fit read
+    /// [`Error::InvalidOption`] for a name that is no regressor or a value that is not finite; [`Error::DataNotKept`] after `lean`, or for a fit read
     /// from a file.
     pub fn average_structural_function(&self, set: &[(&str, f64)]) -> Result<Estimate> {
+        if let Some((name, value)) = set.iter().find(|(_, value)| !value.is_finite()) {
+            return Err(Error::invalid_option(
+                &format!("value of `{name}`"),
+                value,
+                "a finite number",
+            ));
+        }
         let (size, gradient) = match &self.method {
             Method::Likelihood { fit } => structural_of_likelihood(fit, set)?,
             Method::TwoStep { again, .. } => {

@@ -2,17 +2,22 @@
 
 use super::fit::LikelihoodFit;
 use super::model::Order;
+use crate::data::DesignColumn;
 use crate::error::{Error, Result};
 use crate::inference::{Distribution, Inference, TestResult};
 use crate::numeric::linalg::Cholesky;
 use nalgebra::DVector;
+use std::sync::Arc;
+
+/// What the logit of a penalised likelihood is called.
+pub(crate) const FIRTH: &str = "Logit (Firth)";
 
 impl LikelihoodFit {
     /// The likelihood-ratio test of a restricted model against this one, `2(ℓ₁ − ℓ₀) ~ χ²(K₁ − K₀)`. Both must be fitted to
     /// the same rows, and the restricted model must be a special case of this one, which the numbers cannot show.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when the two differ in rows, or the restricted model is not smaller or has the larger
+    /// [`Error::InvalidOption`] when the two differ in rows or outcome, or only one has a penalised likelihood, or the restricted model is not smaller or has the larger
     /// likelihood.
     pub fn likelihood_ratio_test(&self, restricted: &Self) -> Result<TestResult> {
         self.refuse_not_nested(restricted)?;
@@ -54,7 +59,8 @@ impl LikelihoodFit {
     ///
     /// # Errors
     /// [`Error::UnknownCoefficient`] when the restricted model has a coefficient that this one has not;
-    /// [`Error::InvalidOption`] when it is not smaller or has other rows; [`Error::DataNotKept`] after `lean`.
+    /// [`Error::InvalidOption`] when it is not smaller, has other rows or another outcome, or is a model of another kind (a
+    /// Poisson model is not the negative binomial one with some coefficient zero); [`Error::DataNotKept`] after `lean`.
     ///
     /// # References
     /// Rao, C. R. (1948). Large sample tests of statistical hypotheses concerning several parameters. *Mathematical Proceedings
@@ -62,6 +68,13 @@ impl LikelihoodFit {
     pub fn score_test(&self, restricted: &Self) -> Result<TestResult> {
         self.refuse_not_nested(restricted)?;
         let rows = self.at_maximum("a score test")?;
+        if self.title() != restricted.title() {
+            return Err(Error::invalid_option(
+                "restricted model",
+                restricted.title(),
+                format!("a {} model too, with fewer regressors", self.title()),
+            ));
+        }
         let mut at = DVector::zeros(self.names().len());
         for (name, value) in restricted.names().iter().zip(restricted.estimates().iter()) {
             at[self.position(name)?] = *value;
@@ -82,6 +95,23 @@ impl LikelihoodFit {
     fn refuse_not_nested(&self, restricted: &Self) -> Result<()> {
         let (large, small) = (self.statistics(), restricted.statistics());
         let same_rows = (large.observations - small.observations).abs() < 0.5;
+        if self.differs_in_data(restricted) {
+            return Err(Error::invalid_option(
+                "restricted model",
+                restricted.formula(),
+                "fitted to the same outcome on the same rows with the same weights",
+            ));
+        }
+        if is_penalised(self) != is_penalised(restricted) {
+            return Err(Error::invalid_option(
+                "restricted model",
+                restricted.title(),
+                format!(
+                    "one whose likelihood is penalised or not as that of this one ({}) is",
+                    self.title()
+                ),
+            ));
+        }
         if same_rows && small.parameters < large.parameters {
             return Ok(());
         }
@@ -97,4 +127,27 @@ impl LikelihoodFit {
             ),
         ))
     }
+
+    /// Whether the two are known to differ in rows, weights or outcomes: after `lean` nothing is known.
+    pub(super) fn differs_in_data(&self, other: &Self) -> bool {
+        let data = |fit: &Self| Some(Arc::clone(fit.parts("its data").ok()?.likelihood.as_ref()?));
+        let (Some(own), Some(theirs)) = (data(self), data(other)) else {
+            return false;
+        };
+        let (own, theirs) = (&own.likelihood, &theirs.likelihood);
+        let differ =
+            |a: &DesignColumn, b: &DesignColumn| a.values(&own.rows) != b.values(&own.rows);
+        own.rows != theirs.rows
+            || own.weights != theirs.weights
+            || own.outcomes.len() != theirs.outcomes.len()
+            || own
+                .outcomes
+                .iter()
+                .zip(&theirs.outcomes)
+                .any(|(a, b)| differ(a, b))
+    }
+}
+
+fn is_penalised(fit: &LikelihoodFit) -> bool {
+    fit.title() == FIRTH
 }

@@ -1,7 +1,7 @@
 //! Marginal effects: how a predicted quantity changes with a variable, on average or at given values.
 
 use super::model::Quantity;
-use super::predict::Predictor;
+use super::predict::{PredictedSum, Predictor};
 use crate::data::{Column, Frame, Label};
 use crate::error::{Error, Result};
 use crate::inference::{Inference, Summarized, coefficient_table};
@@ -123,6 +123,7 @@ impl Margins {
         model: &str,
         covariance_label: String,
     ) -> Result<MarginalEffects> {
+        self.refuse_strangers(predictor)?;
         let kept = predictor.frame.filter(&predictor.rows.mask())?;
         let observations = kept.rows();
         let (base, weights) = self.base(&kept, predictor.weights)?;
@@ -130,15 +131,13 @@ impl Margins {
         let mut effects: Vec<(f64, DVector<f64>)> = Vec::new();
         for variable in &self.variables {
             for (name, variants) in self.variants(variable, &kept, &base, &weights)? {
-                let mut value = 0.0;
-                let mut gradient = DVector::zeros(predictor.fitted.estimates.len());
+                let mut sum = PredictedSum::zero(predictor.fitted.estimates.len());
                 for variant in variants {
-                    let (v, g) = predictor.sum(&variant.frame, &variant.weights, self.quantity)?;
-                    value += v;
-                    gradient += g;
+                    sum.add(&predictor.sum(&variant.frame, &variant.weights, self.quantity)?);
                 }
+                let sum = sum.without_rounding();
                 names.push(name);
-                effects.push((value, gradient));
+                effects.push((sum.value, sum.gradient));
             }
         }
         if names.is_empty() {
@@ -170,6 +169,28 @@ impl Margins {
             covariance_label,
             observations,
         })
+    }
+
+    /// Refuses variables that the model does not have: their effect would be nothing but rounding.
+    fn refuse_strangers(&self, predictor: &Predictor<'_>) -> Result<()> {
+        let known = predictor.variables()?;
+        let named = self
+            .variables
+            .iter()
+            .chain(&self.discrete)
+            .chain(self.at.iter().map(|(name, _)| name))
+            .chain(self.at_level.iter().map(|(name, _)| name));
+        for name in named {
+            predictor.frame.column(name)?;
+            if !known.contains(name) {
+                return Err(Error::invalid_option(
+                    "variable",
+                    format!("`{name}`, on which the model does not depend"),
+                    format!("one of {}", known.join(", ")),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The rows that effects are averaged over and their weights, which sum to one.
@@ -337,7 +358,17 @@ fn means(frame: &Frame, weights: &[f64]) -> Result<Frame> {
 
 /// A numeric column or flag at one value.
 fn constant(column: &Column, name: &str, value: f64, rows: usize) -> Result<Column> {
+    if !value.is_finite() {
+        return Err(Error::invalid_option(
+            &format!("value of `{name}`"),
+            value,
+            "a finite number",
+        ));
+    }
     match column {
+        Column::Flag(_) if value.abs() > 0.0 && (value - 1.0).abs() > 0.0 => Err(
+            Error::invalid_option(&format!("value of the flag `{name}`"), value, "0 or 1"),
+        ),
         Column::Label(_) => Err(Error::WrongKind {
             column: name.to_owned(),
             expected: "numeric for Margins::at".to_owned(),

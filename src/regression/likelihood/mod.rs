@@ -17,6 +17,7 @@ mod separation;
 mod stored;
 mod vuong;
 
+pub(crate) use compare::FIRTH;
 pub(crate) use engine::Likelihood;
 pub(crate) use fit::{Estimation, Finished, Parts};
 pub use fit::{LikelihoodFit, LikelihoodStatistics};

@@ -3,7 +3,7 @@
 use super::engine::inverse_map;
 use super::index::Index;
 use super::model::{Quantity, RowModel};
-use crate::data::{Elsewhere, Formula, Frame, Rows, elsewhere};
+use crate::data::{Elsewhere, Formula, Frame, Rows, elsewhere, regressor_variables};
 use crate::error::{Error, Result};
 use crate::inference::check_level;
 use crate::inference::fitted::Fitted;
@@ -121,6 +121,53 @@ pub(crate) struct Predictor<'a> {
     pub(crate) noise: f64,
 }
 
+/// A weighted sum of predictions with its gradient in the coefficients, and the same sums of absolute values, which tell what is
+/// rounding.
+#[derive(Clone, Debug)]
+pub(crate) struct PredictedSum {
+    pub(crate) value: f64,
+    pub(crate) gradient: DVector<f64>,
+    value_size: f64,
+    gradient_size: DVector<f64>,
+}
+
+impl PredictedSum {
+    /// Zero, for a model of so many coefficients.
+    pub(crate) fn zero(coefficients: usize) -> Self {
+        Self {
+            value: 0.0,
+            gradient: DVector::zeros(coefficients),
+            value_size: 0.0,
+            gradient_size: DVector::zeros(coefficients),
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.value += other.value;
+        self.gradient += &other.gradient;
+        self.value_size += other.value_size;
+        self.gradient_size += &other.gradient_size;
+    }
+
+    /// The same with exact zeros where terms cancel up to rounding: a quantity that does not depend on a variable then has no
+    /// effect, instead of one of 1e-14 with a standard error as small.
+    pub(crate) fn without_rounding(mut self) -> Self {
+        let clear = |sum: &mut f64, size: f64| {
+            if sum.abs() <= ROUNDING * size {
+                *sum = 0.0;
+            }
+        };
+        clear(&mut self.value, self.value_size);
+        for (sum, size) in self.gradient.iter_mut().zip(self.gradient_size.iter()) {
+            clear(sum, *size);
+        }
+        self
+    }
+}
+
+/// Sums below this share of the sum of the absolute terms are rounding: that of 1e6 terms stays below 1e-13.
+const ROUNDING: f64 = 1e-12;
+
 /// A quantity on a tile of rows with its derivatives in the working parameters.
 struct Tiles<'a> {
     predictor: &'a Predictor<'a>,
@@ -174,25 +221,32 @@ impl Predictor<'_> {
         })
     }
 
+    /// The columns behind the regressors and offsets.
+    pub(crate) fn variables(&self) -> Result<Vec<String>> {
+        let also: Vec<&str> = self.indices.iter().filter_map(Index::offset).collect();
+        regressor_variables(&self.parsed()?, self.frame, &also)
+    }
+
+    fn parsed(&self) -> Result<Vec<crate::data::ParsedFormula>> {
+        self.formulas.iter().map(Formula::parse).collect()
+    }
+
     /// `Σ_i weight_i q_i` over the rows of `new`, with its gradient in the coefficients. Every row must be complete.
-    pub(crate) fn sum(
-        &self,
-        new: &Frame,
-        weights: &[f64],
-        what: Quantity,
-    ) -> Result<(f64, DVector<f64>)> {
+    pub(crate) fn sum(&self, new: &Frame, weights: &[f64], what: Quantity) -> Result<PredictedSum> {
         let tiles = self.tiles(new, what)?;
         let k = tiles.point.len();
         let work = |block: Range<usize>| {
-            let mut sums = vec![0.0; k + 1];
+            let mut sums = vec![0.0; 2 * (k + 1)];
             let mut row = block.start;
             tiles.each(block, |_, value, gradient| {
                 let weight = weights[tiles.at.positions[row]];
                 row += 1;
-                for (sum, g) in sums.iter_mut().zip(gradient.iter()) {
-                    *sum += weight * g;
+                let (signed, sizes) = sums.split_at_mut(k + 1);
+                let terms = gradient.iter().chain(std::iter::once(&value));
+                for ((sum, size), term) in signed.iter_mut().zip(sizes).zip(terms) {
+                    *sum += weight * term;
+                    *size += (weight * term).abs();
                 }
-                sums[k] += weight * value;
             })?;
             Ok(sums)
         };
@@ -202,9 +256,15 @@ impl Predictor<'_> {
             (Err(_), _) => {}
         };
         let sums = blocks::reduce(tiles.at.rows.len(), BLOCK, work, add)
-            .unwrap_or_else(|| Ok(vec![0.0; k + 1]))?;
-        let gradient = self.inverse_map().transpose() * DVector::from_column_slice(&sums[..k]);
-        Ok((sums[k], gradient))
+            .unwrap_or_else(|| Ok(vec![0.0; 2 * (k + 1)]))?;
+        let map = self.inverse_map().transpose();
+        let (signed, sizes) = sums.split_at(k + 1);
+        Ok(PredictedSum {
+            value: signed[k],
+            gradient: &map * DVector::from_column_slice(&signed[..k]),
+            value_size: sizes[k],
+            gradient_size: map.abs() * DVector::from_column_slice(&sizes[..k]),
+        })
     }
 
     /// Working parameters = inverse map · coefficients.
@@ -213,11 +273,7 @@ impl Predictor<'_> {
     }
 
     fn tiles(&self, new: &Frame, what: Quantity) -> Result<Tiles<'_>> {
-        let formulas = self
-            .formulas
-            .iter()
-            .map(Formula::parse)
-            .collect::<Result<Vec<_>>>()?;
+        let formulas = self.parsed()?;
         let also: Vec<&str> = self.indices.iter().filter_map(Index::offset).collect();
         let at = elsewhere(&formulas, self.frame, self.rows, new, &also)?;
         let mut columns = at.columns.iter();
@@ -260,10 +316,19 @@ impl Predictor<'_> {
         }
         let half = z * error / slope.abs();
         let ends = [index - half, index + half].map(|e| self.model.predict(what, &[e]));
-        match ends {
-            [Some(a), Some(b)] => [a.min(b), a.max(b)],
-            _ => delta,
-        }
+        let [Some(a), Some(b)] = ends else {
+            return delta;
+        };
+        // The probability of a count rises in the index up to where the mean is the count, and falls beyond.
+        let peak = match what {
+            Quantity::Probability(y) => self.model.index_of_mean(y),
+            _ => None,
+        };
+        let top = peak
+            .filter(|peak| (peak - index).abs() < half)
+            .and_then(|peak| self.model.predict(what, &[peak]))
+            .unwrap_or(f64::NEG_INFINITY);
+        [a.min(b), a.max(b).max(top)]
     }
 }
 
@@ -345,5 +410,7 @@ fn slope(model: &dyn RowModel, what: Quantity, at: &[f64], l: usize) -> f64 {
         moved[l] = at[l] + steps * h;
         model.predict(what, &moved).unwrap_or(f64::NAN)
     };
-    (value(-2.0) - 8.0 * value(-1.0) + 8.0 * value(1.0) - value(2.0)) / (12.0 * h)
+    // Differences first: they are exactly zero when the quantity does not depend on this index.
+    let (near, far) = (value(1.0) - value(-1.0), value(2.0) - value(-2.0));
+    (8.0 * near - far) / (12.0 * h)
 }

@@ -51,7 +51,7 @@ impl LikelihoodFit {
     /// the statistic is not normal (Wilson 2015, doi:10.1016/j.econlet.2014.12.029); compare information criteria there.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when the rows or weights differ; [`Error::Unidentified`] when the two models give every row the
+    /// [`Error::InvalidOption`] when rows, weights or outcomes differ; [`Error::Unidentified`] when the two models give every row the
     /// same density, as nested models do under the smaller one; [`Error::DataNotKept`] after `lean`.
     ///
     /// # References
@@ -68,12 +68,12 @@ impl LikelihoodFit {
     /// ```
     pub fn vuong(&self, other: &Self) -> Result<VuongTest> {
         let own = &self.at_maximum("Vuong's test")?.likelihood;
-        let theirs = &other.at_maximum("Vuong's test")?.likelihood;
-        if own.rows != theirs.rows || own.weights != theirs.weights {
+        other.at_maximum("Vuong's test")?;
+        if self.differs_in_data(other) {
             return Err(Error::invalid_option(
                 "other model",
                 other.formula(),
-                "fitted to the same rows with the same weights",
+                "fitted to the same outcome on the same rows with the same weights",
             ));
         }
         let (f, g) = (self.log_densities()?, other.log_densities()?);
