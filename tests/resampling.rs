@@ -798,3 +798,92 @@ fn the_score_bootstrap_keeps_its_size_with_many_clusters() {
     });
     assert!((size - 0.05).abs() < 0.025, "{size}");
 }
+
+#[test]
+fn the_fast_poisson_mean_is_the_mean_of_the_resamples() {
+    let frame = datasets::load("nsw").unwrap();
+    let boot = Bootstrap::poisson().draws(400).seed(7);
+    let fast = boot.mean(&frame, "re78").unwrap();
+    let slow = boot.run(&frame, |r| Ok(vec![r.mean("re78")?])).unwrap();
+    agree(
+        "means",
+        fast.replicates().as_slice(),
+        slow.replicates().as_slice(),
+        1e-13,
+    );
+    // Three Monte Carlo standard errors of 400 replicates are 11 %.
+    let se = Bootstrap::pairs().draws(4000).seed(7);
+    let se = se.mean(&frame, "re78").unwrap().std_errors()[0];
+    assert!((fast.std_errors()[0] / se - 1.0).abs() < 0.11);
+    // A resample of one row draws none with probability 1/e; it is counted.
+    let one = Frame::new().with("y", vec![3.0]).unwrap();
+    let fit = boot.mean(&one, "y").unwrap();
+    let share = fit.failed() as f64 / 400.0;
+    assert!((share - (-1.0_f64).exp()).abs() < 0.08, "{share}");
+    assert!(fit.first_failure().unwrap().contains("drew none"));
+    assert!(fit.replicates().iter().all(|m| *m == 3.0));
+}
+
+/// A logit with 60 shops: the score bootstrap needs no new fit.
+fn logit_sample(random: &mut ChaCha8Rng) -> Frame {
+    let (mut y, mut x, mut g) = (vec![], vec![], vec![]);
+    for shop in 0..60 {
+        let (shock, common) = (normal(random), normal(random));
+        for _ in 0..5 {
+            let index = 0.3 + shock + 1.8 * normal(random);
+            y.push(f64::from(u8::from(index > 0.0)));
+            x.push(common + normal(random));
+            g.push(f64::from(shop));
+        }
+    }
+    let frame = Frame::new().with("y", y).unwrap();
+    frame.with("x", x).unwrap().with("g", g).unwrap()
+}
+
+#[test]
+fn the_score_bootstrap_of_a_likelihood_keeps_its_size() {
+    let [size, naive] = simulate("score of a logit", 1000, |random| {
+        let fit = Logit::new("y ~ x").fit(&logit_sample(random)).unwrap();
+        let score = ScoreBootstrap::new("x = 0").draws(299);
+        let seed = rand::Rng::next_u64(random);
+        let p = |s: ScoreBootstrap| s.seed(seed).run(&fit).unwrap().p_value;
+        [p(score.clone().cluster("g")) <= 0.05, p(score) <= 0.05]
+    });
+    // Three Monte Carlo standard errors are 2.1 points.
+    assert!((size - 0.05).abs() < 0.021, "{size}");
+    assert!(naive > size + 0.02, "{naive}");
+}
+
+#[test]
+fn the_score_bootstrap_of_a_likelihood_agrees_with_the_wald_test() {
+    let frame = datasets::load("nsw").unwrap();
+    let logit = Logit::new("treat ~ age + educ + black").covariance(Covariance::Hc0);
+    let fit = logit.fit(&frame).unwrap();
+    for name in ["age", "educ", "black"] {
+        let test = ScoreBootstrap::new(format!("{name} = 0")).draws(19_999);
+        let test = test.seed(7).run(&fit).unwrap();
+        let wald = fit.coefficient(name).unwrap();
+        agree("HC0", &[test.std_error], &[wald.std_error], 1e-9);
+        assert!((test.p_value - wald.p_value()).abs() < 0.015, "{test}");
+    }
+    let p = |m: &LikelihoodFit| {
+        let test = ScoreBootstrap::new("educ = 0").draws(999).seed(7);
+        test.cluster("age").run(m)
+    };
+    let clustered = fit.with_covariance(Covariance::cluster("age")).unwrap();
+    let ratio = p(&fit).unwrap().std_error / clustered.coefficient("educ").unwrap().std_error;
+    assert!(ratio < 1.0 && ratio > 0.97, "{ratio}"); // CR0 over CR1 with 34 clusters
+    assert!(matches!(p(&fit.lean()), Err(Error::DataNotKept { .. })));
+    // Equal rows have errors of their own: they cannot be one unit.
+    let rows = frame.rows();
+    let twice = frame.with("f", vec![2.0; rows]).unwrap();
+    let test = ScoreBootstrap::new("educ = 0").draws(99).seed(7);
+    let logit = Logit::new("treat ~ educ").frequency_weights("f");
+    let ols = Ols::new("treat ~ educ").frequency_weights("f");
+    for error in [
+        test.run(&logit.fit(&twice).unwrap()),
+        test.run(&ols.fit(&twice).unwrap()),
+    ] {
+        assert!(matches!(error, Err(Error::InvalidOption { .. })));
+    }
+}

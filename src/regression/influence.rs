@@ -71,7 +71,7 @@ impl ScoreRows for Influence {
 pub(crate) fn refuse_leverage(covariance: &Covariance, model: &str) -> Result<()> {
     let leverage = matches!(
         covariance,
-        Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. }
+        Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. } | Covariance::Cr3 { .. }
     );
     if !leverage {
         return Ok(());

@@ -129,22 +129,29 @@ static POISSON: LazyLock<Poisson> = LazyLock::new(|| {
     }
 });
 
-/// A Poisson(1) count for each of `out`, by inversion of one 32-bit word each.
-pub(super) fn poisson(words: &mut Words, mut out: &mut [u32]) {
+/// Poisson(1) counts of `rows` rows, handed to `visit` in pieces with the number of the first. A count is found by inversion of 32
+/// random bits, of which the first eight decide all but one in fifty; the others are drawn for those alone.
+pub(super) fn poisson(words: &mut Words, rows: usize, mut visit: impl FnMut(usize, &[u8])) {
     let table = &*POISSON;
-    while !out.is_empty() {
-        let some = words.some(out.len());
-        let (now, later) = out.split_at_mut(some.len());
-        for (count, word) in now.iter_mut().zip(some) {
-            let quick = table.by_first_byte[word[3] as usize];
-            *count = if quick == UNDECIDED {
-                let word = u64::from(u32::from_le_bytes(*word));
-                table.thresholds.iter().filter(|t| word >= **t).count() as u32
-            } else {
-                u32::from(quick)
-            };
+    let mut counts = [0_u8; WORDS * 4];
+    let mut undecided = [(0_u16, 0_u8); WORDS * 4];
+    let mut first = 0;
+    while first < rows {
+        let left = rows - first;
+        let bytes = words.some(left.div_ceil(4)).as_flattened();
+        let size = bytes.len().min(left);
+        let mut open = 0;
+        for (i, (count, byte)) in counts.iter_mut().zip(&bytes[..size]).enumerate() {
+            *count = table.by_first_byte[*byte as usize];
+            undecided[open] = (i as u16, *byte); // kept if the next does not overwrite it: no branch to mispredict
+            open += usize::from(*count == UNDECIDED);
         }
-        out = later;
+        for (i, byte) in &undecided[..open] {
+            let word = u64::from(*byte) << 24 | u64::from(words.one() >> 8);
+            counts[*i as usize] = table.thresholds.iter().filter(|t| word >= **t).count() as u8;
+        }
+        visit(first, &counts[..size]);
+        first += size;
     }
 }
 
@@ -198,12 +205,16 @@ mod tests {
 
     #[test]
     fn poisson_counts_have_their_frequencies() {
-        let mut counts = vec![0; 200_000];
-        poisson(&mut words(2), &mut counts);
+        let mut counts = Vec::new();
+        poisson(&mut words(2), 200_001, |first, some| {
+            assert_eq!(first, counts.len());
+            counts.extend_from_slice(some);
+        });
+        assert_eq!(counts.len(), 200_001);
         let mut mass = (-1.0_f64).exp() * counts.len() as f64;
         let mut chi2 = 0.0;
         for k in 0..6_u32 {
-            let seen = counts.iter().filter(|c| **c == k).count() as f64;
+            let seen = counts.iter().filter(|c| u32::from(**c) == k).count() as f64;
             chi2 += (seen - mass).powi(2) / mass;
             mass /= f64::from(k + 1);
         }
@@ -231,8 +242,8 @@ mod tests {
     fn draws_are_pinned() {
         let mut source = words(3);
         let drawn: Vec<u32> = (0..6).map(|_| source.below(1000)).collect();
-        let mut counts = [0; 12];
-        poisson(&mut source, &mut counts);
+        let mut counts = Vec::new();
+        poisson(&mut source, 12, |_, some| counts.extend_from_slice(some));
         let mut cells = [0; 4];
         multinomial(&mut Seed::new(7).stream(4), 100, &mut cells).unwrap();
         assert_eq!(drawn, [525, 181, 522, 92, 719, 979]);

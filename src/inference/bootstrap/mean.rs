@@ -1,15 +1,26 @@
-//! The pairs bootstrap of a mean, summed as it is drawn.
+//! The pairs and Poisson bootstraps of a mean, summed as they are drawn.
 
-use super::draw::Words;
+use super::draw::{Words, poisson};
 use super::fit::{BootstrapFit, Parts};
+use super::resample::nothing_drawn;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::{Seed, blocks};
+
+/// How often rows are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weights {
+    /// As many rows as there are, with replacement.
+    Multinomial,
+    /// Independent Poisson(1) counts.
+    Poisson,
+}
 
 /// The bootstrap of the mean of a column; replicate i is that of [`super::Bootstrap::run`] with `Resample::mean` when no row is missing.
 pub(super) fn of_column(
     frame: &Frame,
     column: &str,
+    weights: Weights,
     draws: usize,
     seed: Seed,
 ) -> Result<BootstrapFit> {
@@ -47,19 +58,35 @@ pub(super) fn of_column(
     let (square, cube) = centred
         .iter()
         .fold((0.0, 0.0), |(s, c), d| (s + d * d, c + d * d * d));
-    let means = blocks::map(draws, |i| {
-        mean + resampled_sum(&centred, &mut Words::new(seed.stream(i as u64))) / n
+    let results = blocks::map(draws, |i| {
+        let mut words = Words::new(seed.stream(i as u64));
+        let (sum, rows) = match weights {
+            Weights::Multinomial => (resampled_sum(&centred, &mut words), n),
+            Weights::Poisson => weighted_sum(&centred, &mut words),
+        };
+        if rows > 0.0 {
+            Ok((vec![mean + sum / rows], vec![]))
+        } else {
+            Err(nothing_drawn())
+        }
     });
+    let label = match weights {
+        Weights::Multinomial => "pairs bootstrap",
+        Weights::Poisson => "Poisson bootstrap",
+    };
     let mut fit = Parts {
         names: vec![column.to_owned()],
         estimates: vec![mean],
         std_errors: vec![],
         per_bag: draws,
-        results: means.into_iter().map(|m| Ok((vec![m], vec![]))).collect(),
+        results,
         left_out: vec![],
-        label: "pairs bootstrap".to_owned(),
+        label: label.to_owned(),
     }
     .assemble()?;
+    if weights == Weights::Poisson {
+        return Ok(fit);
+    }
     // The jackknife of a mean in closed form: values (ȳ − y_i)/(n − 1), of which only moments count.
     fit.set_acceleration(vec![if square > 0.0 {
         cube / (6.0 * square.powf(1.5))
@@ -78,4 +105,24 @@ fn resampled_sum(values: &[f64], words: &mut Words) -> f64 {
         }
     });
     (sums[0] + sums[1]) + (sums[2] + sums[3])
+}
+
+/// The sum of the values times their Poisson counts, and the sum of the counts.
+fn weighted_sum(values: &[f64], words: &mut Words) -> (f64, f64) {
+    const LANES: usize = 4; // sums that overlap
+    let (mut sums, mut drawn) = ([0.0; LANES], 0_u64);
+    poisson(words, values.len(), |first, counts| {
+        let (fours, rest) = counts.as_chunks::<LANES>();
+        let (values, last) = values[first..first + counts.len()].as_chunks::<LANES>();
+        for (counts, values) in fours.iter().zip(values) {
+            for lane in 0..LANES {
+                sums[lane] += f64::from(counts[lane]) * values[lane];
+            }
+        }
+        for ((sum, count), value) in sums.iter_mut().zip(rest).zip(last) {
+            *sum += f64::from(*count) * value;
+        }
+        drawn += u64::from(counts.iter().map(|c| u32::from(*c)).sum::<u32>());
+    });
+    ((sums[0] + sums[1]) + (sums[2] + sums[3]), drawn as f64)
 }

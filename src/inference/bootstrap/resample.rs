@@ -29,6 +29,13 @@ pub(super) enum Drawn {
     Counts(Vec<u32>),
 }
 
+/// Why a resample of few rows with Poisson weights may fail.
+pub(super) fn nothing_drawn() -> Error {
+    Error::NoRows {
+        reason: "this resample drew none".to_owned(),
+    }
+}
+
 impl<'a> Resample<'a> {
     pub(super) fn new(
         source: &'a Frame,
@@ -116,9 +123,7 @@ impl<'a> Resample<'a> {
             },
         };
         if rows.is_empty() {
-            return Err(Error::NoRows {
-                reason: "this resample drew none".to_owned(),
-            });
+            return Err(nothing_drawn());
         }
         self.source.take(&rows)
     }

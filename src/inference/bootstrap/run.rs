@@ -3,6 +3,7 @@
 use super::draw::{Words, multinomial, poisson};
 use super::fit::{BootstrapFit, Parts};
 use super::jackknife::LeaveOut;
+use super::mean;
 use super::resample::{Drawn, Resample};
 use super::units::Units;
 use crate::data::Frame;
@@ -206,15 +207,19 @@ impl Bootstrap {
         self.simulate(frame, &Progress::none(), names.clone(), &estimate)
     }
 
-    /// The bootstrap of the mean of a numeric column, missing rows left out, on the fastest road: under the pairs scheme rows are summed
-    /// as they are drawn. Also carries what BCa and bootstrap-t need.
+    /// The bootstrap of the mean of a numeric column, missing rows left out, on the fastest road: rows are summed as they are drawn
+    /// under the pairs scheme (which then carries what BCa needs) and under the Poisson scheme.
     ///
     /// # Errors
     /// See [`Bootstrap`]; [`Error::WrongKind`], [`Error::Infinite`], [`Error::NoRows`].
     pub fn mean(&self, frame: &Frame, column: &str) -> Result<BootstrapFit> {
-        let pairs = matches!(self.scheme, Scheme::Pairs) && self.strata.is_none();
-        if pairs {
-            return super::mean::of_column(frame, column, self.draws, self.checked()?);
+        let weights = match self.scheme {
+            Scheme::Pairs if self.strata.is_none() => Some(mean::Weights::Multinomial),
+            Scheme::Poisson => Some(mean::Weights::Poisson),
+            _ => None,
+        };
+        if let Some(weights) = weights {
+            return mean::of_column(frame, column, weights, self.draws, self.checked()?);
         }
         let named = Self {
             names: vec![column.to_owned()],
@@ -362,8 +367,12 @@ impl Bootstrap {
                 Ok(Drawn::Units(drawn))
             }
             Scheme::Poisson => {
-                let mut counts = vec![0; units.count];
-                poisson(&mut Words::new(seed.stream(index)), &mut counts);
+                let mut counts = Vec::with_capacity(units.count);
+                poisson(
+                    &mut Words::new(seed.stream(index)),
+                    units.count,
+                    |_, some| counts.extend(some.iter().map(|c| u32::from(*c))),
+                );
                 Ok(Drawn::Counts(counts))
             }
             Scheme::LittleBags { .. } => {

@@ -17,7 +17,8 @@ pub trait Influence: Inference {
     /// coefficient; `B` is the inverse of the information and `s_g` the score at the estimates. Columns sum to about zero.
     ///
     /// # Errors
-    /// [`Error::DataNotKept`]; [`Error::MissingClusters`], [`Error::TooFewClusters`].
+    /// [`Error::DataNotKept`]; [`Error::MissingClusters`], [`Error::TooFewClusters`]; [`Error::InvalidOption`] for frequency weights
+    /// without clusters: equal rows have errors of their own.
     fn influence(&self, cluster: Option<&str>) -> Result<DMatrix<f64>>;
 }
 

@@ -298,6 +298,20 @@ impl WildTest {
     }
 }
 
+/// Refuses rows that each stand for many equal ones where rows are the units: the equal ones have errors of their own.
+pub(crate) fn refuse_frequencies(source: &dyn ScoreRows, what: &str) -> Result<()> {
+    if source.frequencies(0..0).is_none() {
+        return Ok(());
+    }
+    Err(Error::invalid_option(
+        "weights",
+        "frequencies",
+        format!(
+            "other weights, none, or clusters, for {what}: equal rows have errors of their own"
+        ),
+    ))
+}
+
 /// `map B s_g` of every unit, one row each: what each unit adds to the error of the coefficients.
 pub(crate) fn influence(
     source: &dyn ScoreRows,

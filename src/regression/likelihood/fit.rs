@@ -228,13 +228,13 @@ impl LikelihoodFit {
     /// The same fit with another covariance: one more pass over the rows, no refit.
     ///
     /// # Errors
-    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; [`Error::InvalidOption`] for HC2, HC3 and CR2 of a
-    /// model with several indices, which has no leverages; the errors of the covariance (missing or too few clusters).
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; [`Error::InvalidOption`] for HC2, HC3, CR2 and CR3 of
+    /// a model with several indices, which has no leverages; the errors of the covariance (missing or too few clusters).
     pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
         let parts = self.parts("another covariance")?;
         let leverage = matches!(
             covariance,
-            Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. }
+            Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. } | Covariance::Cr3 { .. }
         );
         if leverage && !parts.leverages {
             return Err(Error::invalid_option(

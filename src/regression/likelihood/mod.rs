@@ -6,6 +6,7 @@ mod engine;
 mod fit;
 mod functions;
 mod index;
+mod influence;
 mod jet;
 mod margins;
 mod maximize;

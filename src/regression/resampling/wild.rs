@@ -2,7 +2,7 @@
 
 use crate::data::Groups;
 use crate::error::{Error, Result};
-use crate::inference::bootstrap::wild::{UnitSums, WildTest, influence};
+use crate::inference::bootstrap::wild::{UnitSums, WildTest, influence, refuse_frequencies};
 use crate::inference::bootstrap::{
     Influence, WeightSource, WildTestResult, WildWeights, check_options,
 };
@@ -150,14 +150,7 @@ impl WildBootstrap {
                     "without absorbed effects for the wild bootstrap by row; write them as C(effect), or give clusters in which they are nested",
                 ));
             }
-            None if parts.rows.frequencies(0..0).is_some() => {
-                return Err(Error::invalid_option(
-                    "weights",
-                    "frequencies",
-                    "analytic, or none, for the wild bootstrap by row: equal rows have errors of their own",
-                ));
-            }
-            None => {}
+            None => refuse_frequencies(&parts.rows, "the wild bootstrap by row")?,
         }
         let contrast = parts.map.transpose() * &parsed.weights;
         let codes = groups.as_ref().map(|g| (g.codes.as_slice(), g.count()));
@@ -195,6 +188,9 @@ impl Influence for OlsFit {
     fn influence(&self, cluster: Option<&str>) -> Result<DMatrix<f64>> {
         let parts = self.core().parts("the influence of rows")?;
         let groups = groups_of(self, cluster)?;
+        if groups.is_none() {
+            refuse_frequencies(&parts.rows, "the influence of rows")?;
+        }
         let codes = groups.as_ref().map(|g| (g.codes.as_slice(), g.count()));
         Ok(influence(&parts.rows, &parts.map, codes))
     }
