@@ -464,7 +464,7 @@ fn firth_maximises_the_penalised_likelihood() {
     };
     let at: Vec<f64> = fit.estimates().iter().copied().collect();
     assert!((penalised(&at) - fit.log_likelihood()).abs() < 1e-10);
-    let slope = cocreate::numeric::derivative::gradient(&penalised, &at).unwrap();
+    let slope = cocreate::numeric::derivative::gradient(penalised, &at).unwrap();
     assert!(slope.iter().all(|g| g.abs() < 1e-7), "{slope:?}");
     // Less biased away from zero than maximum likelihood in small samples.
     let plain = Logit::new("y ~ x + z").fit(&frame).unwrap();

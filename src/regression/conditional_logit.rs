@@ -175,7 +175,9 @@ impl Strata {
             for group in starts.windows(2) {
                 let members = &order[group[0]..group[1]];
                 let mean = members.iter().map(|i| column[*i]).sum::<f64>() / members.len() as f64;
-                members.iter().for_each(|i| column[*i] -= mean);
+                for i in members {
+                    column[*i] -= mean;
+                }
             }
         }
         // Regressors without variation within groups, or combinations of others there, are left out by their cross-product.
@@ -193,7 +195,7 @@ impl Strata {
                 crate::data::DesignColumn::new(source.name.clone(), Arc::new(all))
             })
             .collect();
-        let index = Index::new("", within, true, rows, None, &mut sample.warnings);
+        let index = Index::new("", &within, true, rows, None, &mut sample.warnings);
         let names: Vec<String> = index.regressors().map(str::to_owned).collect();
         let kept: Vec<usize> = names
             .iter()

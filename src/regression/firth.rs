@@ -36,7 +36,7 @@ pub(super) fn firth(
     for iteration in 0..MOST_ITERATIONS {
         progress.report("Firth", iteration, MOST_ITERATIONS)?;
         let step = state.step();
-        let next = state.towards(&estimation.likelihood, &step)?;
+        let next = state.towards(&estimation.likelihood, &step);
         let change = step.amax();
         state = next.unwrap_or(state);
         if change <= TOLERANCE {
@@ -101,7 +101,7 @@ impl State {
     }
 
     /// The next point: the step, halved until the penalised likelihood does not fall. `None` when rounding hides the rise.
-    fn towards(&self, likelihood: &Likelihood, step: &DVector<f64>) -> Result<Option<Self>> {
+    fn towards(&self, likelihood: &Likelihood, step: &DVector<f64>) -> Option<Self> {
         let mut length = 1.0;
         while length > SHORTEST {
             let point = self
@@ -113,12 +113,12 @@ impl State {
             if let Ok(next) = Self::at(likelihood, point) {
                 let noise = 64.0 * f64::EPSILON * self.value.abs();
                 if next.value >= self.value - noise {
-                    return Ok(Some(next));
+                    return Some(next);
                 }
             }
             length *= 0.5;
         }
-        Ok(None)
+        None
     }
 
     fn maximum(&self, likelihood: &Likelihood, iterations: usize, change: f64) -> Maximum {

@@ -61,7 +61,7 @@ impl TwoParts {
         );
         let second = Index::new(
             equation,
-            second.design.exogenous.clone(),
+            &second.design.exogenous,
             second.design.intercept,
             &second.design.rows,
             second.weights.as_deref(),

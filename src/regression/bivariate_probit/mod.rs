@@ -148,7 +148,7 @@ impl BivariateProbit {
         .map(|(equation, columns, constant)| {
             Index::new(
                 equation,
-                columns.clone(),
+                columns,
                 constant,
                 &rows,
                 sample.weights.as_deref(),

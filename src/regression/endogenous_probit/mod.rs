@@ -169,10 +169,10 @@ impl EndogenousProbit {
         let mut warnings = steps.warnings.clone();
         let design = &sample.design;
         let endogenous = design.endogenous[0].clone();
-        let columns = design.regressors().cloned().collect();
+        let columns: Vec<_> = design.regressors().cloned().collect();
         let index = Index::new(
             "",
-            columns,
+            &columns,
             design.intercept,
             &design.rows,
             sample.weights.as_deref(),

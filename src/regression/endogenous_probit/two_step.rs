@@ -56,7 +56,7 @@ impl TwoStep {
         let all = design.exogenous.iter().chain(&design.instruments).cloned();
         let z = Index::new(
             "",
-            all.collect(),
+            &all.collect::<Vec<_>>(),
             design.intercept,
             &rows,
             sample.weights.as_deref(),
@@ -114,7 +114,7 @@ impl TwoStep {
         let names: Vec<String> = regressors.iter().map(|c| c.name.clone()).collect();
         let index = Index::new(
             "",
-            regressors,
+            &regressors,
             design.intercept,
             &rows,
             sample.weights.as_deref(),

@@ -83,20 +83,20 @@ impl SelectionSample {
         });
         let selection = Index::new(
             "select",
-            base.design.exogenous.clone(),
+            &base.design.exogenous,
             base.design.intercept,
             &rows,
             weights.as_ref().map(|w| w.as_slice()),
             &mut warnings,
         );
-        let columns = design
+        let columns: Vec<_> = design
             .exogenous
             .iter()
             .map(|column| harmless(column, &rows))
             .collect();
         let outcome = Index::new(
             "",
-            columns,
+            &columns,
             design.intercept,
             &design.rows,
             total.as_deref(),

@@ -36,7 +36,7 @@ impl Index {
     /// An index of regressors; those that are constant or linear combinations of earlier ones are left out with a warning.
     pub(crate) fn new(
         equation: &str,
-        columns: Vec<DesignColumn>,
+        columns: &[DesignColumn],
         constant: bool,
         rows: &Rows,
         weights: Option<&[f64]>,

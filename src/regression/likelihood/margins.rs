@@ -348,7 +348,7 @@ fn means(frame: &Frame, weights: &[f64]) -> Result<Frame> {
             Column::Time(time) => {
                 let seconds = time.seconds().values();
                 let mean = seconds.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>();
-                Column::Time(crate::data::Time::new(vec![mean]).into())
+                Column::Time(crate::data::Time::new(vec![mean]))
             }
         };
         out = out.with(name, column)?;

@@ -85,7 +85,7 @@ impl Options {
         let offset = self.offset_column(frame, &sample.design.rows)?;
         let index = Index::new(
             "",
-            sample.design.exogenous.clone(),
+            &sample.design.exogenous,
             sample.design.intercept,
             &sample.design.rows,
             sample.weights.as_deref(),
