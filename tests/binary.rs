@@ -560,3 +560,23 @@ fn the_interval_of_a_probability_of_a_count_contains_it() {
         }
     }
 }
+
+/// The remedy for separation is one that the model in hand can take.
+#[test]
+fn the_remedy_for_separation_fits_the_model() {
+    let rows: Vec<f64> = (0..20).map(f64::from).collect();
+    let above: Vec<f64> = rows.iter().map(|x| f64::from(u8::from(*x > 9.0))).collect();
+    let frame = Frame::new()
+        .with("y", above)
+        .unwrap()
+        .with("x", rows)
+        .unwrap();
+    let remedy = |error: Error| match error {
+        Error::Separated { remedy, .. } => remedy,
+        other => panic!("{other}"),
+    };
+    let logit = remedy(Logit::new("y ~ x").fit(&frame).unwrap_err());
+    assert!(logit.starts_with("use Logit::firth"), "{logit}");
+    let selection = Heckman::new("x ~ 1", "y ~ x").fit(&frame).unwrap_err();
+    assert!(remedy(selection).starts_with("leave the columns out"));
+}

@@ -123,7 +123,8 @@ impl Logit {
 
     /// Maximises the likelihood times the square root of the information's determinant (Firth 1993): estimates are finite even
     /// when the sample is separated, and less biased when it is small. Wald intervals are rough where the likelihood is skewed,
-    /// as it is in a separated sample.
+    /// as it is in a separated sample, and robust errors are far too small there, as its residuals are almost zero: use
+    /// [`crate::inference::Covariance::Classical`].
     ///
     /// # References
     /// Firth, D. (1993). Bias reduction of maximum likelihood estimates. *Biometrika* 80(1), 27–38.
@@ -344,7 +345,14 @@ impl RowModel for Binary {
     }
 
     fn remedy_for_separation(&self) -> &'static str {
-        "use Logit::firth, whose penalised estimates are finite, or leave the columns out"
+        match self.link {
+            Link::Logit => {
+                "use Logit::firth, whose penalised estimates are finite, or leave the columns out"
+            }
+            Link::Probit | Link::Cloglog => {
+                "leave the columns out; for a single equation, Logit::firth has penalised estimates that are finite"
+            }
+        }
     }
 
     fn index_of_mean(&self, mean: f64) -> Option<f64> {
