@@ -7,6 +7,7 @@ use super::likelihood::{
 };
 use crate::data::{DesignColumn, Frame};
 use crate::error::{Error, Result, Warning};
+use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::numeric::linalg::Cholesky;
 use crate::numeric::optimize::Convergence;
@@ -148,6 +149,12 @@ fn finish(mut estimation: Estimation<'_>, state: &State, found: Maximum) -> Resu
     let mut leverages = vec![f64::NAN; rows.total()];
     for (i, h) in state.leverages.iter().enumerate() {
         leverages[rows.index(i)] = *h;
+    }
+    if *estimation.covariance != Covariance::Classical {
+        estimation.warnings.push(Warning::Note {
+            message: "robust errors after a penalty are far too small when the sample is separated: use Covariance::Classical there"
+                .to_owned(),
+        });
     }
     let column = DesignColumn::new("leverage", Arc::new(leverages));
     estimation.likelihood.outcomes.push(column);
