@@ -636,3 +636,26 @@ fn competing_risks_as_in_survfit() {
         }
     }
 }
+
+#[test]
+fn a_curve_that_reaches_zero_comes_back_from_json() {
+    let frame = Frame::new().with("t", vec![1.0, 2.0, 3.0]).unwrap();
+    let frame = frame.with("e", vec![1.0; 3]).unwrap();
+    let fit = KaplanMeier::new(Survival::right("t", "e"))
+        .fit(&frame)
+        .unwrap();
+    assert!(fit.curves()[0].points()[2].std_error.is_nan());
+    let json = serde_json::to_string(&fit).unwrap();
+    let back: KaplanMeierFit = serde_json::from_str(&json).unwrap();
+    assert_eq!(back.to_string(), fit.to_string());
+    assert_eq!(serde_json::to_string(&back).unwrap(), json);
+    assert!(back.curves()[0].points()[2].std_error.is_nan());
+}
+
+#[test]
+fn incidences_without_an_event_are_named() {
+    let frame = Frame::new().with("t", vec![1.0, 2.0]).unwrap();
+    let frame = frame.with("cause", vec!["none", "none"]).unwrap();
+    let fit = AalenJohansen::new("t", "cause").fit(&frame).unwrap();
+    assert!(fit.to_string().contains("no event was seen"), "{fit}");
+}

@@ -12,3 +12,17 @@ pub(crate) fn above<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Erro
 pub(crate) fn below<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(reader)?.unwrap_or(f64::NEG_INFINITY))
 }
+
+/// Reads `null` as not a number: what the data do not determine.
+pub(crate) fn undetermined<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(reader)?.unwrap_or(f64::NAN))
+}
+
+/// Reads every `null` of a list as ∞.
+pub(crate) fn all_above<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(reader)?;
+    Ok(values
+        .into_iter()
+        .map(|v| v.unwrap_or(f64::INFINITY))
+        .collect())
+}

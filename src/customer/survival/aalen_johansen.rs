@@ -174,6 +174,14 @@ impl AalenJohansen {
             }
         };
         let frequency = matches!(self.weights, Some(CaseWeights::Frequency(_)));
+        if cause.iter().all(Option::is_none) {
+            warnings.push(Warning::Note {
+                message: format!(
+                    "no event was seen: `{}` is censored on all rows used",
+                    self.cause
+                ),
+            });
+        }
         let z = normal::quantile(0.5 + level / 2.0);
         let mut incidences = Vec::new();
         for (group, members) in groups {

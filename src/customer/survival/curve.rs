@@ -71,14 +71,18 @@ pub struct CurvePoint {
     /// `S(t)`, the share that has not had the event by then.
     pub survival: f64,
     /// Standard error of `S(t)`.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub std_error: f64,
     /// Lower end of the interval of `S(t)`.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub lower: f64,
     /// Upper end.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub upper: f64,
     /// The Nelson–Aalen cumulative hazard `Σ d/Y`.
     pub cumulative_hazard: f64,
     /// Its standard error.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub hazard_std_error: f64,
 }
 
@@ -99,6 +103,7 @@ pub struct SurvivalCurve {
     pub(crate) level: f64,
     pub(crate) points: Vec<CurvePoint>,
     /// `d / (Y (Y − d))` of each point, for the restricted mean.
+    #[serde(deserialize_with = "crate::numeric::infinite::all_above")]
     pub(crate) increments: Vec<f64>,
     /// The end of watching, for curves that have no customers of their own.
     pub(crate) robust: bool,
@@ -315,10 +320,13 @@ impl SurvivalCurve {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeEstimate {
     /// The point estimate.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub estimate: f64,
     /// Lower end.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub lower: f64,
     /// Upper end.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub upper: f64,
     /// Confidence level.
     pub level: f64,

@@ -101,6 +101,9 @@ struct Poisson {
     by_first_byte: [u8; 256],
 }
 
+/// Counts looked through at a time for one that is not decided.
+const SCANNED: usize = 16;
+
 /// A first byte that does not decide.
 const UNDECIDED: u8 = u8::MAX;
 
@@ -134,23 +137,31 @@ static POISSON: LazyLock<Poisson> = LazyLock::new(|| {
 pub(super) fn poisson(words: &mut Words, rows: usize, mut visit: impl FnMut(usize, &[u8])) {
     let table = &*POISSON;
     let mut counts = [0_u8; WORDS * 4];
-    let mut undecided = [(0_u16, 0_u8); WORDS * 4];
+    let mut first_bytes = [0_u8; WORDS * 4];
     let mut first = 0;
     while first < rows {
         let left = rows - first;
         let bytes = words.some(left.div_ceil(4)).as_flattened();
         let size = bytes.len().min(left);
-        let mut open = 0;
-        for (i, (count, byte)) in counts.iter_mut().zip(&bytes[..size]).enumerate() {
+        let counts = &mut counts[..size];
+        let first_bytes = &mut first_bytes[..size];
+        first_bytes.copy_from_slice(&bytes[..size]);
+        for (count, byte) in counts.iter_mut().zip(first_bytes.iter()) {
             *count = table.by_first_byte[*byte as usize];
-            undecided[open] = (i as u16, *byte); // kept if the next does not overwrite it: no branch to mispredict
-            open += usize::from(*count == UNDECIDED);
         }
-        for (i, byte) in &undecided[..open] {
-            let word = u64::from(*byte) << 24 | u64::from(words.one() >> 8);
-            counts[*i as usize] = table.thresholds.iter().filter(|t| word >= **t).count() as u8;
+        for (some, bytes) in counts.chunks_mut(SCANNED).zip(first_bytes.chunks(SCANNED)) {
+            // Without a branch for each row, so that the largest is found in one instruction.
+            if some.iter().fold(0, |most, c| most.max(*c)) < UNDECIDED {
+                continue;
+            }
+            for (count, byte) in some.iter_mut().zip(bytes) {
+                if *count == UNDECIDED {
+                    let word = u64::from(*byte) << 24 | u64::from(words.one() >> 8);
+                    *count = table.thresholds.iter().filter(|t| word >= **t).count() as u8;
+                }
+            }
         }
-        visit(first, &counts[..size]);
+        visit(first, counts);
         first += size;
     }
 }

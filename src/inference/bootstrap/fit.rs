@@ -176,10 +176,11 @@ impl Inference for BootstrapFit {
                 Cell::significant(upper, 5),
             ]);
         }
-        table = table.note(format!(
-            "{} replicates; percentile intervals",
-            Cell::count(self.replicates.nrows())
-        ));
+        let count = Cell::count(self.replicates.nrows());
+        table = table.note(match &intervals {
+            Ok(_) => format!("{count} replicates; percentile intervals"),
+            Err(error) => format!("{count} replicates; no percentile intervals: {error}"),
+        });
         if let Some(reason) = &self.first_failure {
             table = table.note(format!(
                 "Warning: {} replicates failed and are left out; the first: {reason}",

@@ -122,7 +122,7 @@ fn weighted_sum(values: &[f64], words: &mut Words) -> (f64, f64) {
         for ((sum, count), value) in sums.iter_mut().zip(rest).zip(last) {
             *sum += f64::from(*count) * value;
         }
-        drawn += u64::from(counts.iter().map(|c| u32::from(*c)).sum::<u32>());
+        drawn += counts.iter().map(|c| u64::from(*c)).sum::<u64>();
     });
     ((sums[0] + sums[1]) + (sums[2] + sums[3]), drawn as f64)
 }

@@ -228,12 +228,13 @@ pub(crate) struct WildTest {
     /// Without small-sample factors, which cancel.
     pub(crate) std_error: f64,
     pub(crate) draws: Vec<Drawn>,
+    /// Whether the observed statistic is among the draws: all signs are enumerated, of restricted residuals.
     pub(crate) enumerated: bool,
 }
 
 impl WildTest {
     /// The p-value of `c'β = r`. The observed statistic counts as one of the draws, so the test never rejects too often because
-    /// draws are few; it is among the draws when all signs are enumerated.
+    /// draws are few; it is among the draws when all signs of restricted residuals are enumerated.
     pub(crate) fn p_value(&self, r: f64, tails: Tails) -> f64 {
         let delta = self.estimate - r;
         let t = delta / self.std_error;

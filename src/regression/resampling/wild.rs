@@ -160,7 +160,8 @@ impl WildBootstrap {
             estimate: parsed.weights.dot(fit.estimates()),
             std_error: sums.own().iter().map(|a| a * a).sum::<f64>().sqrt(),
             draws: sums.draw(&source, self.restricted),
-            enumerated: source.enumerated,
+            // Unrestricted draws under the observed signs give zero, not the observed statistic.
+            enumerated: source.enumerated && self.restricted,
         };
         let k = parts.rows.parameters();
         let factor = match &groups {
