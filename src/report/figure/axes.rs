@@ -171,7 +171,7 @@ struct Layout {
 impl Layout {
     fn new(axes: &Axes<'_>, width: f64, height: f64) -> Self {
         let mut layout = Self {
-            left: PAD,
+            left: PAD + axes.labels.beside,
             right: width - 2.0 * PAD,
             top: PAD,
             bottom: height - PAD,

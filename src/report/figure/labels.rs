@@ -13,6 +13,8 @@ pub(super) struct Labels {
     pub size: Option<(u32, u32)>,
     /// Pixels kept free between the labels of the horizontal axis and its title.
     pub below: f64,
+    /// Pixels kept free left of the vertical axis's title.
+    pub beside: f64,
 }
 
 /// Default width in pixels: that of a notebook's output area.

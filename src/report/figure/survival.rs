@@ -8,7 +8,7 @@ use super::scale::{Range, whole};
 use super::{Figure, nothing_to_draw, same_length};
 use crate::error::Result;
 use crate::report::cell::Cell;
-use crate::report::width::ellipsize;
+use crate::report::width::{ellipsize, pixels};
 use serde::Serialize;
 
 /// Step functions over time between 0 and 1, each with an optional band, marks on the curve, and the numbers that stand behind
@@ -54,6 +54,9 @@ const ROW: f64 = 17.0;
 /// Times at which the numbers at risk are written.
 const RISK_TIMES: usize = 6;
 const SMALL: f64 = 12.0;
+/// Room for names left of the numbers when the axis has none to spare, and the most that is added.
+const NAME_ROOM: f64 = 30.0;
+const MOST_BESIDE: f64 = 140.0;
 
 impl SurvivalPlot {
     /// A figure without curves.
@@ -150,6 +153,11 @@ impl SurvivalPlot {
         let mut labels = self.labels.clone();
         if !counted.is_empty() {
             labels.below = ROW * (counted.len() + 1) as f64;
+            let longest = counted
+                .iter()
+                .map(|i| pixels(&self.curves[*i].name, SMALL))
+                .fold(0.0, f64::max);
+            labels.beside = (longest - NAME_ROOM).clamp(0.0, MOST_BESIDE);
         }
         let height = HEIGHT + labels.below as u32;
         let whole_x = whole(self.curves.iter().flat_map(|c| &c.x).copied());
