@@ -178,7 +178,7 @@ impl NegativeBinomial {
 
     /// The Poisson model of the same sample, from which the search starts.
     fn poisson(&self, frame: &Frame, progress: &Progress) -> Result<PoissonStart> {
-        let mut sample = self.options.sample_with_effects(frame, &[])?;
+        let mut sample = self.options.sample(frame, NO_EFFECTS)?;
         check_counts(&sample.design.outcome, &sample.design.rows, Whole::Only)?;
         let index = self.options.index(frame, &mut sample)?;
         let likelihood = poisson_likelihood(index, &sample);
