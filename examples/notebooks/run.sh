@@ -26,6 +26,8 @@ fi
 export JUPYTER_PATH=$tools/share/jupyter
 export EVCXR_TMPDIR=$tools/kernel
 export JUPYTER_DATA_DIR=$tools/share/jupyter
+# The kernel exports its cells' symbols only from incremental builds.
+unset CARGO_INCREMENTAL
 # Cells are shared libraries that load the standard library of the toolchain.
 export LD_LIBRARY_PATH=$(rustc --print target-libdir)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 mkdir -p "$EVCXR_TMPDIR" "$JUPYTER_PATH"
