@@ -32,8 +32,12 @@
 //! | [`data`] | [`Frame`](data::Frame), CSV, formulas, design matrices, [`datasets`] |
 //! | [`summary`] | statistics of blocks of rows that can be merged |
 //! | [`inference`] | [`Covariance`](inference::Covariance), intervals, tests, bootstrap, randomisation, multiplicity, models side by side |
+//! | [`decision`] | what a customer of given belief, cost and terms does: belief updating, value, timing, effort |
+//! | [`simulate`] | customers and experiments with a known truth; the Monte Carlo runner |
 //! | [`regression`] | least squares, fixed effects, instruments; likelihood models; quantiles; [`learners`](regression::learners) |
 //! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
+//! | [`ability`] | item response models, scores and their uncertainty |
+//! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!
 //! # Conventions
 //!
@@ -49,14 +53,18 @@
 //! The README has two commands to start with, a notebook recipe, and a table for those who come from R, Stata or Python.
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+pub mod ability;
 pub mod customer;
 pub mod data;
+pub mod decision;
 pub mod error;
 pub mod inference;
 pub mod numeric;
+pub mod participation;
 pub mod prelude;
 pub mod regression;
 pub mod report;
+pub mod simulate;
 pub mod summary;
 
 pub use data::datasets;

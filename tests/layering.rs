@@ -16,11 +16,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The rooms from left to right; those of one level may not use each other. `error` belongs to everybody.
-const LEVELS: [&[&str]; 10] = [
+const LEVELS: [&[&str]; 11] = [
     &["numeric", "report"],
     &["data"],
     &["summary"],
     &["inference"],
+    &["decision"],
     &["simulate"],
     &["regression"],
     &["customer"],

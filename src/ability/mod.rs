@@ -1,0 +1,1 @@
+//! Measuring customers: item response models, and scores with their uncertainty.

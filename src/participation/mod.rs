@@ -1,0 +1,1 @@
+//! Willingness to participate under uncertainty: models that estimate it, and what identifies them.
