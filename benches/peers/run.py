@@ -29,6 +29,7 @@ TASKS = {
     "logit": ("ols", "statsmodels_logit.py", 1e-6),
     "cox": ("cox", "survival_coxph.R", 1e-8),
     "bootstrap_mean": ("sample", "scipy_bootstrap.py", 0.05),
+    "bootstrap_poisson": ("sample", "scipy_bootstrap.py", 0.05),
     "wild_cluster": ("clustered", None, 1),
     "trees_squared": ("trees", "lightgbm_trees.py", 0.01),
     "trees_logistic": ("trees", "lightgbm_trees.py", 0.01),

@@ -52,6 +52,40 @@ impl Words {
         }
     }
 
+    /// A binomial count.
+    fn binomial(&mut self, trials: u64, probability: f64) -> Result<u64> {
+        let law = Binomial::new(trials, probability)
+            .map_err(|_| Error::invalid_option("probability", probability, "between 0 and 1"))?;
+        Ok(law.sample(&mut self.generator))
+    }
+
+    /// [`Words::visit`] for a bound of at most 2¹⁶, on 16 bits a draw.
+    fn visit_near(&mut self, count: usize, bound: u32, mut visit: impl FnMut([u16; 4], usize)) {
+        let reject = (1_u32 << u16::BITS) % bound;
+        let mut left = count;
+        while left > 0 {
+            let halves = self
+                .some(left.div_ceil(2))
+                .as_flattened()
+                .as_chunks::<2>()
+                .0;
+            let halves = &halves[..halves.len().min(left)];
+            let mut spoilt = 0;
+            for four in halves.chunks(4) {
+                let mut products = [u32::from(u16::MAX); 4];
+                for (product, half) in products.iter_mut().zip(four) {
+                    *product = u32::from(u16::from_le_bytes(*half)) * bound;
+                }
+                if products.iter().all(|p| u32::from(*p as u16) >= reject) {
+                    visit(products.map(|p| (p >> u16::BITS) as u16), four.len());
+                } else {
+                    spoilt += four.len(); // all four again: each draw stays uniform
+                }
+            }
+            left -= halves.len() - spoilt;
+        }
+    }
+
     /// Calls `visit` with `count` uniform integers in `0..bound`, four at a time where possible so that loads overlap.
     pub(crate) fn visit(
         &mut self,
@@ -95,75 +129,122 @@ fn reject_below(bound: u32) -> u32 {
     }
 }
 
-/// `thresholds[k] = ⌈2³² P(N ≤ k)⌉` of Poisson(1), and the count for each first byte of a word that decides it alone.
-struct Poisson {
-    thresholds: Vec<u64>,
-    by_first_byte: [u8; 256],
+/// Cells that are drawn from together: their values stay in the first-level cache, and a 16-bit number finds one.
+const NEAR: usize = 1024;
+
+/// Calls `visit` for `cells` draws with replacement from `cells` cells, those of neighbouring cells together: the number of draws in
+/// each [`NEAR`] cells is binomial given those before, and the draws within them are uniform. `visit` gets the first cell of a
+/// neighbourhood and the draws in it, counted from there.
+pub(super) fn with_replacement(
+    words: &mut Words,
+    cells: usize,
+    mut visit: impl FnMut(usize, [u16; 4], usize),
+) -> Result<()> {
+    let mut left = cells as u64;
+    for first in (0..cells).step_by(NEAR) {
+        let size = NEAR.min(cells - first);
+        let drawn = if first + size == cells {
+            left
+        } else {
+            words.binomial(left, size as f64 / (cells - first) as f64)?
+        };
+        words.visit_near(drawn as usize, size as u32, |four, used| {
+            visit(first, four, used);
+        });
+        left -= drawn;
+    }
+    Ok(())
 }
 
-/// Counts looked through at a time for one that is not decided.
-const SCANNED: usize = 16;
+/// How many of the 256 values of a byte stand for a count of 0, 1, 2, 3 and 4: ⌊256 P(N = k)⌋ of Poisson(1).
+const DECIDED: [u8; 5] = [94, 94, 47, 15, 3];
 
-/// A first byte that does not decide.
-const UNDECIDED: u8 = u8::MAX;
+/// The first byte that does not decide: the bytes are 0, 1, 2, 3 and 4 in turn, and from here on another word is drawn.
+const UNDECIDED: u8 = 253;
 
-static POISSON: LazyLock<Poisson> = LazyLock::new(|| {
+/// `⌈2³² P(N ≤ k | undecided)⌉`.
+static THRESHOLDS: LazyLock<Vec<u64>> = LazyLock::new(|| {
     const CELLS: f64 = 4_294_967_296.0; // 2³²
     let (mut mass, mut below) = ((-1.0_f64).exp(), 0.0);
     let mut thresholds = Vec::new();
-    // P(N > 12) = 6e-11 is below one cell.
-    for k in 1..=13 {
-        below += mass;
+    // P(N > 12) = 6e-11 is below one cell of an undecided byte.
+    for k in 0..=12_usize {
+        let decided = DECIDED.get(k).map_or(0.0, |d| f64::from(*d));
+        below += (256.0 * mass - decided) / f64::from(u8::MAX - UNDECIDED + 1);
         thresholds.push((below * CELLS).round() as u64);
-        mass /= f64::from(k);
+        mass /= (k + 1) as f64;
     }
-    let count = |word: u64| thresholds.iter().filter(|t| word >= **t).count() as u8;
-    let by_first_byte = std::array::from_fn(|byte| {
-        let (low, high) = ((byte as u64) << 24, ((byte as u64) << 24) | 0x00ff_ffff);
-        if count(low) == count(high) {
-            count(low)
-        } else {
-            UNDECIDED
-        }
-    });
-    Poisson {
-        thresholds,
-        by_first_byte,
-    }
+    thresholds
 });
 
-/// Poisson(1) counts of `rows` rows, handed to `visit` in pieces with the number of the first. A count is found by inversion of 32
-/// random bits, of which the first eight decide all but one in fifty; the others are drawn for those alone.
+/// The counts of decided bytes, as pulp compiles them for each width of vectors.
+struct Decide<'a> {
+    bytes: &'a [u8],
+    counts: &'a mut [u8],
+}
+
+impl pulp::NullaryFnOnce for Decide<'_> {
+    type Output = ();
+
+    #[expect(
+        clippy::inline_always,
+        reason = "each width of vectors needs a copy of its own"
+    )]
+    #[inline(always)]
+    fn call(self) {
+        const FROM: [u8; 4] = [
+            DECIDED[0],
+            DECIDED[0] + DECIDED[1],
+            DECIDED[0] + DECIDED[1] + DECIDED[2],
+            DECIDED[0] + DECIDED[1] + DECIDED[2] + DECIDED[3],
+        ];
+        for (count, byte) in self.counts.iter_mut().zip(self.bytes) {
+            *count = FROM.map(|from| u8::from(*byte >= from)).iter().sum();
+        }
+    }
+}
+
+/// Poisson(1) counts of `rows` rows, handed to `visit` in pieces with the number of the first. A count is decided by a random byte
+/// in 253 of 256 cases; otherwise by inversion of 32 further bits (a mixture with the same probabilities; Walker 1974).
 pub(super) fn poisson(words: &mut Words, rows: usize, mut visit: impl FnMut(usize, &[u8])) {
-    let table = &*POISSON;
+    let thresholds = &*THRESHOLDS;
     let mut counts = [0_u8; WORDS * 4];
-    let mut first_bytes = [0_u8; WORDS * 4];
+    let mut copy = [0_u8; WORDS * 4];
     let mut first = 0;
     while first < rows {
         let left = rows - first;
         let bytes = words.some(left.div_ceil(4)).as_flattened();
         let size = bytes.len().min(left);
         let counts = &mut counts[..size];
-        let first_bytes = &mut first_bytes[..size];
-        first_bytes.copy_from_slice(&bytes[..size]);
-        for (count, byte) in counts.iter_mut().zip(first_bytes.iter()) {
-            *count = table.by_first_byte[*byte as usize];
-        }
-        for (some, bytes) in counts.chunks_mut(SCANNED).zip(first_bytes.chunks(SCANNED)) {
-            // Without a branch for each row, so that the largest is found in one instruction.
-            if some.iter().fold(0, |most, c| most.max(*c)) < UNDECIDED {
-                continue;
-            }
-            for (count, byte) in some.iter_mut().zip(bytes) {
-                if *count == UNDECIDED {
-                    let word = u64::from(*byte) << 24 | u64::from(words.one() >> 8);
-                    *count = table.thresholds.iter().filter(|t| word >= **t).count() as u8;
-                }
+        copy[..size].copy_from_slice(&bytes[..size]);
+        copy[size..].fill(0);
+        pulp::Arch::new().dispatch(Decide {
+            bytes: &copy[..size],
+            counts,
+        });
+        for (i, eight) in copy.as_chunks::<8>().0[..size.div_ceil(8)]
+            .iter()
+            .enumerate()
+        {
+            let mut marked = undecided(u64::from_le_bytes(*eight));
+            while marked != 0 {
+                let word = u64::from(words.one());
+                let count = thresholds.iter().filter(|t| word >= **t).count();
+                counts[i * 8 + marked.trailing_zeros() as usize / 8] = count as u8;
+                marked &= marked - 1;
             }
         }
         visit(first, counts);
         first += size;
     }
+}
+
+/// The highest bit of each of eight bytes that is [`UNDECIDED`] or more: bit 7 is set and the others carry into it.
+fn undecided(eight: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = 0x7f * EACH;
+    const MISSING: u64 = (256 - UNDECIDED as u64) * EACH;
+    ((eight & LOW) + MISSING) & eight & !LOW
 }
 
 /// Multinomial counts of `total` draws over equally likely cells, each binomial given those before.
@@ -215,16 +296,56 @@ mod tests {
     }
 
     #[test]
+    fn draws_from_near_cells_are_those_from_all() {
+        // Two whole neighbourhoods and a part: every cell, and every neighbourhood, has its multinomial mean and variance.
+        const CELLS: usize = 2 * NEAR + 452;
+        const ROUNDS: usize = 400;
+        let mut counts = vec![0_u32; CELLS];
+        let mut spread = 0.0;
+        for round in 0..ROUNDS {
+            let (mut all, mut of_first) = (0, 0);
+            with_replacement(&mut words(round as u64), CELLS, |first, four, used| {
+                for index in &four[..used] {
+                    counts[first + *index as usize] += 1;
+                }
+                all += used;
+                of_first += if first == 0 { used } else { 0 };
+            })
+            .unwrap();
+            assert_eq!(all, CELLS);
+            spread += (of_first as f64 - NEAR as f64).powi(2);
+        }
+        let chi2: f64 = counts
+            .iter()
+            .map(|c| (f64::from(*c) - ROUNDS as f64).powi(2) / ROUNDS as f64)
+            .sum();
+        let (df, share) = (CELLS as f64 - 1.0, NEAR as f64 / CELLS as f64);
+        assert!((chi2 - df).abs() < 3.3 * (2.0 * df).sqrt(), "{chi2}");
+        let ratio = spread / ROUNDS as f64 / (NEAR as f64 * (1.0 - share));
+        assert!(
+            (ratio - 1.0).abs() < 3.3 * (2.0 / ROUNDS as f64).sqrt(),
+            "{ratio}"
+        );
+    }
+
+    #[test]
+    fn undecided_bytes_are_marked() {
+        let eight = [0, 94, 127, 128, 252, 253, 254, 255];
+        let marked = undecided(u64::from_le_bytes(eight)).to_le_bytes();
+        assert_eq!(marked, [0, 0, 0, 0, 0, 128, 128, 128]);
+    }
+
+    #[test]
     fn poisson_counts_have_their_frequencies() {
         let mut counts = Vec::new();
-        poisson(&mut words(2), 200_001, |first, some| {
+        poisson(&mut words(2), 2_000_001, |first, some| {
             assert_eq!(first, counts.len());
             counts.extend_from_slice(some);
         });
-        assert_eq!(counts.len(), 200_001);
+        assert_eq!(counts.len(), 2_000_001);
         let mut mass = (-1.0_f64).exp() * counts.len() as f64;
         let mut chi2 = 0.0;
-        for k in 0..6_u32 {
+        for k in 0..8_u32 {
             let seen = counts.iter().filter(|c| u32::from(**c) == k).count() as f64;
             chi2 += (seen - mass).powi(2) / mass;
             mass /= f64::from(k + 1);

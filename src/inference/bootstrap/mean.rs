@@ -1,6 +1,6 @@
 //! The pairs and Poisson bootstraps of a mean, summed as they are drawn.
 
-use super::draw::{Words, poisson};
+use super::draw::{Words, poisson, with_replacement};
 use super::fit::{BootstrapFit, Parts};
 use super::resample::nothing_drawn;
 use crate::data::Frame;
@@ -16,7 +16,8 @@ pub(super) enum Weights {
     Poisson,
 }
 
-/// The bootstrap of the mean of a column; replicate i is that of [`super::Bootstrap::run`] with `Resample::mean` when no row is missing.
+/// The bootstrap of the mean of a column. Poisson replicates are those of [`super::Bootstrap::run`] with `Resample::mean` when no row is
+/// missing; pairs are drawn in another order, near cells together.
 pub(super) fn of_column(
     frame: &Frame,
     column: &str,
@@ -61,7 +62,7 @@ pub(super) fn of_column(
     let results = blocks::map(draws, |i| {
         let mut words = Words::new(seed.stream(i as u64));
         let (sum, rows) = match weights {
-            Weights::Multinomial => (resampled_sum(&centred, &mut words), n),
+            Weights::Multinomial => (resampled_sum(&centred, &mut words)?, n),
             Weights::Poisson => weighted_sum(&centred, &mut words),
         };
         if rows > 0.0 {
@@ -96,33 +97,66 @@ pub(super) fn of_column(
     Ok(fit)
 }
 
+/// Sums that overlap.
+const LANES: usize = 8;
+
 /// The sum of as many values as there are, drawn with replacement; four sums, so that loads overlap.
-fn resampled_sum(values: &[f64], words: &mut Words) -> f64 {
+fn resampled_sum(values: &[f64], words: &mut Words) -> Result<f64> {
     let mut sums = [0.0; 4];
-    words.visit(values.len(), values.len() as u32, |four, used| {
+    with_replacement(words, values.len(), |first, four, used| {
+        let near = &values[first..];
         for (sum, index) in sums.iter_mut().zip(&four[..used]) {
-            *sum += values[*index as usize];
+            *sum += near[*index as usize];
         }
-    });
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    })?;
+    Ok((sums[0] + sums[1]) + (sums[2] + sums[3]))
 }
 
 /// The sum of the values times their Poisson counts, and the sum of the counts.
 fn weighted_sum(values: &[f64], words: &mut Words) -> (f64, f64) {
-    const LANES: usize = 4; // sums that overlap
     let (mut sums, mut drawn) = ([0.0; LANES], 0_u64);
     poisson(words, values.len(), |first, counts| {
-        let (fours, rest) = counts.as_chunks::<LANES>();
-        let (values, last) = values[first..first + counts.len()].as_chunks::<LANES>();
-        for (counts, values) in fours.iter().zip(values) {
+        drawn += pulp::Arch::new().dispatch(AddWeighted {
+            values: &values[first..first + counts.len()],
+            counts,
+            sums: &mut sums,
+        });
+    });
+    let [a, b, c, d, e, f, g, h] = sums;
+    (((a + b) + (c + d)) + ((e + f) + (g + h)), drawn as f64)
+}
+
+/// Adds values times counts to the sums, and sums the counts, as pulp compiles it for each width of vectors.
+struct AddWeighted<'a> {
+    values: &'a [f64],
+    counts: &'a [u8],
+    sums: &'a mut [f64; LANES],
+}
+
+impl pulp::NullaryFnOnce for AddWeighted<'_> {
+    type Output = u64;
+
+    #[expect(
+        clippy::inline_always,
+        reason = "each width of vectors needs a copy of its own"
+    )]
+    #[inline(always)]
+    fn call(self) -> u64 {
+        // Counts are at most 13, so that 16 of them fit a byte.
+        const FIT: usize = 16;
+        let (eights, rest) = self.counts.as_chunks::<LANES>();
+        let (values, last) = self.values.as_chunks::<LANES>();
+        for (counts, values) in eights.iter().zip(values) {
             for lane in 0..LANES {
-                sums[lane] += f64::from(counts[lane]) * values[lane];
+                self.sums[lane] += f64::from(i32::from(counts[lane])) * values[lane];
             }
         }
-        for ((sum, count), value) in sums.iter_mut().zip(rest).zip(last) {
+        for ((sum, count), value) in self.sums.iter_mut().zip(rest).zip(last) {
             *sum += f64::from(*count) * value;
         }
-        drawn += counts.iter().map(|c| u64::from(*c)).sum::<u64>();
-    });
-    ((sums[0] + sums[1]) + (sums[2] + sums[3]), drawn as f64)
+        self.counts
+            .chunks(FIT)
+            .map(|some| u64::from(some.iter().sum::<u8>()))
+            .sum()
+    }
 }
