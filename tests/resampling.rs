@@ -404,7 +404,12 @@ fn the_fast_mean_is_the_mean_of_the_resamples() {
     let fast = boot.mean(&frame, "re78").unwrap();
     let slow = boot.run(&frame, |r| Ok(vec![r.mean("re78")?])).unwrap();
     // Other draws of the same law: standard errors of 4 000 draws differ by 1.6 % (one standard deviation).
-    agree("errors", fast.std_errors().as_slice(), slow.std_errors().as_slice(), 0.06);
+    agree(
+        "errors",
+        fast.std_errors().as_slice(),
+        slow.std_errors().as_slice(),
+        0.06,
+    );
     let ends = |fit: &BootstrapFit| {
         let i = &fit.confidence_interval_by(Method::Bca, 0.9).unwrap()[0];
         [i.lower, i.upper]

@@ -5,6 +5,7 @@
 mod support;
 
 use cocreate::numeric::blocks;
+use cocreate::numeric::special::normal;
 use cocreate::prelude::*;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -212,7 +213,7 @@ fn endogenous_probit_agrees_with_an_independent_implementation() {
 
 // Simulations with known truth.
 
-fn normal(random: &mut ChaCha8Rng) -> f64 {
+fn draw(random: &mut ChaCha8Rng) -> f64 {
     StandardNormal.sample(random)
 }
 
@@ -235,8 +236,8 @@ fn frame(columns: Vec<(&str, Vec<f64>)>) -> Frame {
 fn selected_sample(random: &mut ChaCha8Rng, n: usize, rho: f64) -> Frame {
     let mut columns = [vec![], vec![], vec![], vec![]];
     for _ in 0..n {
-        let (x, z, u) = (normal(random), normal(random), normal(random));
-        let e = rho * u + (1.0 - rho * rho).sqrt() * normal(random);
+        let (x, z, u) = (draw(random), draw(random), draw(random));
+        let e = rho * u + (1.0 - rho * rho).sqrt() * draw(random);
         let seen = 0.3 + 0.6 * x + z + u > 0.0;
         let wage = if seen { 1.0 + 0.5 * x + e } else { f64::NAN };
         for (column, value) in columns
@@ -343,8 +344,8 @@ fn endogeneity_biases_the_probit_and_the_control_function_corrects_it() {
     let results = replicate("endogenous", RUNS, |random| {
         let mut columns = [vec![], vec![], vec![]];
         for _ in 0..600 {
-            let (z, v) = (normal(random), normal(random));
-            let u = 0.6 * v + 0.8 * normal(random);
+            let (z, v) = (draw(random), draw(random));
+            let u = 0.6 * v + 0.8 * draw(random);
             let d = z + v;
             let y = f64::from(u8::from(0.2 + 0.5 * d + u > 0.0));
             for (column, value) in columns.iter_mut().zip([y, d, z]) {
@@ -392,8 +393,8 @@ fn the_recursive_bivariate_probit_finds_the_effect_that_the_probit_misses() {
     let results = replicate("recursive", RUNS, |random| {
         let mut columns = [vec![], vec![], vec![], vec![]];
         for _ in 0..1000 {
-            let (x, z, u) = (normal(random), normal(random), normal(random));
-            let e = 0.5 * u + 0.75_f64.sqrt() * normal(random);
+            let (x, z, u) = (draw(random), draw(random), draw(random));
+            let e = 0.5 * u + 0.75_f64.sqrt() * draw(random);
             let y1 = f64::from(u8::from(0.5 * x + z + u > 0.0));
             let y2 = f64::from(u8::from(-0.4 + 0.5 * x + 0.6 * y1 + e > 0.0));
             for (column, value) in columns.iter_mut().zip([x, z, y1, y2]) {
@@ -615,16 +616,18 @@ fn predictions_are_what_they_say() {
     let fit = mroz().two_step().fit(&frame).unwrap();
     let seen = frame.real("inlf").unwrap();
     let wage = frame.real("lwage").unwrap();
-    let selected = fit.predict(HeckmanPrediction::Selected).unwrap();
+    let selected = fit.predict(&frame, HeckmanPrediction::Selected).unwrap();
     // least squares with λ: predictions of the selected have the mean of their outcomes
     let gap: f64 = (0..753)
         .filter(|i| seen[*i] > 0.5)
         .map(|i| selected[i] - wage[i])
         .sum();
     assert!(gap.abs() < 1e-9);
-    let anyone = fit.predict(HeckmanPrediction::Unconditional).unwrap();
-    let others = fit.predict(HeckmanPrediction::NotSelected).unwrap();
-    let p = fit.predict(HeckmanPrediction::Probability).unwrap();
+    let anyone = fit
+        .predict(&frame, HeckmanPrediction::Unconditional)
+        .unwrap();
+    let others = fit.predict(&frame, HeckmanPrediction::NotSelected).unwrap();
+    let p = fit.predict(&frame, HeckmanPrediction::Probability).unwrap();
     for i in 0..753 {
         // E[y] = P E[y | selected] + (1 − P) E[y | not selected]
         let mixed = p[i] * selected[i] + (1.0 - p[i]) * others[i];
@@ -632,7 +635,7 @@ fn predictions_are_what_they_say() {
     }
     let lean = fit.lean();
     assert!(matches!(
-        lean.predict(HeckmanPrediction::Selected),
+        lean.predict(&frame, HeckmanPrediction::Selected),
         Err(Error::DataNotKept { .. })
     ));
     assert!(matches!(
@@ -653,7 +656,7 @@ fn predictions_are_what_they_say() {
         P::Second,
         P::FirstGivenSecond,
     ]
-    .map(|what| fit.predict(what).unwrap());
+    .map(|what| fit.predict(&frame, what).unwrap());
     let [both, first, second, neither, y1, y2, given] = all;
     for i in 0..frame.rows() {
         assert!((both[i] + first[i] + second[i] + neither[i] - 1.0).abs() < 1e-12);
@@ -661,6 +664,166 @@ fn predictions_are_what_they_say() {
         assert!((both[i] + second[i] - y2[i]).abs() < 1e-12);
         assert!((given[i] * y2[i] - both[i]).abs() < 1e-12);
     }
+}
+
+#[test]
+fn other_rows_are_predicted_with_errors() {
+    let frame = datasets::load("mroz").unwrap();
+    // Without outcome and selection, and with a row that cannot be predicted.
+    let some = frame.take(&[3, 500, 20]).unwrap();
+    let mut educ = some.real("educ").unwrap().to_vec();
+    educ[1] = f64::NAN;
+    let new = some
+        .select(&["exper", "expersq", "nwifeinc", "age", "kidslt6", "kidsge6"])
+        .unwrap()
+        .with("educ", educ)
+        .unwrap();
+    for fit in [mroz(), mroz().two_step()].map(|model| model.fit(&frame).unwrap()) {
+        for what in [
+            HeckmanPrediction::Unconditional,
+            HeckmanPrediction::Selected,
+            HeckmanPrediction::NotSelected,
+            HeckmanPrediction::Probability,
+        ] {
+            let here = fit.predict(&frame, what).unwrap();
+            let there = fit.predict_interval(&new, what, 0.9).unwrap();
+            assert!((there.values[0] - here[3]).abs() < 1e-12);
+            assert!((there.values[2] - here[20]).abs() < 1e-12);
+            assert!(there.values[1].is_nan() && there.missing == 1);
+            assert!(there.lower[0] < there.values[0] && there.values[0] < there.upper[0]);
+            if what == HeckmanPrediction::Probability {
+                assert!(there.lower[2] > 0.0 && there.upper[2] < 1.0);
+            }
+        }
+        // x'β is linear in the coefficients.
+        let x = |name: &str| frame.real(name).unwrap()[3];
+        let line = fit.linear(&format!(
+            "(Intercept) + {}*educ + {}*exper + {}*expersq",
+            x("educ"),
+            x("exper"),
+            x("expersq")
+        ));
+        let line = line.unwrap();
+        let there = fit
+            .predict_interval(&new, HeckmanPrediction::Unconditional, 0.9)
+            .unwrap();
+        assert!((there.std_errors[0] / line.std_error - 1.0).abs() < 1e-9);
+        // σ and ρ, or λ, are parameters of the mean of the selected.
+        let index = |p: &[f64]| {
+            let row = [
+                "nwifeinc", "educ", "exper", "expersq", "age", "kidslt6", "kidsge6",
+            ];
+            p[0] + row.iter().zip(&p[1..]).map(|(v, b)| x(v) * b).sum::<f64>()
+        };
+        let selection: Vec<&str> = fit
+            .names()
+            .iter()
+            .filter(|n| n.starts_with("select."))
+            .map(String::as_str)
+            .collect();
+        assert_eq!(selection.len(), 8);
+        let p = fit
+            .nonlinear("p", &selection, |p| normal::cdf(index(p)))
+            .unwrap();
+        let there = fit
+            .predict_interval(&new, HeckmanPrediction::Probability, 0.9)
+            .unwrap();
+        assert!((there.values[0] - p.estimate).abs() < 1e-10);
+        assert!((there.std_errors[0] / p.std_error - 1.0).abs() < 1e-6);
+    }
+    let text = frame.clone().with("job", vec!["a"; 753]).unwrap();
+    let by_job = Heckman::new("lwage ~ educ + C(kidslt6)", "inlf ~ educ + age")
+        .fit(&frame)
+        .unwrap();
+    let strange = Frame::new()
+        .with("educ", vec![12.0])
+        .unwrap()
+        .with("age", vec![40.0])
+        .unwrap()
+        .with("kidslt6", vec![9.0])
+        .unwrap();
+    assert!(matches!(
+        by_job.predict(&strange, HeckmanPrediction::Selected),
+        Err(Error::InvalidOption { .. })
+    ));
+
+    let frame = data("tests/reference/selection.csv");
+    let fit = BivariateProbit::new("y1 ~ x + z1", "y2 ~ x + z2")
+        .fit(&frame)
+        .unwrap();
+    let new = Frame::new()
+        .with("x", vec![0.3])
+        .unwrap()
+        .with("z1", vec![-1.0])
+        .unwrap()
+        .with("z2", vec![40.0])
+        .unwrap();
+    let sure = fit
+        .predict_interval(&new, BivariateProbitPrediction::Second, 0.95)
+        .unwrap();
+    assert!(sure.lower[0] >= 0.0 && sure.upper[0] <= 1.0);
+}
+
+/// A probit with a normal endogenous regressor.
+fn endogenous(seed: u64, rows: usize) -> Frame {
+    let random = &mut Seed::new(seed).stream(0);
+    let mut columns = [const { Vec::new() }; 4];
+    for _ in 0..rows {
+        let [x, z, v, e] = [0; 4].map(|_| draw(random));
+        let d = 0.5 * x + z + v;
+        let y = f64::from(u8::from(0.2 + 0.4 * x - 0.6 * d + 0.5 * v + e > 0.0));
+        for (column, value) in columns.iter_mut().zip([x, z, d, y]) {
+            column.push(value);
+        }
+    }
+    let [x, z, d, y] = columns;
+    frame(vec![("x", x), ("z", z), ("d", d), ("y", y)])
+}
+
+#[test]
+fn structural_probabilities_need_no_instruments() {
+    let frame = endogenous(8, 3000);
+    let model = EndogenousProbit::new("y ~ x | d ~ z");
+    let new = Frame::new()
+        .with("x", vec![0.5, f64::NAN])
+        .unwrap()
+        .with("d", vec![-0.4, 0.0])
+        .unwrap();
+    let set = [("x", 0.5), ("d", -0.4)];
+    let ml = model.clone().maximum_likelihood().fit(&frame).unwrap();
+    let (row, all) = (
+        ml.predict_interval(&new, 0.95).unwrap(),
+        ml.average_structural_function(&set).unwrap(),
+    );
+    // All rows alike: the average is that of one row.
+    assert!((row.values[0] - all.estimate).abs() < 1e-12);
+    assert!((row.std_errors[0] / all.std_error - 1.0).abs() < 1e-6);
+    assert!(row.values[1].is_nan());
+    let steps = model.fit(&frame).unwrap();
+    let (row, all) = (
+        steps.predict_interval(&new, 0.95).unwrap(),
+        steps.average_structural_function(&set).unwrap(),
+    );
+    // The residuals are nearly normal.
+    assert!((row.values[0] - all.estimate).abs() < 2e-3);
+    // Its standard error is the spread of estimates: 200 samples tell it to 5 %.
+    let samples: Vec<[f64; 2]> = (0..200)
+        .map(|i| {
+            let fit = model.fit(&endogenous(100 + i, 1000)).unwrap();
+            let row = fit.predict_interval(&new, 0.95).unwrap();
+            [row.values[0], row.std_errors[0]]
+        })
+        .collect();
+    let mean = |j: usize| samples.iter().map(|s| s[j]).sum::<f64>() / 200.0;
+    let centre = mean(0);
+    let spread = samples.iter().map(|s| (s[0] - centre).powi(2)).sum::<f64>() / 199.0;
+    let ratio = mean(1) / spread.sqrt();
+    assert!((ratio - 1.0).abs() < 0.15, "{ratio}");
+    let truth = normal::cdf((0.2 + 0.4 * 0.5 + 0.6 * 0.4) / 1.25_f64.sqrt());
+    assert!(
+        (centre - truth).abs() < 4.0 * (spread / 200.0).sqrt(),
+        "{centre} {truth}"
+    );
 }
 
 #[test]
@@ -692,8 +855,8 @@ fn what_is_not_identified_is_said() {
         Err(Error::Unidentified { .. })
     ));
     // an outcome that follows selection without error: ρ = 1
-    let u: Vec<f64> = (0..400).map(|_| normal(random)).collect();
-    let x: Vec<f64> = (0..400).map(|_| normal(random)).collect();
+    let u: Vec<f64> = (0..400).map(|_| draw(random)).collect();
+    let x: Vec<f64> = (0..400).map(|_| draw(random)).collect();
     let seen: Vec<f64> = u
         .iter()
         .zip(&x)
@@ -722,7 +885,7 @@ fn what_is_not_identified_is_said() {
     let weak = frame_of(vec![
         ("y", seen.clone()),
         ("d", u.iter().zip(&x).map(|(u, x)| u + 0.5 * x).collect()),
-        ("z", (0..400).map(|_| normal(random)).collect()),
+        ("z", (0..400).map(|_| draw(random)).collect()),
         ("one", vec![1.0; 400]),
     ]);
     let fit = EndogenousProbit::new("y ~ 1 | d ~ z").fit(&weak).unwrap();

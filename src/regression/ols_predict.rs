@@ -2,8 +2,7 @@
 
 use super::OlsFit;
 use super::likelihood::{
-    Derivatives, Index, Inputs, MarginalEffects, Margins, Order, Predictions, Predictor, Quantity,
-    RowModel,
+    Index, MarginalEffects, Margins, Predictions, Predictor, Predicts, Quantity,
 };
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result};
@@ -80,6 +79,7 @@ impl OlsFit {
             formulas: &[Formula::from(self.formula())],
             frame: &parts.frame,
             rows: parts.kept(),
+            rows_of_formulas: &[],
             weights: parts.rows.columns.weights.as_ref().map(|w| w.as_slice()),
             fitted: &self.core().fitted,
             noise,
@@ -91,18 +91,8 @@ impl OlsFit {
 #[derive(Clone, Copy, Debug)]
 struct Identity;
 
-impl RowModel for Identity {
-    /// Gaussian with variance one.
-    fn evaluate(&self, rows: &Inputs<'_>, _order: Order, out: &mut Derivatives) {
-        for i in 0..rows.len {
-            let residual = rows.outcomes[0][i] - rows.indices[0][i];
-            out.value[i] = -0.5 * residual * residual;
-            out.gradient[0][i] = residual;
-            out.hessian[0][i] = -1.0;
-        }
-    }
-
-    fn predict(&self, what: Quantity, indices: &[f64]) -> Option<f64> {
+impl Predicts for Identity {
+    fn quantity(&self, what: Quantity, indices: &[f64]) -> Option<f64> {
         match what {
             Quantity::Mean | Quantity::Linear => indices.first().copied(),
             Quantity::Probability(_) => None,

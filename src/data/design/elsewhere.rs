@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Regressors on new rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Elsewhere {
-    /// The exogenous columns of each formula, as in the fit.
+    /// The regressors of each formula as in the fit, the exogenous before the endogenous.
     pub(crate) columns: Vec<Vec<DesignColumn>>,
     /// The complete new rows, among the stacked rows of fit and new data.
     pub(crate) rows: Rows,
@@ -28,8 +28,9 @@ pub(crate) fn regressor_variables(
 ) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for formula in formulas {
-        let exogenous = everything::expand(formula, frame)?;
-        for name in crate::data::formula::columns_of(&exogenous, also) {
+        let mut terms = everything::expand(formula, frame)?;
+        terms.extend_from_slice(formula.endogenous());
+        for name in crate::data::formula::columns_of(&terms, also) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -38,8 +39,8 @@ pub(crate) fn regressor_variables(
     Ok(names)
 }
 
-/// Builds the regressors of `formulas`, fitted to `rows` of `frame`, on the rows of `new` where nothing that they or `also`
-/// name is missing. Both frames are stacked, and whatever depends on the data (levels, references, means of standardised
+/// Builds the regressors of `formulas`, each fitted to its own `rows` of `frame`, on the rows of `new` where nothing that they or
+/// `also` name is missing. Both frames are stacked, and whatever depends on the data (levels, references, means of standardised
 /// columns, orthogonal polynomials) is taken from the rows of the fit.
 ///
 /// # Errors
@@ -48,7 +49,7 @@ pub(crate) fn regressor_variables(
 pub(crate) fn elsewhere(
     formulas: &[ParsedFormula],
     frame: &Frame,
-    rows: &Rows,
+    rows: &[&Rows],
     new: &Frame,
     also: &[&str],
 ) -> Result<Elsewhere> {
@@ -69,15 +70,18 @@ pub(crate) fn elsewhere(
     let first = old.rows();
     let stacked = Frame::concat(&[old, new])?;
     let total = stacked.rows();
-    let fitted: Vec<u32> = (0..rows.len()).map(|i| rows.index(i) as u32).collect();
-    let fitted = Rows::some(total, fitted);
     let positions: Vec<usize> = (0..complete.len()).map(|i| complete.index(i)).collect();
     let ahead = positions.iter().map(|i| (first + i) as u32).collect();
     let ahead = Rows::some(total, ahead);
     let mut columns = Vec::with_capacity(formulas.len());
-    for (formula, terms) in formulas.iter().zip(&terms) {
+    for ((formula, terms), rows) in formulas.iter().zip(&terms).zip(rows) {
+        let fitted = (0..rows.len()).map(|i| rows.index(i) as u32).collect();
+        let fitted = Rows::some(total, fitted);
         let mut coder = Coder::new(&stacked, &fitted, formula.intercept());
-        columns.push(coder.columns(terms, &mut Span::default())?);
+        let mut span = Span::default();
+        let mut regressors = coder.columns(terms, &mut span)?;
+        regressors.extend(coder.columns(formula.endogenous(), &mut span)?);
+        columns.push(regressors);
         coder.refuse_unseen(&ahead, first)?;
     }
     Ok(Elsewhere {

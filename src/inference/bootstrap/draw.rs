@@ -186,10 +186,6 @@ struct Decide<'a> {
 impl pulp::NullaryFnOnce for Decide<'_> {
     type Output = ();
 
-    #[expect(
-        clippy::inline_always,
-        reason = "each width of vectors needs a copy of its own"
-    )]
     #[inline(always)]
     fn call(self) {
         const FROM: [u8; 4] = [

@@ -136,10 +136,6 @@ struct AddWeighted<'a> {
 impl pulp::NullaryFnOnce for AddWeighted<'_> {
     type Output = u64;
 
-    #[expect(
-        clippy::inline_always,
-        reason = "each width of vectors needs a copy of its own"
-    )]
     #[inline(always)]
     fn call(self) -> u64 {
         // Counts are at most 13, so that 16 of them fit a byte.

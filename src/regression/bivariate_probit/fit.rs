@@ -1,15 +1,14 @@
 //! The fitted bivariate probit: correlation, test of independence, probabilities of the four outcomes.
 
 use super::density::ln_bivariate_cdf;
+use crate::data::Frame;
 use crate::error::Result;
 use crate::inference::{Covariance, Distribution, Estimate, Inference, TestResult};
-use crate::numeric::blocks;
 use crate::numeric::special::normal;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
-use crate::regression::likelihood::Order;
+use crate::regression::likelihood::{Only, Predictions, Predictor, Quantity};
 use crate::report::{Cell, Table};
-use crate::summary::gram::TILE;
 use serde::{Deserialize, Serialize};
 
 /// What [`BivariateProbitFit::predict`] gives for each row.
@@ -31,6 +30,23 @@ pub enum BivariateProbitPrediction {
     FirstGivenSecond,
     /// `P(y₂ = 1 | y₁ = 1)`.
     SecondGivenFirst,
+}
+
+impl BivariateProbitPrediction {
+    /// At the indices and atanh ρ.
+    fn probability(self, a: f64, b: f64, t: f64) -> f64 {
+        let joint = |p: f64, q: f64| ln_bivariate_cdf(p * a, q * b, p * q * t).exp();
+        match self {
+            Self::Both => joint(1.0, 1.0),
+            Self::FirstOnly => joint(1.0, -1.0),
+            Self::SecondOnly => joint(-1.0, 1.0),
+            Self::Neither => joint(-1.0, -1.0),
+            Self::First => normal::cdf(a),
+            Self::Second => normal::cdf(b),
+            Self::FirstGivenSecond => (ln_bivariate_cdf(a, b, t) - normal::ln_cdf(b)).exp(),
+            Self::SecondGivenFirst => (ln_bivariate_cdf(a, b, t) - normal::ln_cdf(a)).exp(),
+        }
+    }
 }
 
 /// A fitted [`super::BivariateProbit`]. It answers the verbs of [`Inference`] with the normal distribution and prints as a table.
@@ -75,34 +91,35 @@ impl BivariateProbitFit {
         )
     }
 
-    /// Probabilities for the rows of the frame; NaN where the fit did not use the row.
+    /// Probabilities for the rows of a frame, which may be another than that of the fit; NaN where a regressor is missing.
     ///
     /// # Errors
-    /// [`crate::Error::DataNotKept`] after `lean`, or for a fit read from a file.
-    pub fn predict(&self, what: BivariateProbitPrediction) -> Result<Vec<f64>> {
-        use BivariateProbitPrediction as P;
-        let rows = self.fit.at_maximum("a prediction")?;
-        let likelihood = &rows.likelihood;
-        let mut out = vec![f64::NAN; likelihood.rows.total()];
-        let mut work = likelihood.workspace();
-        for range in blocks::ranges(likelihood.rows.len(), TILE) {
-            likelihood.fill(range.clone(), &rows.point, Order::Value, &mut work);
-            for (i, at) in range.enumerate() {
-                let [a, b, t] = [0, 1, 2].map(|j| work.indices()[j][i]);
-                let joint = |p: f64, q: f64| ln_bivariate_cdf(p * a, q * b, p * q * t).exp();
-                out[likelihood.rows.index(at)] = match what {
-                    P::Both => joint(1.0, 1.0),
-                    P::FirstOnly => joint(1.0, -1.0),
-                    P::SecondOnly => joint(-1.0, 1.0),
-                    P::Neither => joint(-1.0, -1.0),
-                    P::First => normal::cdf(a),
-                    P::Second => normal::cdf(b),
-                    P::FirstGivenSecond => (ln_bivariate_cdf(a, b, t) - normal::ln_cdf(b)).exp(),
-                    P::SecondGivenFirst => (ln_bivariate_cdf(a, b, t) - normal::ln_cdf(a)).exp(),
-                };
-            }
-        }
-        Ok(out)
+    /// [`crate::Error::DataNotKept`] after `lean`, or for a fit read from a file; [`crate::Error::ColumnNotFound`] and
+    /// [`crate::Error::InvalidOption`] for regressors and levels that the fit does not know.
+    pub fn predict(&self, frame: &Frame, what: BivariateProbitPrediction) -> Result<Vec<f64>> {
+        const LEVEL: f64 = 0.95;
+        Ok(self.predict_interval(frame, what, LEVEL)?.values)
+    }
+
+    /// The same with standard errors and intervals, by the covariance of the fit.
+    ///
+    /// # Errors
+    /// As [`BivariateProbitFit::predict`]; [`crate::Error::InvalidOption`] for a level outside (0, 1).
+    pub fn predict_interval(
+        &self,
+        frame: &Frame,
+        what: BivariateProbitPrediction,
+        level: f64,
+    ) -> Result<Predictions> {
+        let model = Only {
+            quantity: |at: &[f64]| what.probability(at[0], at[1], at[2]),
+            share: true,
+        };
+        let predictor = Predictor {
+            model: &model,
+            ..self.fit.predictor()?
+        };
+        predictor.predict(frame, Quantity::Mean, level)
     }
 
     /// The likelihood fit behind it.

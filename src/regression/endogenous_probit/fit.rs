@@ -1,7 +1,7 @@
 //! The fitted probit with endogenous regressors: test of exogeneity, average structural function.
 
 use super::two_step::TwoStep;
-use crate::data::{Frame, Rows};
+use crate::data::{Formula, Frame, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::inference::fitted::Fitted;
 use crate::inference::{
@@ -11,7 +11,7 @@ use crate::numeric::linalg::quadratic_form;
 use crate::numeric::special::normal;
 use crate::regression::LikelihoodFit;
 use crate::regression::influence::combine;
-use crate::regression::likelihood::Index;
+use crate::regression::likelihood::{Index, Only, Predictions, Predictor, Quantity};
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,79 @@ impl EndogenousProbitFit {
             f64::from(u8::from(positions[i] == j))
         });
         self.wald_matrix("exogeneity", &r, &DVector::zeros(positions.len()))
+    }
+
+    /// The structural probability of each row of a frame, which may be another than that of the fit: that of outcome 1 if the row had
+    /// its regressors, endogenous ones too, by nobody's choice; NaN where a regressor is missing. Instruments are not needed. By
+    /// maximum likelihood it is `Φ(x'β + αd)`, in two steps `Φ((x'β + αd)/√(1 + θ'Σθ))` with the residuals' coefficients θ and covariance Σ.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean`, or for a fit read from a file; [`Error::ColumnNotFound`] and [`Error::InvalidOption`] for
+    /// regressors and levels that the fit does not know.
+    pub fn predict(&self, frame: &Frame) -> Result<Vec<f64>> {
+        const LEVEL: f64 = 0.95;
+        Ok(self.predict_interval(frame, LEVEL)?.values)
+    }
+
+    /// The same with standard errors and intervals, by the covariance of the fit; Σ is taken as known.
+    ///
+    /// # Errors
+    /// As [`EndogenousProbitFit::predict`]; [`Error::InvalidOption`] for a level outside (0, 1).
+    pub fn predict_interval(&self, frame: &Frame, level: f64) -> Result<Predictions> {
+        let ones = |at: &[f64]| normal::cdf(at[0]);
+        match &self.method {
+            Method::Likelihood { fit } => {
+                let fitted = fit.predictor()?;
+                let structural = &fitted.indices[0];
+                let later = fit.names().iter().skip(structural.parameters());
+                let rest = later.map(|name| Index::parameter(name));
+                let indices: Vec<Index> = std::iter::once(structural.clone()).chain(rest).collect();
+                let model = Only {
+                    quantity: ones,
+                    share: true,
+                };
+                let predictor = Predictor {
+                    model: &model,
+                    indices: &indices,
+                    ..fitted
+                };
+                predictor.predict(frame, Quantity::Mean, level)
+            }
+            Method::TwoStep {
+                again,
+                fitted,
+                residuals,
+                ..
+            } => {
+                let again = again.as_ref().ok_or_else(|| not_kept("a prediction"))?;
+                let steps = &again.0;
+                let m = residuals.len();
+                let structural = steps.index.clone().without_last(m);
+                let rest = fitted.names[structural.parameters()..].iter();
+                let indices: Vec<Index> = std::iter::once(structural)
+                    .chain(rest.map(|name| Index::parameter(name)))
+                    .collect();
+                let quantity = |at: &[f64]| {
+                    let theta = DVector::from_column_slice(&at[1..=m]);
+                    normal::cdf(at[0] / (1.0 + quadratic_form(&steps.variance, &theta)).sqrt())
+                };
+                let predictor = Predictor {
+                    model: &Only {
+                        quantity,
+                        share: true,
+                    },
+                    indices: &indices,
+                    formulas: &[Formula::from(self.formula())],
+                    frame: &again.1,
+                    rows: &steps.sample.design.rows,
+                    rows_of_formulas: &[],
+                    weights: None,
+                    fitted,
+                    noise: 0.0,
+                };
+                predictor.predict(frame, Quantity::Mean, level)
+            }
+        }
     }
 
     /// The average structural function (Blundell & Powell 2004, doi:10.1111/j.1467-937X.2004.00277.x) with some regressors set to values: the

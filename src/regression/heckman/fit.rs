@@ -1,5 +1,6 @@
 //! The fitted selection model: estimates of either method, σ and ρ, the test of independence, predictions.
 
+use super::Heckman;
 use super::density::ln_normal;
 use super::sample::SelectionSample;
 use super::two_step::TwoStep;
@@ -12,7 +13,7 @@ use crate::inference::{
 };
 use crate::numeric::special::normal;
 use crate::regression::LikelihoodFit;
-use crate::regression::influence::{combine, working_columns};
+use crate::regression::likelihood::{Index, Only, Predictions, Predictor, Quantity};
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -35,11 +36,9 @@ pub enum HeckmanPrediction {
 /// What predictions and another covariance need.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
+    pub(super) equations: Heckman,
     pub(super) sample: SelectionSample,
-    pub(super) beta: Vec<f64>,
-    pub(super) gamma: Vec<f64>,
-    /// ρσ.
-    pub(super) lambda: f64,
+    pub(super) frame: Frame,
 }
 
 /// A fitted [`super::Heckman`]. It answers the verbs of [`Inference`] with the normal distribution and prints as a table.
@@ -66,21 +65,13 @@ enum Method {
         rho: Estimate,
         warnings: Vec<Warning>,
         #[serde(skip)]
-        again: Option<Arc<(TwoStep, Frame)>>,
+        again: Option<Arc<TwoStep>>,
     },
 }
 
 impl HeckmanFit {
-    pub(super) fn by_likelihood(
-        fit: LikelihoodFit,
-        mut model: Model,
-        separate: f64,
-    ) -> Result<Self> {
-        let lambda = fit.nonlinear("lambda", &["ln_sigma", "atanh_rho"], |p| {
-            p[0].exp() * p[1].tanh()
-        })?;
-        model.lambda = lambda.estimate;
-        Ok(Self {
+    pub(super) fn by_likelihood(fit: LikelihoodFit, model: Model, separate: f64) -> Self {
+        Self {
             formula: fit.formula().to_owned(),
             observations: fit.statistics().observations,
             selected: model.selected(),
@@ -89,17 +80,16 @@ impl HeckmanFit {
                 separate,
             },
             model: Some(Arc::new(model)),
-        })
+        }
     }
 
     pub(super) fn in_two_steps(
-        sample: SelectionSample,
-        steps: TwoStep,
-        frame: &Frame,
+        model: Arc<Model>,
+        steps: Arc<TwoStep>,
         kind: &Covariance,
     ) -> Result<Self> {
-        let (fitted, [sigma, rho]) = steps.fitted(&sample, frame, kind)?;
-        let mut warnings = sample.warnings.clone();
+        let (fitted, [sigma, rho]) = steps.fitted(&model.sample, &model.frame, kind)?;
+        let mut warnings = model.sample.warnings.clone();
         if rho.estimate.abs() > 1.0 {
             warnings.push(Warning::Note {
                 message: format!(
@@ -108,13 +98,6 @@ impl HeckmanFit {
                 ),
             });
         }
-        let slopes = steps.outcome.len() - 1;
-        let model = Model {
-            beta: steps.outcome[..slopes].to_vec(),
-            gamma: steps.selection.clone(),
-            lambda: steps.outcome[slopes],
-            sample,
-        };
         Ok(Self {
             formula: model.sample.formula.clone(),
             observations: model.observations(),
@@ -124,9 +107,9 @@ impl HeckmanFit {
                 sigma,
                 rho,
                 warnings,
-                again: Some(Arc::new((steps, frame.clone()))),
+                again: Some(steps),
             },
-            model: Some(Arc::new(model)),
+            model: Some(model),
         })
     }
 
@@ -148,7 +131,7 @@ impl HeckmanFit {
                 let (Some(again), Some(model)) = (again, &self.model) else {
                     return Err(not_kept("another covariance"));
                 };
-                Self::in_two_steps(model.sample.clone(), again.0.clone(), &again.1, &covariance)
+                Self::in_two_steps(Arc::clone(model), Arc::clone(again), &covariance)
             }
         }
     }
@@ -208,35 +191,73 @@ impl HeckmanFit {
         }
     }
 
-    /// Predictions for the rows of the frame; NaN where the fit did not use the row or a regressor is missing. A row that is not selected
-    /// and has a category that no selected row has is predicted as if it had the reference category.
+    /// Predictions for the rows of a frame, which may be another than that of the fit; NaN where a regressor of either equation is
+    /// missing.
     ///
     /// # Errors
-    /// [`Error::DataNotKept`] after `lean`, or for a fit read from a file.
-    pub fn predict(&self, what: HeckmanPrediction) -> Result<Vec<f64>> {
+    /// [`Error::DataNotKept`] after `lean`, or for a fit read from a file; [`Error::ColumnNotFound`] and [`Error::InvalidOption`] for
+    /// regressors and levels that the fit does not know (for the outcome's equation: levels that no selected row has).
+    pub fn predict(&self, frame: &Frame, what: HeckmanPrediction) -> Result<Vec<f64>> {
+        const LEVEL: f64 = 0.95;
+        Ok(self.predict_interval(frame, what, LEVEL)?.values)
+    }
+
+    /// The same with standard errors and intervals, by the covariance of the fit.
+    ///
+    /// # Errors
+    /// As [`HeckmanFit::predict`]; [`Error::InvalidOption`] for a level outside (0, 1).
+    pub fn predict_interval(
+        &self,
+        frame: &Frame,
+        what: HeckmanPrediction,
+        level: f64,
+    ) -> Result<Predictions> {
         let model = self
             .model
             .as_ref()
             .ok_or_else(|| not_kept("a prediction"))?;
         let sample = &model.sample;
-        let mean = combine(
-            &working_columns(&sample.outcome.clone().fully_present(), &sample.rows),
-            &model.beta,
-        );
-        let index = combine(
-            &working_columns(&sample.selection, &sample.rows),
-            &model.gamma,
-        );
-        let mut out = vec![f64::NAN; sample.rows.total()];
-        for (i, (mean, index)) in mean.iter().zip(&index).enumerate() {
-            out[sample.rows.index(i)] = match what {
-                HeckmanPrediction::Unconditional => *mean,
-                HeckmanPrediction::Selected => mean + model.lambda * ln_normal(*index)[1],
-                HeckmanPrediction::NotSelected => mean - model.lambda * ln_normal(-index)[1],
-                HeckmanPrediction::Probability => normal::cdf(*index),
+        let formulas = [&model.equations.outcome, &model.equations.options.formula];
+        let equations = [sample.outcome.clone(), sample.selection.clone()];
+        let scales = match &self.method {
+            Method::Likelihood { .. } => vec!["ln_sigma", "atanh_rho"],
+            Method::TwoStep { .. } => vec!["lambda"],
+        };
+        let indices: Vec<Index> = equations
+            .into_iter()
+            .chain(scales.into_iter().map(Index::parameter))
+            .collect();
+        let fitted = match &self.method {
+            Method::Likelihood { fit, .. } => fit.predictor()?.fitted,
+            Method::TwoStep { fitted, .. } => fitted,
+        };
+        let quantity = |at: &[f64]| {
+            let lambda = match at[2..] {
+                [ln_sigma, atanh_rho] => ln_sigma.exp() * atanh_rho.tanh(),
+                _ => at[2],
             };
-        }
-        Ok(out)
+            match what {
+                HeckmanPrediction::Unconditional => at[0],
+                HeckmanPrediction::Selected => at[0] + lambda * ln_normal(at[1])[1],
+                HeckmanPrediction::NotSelected => at[0] - lambda * ln_normal(-at[1])[1],
+                HeckmanPrediction::Probability => normal::cdf(at[1]),
+            }
+        };
+        let predictor = Predictor {
+            model: &Only {
+                quantity,
+                share: what == HeckmanPrediction::Probability,
+            },
+            indices: &indices,
+            formulas: &formulas.map(Clone::clone),
+            frame: &model.frame,
+            rows: &sample.rows,
+            rows_of_formulas: &[&sample.seen_rows, &sample.rows],
+            weights: None,
+            fitted,
+            noise: 0.0,
+        };
+        predictor.predict(frame, Quantity::Mean, level)
     }
 
     /// The likelihood fit behind maximum likelihood; `None` for two steps.

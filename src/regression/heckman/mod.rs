@@ -142,7 +142,8 @@ impl Heckman {
         let steps = TwoStep::new(&sample, progress)?;
         let kind = &self.options.covariance;
         if self.two_step {
-            return HeckmanFit::in_two_steps(sample, steps, frame, kind);
+            let model = self.model(sample, frame);
+            return HeckmanFit::in_two_steps(Arc::new(model), Arc::new(steps), kind);
         }
         self.likelihood(&sample, &steps, frame, progress)
     }
@@ -186,12 +187,7 @@ impl Heckman {
             })
         };
         let found = maximize_unless(&likelihood, start.clone(), what, refuse, progress)?;
-        let model = Model {
-            beta: found.point[..slopes].to_vec(),
-            gamma: found.point[slopes..found.point.len() - 2].to_vec(),
-            lambda: 0.0,
-            sample: sample.clone(),
-        };
+        let model = self.model(sample.clone(), frame);
         let estimation = Estimation {
             title: "Selection model (maximum likelihood)",
             formulas: vec![self.outcome.clone(), self.options.formula.clone()],
@@ -203,7 +199,17 @@ impl Heckman {
             frame,
         };
         let separate = steps.probit + normal_log_likelihood(sample)?;
-        HeckmanFit::by_likelihood(estimation.finish(found, None)?, model, separate)
+        let fit = estimation.finish(found, None)?;
+        Ok(HeckmanFit::by_likelihood(fit, model, separate))
+    }
+
+    /// What the fit keeps for later.
+    fn model(&self, sample: SelectionSample, frame: &Frame) -> Model {
+        Model {
+            equations: self.clone(),
+            sample,
+            frame: frame.clone(),
+        }
     }
 }
 

@@ -45,11 +45,6 @@ impl Workspace {
     pub(crate) fn row(&self, i: usize) -> (f64, f64) {
         (self.outcomes[0][i], self.indices[0][i])
     }
-
-    /// Indices of the tile's rows, one array an index.
-    pub(crate) fn indices(&self) -> &[[f64; TILE]] {
-        &self.indices
-    }
 }
 
 impl Likelihood {

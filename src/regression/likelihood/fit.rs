@@ -346,15 +346,17 @@ impl LikelihoodFit {
         margins.estimate(&self.predictor()?, &self.title, self.covariance_label())
     }
 
-    fn predictor(&self) -> Result<Predictor<'_>> {
+    /// What predictions are made from; with another `model` they are of its quantities.
+    pub(crate) fn predictor(&self) -> Result<Predictor<'_>> {
         let parts = self.parts("a prediction")?;
         let likelihood = &self.at_maximum("a prediction")?.likelihood;
         Ok(Predictor {
-            model: likelihood.model.as_ref(),
+            model: &likelihood.model,
             indices: &likelihood.indices,
             formulas: &parts.formulas,
             frame: &parts.frame,
             rows: &likelihood.rows,
+            rows_of_formulas: &[],
             weights: likelihood.weights.as_ref().map(|w| w.as_slice()),
             fitted: &self.fitted,
             noise: 0.0,

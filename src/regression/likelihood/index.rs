@@ -126,6 +126,15 @@ impl Index {
         })
     }
 
+    /// The same index without its last regressors.
+    pub(crate) fn without_last(mut self, regressors: usize) -> Self {
+        let kept = self.columns.len().saturating_sub(regressors);
+        self.columns.truncate(kept);
+        self.center.truncate(kept);
+        self.scale.truncate(kept);
+        self
+    }
+
     /// An index that is one parameter, the same for all rows.
     pub(crate) fn parameter(name: &str) -> Self {
         Self {
@@ -177,12 +186,6 @@ impl Index {
         let ones = self.constant.iter().map(|_| vec![1.0; rows.len()]);
         ones.chain(self.columns.iter().map(|c| c.values(rows)))
             .collect()
-    }
-
-    /// Takes [`Index::partly_missing`] back: where a regressor is missing, so is the index.
-    pub(crate) fn fully_present(mut self) -> Self {
-        self.partial = false;
-        self
     }
 
     /// The same index without regressors: what a model of constants alone uses.

@@ -31,7 +31,7 @@ pub use model::Quantity;
 pub(crate) use model::{ByFormula, Derivatives, Inputs, Order, RowFormula, RowModel};
 pub(crate) use options::{Options, likelihood_builder};
 pub use predict::Predictions;
-pub(crate) use predict::Predictor;
+pub(crate) use predict::{Only, Predictor, Predicts};
 pub(crate) use separation::Recession;
 pub(crate) use stored::StoredRows;
 pub use vuong::VuongTest;

@@ -16,6 +16,7 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows of a parallel block.
 const BLOCK: usize = 8 * TILE;
@@ -25,8 +26,8 @@ const STEP: f64 = 2e-3;
 
 /// Predictions for the rows of a frame, with standard errors by the delta method.
 ///
-/// The interval is that of the index, mapped to the quantity, when the model has one index (so that probabilities stay between
-/// 0 and 1); with several indices it is estimate ± z · standard error. It is a confidence interval of the quantity,
+/// The interval is that of the index, mapped to the quantity, when the model has one index. With several indices it is that of the
+/// log-odds for a probability (so that its ends, too, stay between 0 and 1), else estimate ± z · standard error. It is a confidence interval of the quantity,
 /// not of a single outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predictions {
@@ -105,15 +106,62 @@ impl fmt::Display for Predictions {
 
 crate::report::notebook!(Predictions);
 
+/// What a model says of a row with given indices.
+pub(crate) trait Predicts: Sync {
+    /// The quantity, if the model has it.
+    fn quantity(&self, what: Quantity, indices: &[f64]) -> Option<f64>;
+
+    /// Whether the quantity lies between 0 and 1.
+    fn is_share(&self, what: Quantity) -> bool {
+        matches!(what, Quantity::Probability(_))
+    }
+
+    /// See [`RowModel::index_of_mean`].
+    fn index_of_mean(&self, mean: f64) -> Option<f64> {
+        let _ = mean;
+        None
+    }
+}
+
+impl Predicts for Arc<dyn RowModel> {
+    fn quantity(&self, what: Quantity, indices: &[f64]) -> Option<f64> {
+        self.predict(what, indices)
+    }
+
+    fn index_of_mean(&self, mean: f64) -> Option<f64> {
+        RowModel::index_of_mean(self.as_ref(), mean)
+    }
+}
+
+/// One quantity, asked for as the mean.
+pub(crate) struct Only<F> {
+    pub(crate) quantity: F,
+    /// Whether it lies between 0 and 1.
+    pub(crate) share: bool,
+}
+
+impl<F: Fn(&[f64]) -> f64 + Sync> Predicts for Only<F> {
+    fn quantity(&self, what: Quantity, indices: &[f64]) -> Option<f64> {
+        (what == Quantity::Mean).then(|| (self.quantity)(indices))
+    }
+
+    fn is_share(&self, _what: Quantity) -> bool {
+        self.share
+    }
+}
+
 /// A fitted model as predictions need it.
+#[derive(Clone, Copy)]
 pub(crate) struct Predictor<'a> {
-    pub(crate) model: &'a dyn RowModel,
+    pub(crate) model: &'a dyn Predicts,
     pub(crate) indices: &'a [Index],
     /// Formulas of the indices that are equations.
     pub(crate) formulas: &'a [Formula],
     pub(crate) frame: &'a Frame,
     pub(crate) rows: &'a Rows,
-    /// Weights of those rows.
+    /// The rows to which each formula was fitted, when they differ; else empty.
+    pub(crate) rows_of_formulas: &'a [&'a Rows],
+    /// Weights of all rows.
     pub(crate) weights: Option<&'a [f64]>,
     /// Coefficients and their covariance.
     pub(crate) fitted: &'a Fitted,
@@ -275,7 +323,13 @@ impl Predictor<'_> {
     fn tiles(&self, new: &Frame, what: Quantity) -> Result<Tiles<'_>> {
         let formulas = self.parsed()?;
         let also: Vec<&str> = self.indices.iter().filter_map(Index::offset).collect();
-        let at = elsewhere(&formulas, self.frame, self.rows, new, &also)?;
+        let common = vec![self.rows; formulas.len()];
+        let rows = if self.rows_of_formulas.is_empty() {
+            &common
+        } else {
+            self.rows_of_formulas
+        };
+        let at = elsewhere(&formulas, self.frame, rows, new, &also)?;
         let mut columns = at.columns.iter();
         let indices = self
             .indices
@@ -308,14 +362,19 @@ impl Predictor<'_> {
     fn interval(&self, what: Quantity, eta: &[f64], value: f64, error: f64, z: f64) -> [f64; 2] {
         let delta = [value - z * error, value + z * error];
         let [index] = eta else {
-            return delta;
+            let odds = value / (1.0 - value);
+            if !(self.model.is_share(what) && odds > 0.0 && odds.is_finite()) {
+                return delta;
+            }
+            let half = z * error / (value * (1.0 - value));
+            return [-half, half].map(|d| 1.0 / (1.0 + (-(odds.ln() + d)).exp()));
         };
         let slope = slope(self.model, what, eta, 0);
         if what == Quantity::Linear || slope.abs() <= 0.0 {
             return delta;
         }
         let half = z * error / slope.abs();
-        let ends = [index - half, index + half].map(|e| self.model.predict(what, &[e]));
+        let ends = [index - half, index + half].map(|e| self.model.quantity(what, &[e]));
         let [Some(a), Some(b)] = ends else {
             return delta;
         };
@@ -326,7 +385,7 @@ impl Predictor<'_> {
         };
         let top = peak
             .filter(|peak| (peak - index).abs() < half)
-            .and_then(|peak| self.model.predict(what, &[peak]))
+            .and_then(|peak| self.model.quantity(what, &[peak]))
             .unwrap_or(f64::NEG_INFINITY);
         [a.min(b), a.max(b).max(top)]
     }
@@ -375,7 +434,7 @@ impl Tiles<'_> {
                         "one that the model has (for a probability: a possible outcome)",
                     )
                 };
-                let value = model.predict(self.what, &at).ok_or_else(unknown)?;
+                let value = model.quantity(self.what, &at).ok_or_else(unknown)?;
                 if !value.is_finite() {
                     let row = self.at.positions[rows.start + i] + 1;
                     return Err(Error::NotFinite {
@@ -400,7 +459,7 @@ impl Tiles<'_> {
 }
 
 /// The derivative of a quantity in index `l`, by fourth-order differences.
-fn slope(model: &dyn RowModel, what: Quantity, at: &[f64], l: usize) -> f64 {
+fn slope(model: &dyn Predicts, what: Quantity, at: &[f64], l: usize) -> f64 {
     if what == Quantity::Linear {
         return if l == 0 { 1.0 } else { 0.0 };
     }
@@ -408,7 +467,7 @@ fn slope(model: &dyn RowModel, what: Quantity, at: &[f64], l: usize) -> f64 {
     let mut moved = at.to_vec();
     let mut value = |steps: f64| {
         moved[l] = at[l] + steps * h;
-        model.predict(what, &moved).unwrap_or(f64::NAN)
+        model.quantity(what, &moved).unwrap_or(f64::NAN)
     };
     // Differences first: they are exactly zero when the quantity does not depend on this index.
     let (near, far) = (value(1.0) - value(-1.0), value(2.0) - value(-2.0));
