@@ -1,4 +1,4 @@
-# Writes design.json: R's model frames and model matrices for the formulas of tests/design.rs.
+# Writes design.json: R's model frames and model matrices for the formulas of tests/library/design.rs.
 # Run in this folder: Rscript design.R
 library(jsonlite)
 d <- data.frame(

@@ -89,7 +89,7 @@ save(
     data=["datasets/card.csv", "datasets/mroz.csv"],
     tolerance=1e-6,
     note="Elastic net: coefficients (intercept first) on the raw columns, penalised per standard deviation; objective 1/(2n) |y - xb|^2 + lambda (mixing |b|_1 + (1 - mixing)/2 |b|^2), "
-    "logistic: minus the mean log-likelihood in place of the squares. LightGBM: mean squared error and mean log loss on 20 000 further rows of the generator in learners.py (and tests/learners.rs), "
+    "logistic: minus the mean log-likelihood in place of the squares. LightGBM: mean squared error and mean log loss on 20 000 further rows of the generator in learners.py (and tests/library/learners.rs), "
     "with a missing feature, with and without a category; 100 rounds, other parameters at their defaults.",
     values={
         "elastic_net": elastic_net(),

@@ -1,5 +1,4 @@
 //! What the reference tests share: fixtures, data and comparison with digits of agreement.
-#![allow(dead_code)] // each test root uses its own part
 
 use cocreate::prelude::*;
 use serde_json::Value;

@@ -1,11 +1,4 @@
 //! Holds the special functions to tables of values that were computed with many more digits.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::float_cmp,
-    clippy::print_stdout,
-    missing_docs
-)]
 
 use cocreate::numeric::special::multivariate_normal::bivariate_cdf;
 use cocreate::numeric::special::{
@@ -164,10 +157,10 @@ fn check(table: &str) {
 
 #[test]
 fn reference_table() {
-    check(include_str!("reference/special_functions.csv"));
+    check(include_str!("../reference/special_functions.csv"));
 }
 
 #[test]
 fn further_table() {
-    check(include_str!("reference/special_functions_more.csv"));
+    check(include_str!("../reference/special_functions_more.csv"));
 }

@@ -1,13 +1,6 @@
 //! What must hold for any data: invariances of estimates and covariances, equivalent formulations, and the same bits on any
 //! number of threads. Without the feature `parallel` the suite runs the same code on one thread:
-//! `cargo test --test properties --no-default-features`; `the_bits_of_a_fit -- --nocapture` prints the same number both ways.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
+//! `cargo test --test library properties --no-default-features`; `the_bits_of_a_fit -- --nocapture` prints the same number both ways.
 
 use cocreate::prelude::*;
 use proptest::prelude::*;

@@ -1,11 +1,4 @@
 //! Randomisation tests: exact size, agreement with listing by hand, intervals that invert the test.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;

@@ -1,26 +1,17 @@
 //! Counts, ordered, censored and truncated outcomes: against R, simulations with known truth, properties, bad input.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, fixture, names, numbers};
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution as _, Gamma, StandardNormal};
 use serde_json::Value;
-use support::{agree, fixture, names, numbers};
 
 type Fit = Result<LikelihoodFit>;
 
 fn counts() -> Frame {
-    support::data("tests/reference/likelihood_counts.csv")
+    crate::support::data("tests/reference/likelihood_counts.csv")
 }
 
 /// Estimates in the order of the names, and their standard errors.
@@ -187,7 +178,7 @@ fn vuong_s_test_is_that_of_pscl() {
         Err(Error::Unidentified { .. })
     ));
     let fewer = Poisson::new("inflated_poisson ~ x")
-        .fit(&support::filter(
+        .fit(&crate::support::filter(
             &frame,
             &vec![true; 400][..]
                 .iter()

@@ -1,17 +1,8 @@
 //! Survival analysis against R's survival and against likelihoods written down in `tests/reference/make/survival.R`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
 use serde_json::Value;
-use support::{agree, data, fixture, numbers};
 
 fn customers() -> Frame {
     data("tests/reference/survival_customers.csv")

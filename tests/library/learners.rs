@@ -1,18 +1,9 @@
 //! Learners: agreement with glmnet, scikit-learn and LightGBM, and what must hold for any data.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
 use rand::RngExt;
 use serde_json::Value;
-use support::{agree, data, fixture, numbers};
 
 // ---------------------------------------------------------------- data
 

@@ -3,13 +3,6 @@
 //!
 //! With R replications the Monte Carlo standard error of a coverage near 95 % is √(0.95 · 0.05/R): 0.49 points at R = 2000. "Near
 //! nominal" below means within three of these, unless an approximation is named.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;

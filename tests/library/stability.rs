@@ -1,5 +1,4 @@
 //! Draws pinned bit for bit: a change here changes published numbers and belongs under "Numbers that changed".
-#![allow(clippy::unwrap_used, clippy::unreadable_literal)]
 
 use cocreate::numeric::quasi::{Draws, Halton, Mlhs, Points, Sobol};
 use cocreate::numeric::{Seed, permutation};

@@ -1,17 +1,8 @@
 //! Likelihood models with many fixed effects against reference software and by simulation.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 use cocreate::prelude::*;
 use rand::RngExt;
-use support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 
 #[test]
 fn the_conditional_logit_as_in_survival() {
@@ -140,7 +131,7 @@ fn poisson_with_effects_as_in_pyfixest() {
         // pyfixest multiplies the inverse information by (n − 1)/(n − K).
         let s = fit.statistics();
         let factor = (s.observations - 1.0) / (s.observations - s.parameters as f64);
-        let ours: Vec<f64> = support::covariance_of(&fit, &at)
+        let ours: Vec<f64> = crate::support::covariance_of(&fit, &at)
             .iter()
             .map(|v| v * factor)
             .collect();

@@ -1,22 +1,11 @@
 //! Bootstrap, jackknife, wild bootstrap and the chart over sample sizes against R, Python and known truth.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    clippy::unreadable_literal,
-    missing_docs
-)]
 
-#[path = "support/mod.rs"]
-mod support;
-
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick, with_clusters};
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
 use nalgebra::DMatrix;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
-use support::{agree, agree_covariance, data, fixture, names, numbers, pick, with_clusters};
 
 fn column(value: &serde_json::Value) -> DMatrix<f64> {
     let values = numbers(value);

@@ -1,12 +1,5 @@
 //! What a user may hand in by mistake: every case is a typed error or a named warning, in a sentence that helps; nothing panics
 //! and no number of a result is silently not a number.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
 use cocreate::prelude::*;
 use proptest::prelude::*;

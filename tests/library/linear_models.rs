@@ -1,20 +1,11 @@
 //! Linear models against reference software: every number of the fixtures in `tests/reference`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
-use cocreate::prelude::*;
-use serde_json::Value;
-use support::{
+use crate::support::{
     agree, agree_covariance, covariance_of, data, filter, fixture, names, numbers, pick,
     with_clusters,
 };
+use cocreate::prelude::*;
+use serde_json::Value;
 
 #[test]
 fn least_squares_as_in_statsmodels() {

@@ -1,5 +1,4 @@
 //! Formulas and design matrices against R's `model.matrix`, and properties of both.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
 use cocreate::data::formula::Factor;
 use cocreate::prelude::*;
@@ -15,7 +14,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 fn reference() -> Value {
-    serde_json::from_str(include_str!("reference/design.json")).unwrap()
+    serde_json::from_str(include_str!("../reference/design.json")).unwrap()
 }
 
 /// The frame of the fixture, in the order of its rows or in another one.

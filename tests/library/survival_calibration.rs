@@ -1,11 +1,4 @@
 //! Does survival analysis keep its promises? Simulations with known truth, properties that hold for any data, and bad input.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;

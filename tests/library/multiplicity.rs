@@ -1,22 +1,10 @@
 //! Adjusted p-values and joint distributions against R and statsmodels; familywise error and false discovery rate in simulation.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    clippy::type_complexity,
-    clippy::unreadable_literal,
-    missing_docs
-)]
 
-#[path = "support/mod.rs"]
-mod support;
-
+use crate::support::{agree, fixture, numbers};
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
 use nalgebra::DMatrix;
 use rand_distr::{Distribution as _, StandardNormal};
-use support::{agree, fixture, numbers};
 
 #[test]
 fn adjusted_p_values_as_in_r() {

@@ -1,13 +1,10 @@
 //! Quantile regression: against quantreg, by brute force, in simulations with known truth, and by what must hold for any data.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-mod support;
-
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
-use support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 
 #[test]
 fn estimates_and_covariances_are_those_of_quantreg() {

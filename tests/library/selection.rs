@@ -1,16 +1,13 @@
 //! Selection models, bivariate probit and probits with endogenous regressors: against independent implementations, in simulations with
 //! known truth, and by what must hold for any data.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-mod support;
-
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 use cocreate::numeric::blocks;
 use cocreate::numeric::special::normal;
 use cocreate::prelude::*;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde_json::Value;
-use support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 
 const ESTIMATES: f64 = 1e-7;
 const COVARIANCES: f64 = 1e-6;
@@ -731,7 +728,6 @@ fn other_rows_are_predicted_with_errors() {
         assert!((there.values[0] - p.estimate).abs() < 1e-10);
         assert!((there.std_errors[0] / p.std_error - 1.0).abs() < 1e-6);
     }
-    let text = frame.clone().with("job", vec!["a"; 753]).unwrap();
     let by_job = Heckman::new("lwage ~ educ + C(kidslt6)", "inlf ~ educ + age")
         .fit(&frame)
         .unwrap();

@@ -1,17 +1,8 @@
 //! Instrumental variables against linearmodels and independent computations: every number of `tests/reference/iv.json`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 use cocreate::prelude::*;
 use serde_json::Value;
-use support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 
 fn kind(name: &str, cluster: Option<&str>) -> Option<Covariance> {
     Some(match name {

@@ -1,18 +1,9 @@
 //! Binary outcomes against reference software, by simulation, and on data that have no maximum.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick, with_clusters};
 use cocreate::prelude::*;
 use rand::RngExt;
 use serde_json::Value;
-use support::{agree, agree_covariance, data, fixture, names, numbers, pick, with_clusters};
 
 fn fit(link: &str, formula: &str, frame: &Frame, covariance: Covariance) -> LikelihoodFit {
     match link {
@@ -171,7 +162,7 @@ fn cr2_is_that_of_the_last_weighted_least_squares() {
     let fit = Logit::new("got ~ any + tinc + distvct + age")
         .fit(&frame)
         .unwrap();
-    let frame = support::filter(&frame, &fit.kept_rows().unwrap());
+    let frame = crate::support::filter(&frame, &fit.kept_rows().unwrap());
     let index = fit.predict(&frame, Quantity::Linear).unwrap();
     let y = frame.real("got").unwrap();
     let p: Vec<f64> = index.iter().map(|i| 1.0 / (1.0 + (-i).exp())).collect();

@@ -1,18 +1,9 @@
 //! Certified values: the linear regressions of NIST's Statistical Reference Datasets, and tests, ratios and functions of
 //! coefficients.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, fixture, numbers};
 use cocreate::prelude::*;
 use serde_json::Value;
-use support::{agree, fixture, numbers};
 
 /// A data set of the fixture as a frame with columns y, x1, x2, …
 fn certified_frame(problem: &Value) -> (Frame, String) {

@@ -1,0 +1,33 @@
+//! All tests of the library from outside, in one program: one for each file is several minutes of linking and of the same generic
+//! code compiled again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    clippy::unreadable_literal,
+    missing_docs
+)]
+
+mod bad_input;
+mod binary;
+mod calibration;
+mod certified;
+mod design;
+mod effects_likelihood;
+mod instrumental_variables;
+mod learners;
+mod likelihood_counts;
+mod linear_models;
+mod multiplicity;
+mod properties;
+mod quantile;
+mod randomization;
+mod resampling;
+mod selection;
+mod special_functions;
+mod stability;
+mod support;
+mod survival;
+mod survival_calibration;
