@@ -377,6 +377,7 @@ impl Situation {
             mu - alpha * theta * variance,
             variance,
             guarantee,
+            false,
             inner,
         );
         Slopes {

@@ -1,6 +1,7 @@
 //! Willingness to participate under uncertainty: models that estimate it, and what identifies them.
 
 pub use crate::decision::{
-    Belief, Cost, Education, Forecast, Form, Objective, Preferences, Signals, Situation, Slopes,
-    Task, Terms, Tool,
+    AfterPurchase, BeforePurchase, Belief, Cost, Education, EffortChoice, Forecast, Form, HoldUp,
+    LocalOptimum, Objective, ParticipationPlot, Preferences, PriceOutcome, Signals, Situation,
+    Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure, updating_figure,
 };
