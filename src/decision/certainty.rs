@@ -1,0 +1,390 @@
+//! Certainty equivalents under constant absolute risk aversion, exact for every argument: the two-outcome lottery, the option on
+//! a normal quantity, and the outer layer over an uncertain belief.
+//!
+//! Each is `−(1/r) ln E e^{−r X}`, whose naive form loses every digit as r → 0 and overflows as r grows.
+
+use super::normal_rule;
+use crate::numeric::special::normal;
+
+/// A value with its derivatives with respect to the belief's mean and variance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slopes {
+    /// The value, in money.
+    pub value: f64,
+    /// Its derivative with respect to m.
+    pub by_mean: f64,
+    /// Its derivative with respect to v.
+    pub by_variance: f64,
+}
+
+/// Below this size of r·stake the logarithm of one plus something small is exact; above, logarithms of probabilities are.
+const SMALL_STAKE: f64 = 0.5;
+
+/// The certainty equivalent of `success` with probability Φ(z) and `failure` otherwise, for the CARA coefficient r ≥ 0:
+/// `−(1/r) ln[Φ(z) e^{−r·success} + Φ(−z) e^{−r·failure}]`, the mean at r = 0.
+#[inline]
+pub fn lottery(r: f64, z: f64, success: f64, failure: f64) -> f64 {
+    let stake = success - failure;
+    if r <= 0.0 {
+        return failure + stake * normal::cdf(z);
+    }
+    if (r * stake).abs() <= SMALL_STAKE {
+        failure - (normal::cdf(z) * (-r * stake).exp_m1()).ln_1p() / r
+    } else {
+        -log_add(
+            normal::ln_cdf(z) - r * success,
+            normal::ln_sf(z) - r * failure,
+        ) / r
+    }
+}
+
+/// The derivative of [`lottery`] with respect to z.
+#[inline]
+pub fn lottery_slope(r: f64, z: f64, success: f64, failure: f64) -> f64 {
+    let stake = success - failure;
+    if r <= 0.0 {
+        return stake * normal::pdf(z);
+    }
+    if (r * stake).abs() <= SMALL_STAKE {
+        let loss = (-r * stake).exp_m1();
+        -normal::pdf(z) * loss / (r * (1.0 + normal::cdf(z) * loss))
+    } else {
+        // In logarithms the density and the probabilities may underflow together.
+        let total = log_add(
+            normal::ln_cdf(z) - r * success,
+            normal::ln_sf(z) - r * failure,
+        );
+        let density = normal::ln_pdf(z) - total;
+        ((density - r * failure).exp() - (density - r * success).exp()) / r
+    }
+}
+
+/// The certainty equivalent of `max{X, 0}`, `X ~ N(w, τ²)`, with its derivatives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptionEquivalent {
+    /// `−(1/r) ln[Φ(−w/τ) + e^{−rw + r²τ²/2} Φ(w/τ − rτ)]`, at least zero.
+    pub value: f64,
+    /// The derivative with respect to w, between 0 and 1.
+    pub by_mean: f64,
+    /// The derivative with respect to τ.
+    pub by_deviation: f64,
+}
+
+/// Below this size of r(|w| + τ) the series in r has converged to the last digit after [`SERIES_TERMS`] terms.
+const SMALL_OPTION: f64 = 0.1;
+const SERIES_TERMS: i32 = 12;
+
+/// The certainty equivalent of the option `max{X, 0}` on `X ~ N(w, τ²)` for the CARA coefficient r ≥ 0; at r = 0 the mean
+/// `wΦ(w/τ) + τφ(w/τ)`.
+#[inline]
+pub fn option(r: f64, w: f64, tau: f64) -> f64 {
+    if tau <= 0.0 {
+        return w.max(0.0);
+    }
+    let z = w / tau;
+    if r <= 0.0 {
+        return tau * loss(z);
+    }
+    if r * (w.abs() + tau) < SMALL_OPTION {
+        -(-series(r, w, tau)).ln_1p() / r
+    } else {
+        -log_add(normal::ln_cdf(-z), log_exercised(r, w, tau)) / r
+    }
+}
+
+/// [`option`] with its derivatives: with `A = E e^{−r max{X,0}}` and `B` its part on X > 0, they are `B/A` and
+/// `(φ(w/τ) − rτB)/A`.
+#[inline]
+pub fn option_with_slopes(r: f64, w: f64, tau: f64) -> OptionEquivalent {
+    let value = option(r, w, tau);
+    if tau <= 0.0 {
+        return OptionEquivalent {
+            value,
+            by_mean: if w > 0.0 { 1.0 } else { 0.0 },
+            by_deviation: 0.0,
+        };
+    }
+    let z = w / tau;
+    if r <= 0.0 {
+        return OptionEquivalent {
+            value,
+            by_mean: normal::cdf(z),
+            by_deviation: normal::pdf(z),
+        };
+    }
+    // ln A = −r·value, so nothing overflows.
+    let exercised = (log_exercised(r, w, tau) + r * value).exp();
+    let density = (normal::ln_pdf(z) + r * value).exp();
+    OptionEquivalent {
+        value,
+        by_mean: exercised,
+        by_deviation: density - r * tau * exercised,
+    }
+}
+
+/// zΦ(z) + φ(z) = E max{Z + z, 0}, without cancellation for z far below zero.
+#[inline]
+fn loss(z: f64) -> f64 {
+    /// Here zΦ(z) + φ(z) has lost four digits; the continued fraction of the ratio takes over.
+    const FAR: f64 = -30.0;
+    if z > FAR {
+        z * normal::cdf(z) + normal::pdf(z)
+    } else {
+        // φ(z)/z² (1 − 3/z² + 15/z⁴ − …)
+        let s = 1.0 / (z * z);
+        normal::pdf(z) * s * (1.0 - 3.0 * s * (1.0 - 5.0 * s * (1.0 - 7.0 * s)))
+    }
+}
+
+/// `1 − E e^{−r max{X,0}} = −Σ_{k≥1} (−r)^k M_k/k!` with the moments `M_k = E max{X,0}^k`,
+/// `M_k = w M_{k−1} + (k−1) τ² M_{k−2}`.
+#[inline]
+fn series(r: f64, w: f64, tau: f64) -> f64 {
+    let z = w / tau;
+    let (mut before, mut moment) = (normal::cdf(z), tau * loss(z));
+    let mut factor = r;
+    let mut sum = r * moment;
+    for k in 2..=SERIES_TERMS {
+        let k = f64::from(k);
+        let next = w * moment + (k - 1.0) * tau * tau * before;
+        (before, moment) = (moment, next);
+        factor *= -r / k;
+        sum += factor * moment;
+    }
+    sum
+}
+
+/// ln of `e^{−rw + r²τ²/2} Φ(w/τ − rτ)`, the part of `E e^{−r max{X,0}}` on X > 0.
+#[inline]
+fn log_exercised(r: f64, w: f64, tau: f64) -> f64 {
+    let z = w / tau;
+    let shifted = z - r * tau;
+    if shifted > 0.0 {
+        r * (0.5 * r * tau * tau - w) + normal::ln_cdf(shifted)
+    } else {
+        // e^{−rw + r²τ²/2} = φ(z)/φ(z − rτ), and Φ/φ has no exponential: two large squares would cancel.
+        normal::ln_pdf(z) - normal::inverse_mills(shifted).ln()
+    }
+}
+
+/// ln(e^a + e^b).
+#[inline]
+fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = if a > b { (a, b) } else { (b, a) };
+    if high > f64::NEG_INFINITY {
+        high + (low - high).exp().ln_1p()
+    } else {
+        high
+    }
+}
+
+/// The outer layer `−(1/α) ln E exp(−α f(Y))`, `Y ~ N(mean, variance)`, with its derivatives with respect to mean and
+/// variance, for a smooth function that returns its value and its slope, the slope at most `steepest` in size. α = 0 gives the
+/// mean.
+///
+/// The trapezoidal rule follows the tilt of `e^{−αf}`. The derivative with respect to the variance is Stein's:
+/// `E[w f' Z]/(2√v E w)`, `w = e^{−αf}`.
+pub(super) fn outer(
+    alpha: f64,
+    mean: f64,
+    variance: f64,
+    steepest: f64,
+    f: impl Fn(f64) -> (f64, f64),
+) -> Slopes {
+    /// Below it Z/√v amplifies rounding: the derivative at this variance serves for all smaller ones.
+    const LEAST_VARIANCE: f64 = 1e-10;
+    let sd = variance.max(LEAST_VARIANCE).sqrt();
+    let (centre, _) = f(mean);
+    let tilt = alpha * steepest * sd;
+    let mut sums = Sums::default();
+    if tilt < 1.0 {
+        // The exponents are small: one plus an excess keeps the digits as α → 0.
+        for (x, weight) in normal_rule::nodes(sd, tilt) {
+            let (value, slope) = f(mean + sd * x);
+            let excess = (-alpha * (value - centre)).exp_m1();
+            sums.excess += weight * excess;
+            sums.mean += weight * (value - centre);
+            sums.slopes(weight * (1.0 + excess), slope, x);
+        }
+    } else {
+        let mut highest = f64::NEG_INFINITY;
+        for (x, weight) in normal_rule::nodes(sd, tilt) {
+            let (value, slope) = f(mean + sd * x);
+            let exponent = -alpha * (value - centre);
+            if exponent > highest {
+                sums.scale((highest - exponent).exp());
+                highest = exponent;
+            }
+            sums.slopes(weight * (exponent - highest).exp(), slope, x);
+        }
+        sums.log = highest + sums.weight.ln();
+    }
+    let gain = if alpha <= 0.0 {
+        sums.mean
+    } else if tilt < 1.0 {
+        -sums.excess.ln_1p() / alpha
+    } else {
+        -sums.log / alpha
+    };
+    Slopes {
+        value: if variance > 0.0 {
+            centre + gain
+        } else {
+            centre
+        },
+        by_mean: sums.slope / sums.weight,
+        by_variance: sums.slope_by_draw / (2.0 * sd * sums.weight),
+    }
+}
+
+/// What [`outer`] sums over the nodes.
+#[derive(Default)]
+struct Sums {
+    weight: f64,
+    slope: f64,
+    slope_by_draw: f64,
+    excess: f64,
+    mean: f64,
+    log: f64,
+}
+
+impl Sums {
+    #[inline]
+    fn slopes(&mut self, weight: f64, slope: f64, draw: f64) {
+        self.weight += weight;
+        self.slope += weight * slope;
+        self.slope_by_draw += weight * slope * draw;
+    }
+
+    #[inline]
+    fn scale(&mut self, by: f64) {
+        self.weight *= by;
+        self.slope *= by;
+        self.slope_by_draw *= by;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numeric::quadrature::Adaptive;
+
+    /// −(1/r) ln E e^{−r f(Z)} by adaptive quadrature of the excess over one, split at the kink.
+    fn by_quadrature(r: f64, kink: f64, f: impl Fn(f64) -> f64) -> f64 {
+        let rule = Adaptive::new()
+            .relative_tolerance(1e-13)
+            .absolute_tolerance(1e-300);
+        let g = |x: f64| {
+            let y = f(x);
+            normal::pdf(x) * if r > 0.0 { (-r * y).exp_m1() } else { y }
+        };
+        let kink = kink.clamp(-30.0, 30.0);
+        let total: f64 = [
+            (-38.0, kink - 8.0),
+            (kink - 8.0, kink),
+            (kink, kink + 8.0),
+            (kink + 8.0, 68.0),
+        ]
+        .iter()
+        .map(|(low, high)| rule.integrate(|x| g(x), *low, *high).unwrap().value)
+        .sum();
+        if r > 0.0 { -total.ln_1p() / r } else { total }
+    }
+
+    #[test]
+    fn the_option_agrees_with_quadrature() {
+        for r in [0.0, 1e-9, 1e-3, 0.09, 0.3, 2.0] {
+            for (w, tau) in [(1.4, 2.0), (-3.0, 1.0), (0.0, 0.5), (5.0, 1.0), (-0.2, 3.0)] {
+                let exact = option(r, w, tau);
+                let found = by_quadrature(r, -w / tau, |x| (w + tau * x).max(0.0));
+                assert!(
+                    (exact - found).abs() < 1e-11 * (1.0 + exact),
+                    "{r} {w} {tau}: {exact} {found}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_option_joins_its_branches_and_survives_the_far_tails() {
+        for (w, tau) in [(1.4, 2.0), (-2.0, 1.0), (0.3, 0.1)] {
+            let r = SMALL_OPTION / (w as f64).abs().max(0.0).mul_add(1.0, tau);
+            let (below, above) = (
+                option(r * (1.0 - 1e-9), w, tau),
+                option(r * (1.0 + 1e-9), w, tau),
+            );
+            assert!((below - above).abs() < 1e-9 * below, "{below} {above}");
+            assert!((option(1e-300, w, tau) - option(0.0, w, tau)).abs() < 1e-14);
+        }
+        assert_eq!(option(0.3, -1e9, 2.0), 0.0);
+        assert!((option(0.3, 1e9, 2.0) / (1e9 - 0.6) - 1.0).abs() < 1e-15);
+        // Infinite aversion: only the worst case, nothing, counts.
+        let grim = option(1e8, 1.0, 1.0);
+        assert!(grim > 0.0 && grim < 1e-6);
+        // Φ(−40) underflows; so does the value, quietly.
+        assert!(option(0.0, -40.0, 1.0) >= 0.0 && option(0.7, -40.0, 1.0) >= 0.0);
+        assert!(option_with_slopes(0.3, 1e6, 1.0).by_mean <= 1.0 + 1e-9);
+        assert_eq!(option(0.5, 1.0, 0.0), 1.0);
+    }
+
+    #[test]
+    fn slopes_are_the_differences() {
+        let h = 1e-5;
+        for r in [0.0, 1e-6, 0.05, 0.7, 3.0] {
+            for (w, tau) in [(1.4, 2.0), (-1.0, 1.0), (4.0, 0.8)] {
+                let at = option_with_slopes(r, w, tau);
+                let by_w = (option(r, w + h, tau) - option(r, w - h, tau)) / (2.0 * h);
+                let by_tau = (option(r, w, tau + h) - option(r, w, tau - h)) / (2.0 * h);
+                assert!((at.by_mean - by_w).abs() < 1e-8, "{r} {w} {tau}");
+                assert!((at.by_deviation - by_tau).abs() < 1e-8, "{r} {w} {tau}");
+            }
+            for z in [-2.0, 0.1, 3.0] {
+                let by_z =
+                    (lottery(r, z + h, 3.0, -1.0) - lottery(r, z - h, 3.0, -1.0)) / (2.0 * h);
+                assert!(
+                    (lottery_slope(r, z, 3.0, -1.0) - by_z).abs() < 1e-8,
+                    "{r} {z}"
+                );
+            }
+        }
+        for z in [-45.0, 45.0] {
+            assert!(lottery_slope(2.0, z, 3.0, -1.0).is_finite());
+            assert!(lottery(2.0, z, 3.0, -1.0).is_finite());
+        }
+    }
+
+    #[test]
+    fn the_outer_layer_is_exact_where_a_closed_form_exists() {
+        // Linear: mean − α v/2 (normal certainty equivalent), slopes 1 and −α/2.
+        for alpha in [0.0, 1e-8, 0.4, 0.8, 6.0] {
+            let at = outer(alpha, 0.7, 1.9, 1.0, |y| (y, 1.0));
+            assert!(
+                (at.value - (0.7 - 0.5 * alpha * 1.9)).abs() < 1e-11,
+                "{alpha}: {at:?}"
+            );
+            assert!((at.by_mean - 1.0).abs() < 1e-12);
+            assert!(
+                (at.by_variance + 0.5 * alpha).abs() < 1e-9,
+                "{alpha}: {at:?}"
+            );
+        }
+        // Nested CARA of one coefficient is one CARA over the sum of both noises.
+        for (w, inner_sd, v) in [(0.9, 1.0, 0.8), (-1.0, 2.0, 3.0), (2.0, 0.5, 0.1)] {
+            let r = 0.6;
+            let at = outer(r, w, v, 1.0, |y| {
+                let o = option_with_slopes(r, y, inner_sd);
+                (o.value, o.by_mean)
+            });
+            let sd = f64::hypot(inner_sd, v.sqrt());
+            let whole = option_with_slopes(r, w, sd);
+            assert!(
+                (at.value - whole.value).abs() < 1e-10,
+                "{w}: {} {}",
+                at.value,
+                whole.value
+            );
+            assert!((at.by_mean - whole.by_mean).abs() < 1e-10);
+            assert!((at.by_variance - whole.by_deviation / (2.0 * sd)).abs() < 1e-9);
+        }
+    }
+}
