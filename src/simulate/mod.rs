@@ -4,8 +4,14 @@ mod draws;
 mod generate;
 pub mod monte_carlo;
 mod oracle;
+mod participation_choice;
+mod population;
+mod static_participation;
 
 pub use monte_carlo::{
     Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Performance, Replication,
 };
 pub use oracle::{Oracle, Simulated, Truth};
+pub use participation_choice::PurchaseTiming;
+pub use population::{Covariate, Customer, LogNormal, MOST_COVARIATES, Population, Trait, Traits};
+pub use static_participation::{ParticipationFlaw, StaticParticipation};
