@@ -131,7 +131,8 @@ pub struct StaticParticipation {
     pub keep_oracle: bool,
     /// The assumption that is broken.
     pub flaw: Option<ParticipationFlaw>,
-    seed: Option<Seed>,
+    /// The seed; without one the process refuses to run.
+    pub seed: Option<Seed>,
 }
 
 impl StaticParticipation {
