@@ -132,6 +132,7 @@ impl CloudOnboarding {
     pub fn simulate(&self) -> Result<Simulated> {
         let seed = seeded(self.seed, "cloud onboarding")?.child("cloud onboarding");
         let solved = self.solve()?;
+        let hazards = [0.0, solved.delta].map(|delta| self.hazards(delta));
         let chosen = self.assignment(seed);
         let names = ["days", "questions", "usage", "usage_per_day"];
         let mut fields = vec![data_flag("educated")];
@@ -175,8 +176,9 @@ impl CloudOnboarding {
                 let phi = self.roles[2];
                 let lift = (phi * ability - 0.5 * phi * phi).exp();
                 let ask = (self.roles[1] * ability - 0.5 * self.roles[1].powi(2)).exp();
-                let outcomes: [[f64; 5]; 2] = [0.0, 1.0].map(|arm| {
-                    let days = self.days(solved.delta * arm, ability, u);
+                let outcomes: [[f64; 5]; 2] = [0, 1].map(|k| {
+                    let arm = k as f64;
+                    let days = self.days(&hazards[k], ability, u);
                     let per_day =
                         self.usage * rates[1] * lift * (1.0 + arm * (solved.usage_factor - 1.0));
                     let mean = self.questions * rates[0] * ask * (1.0 + arm * self.question_effect);
@@ -248,26 +250,29 @@ impl CloudOnboarding {
         (-(day as f64 - 0.5) / self.half_life).exp2()
     }
 
+    /// The daily hazards at a = 0 under education of strength `delta`.
+    fn hazards(&self, delta: f64) -> [f64; EIGHT_MONTHS] {
+        std::array::from_fn(|i| self.hazard(i + 1) * (-delta * self.fading(i + 1)).exp())
+    }
+
     /// Days as a customer: the first day on which survival falls below `u`, as whole days survived.
-    fn days(&self, delta: f64, ability: f64, u: f64) -> f64 {
+    fn days(&self, hazards: &[f64; EIGHT_MONTHS], ability: f64, u: f64) -> f64 {
         let relief = (-self.roles[0] * ability).exp();
         let mut alive = 1.0;
-        for day in 1..=EIGHT_MONTHS {
-            let hazard = self.hazard(day) * relief * (-delta * self.fading(day)).exp();
-            alive *= 1.0 - hazard.min(1.0);
+        for (day, hazard) in hazards.iter().enumerate() {
+            alive *= 1.0 - (hazard * relief).min(1.0);
             if alive < u {
-                return (day - 1) as f64;
+                return day as f64;
             }
         }
         EIGHT_MONTHS as f64
     }
 
-    fn survival(&self, delta: f64, ability: f64) -> Survival {
+    fn survival(&self, hazards: &[f64; EIGHT_MONTHS], ability: f64) -> Survival {
         let relief = (-self.roles[0] * ability).exp();
         let mut survival = [1.0; EIGHT_MONTHS + 1];
-        for day in 1..=EIGHT_MONTHS {
-            let hazard = self.hazard(day) * relief * (-delta * self.fading(day)).exp();
-            survival[day] = survival[day - 1] * (1.0 - hazard.min(1.0));
+        for (day, hazard) in hazards.iter().enumerate() {
+            survival[day + 1] = survival[day] * (1.0 - (hazard * relief).min(1.0));
         }
         survival
     }
@@ -327,8 +332,9 @@ impl CloudOnboarding {
         let days = |s: &Survival| s[1..].iter().sum::<f64>();
         let mut totals = [[0.0; 4]; 2];
         for (arm, total) in totals.iter_mut().enumerate() {
+            let hazards = self.hazards(delta * arm as f64);
             *total = over_ability(|a| {
-                let s = self.survival(delta * arm as f64, a);
+                let s = self.survival(&hazards, a);
                 let end = s[EIGHT_MONTHS];
                 [days(&s), days(&s) * lift(a), end, end * lift(a)]
             });

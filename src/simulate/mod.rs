@@ -4,6 +4,7 @@ mod closed;
 mod cloud_onboarding;
 mod draws;
 mod generate;
+mod item_responses;
 pub mod monte_carlo;
 mod oracle;
 mod participation_choice;
@@ -12,6 +13,7 @@ mod population;
 mod static_participation;
 
 pub use cloud_onboarding::{CloudOnboarding, OnboardingFlaw};
+pub use item_responses::{Item, ItemFlaw, ItemResponses};
 pub use monte_carlo::{
     Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Performance, Replication,
 };
