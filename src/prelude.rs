@@ -51,4 +51,8 @@ pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
     LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
+pub use crate::simulate::{
+    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Oracle, Performance, Replication,
+    Simulated,
+};
 pub use crate::summary::{GroupSums, Moments, Summary};

@@ -15,7 +15,7 @@ pub struct Experiment {
     pub paper: &'static str,
     /// Which table or passage is reproduced.
     pub table: &'static str,
-    /// The name of the bundled data set.
+    /// The name of the bundled data set, or `simulate::` with the process that makes the data.
     pub data: &'static str,
     /// How the figures are estimated.
     pub estimator: &'static str,
@@ -32,7 +32,15 @@ pub struct Experiment {
 impl Experiment {
     /// Loads the data and runs the regressions.
     pub fn reproduce(&self) -> Result<Findings> {
+        if self.is_simulated() {
+            return (self.run)(self, &Frame::new());
+        }
         (self.run)(self, &datasets::load(self.data)?)
+    }
+
+    /// Whether the data are made by a process and not observed.
+    fn is_simulated(&self) -> bool {
+        self.data.starts_with("simulate::")
     }
 
     /// The formula with this label, its words in capitals replaced by the lists they stand for.
@@ -50,13 +58,15 @@ impl Experiment {
 
     /// What is known about the experiment before it is run.
     pub fn facts(&self) -> Vec<(String, String)> {
+        let data = if self.is_simulated() {
+            format!("simulated by {}", self.data)
+        } else {
+            format!("datasets::load(\"{}\")", self.data)
+        };
         let mut facts = vec![
             ("Paper".to_owned(), self.paper.to_owned()),
             ("Table".to_owned(), self.table.to_owned()),
-            (
-                "Data".to_owned(),
-                format!("datasets::load(\"{}\")", self.data),
-            ),
+            ("Data".to_owned(), data),
             ("Estimator".to_owned(), self.estimator.to_owned()),
         ];
         let formulas = self.formulas.iter();
@@ -74,6 +84,10 @@ pub enum Standing {
     Recalled,
     /// It was written down from memory, and the memory is not a sure one.
     RecalledLessSurely,
+    /// A published figure to which the simulated process is calibrated, as the estimator has to find out.
+    Calibrated,
+    /// Not published: what the simulated process predicts in expectation.
+    Predicted,
 }
 
 impl std::fmt::Display for Standing {
@@ -82,6 +96,8 @@ impl std::fmt::Display for Standing {
             Self::Read => "read",
             Self::Recalled => "recalled",
             Self::RecalledLessSurely => "recalled, less surely",
+            Self::Calibrated => "calibrated to",
+            Self::Predicted => "predicted",
         })
     }
 }
@@ -126,6 +142,38 @@ impl Published {
             decimals,
             tolerance,
             standing: Standing::Recalled,
+        }
+    }
+
+    /// A published figure to which the simulated data are calibrated.
+    pub const fn calibrated(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self {
+            quantity,
+            value,
+            decimals,
+            tolerance,
+            standing: Standing::Calibrated,
+        }
+    }
+
+    /// What a simulated process predicts.
+    pub const fn predicted(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self {
+            quantity,
+            value,
+            decimals,
+            tolerance,
+            standing: Standing::Predicted,
         }
     }
 }

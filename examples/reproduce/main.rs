@@ -10,10 +10,12 @@ mod output;
 mod plots;
 
 mod card;
+mod cloud_onboarding;
 mod hyderabad;
 mod mroz;
 mod nsw;
 mod organ_donations;
+mod photo_funnel;
 mod rossi;
 mod thornton;
 mod weather_insurance;
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 8] = [
+const ALL: [&Experiment; 10] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -35,6 +37,8 @@ const ALL: [&Experiment; 8] = [
     &weather_insurance::WEATHER_INSURANCE,
     &mroz::MROZ,
     &rossi::ROSSI,
+    &photo_funnel::PHOTO_FUNNEL,
+    &cloud_onboarding::CLOUD_ONBOARDING,
 ];
 
 fn main() -> ExitCode {
