@@ -339,14 +339,8 @@ impl Item {
             logit,
             ability,
         );
-        let m = self.intercepts.len();
-        let d = self.discrimination;
-        let slope: f64 = work.gradient(category)[..m].iter().sum();
-        let curvature: f64 = (0..m)
-            .flat_map(|i| (0..m).map(move |j| (i, j)))
-            .map(|(i, j)| work.hessian(category)[i * (m + 1) + j])
-            .sum();
-        [work.value(category), d * slope, d * d * curvature]
+        let [slope, curvature] = work.by_ability(category, self.discrimination);
+        [work.value(category), slope, curvature]
     }
 
     /// The mean answer at an ability, categories counted from 0.

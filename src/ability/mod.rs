@@ -1,12 +1,24 @@
 //! Measuring customers: item response models, and scores with their uncertainty.
 
+mod assemble;
+mod complete;
 mod fit;
+mod grid;
 mod item;
+mod louis;
+mod marginal;
+mod model;
+mod person_scores;
 mod population;
+mod posterior;
 mod responses;
+
+mod search;
+mod structure;
 mod working;
 
 pub use fit::ItemResponseFit;
 pub use item::{CategoryCurve, Item, ItemModel};
+pub use model::ItemResponse;
 pub use population::{GroupAbility, Population};
 pub use responses::Responses;
