@@ -1,5 +1,6 @@
 //! From the options and the answers to parameters, starting values and the finished fit.
 
+use super::features::Features;
 use super::fit::{ItemResponseFit, Parts};
 use super::item::ItemModel;
 use super::marginal::Marginal;
@@ -7,12 +8,11 @@ use super::model::ItemResponse;
 use super::responses::{Request, Responses};
 use super::search::{Maximum, Outcome, Search, Settings};
 use super::structure::{Linear, Reported, Structure};
-use crate::data::{Design, Formula, Frame};
+use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::fitted::Fitted;
 use crate::numeric::Progress;
 use crate::regression::LikelihoodStatistics;
-use nalgebra::DMatrix;
 use std::sync::Arc;
 
 /// Discriminations of their own need the covariances of three items: two have one covariance for two discriminations.
@@ -28,21 +28,12 @@ const CONDITIONAL: f64 = 1.14;
 /// Logit guessing that is zero in every respect.
 const ZERO: f64 = -1e3;
 
-/// The column of the names of items in a frame of features.
-const ITEM_COLUMN: &str = "item";
-
 /// What is to be fitted.
 pub(super) struct Plan {
     responses: Responses,
     models: Vec<ItemModel>,
     features: Option<Features>,
     warnings: Vec<Warning>,
-}
-
-/// Features of items: one row an item.
-struct Features {
-    names: Vec<String>,
-    values: DMatrix<f64>,
 }
 
 impl Plan {
@@ -77,7 +68,9 @@ impl Plan {
         let mut warnings = responses.warnings().to_vec();
         let features = match &model.features {
             None => None,
-            Some((right, items)) => Some(features(model, &models, right, items, &mut warnings)?),
+            Some((right, items)) => {
+                Some(Features::new(model, &models, right, items, &mut warnings)?)
+            }
         };
         Ok(Self {
             responses,
@@ -96,6 +89,7 @@ impl Plan {
     ) -> Result<ItemResponseFit> {
         let settings = Settings {
             nodes: model.nodes,
+            adaptive: model.adaptive,
             most_iterations: model.most_iterations,
             prior: model.guessing_prior,
         };
@@ -425,73 +419,4 @@ fn title(model: &ItemResponse, models: &[ItemModel]) -> String {
         name.push_str(&format!(", groups by {group}"));
     }
     name
-}
-
-/// The features of the items, in their order, with a constant.
-fn features(
-    model: &ItemResponse,
-    models: &[ItemModel],
-    right: &str,
-    items: &Frame,
-    warnings: &mut Vec<Warning>,
-) -> Result<Features> {
-    if model.anchor.is_some() || models.iter().any(|m| *m != ItemModel::Rasch) {
-        return Err(Error::invalid_option(
-            "difficulty_regressors",
-            right,
-            "given for Rasch items only (ItemResponse::rasch), without an anchor: intercepts must be linear in the features",
-        ));
-    }
-    let formula: Formula = Formula::outcome("(difficulty)").term(right).into();
-    let parsed = formula.parse()?;
-    let with_outcome = items
-        .clone()
-        .with("(difficulty)", vec![0.0; items.rows()])?;
-    let design = Design::build(&parsed, &with_outcome, &[ITEM_COLUMN])?;
-    if !design.endogenous.is_empty() || !design.fixed_effects.is_empty() {
-        return Err(Error::invalid_option(
-            "difficulty_regressors",
-            right,
-            "without fixed effects and instruments",
-        ));
-    }
-    let groups = items.groups(ITEM_COLUMN)?;
-    let row_of = |name: &str| {
-        (0..design.rows.len()).find(|i| {
-            let code = groups.codes[design.rows.index(*i)] as usize;
-            groups.levels.get(code).is_some_and(|level| level == name)
-        })
-    };
-    let rows = (model.items.iter())
-        .map(|name| {
-            row_of(name).ok_or_else(|| Error::Unidentified {
-                what: format!("the difficulty of item `{name}`"),
-                needs: format!(
-                    "a row of the frame of features whose column `{ITEM_COLUMN}` is `{name}`, with no feature missing"
-                ),
-            })
-        })
-        .collect::<Result<Vec<usize>>>()?;
-    let mut names = vec![];
-    let mut columns: Vec<Vec<f64>> = vec![];
-    if design.intercept {
-        names.push("(Intercept)".to_owned());
-        columns.push(vec![1.0; rows.len()]);
-    }
-    for column in &design.exogenous {
-        let values = column.values(&design.rows);
-        names.push(column.name.clone());
-        columns.push(rows.iter().map(|i| values[*i]).collect());
-    }
-    let all = DMatrix::from_fn(rows.len(), columns.len(), |i, j| columns[j][i]);
-    let factor = crate::numeric::linalg::Cholesky::new(&(all.transpose() * &all));
-    if !factor.dropped().is_empty() {
-        warnings.push(Warning::Collinear {
-            columns: factor.dropped().iter().map(|j| names[*j].clone()).collect(),
-        });
-    }
-    Ok(Features {
-        names: factor.kept().iter().map(|j| names[*j].clone()).collect(),
-        values: all.select_columns(factor.kept()),
-    })
 }

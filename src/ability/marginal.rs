@@ -348,7 +348,7 @@ impl<'a> Marginal<'a> {
     }
 
     /// The population coefficients that the mean of a pattern loads on, counted from the population's first.
-    fn loadings(&self, pattern: usize) -> Vec<(usize, f64)> {
+    pub(super) fn loadings(&self, pattern: usize) -> Vec<(usize, f64)> {
         let slopes = self.responses.covariates(pattern).iter().enumerate();
         std::iter::once((self.responses.group(pattern), 1.0))
             .chain(slopes.map(|(r, x)| (2 * self.structure.groups + r, *x)))

@@ -1,13 +1,17 @@
 //! Measuring customers: item response models, and scores with their uncertainty.
 
+mod adaptive;
+mod answers;
 mod assemble;
 mod complete;
+mod features;
 mod fit;
 mod grid;
 mod item;
 mod louis;
 mod marginal;
 mod model;
+mod people;
 mod person_scores;
 mod population;
 mod posterior;

@@ -1,5 +1,6 @@
 //! The search for the maximum of the marginal likelihood: EM from afar, Newton at the end.
 
+use super::adaptive::Adaptive;
 use super::complete::{self, GuessingPrior, guessing_positions};
 use super::grid::Grid;
 use super::marginal::{Expected, Marginal, Order};
@@ -50,6 +51,7 @@ const LARGEST_DISCRIMINATION: f64 = 40.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) nodes: Option<usize>,
+    pub(super) adaptive: Option<usize>,
     pub(super) most_iterations: usize,
     pub(super) prior: Option<GuessingPrior>,
 }
@@ -104,8 +106,8 @@ impl Search<'_> {
                 return Ok(boundary);
             }
             let grid = self.fine_grid(&theta, &expected);
-            match self.newton(&theta, grid, &mut history)? {
-                Newton::Found(found) => return Ok(Outcome::Found(found)),
+            match self.newton(&theta, &grid, None, &mut history)? {
+                Newton::Found(found) => return self.adapted(found),
                 Newton::Boundary(outcome) => return Ok(outcome),
                 Newton::Failed(best) => theta = best,
             }
@@ -116,6 +118,27 @@ impl Search<'_> {
                     needs: "more persons or items, or a simpler model (ItemResponse::rasch)".to_owned(),
                 });
             }
+        }
+    }
+
+    /// The last steps with adaptive quadrature, where that is asked for.
+    fn adapted(&self, found: Box<Maximum>) -> Result<Outcome> {
+        let Some(nodes) = self.settings.adaptive else {
+            return Ok(Outcome::Found(found));
+        };
+        let rule = Adaptive::new(nodes)?;
+        let mut history = found.history;
+        match self.newton(&found.theta, &found.grid, Some(&rule), &mut history)? {
+            Newton::Found(found) => Ok(Outcome::Found(found)),
+            Newton::Boundary(outcome) => Ok(outcome),
+            Newton::Failed(_) => Err(Error::NotConverged {
+                what: "the marginal likelihood by adaptive quadrature (Newton)".to_owned(),
+                iterations: history.len(),
+                criterion: f64::NAN,
+                tolerance: TOLERANCE,
+                remedy: "use more adaptive nodes, or leave out ItemResponse::adaptive: its equally spaced nodes are exact to rounding"
+                    .to_owned(),
+            }),
         }
     }
 
@@ -152,9 +175,15 @@ impl Search<'_> {
     }
 
     /// Newton's method on the marginal likelihood with its exact Hessian.
-    fn newton(&self, theta: &[f64], grid: Grid, history: &mut Vec<f64>) -> Result<Newton> {
+    fn newton(
+        &self,
+        theta: &[f64],
+        grid: &Grid,
+        rule: Option<&Adaptive>,
+        history: &mut Vec<f64>,
+    ) -> Result<Newton> {
         let size = theta.len();
-        let mut here = self.point(theta.to_vec(), &grid);
+        let mut here = self.point(theta.to_vec(), grid, rule);
         loop {
             self.report(history.len())?;
             let phi = self.marginal.structure.working(&here.theta);
@@ -174,7 +203,7 @@ impl Search<'_> {
                     theta: here.theta,
                     value: here.value,
                     information: here.information,
-                    grid,
+                    grid: grid.clone(),
                     history: std::mem::take(history),
                     convergence: Convergence::reached(
                         "EM and Newton",
@@ -196,7 +225,7 @@ impl Search<'_> {
                     .zip(step.iter())
                     .map(|(t, s)| t + share * s)
                     .collect();
-                let there = self.point(trial, &grid);
+                let there = self.point(trial, grid, rule);
                 if there.objective >= here.objective - NOISE * here.objective.abs() {
                     next = Some(there);
                     break;
@@ -211,23 +240,36 @@ impl Search<'_> {
         }
     }
 
-    fn point(&self, theta: Vec<f64>, grid: &Grid) -> Point {
+    fn point(&self, theta: Vec<f64>, grid: &Grid, rule: Option<&Adaptive>) -> Point {
         let structure = self.marginal.structure;
         let phi = structure.working(&theta);
-        let expected = self.marginal.pass(&phi, grid, Order::Information);
-        let (mut gradient, mut information) = self.marginal.derivatives(&phi, grid, &expected);
-        let mut objective = expected.value;
+        let (value, mut gradient, mut information) = match rule {
+            Some(rule) => {
+                let sums = rule.pass(self.marginal, &phi);
+                (
+                    sums.value,
+                    sums.gradient.as_slice().to_vec(),
+                    sums.information,
+                )
+            }
+            None => {
+                let expected = self.marginal.pass(&phi, grid, Order::Information);
+                let (gradient, information) = self.marginal.derivatives(&phi, grid, &expected);
+                (expected.value, gradient, information)
+            }
+        };
+        let mut objective = value;
         if let Some(prior) = self.settings.prior {
             for at in guessing_positions(structure) {
-                let [value, slope, bend] = prior.at(phi[at]);
-                objective += value;
+                let [ln_prior, slope, bend] = prior.at(phi[at]);
+                objective += ln_prior;
                 gradient[at] += slope;
                 information[(at, at)] += bend;
             }
         }
         Point {
             objective,
-            value: expected.value,
+            value,
             gradient: structure.pull_gradient(&gradient),
             information: structure.pull_matrix(&information),
             theta,
