@@ -16,7 +16,7 @@ mod influence;
 mod iv;
 pub mod learners;
 mod likelihood;
-mod linear;
+pub(crate) mod linear;
 mod ols;
 mod ols_predict;
 mod ordered;
