@@ -4,6 +4,11 @@
 //! need stays in its room: optimisers, quadrature and draws in [`crate::numeric`], the statistics of blocks in [`crate::summary`].
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
+pub use crate::ability::{
+    Extrapolation, JointScore, Measured, MeasurementError, OutcomeModel, PlausibleRegression,
+    PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Simex,
+    SimexFit,
+};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
