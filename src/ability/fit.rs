@@ -1,0 +1,205 @@
+//! The fitted item response model.
+
+use super::item::Item;
+use super::population::Population;
+use super::responses::Responses;
+use crate::data::Frame;
+use crate::error::{Error, Result, Warning};
+use crate::inference::fitted::Fitted;
+use crate::inference::{Inference, TestResult};
+use crate::numeric::optimize::Convergence;
+use crate::regression::LikelihoodStatistics;
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a second look at the answers needs.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) responses: Responses,
+    pub(super) frame: Frame,
+}
+
+/// A fitted [`super::ItemResponse`]. It answers the verbs of [`Inference`] with the normal distribution; parameters are called
+/// `discrimination[item]`, `difficulty[item]`, `guessing[item]`, `threshold1[item]` and so on (graded), `step1[item]` and so on (partial
+/// credit), `discrimination` where items share one, `ability_mean[group]`, `ability_variance[group]`, `ability.x` for a regressor of
+/// ability and `difficulty.w` for a regressor of difficulty.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ItemResponseFit {
+    pub(super) title: String,
+    pub(super) items: Vec<Item>,
+    pub(super) population: Population,
+    pub(super) nodes: Vec<f64>,
+    pub(super) fitted: Fitted,
+    pub(super) statistics: LikelihoodStatistics,
+    pub(super) convergence: Convergence,
+    pub(super) history: Vec<f64>,
+    pub(super) warnings: Vec<Warning>,
+    #[serde(skip)]
+    pub(super) parts: Option<Arc<Parts>>,
+}
+
+impl ItemResponseFit {
+    /// The items with their estimated parameters, in the order in which they were named.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The distribution of ability: by group, with its regression.
+    pub fn population(&self) -> &Population {
+        &self.population
+    }
+
+    /// The answers that were fitted.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file.
+    pub fn responses(&self) -> Result<&Responses> {
+        Ok(&self.parts("the answers")?.responses)
+    }
+
+    /// The frame that was fitted.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file.
+    pub fn frame(&self) -> Result<&Frame> {
+        Ok(&self.parts("the frame")?.frame)
+    }
+
+    /// The equally spaced abilities at which integrals over ability are taken; they cover the population.
+    pub fn nodes(&self) -> &[f64] {
+        &self.nodes
+    }
+
+    /// The prior weights of a pattern at the nodes, `h φ((a_q − m)/σ)/σ` with the spacing `h`: their sum is one to nine digits.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`].
+    pub fn prior_weights(&self, pattern: usize) -> Result<Vec<f64>> {
+        let mean = self.ability_mean(pattern)?;
+        let sd = self.ability_variance(pattern)?.sqrt();
+        let step = self.nodes[1] - self.nodes[0];
+        let scale = step / sd / (2.0 * std::f64::consts::PI).sqrt();
+        let z = |a: f64| (a - mean) / sd;
+        Ok(self
+            .nodes
+            .iter()
+            .map(|a| scale * (-0.5 * z(*a) * z(*a)).exp())
+            .collect())
+    }
+
+    /// The posterior weights of a pattern at the nodes, which sum to one: prior times likelihood of its answers.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`].
+    pub fn posterior_weights(&self, pattern: usize) -> Result<Vec<f64>> {
+        let responses = self.responses()?;
+        let mut ln: Vec<f64> = self
+            .prior_weights(pattern)?
+            .iter()
+            .map(|w| w.ln())
+            .collect();
+        for (item, category) in responses.answers(pattern) {
+            for (ln, a) in ln.iter_mut().zip(&self.nodes) {
+                *ln += self.items[item].ln_probability(category, *a)[0];
+            }
+        }
+        let largest = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut p: Vec<f64> = ln.iter().map(|v| (v - largest).exp()).collect();
+        let total: f64 = p.iter().sum();
+        for p in &mut p {
+            *p /= total;
+        }
+        Ok(p)
+    }
+
+    /// The mean of ability of a pattern before its answers: that of its group and regressors.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`].
+    pub fn ability_mean(&self, pattern: usize) -> Result<f64> {
+        let r = self.responses()?;
+        Ok(self
+            .population
+            .mean(r.group(pattern), r.covariates(pattern)))
+    }
+
+    /// The variance of ability of a pattern before its answers.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`].
+    pub fn ability_variance(&self, pattern: usize) -> Result<f64> {
+        Ok(self.population.variance(self.responses()?.group(pattern)))
+    }
+
+    /// Size and fit.
+    pub fn statistics(&self) -> &LikelihoodStatistics {
+        &self.statistics
+    }
+
+    /// The marginal log-likelihood at the estimates.
+    pub fn log_likelihood(&self) -> f64 {
+        self.statistics.log_likelihood
+    }
+
+    /// How the search ended.
+    pub fn convergence(&self) -> &Convergence {
+        &self.convergence
+    }
+
+    /// The log-likelihood after each iteration.
+    pub fn history(&self) -> &[f64] {
+        &self.history
+    }
+
+    /// What a reader of the numbers must know.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings
+            .iter()
+            .chain(&self.fitted.warnings)
+            .cloned()
+            .collect()
+    }
+
+    /// Drops the handle on the data, so that the fit is small; scores and other covariances can then no longer be had.
+    pub fn lean(&self) -> Self {
+        Self {
+            parts: None,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn parts(&self, what: &str) -> Result<&Parts> {
+        self.parts.as_deref().ok_or_else(|| Error::DataNotKept {
+            what: what.to_owned(),
+            remedy: "ask before `.lean()`, or fit again from the data".to_owned(),
+        })
+    }
+}
+
+impl Inference for ItemResponseFit {
+    fn names(&self) -> &[String] {
+        &self.fitted.names
+    }
+
+    fn estimates(&self) -> &DVector<f64> {
+        &self.fitted.estimates
+    }
+
+    fn covariance(&self) -> &DMatrix<f64> {
+        &self.fitted.covariance
+    }
+
+    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
+        self.fitted.degrees_of_freedom(contrast)
+    }
+
+    fn wald_matrix(
+        &self,
+        name: &str,
+        r: &DMatrix<f64>,
+        value: &DVector<f64>,
+    ) -> Result<TestResult> {
+        self.fitted.wald(name, r, value)
+    }
+}
