@@ -1,18 +1,25 @@
 //! Measuring customers: item response models, and scores with their uncertainty.
 
 mod fit;
+mod information;
 mod item;
 pub mod measurement_error;
+mod plausible_values;
 mod population;
 mod responses;
+mod scores;
+mod tables;
 mod working;
 
 pub use fit::ItemResponseFit;
+pub use information::TestInformation;
 pub use item::{CategoryCurve, Item, ItemModel};
 pub use measurement_error::{
     Extrapolation, JointScore, Measured, MeasurementError, OutcomeModel, PlausibleRegression,
     PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Simex,
     SimexFit,
 };
+pub use plausible_values::PlausibleValues;
 pub use population::{GroupAbility, Population};
 pub use responses::Responses;
+pub use scores::{AbilityScore, AbilityScores, Scoring, score_answers};

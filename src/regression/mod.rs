@@ -16,7 +16,6 @@ mod influence;
 mod iv;
 pub mod learners;
 pub(crate) mod likelihood;
-mod likelihood;
 pub(crate) mod linear;
 mod ols;
 mod ols_predict;
