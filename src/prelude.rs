@@ -5,9 +5,10 @@
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
 pub use crate::ability::{
-    Extrapolation, JointScore, Measured, MeasurementError, OutcomeModel, PlausibleRegression,
-    PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Simex,
-    SimexFit,
+    AbilityScores, CronbachAlpha, Extrapolation, ItemFit, JointScore, Measured, MeasurementError,
+    OutcomeModel, PersonFit, PlausibleRegression, PlausibleValues, PooledFit,
+    RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit,
+    TestInformation,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,

@@ -3,9 +3,12 @@
 mod fit;
 mod information;
 mod item;
+mod item_fit;
 pub mod measurement_error;
+mod person_fit;
 mod plausible_values;
 mod population;
+mod reliability;
 mod responses;
 mod scores;
 mod tables;
@@ -14,12 +17,15 @@ mod working;
 pub use fit::ItemResponseFit;
 pub use information::TestInformation;
 pub use item::{CategoryCurve, Item, ItemModel};
+pub use item_fit::{ItemFit, ItemFitRow};
 pub use measurement_error::{
     Extrapolation, JointScore, Measured, MeasurementError, OutcomeModel, PlausibleRegression,
     PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Simex,
     SimexFit,
 };
+pub use person_fit::{PersonFit, PersonFitRow};
 pub use plausible_values::PlausibleValues;
 pub use population::{GroupAbility, Population};
+pub use reliability::{AlphaItem, CronbachAlpha};
 pub use responses::Responses;
 pub use scores::{AbilityScore, AbilityScores, Scoring, score_answers};
