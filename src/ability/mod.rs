@@ -1,5 +1,6 @@
 //! Measuring customers: item response models, and scores with their uncertainty.
 
+pub mod dif;
 mod fit;
 mod information;
 mod item;
@@ -14,6 +15,10 @@ mod scores;
 mod tables;
 mod working;
 
+pub use dif::{
+    LogisticDif, LogisticDifFit, LogisticDifRow, MantelHaenszelDif, MantelHaenszelDifFit,
+    MantelHaenszelDifRow,
+};
 pub use fit::ItemResponseFit;
 pub use information::TestInformation;
 pub use item::{CategoryCurve, Item, ItemModel};

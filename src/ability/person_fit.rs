@@ -68,6 +68,9 @@ impl PersonFitRow {
             let mut expected = 0.0;
             let mut second = 0.0;
             for (c, p) in curves.iter().enumerate() {
+                if p.probability <= 0.0 {
+                    continue; // p ln p is zero there
+                }
                 let ln = p.probability.ln();
                 gap += (f64::from(u8::from(c == *answer)) - p.probability) * ln;
                 top += p.slope * ln;
@@ -87,8 +90,9 @@ impl PersonFitRow {
                 let w = |p: &super::item::CategoryCurve| {
                     p.probability.ln() - c * p.slope / p.probability
                 };
-                let mean: f64 = curves.iter().map(|p| p.probability * w(p)).sum();
-                let square: f64 = curves.iter().map(|p| p.probability * w(p).powi(2)).sum();
+                let possible = || curves.iter().filter(|p| p.probability > 0.0);
+                let mean: f64 = possible().map(|p| p.probability * w(p)).sum();
+                let square: f64 = possible().map(|p| p.probability * w(p).powi(2)).sum();
                 square - mean * mean
             });
             own.sum()
