@@ -5,7 +5,10 @@
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
 pub use crate::ability::{
-    GroupAbility, Item, ItemModel, ItemResponse, ItemResponseFit, Population, Responses,
+    AbilityScores, CronbachAlpha, Extrapolation, GroupAbility, Item, ItemFit, ItemModel,
+    ItemResponse, ItemResponseFit, JointScore, Measured, MeasurementError, OutcomeModel, PersonFit,
+    PlausibleRegression, PlausibleValues, PooledFit, Population, RegressionCalibration, Responses,
+    ScoreComparison, ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,

@@ -189,7 +189,7 @@ pub(super) fn binary_estimation<'a>(
 }
 
 /// Refuses outcomes other than 0 and 1, and outcomes that are all equal.
-pub(super) fn check_binary(outcome: &DesignColumn, rows: &Rows) -> Result<()> {
+pub(crate) fn check_binary(outcome: &DesignColumn, rows: &Rows) -> Result<()> {
     let values = outcome.values(rows);
     let mut ones = 0;
     for (i, y) in values.iter().enumerate() {
