@@ -34,6 +34,10 @@ pub use crate::inference::{
     fieller,
 };
 pub use crate::numeric::{Progress, Seed};
+pub use crate::participation::{
+    BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction, Optima, ProfilePoint,
+    RhoProfile, Search,
+};
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
     Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet,

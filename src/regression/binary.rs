@@ -189,7 +189,7 @@ pub(super) fn binary_estimation<'a>(
 }
 
 /// Refuses outcomes other than 0 and 1, and outcomes that are all equal.
-pub(super) fn check_binary(outcome: &DesignColumn, rows: &Rows) -> Result<()> {
+pub(crate) fn check_binary(outcome: &DesignColumn, rows: &Rows) -> Result<()> {
     let values = outcome.values(rows);
     let mut ones = 0;
     for (i, y) in values.iter().enumerate() {
@@ -219,8 +219,8 @@ pub(super) fn check_binary(outcome: &DesignColumn, rows: &Rows) -> Result<()> {
 
 /// The likelihood of a binary outcome.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Binary {
-    pub(super) link: Link,
+pub(crate) struct Binary {
+    pub(crate) link: Link,
 }
 
 impl Link {

@@ -1,13 +1,13 @@
 //! Linear models: least squares with any robust covariance, multi-way fixed effects, instrumental variables.
 
 mod absorb;
-mod binary;
-mod bivariate_probit;
+pub(crate) mod binary;
+pub(crate) mod bivariate_probit;
 mod conditional_logit;
 mod conditional_sums;
 mod count;
 mod count_density;
-mod delegate;
+pub(crate) mod delegate;
 mod endogenous_probit;
 mod firth;
 mod heckman;
@@ -15,8 +15,8 @@ mod hurdle;
 mod influence;
 mod iv;
 pub mod learners;
-mod likelihood;
-mod linear;
+pub(crate) mod likelihood;
+pub(crate) mod linear;
 mod ols;
 mod ols_predict;
 mod ordered;
@@ -25,7 +25,7 @@ mod parallel_lines;
 mod poisson_effects;
 mod quantile;
 mod resampling;
-mod sample;
+pub(crate) mod sample;
 mod tobit;
 mod two_part;
 mod zero_inflated;
