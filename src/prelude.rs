@@ -35,8 +35,10 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
-    BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction, Optima, ProfilePoint,
-    RhoProfile, Search,
+    Bdm, BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction,
+    ContingentValuation, ContingentValuationFit, ElicitedBeliefs, LatentError, MutualAcceptance,
+    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, ProfilePoint, RhoProfile, Search,
+    StatedFit, WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
