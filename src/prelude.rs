@@ -35,10 +35,12 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
-    Bdm, BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction,
-    ContingentValuation, ContingentValuationFit, ElicitedBeliefs, LatentError, MutualAcceptance,
-    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, ProfilePoint, RhoProfile, Search,
-    StatedFit, WtpIntervals, WtpMeasure,
+    Adoption, Bdm, BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
+    BuyThenParticipatePrediction, ConditionalRate, ContingentValuation, ContingentValuationFit,
+    EffectBounds, ElicitedBeliefs, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, LatentError,
+    MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima, ProfilePoint,
+    RatioIntervals, RhoProfile, Search, StageEffect, StatedFit, Willingness, WillingnessFit,
+    WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,

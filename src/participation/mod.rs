@@ -1,17 +1,23 @@
 //! Willingness to participate under uncertainty, and what identifies it.
 
+mod adoption;
 mod bdm;
+mod belief_quantiles;
 mod buy_then_participate;
 mod contingent_valuation;
 mod elicited_beliefs;
+mod funnel;
 mod interval;
 mod mutual_acceptance;
 mod optima;
 mod probability;
 mod ratio;
 mod stated;
+mod willingness;
 
+pub use adoption::Adoption;
 pub use bdm::Bdm;
+pub use belief_quantiles::{BeliefQuantiles, BeliefQuantilesFit};
 pub use buy_then_participate::{
     BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction, ProfilePoint,
     RhoProfile,
@@ -20,7 +26,13 @@ pub use contingent_valuation::{
     ContingentValuation, ContingentValuationFit, WtpIntervals, WtpMeasure,
 };
 pub use elicited_beliefs::ElicitedBeliefs;
+pub use funnel::{
+    ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, StageEffect,
+};
 pub use interval::LatentError;
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;
+pub use willingness::{
+    RatioIntervals, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
+};
