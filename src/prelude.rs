@@ -40,6 +40,14 @@ pub use crate::inference::{
     fieller,
 };
 pub use crate::numeric::{Progress, Seed};
+pub use crate::participation::{
+    Adoption, Bdm, BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
+    BuyThenParticipatePrediction, ConditionalRate, ContingentValuation, ContingentValuationFit,
+    EffectBounds, ElicitedBeliefs, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, LatentError,
+    MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima, ProfilePoint,
+    RatioIntervals, RhoProfile, Search, StageEffect, StatedFit, Willingness, WillingnessFit,
+    WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
+};
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
     Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet,

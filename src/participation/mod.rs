@@ -1,7 +1,43 @@
-//! Willingness to participate under uncertainty: models that estimate it, and what identifies them.
+//! Willingness to participate under uncertainty, and what identifies it.
+
+mod adoption;
+mod bdm;
+mod belief_quantiles;
+mod buy_then_participate;
+mod contingent_valuation;
+mod elicited_beliefs;
+mod funnel;
+mod interval;
+mod mutual_acceptance;
+mod optima;
+mod probability;
+mod ratio;
+mod stated;
+mod willingness;
 
 pub use crate::decision::{
     AfterPurchase, BeforePurchase, Belief, Cost, Education, EffortChoice, Forecast, Form, HoldUp,
     LocalOptimum, Objective, ParticipationPlot, Preferences, PriceOutcome, Signals, Situation,
     Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure, updating_figure,
+};
+pub use adoption::Adoption;
+pub use bdm::Bdm;
+pub use belief_quantiles::{BeliefQuantiles, BeliefQuantilesFit};
+pub use buy_then_participate::{
+    BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction, ProfilePoint,
+    RhoProfile,
+};
+pub use contingent_valuation::{
+    ContingentValuation, ContingentValuationFit, WtpIntervals, WtpMeasure,
+};
+pub use elicited_beliefs::ElicitedBeliefs;
+pub use funnel::{
+    ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, StageEffect,
+};
+pub use interval::LatentError;
+pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};
+pub use optima::{Optima, Search};
+pub use stated::StatedFit;
+pub use willingness::{
+    RatioIntervals, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
 };

@@ -219,8 +219,8 @@ pub(crate) fn check_binary(outcome: &DesignColumn, rows: &Rows) -> Result<()> {
 
 /// The likelihood of a binary outcome.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Binary {
-    pub(super) link: Link,
+pub(crate) struct Binary {
+    pub(crate) link: Link,
 }
 
 impl Link {

@@ -12,7 +12,7 @@ mod endogenous_probit;
 mod firth;
 mod heckman;
 mod hurdle;
-mod influence;
+pub(crate) mod influence;
 mod iv;
 pub mod learners;
 pub(crate) mod likelihood;

@@ -12,14 +12,14 @@ pub(super) struct TwoProbits;
 
 /// `ln Φ₂(h, k, tanh t)`, its gradient in (h, k, t), and the lower triangle of its Hessian row by row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LogCdf {
-    pub(super) value: f64,
-    pub(super) gradient: [f64; 3],
-    pub(super) hessian: [f64; 6],
+pub(crate) struct LogCdf {
+    pub(crate) value: f64,
+    pub(crate) gradient: [f64; 3],
+    pub(crate) hessian: [f64; 6],
 }
 
 impl LogCdf {
-    pub(super) fn at(h: f64, k: f64, t: f64) -> Self {
+    pub(crate) fn at(h: f64, k: f64, t: f64) -> Self {
         let value = ln_bivariate_cdf(h, k, t);
         // With c = cosh t = 1/√(1 − ρ²): (k − ρh)/√(1 − ρ²) = k c − h sinh t.
         let (sinh, cosh) = (t.sinh(), t.cosh());
@@ -64,7 +64,7 @@ impl LogCdf {
 const TINY: f64 = 1e-250;
 
 /// `ln Φ₂(h, k, tanh t)`.
-pub(super) fn ln_bivariate_cdf(h: f64, k: f64, t: f64) -> f64 {
+pub(crate) fn ln_bivariate_cdf(h: f64, k: f64, t: f64) -> f64 {
     let p = bivariate_cdf(h, k, t.tanh());
     if p > TINY {
         return p.ln();

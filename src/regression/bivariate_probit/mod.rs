@@ -1,6 +1,6 @@
 //! Two binary outcomes with correlated errors.
 
-mod density;
+pub(crate) mod density;
 mod fit;
 
 pub use fit::{BivariateProbitFit, BivariateProbitPrediction};

@@ -1,0 +1,348 @@
+//! The funnel start → finish → buy: effects of arms stage by stage, and sequential hazards with a shared frailty.
+
+mod bounds;
+mod effects;
+mod fit;
+mod frailty;
+mod identify;
+mod prepare;
+mod stages;
+
+pub use bounds::EffectBounds;
+pub use effects::{ConditionalRate, FunnelEffects, FunnelEffectsFit, StageEffect};
+pub use fit::FunnelFit;
+
+use super::interval::LatentError;
+use crate::data::{Formula, Frame, Rows};
+use crate::error::{Error, Result, Warning};
+use crate::inference::Covariance;
+use crate::numeric::Progress;
+use crate::numeric::linalg::Cholesky;
+use crate::numeric::optimize::{Convergence, Newton, Stopping};
+use crate::regression::likelihood::{Finished, Index, LikelihoodFit, Parts, StoredRows};
+use crate::regression::linear::Weights;
+use frailty::Funnels;
+use nalgebra::{DMatrix, DVector};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Nodes of the quadrature.
+const NODES: usize = 31;
+
+/// A frailty with a standard deviation below this is none.
+const NO_FRAILTY: f64 = 1e-2;
+
+/// Logarithms of the frailty's standard deviation where searches begin.
+const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
+
+/// A funnel of stages that are passed one after the other: `P(pass stage k | stage k reached, u) = F(x_k'β_k + w'γ + σu)` with a standard normal u
+/// that a customer keeps through all stages, by maximum likelihood over u (Gauss–Hermite quadrature). Without frailty, the effects at
+/// later stages are biased where it exists: those who got there against the odds have a high u.
+///
+/// Each stage has a formula, whose outcome is its column of 0 and 1 (0 or missing where it was not reached). Names of its
+/// coefficients have the stage as prefix. Regressors of [`Funnel::common`] have one slope in all stages. The last parameter is
+/// `ln_sigma`. With [`Funnel::arm`] the report leads with the intention-to-treat effects of [`FunnelEffects`].
+///
+/// # Identification
+/// σ is not identified by arms × stages with effects of their own at each stage: any pattern of conditional rates fits without frailty.
+/// It needs a cross-stage restriction (slopes in common, or a regressor that moves one stage and not a later one), or repeated
+/// funnels of the same customers ([`Funnel::subject`]); otherwise [`Error::Unidentified`] is returned, or, where regressors are
+/// continuous and only the shape of F speaks, a warning. When the likelihood is highest at σ = 0, the model without frailty is
+/// reported with a warning.
+///
+/// | name | default | meaning | range |
+/// |---|---|---|---|
+/// | `common` | none | regressors with one slope in all stages | |
+/// | `subject` | a customer a row | column that names the customer of repeated funnels | |
+/// | `error` | [`LatentError::Normal`] | F | |
+/// | `frailty` | on | | |
+/// | `nodes` | 31 | of the quadrature | 2 to 350 |
+/// | `arm` | none | column of randomised arms, and the control | |
+/// | `covariance` | `Covariance::Hc1` | sampling variance, summed by customer | all but HC2, HC3, CR2 |
+/// | `weights` | none | weights in the log-likelihood, equal within a customer | ≥ 0 |
+///
+/// # Errors
+/// [`Error::OutOfRange`] with the row for a stage recorded for somebody who did not pass the one before; [`Error::Unidentified`] as above;
+/// those of the formulas and the covariance; [`Error::NotConverged`], [`Error::Cancelled`].
+///
+/// # References
+/// Mare, R. D. (1980). Social background and school continuation decisions. *JASA* 75(370), 295–305. doi:10.1080/01621459.1980.10477466
+///
+/// Cameron, S. V. & Heckman, J. J. (1998). Life cycle schooling and dynamic selection bias. *JPE* 106(2), 262–333. doi:10.1086/250010
+///
+/// # Examples
+/// ```
+/// use cocreate::prelude::*;
+/// let n = 600;
+/// let arm: Vec<f64> = (0..n).map(|i| (i % 2) as f64).collect();
+/// let start: Vec<f64> = (0..n).map(|i| f64::from(u8::from((i * 7) % 10 < 5 + 2 * (i % 2)))).collect();
+/// let buy: Vec<f64> = (0..n).map(|i| if start[i] > 0.5 { f64::from(u8::from((i * 3) % 11 < 5)) } else { f64::NAN }).collect();
+/// let frame = Frame::new().with("arm", arm)?.with("start", start)?.with("buy", buy)?;
+/// let fit = Funnel::new(["start ~ arm", "buy ~ arm"]).frailty(false).arm("arm", "0").fit(&frame)?;
+/// assert!(fit.coefficient("start.arm")?.estimate > 0.0);
+/// assert!(fit.effects().is_some_and(|e| e.intention_to_treat.len() == 2));
+/// let unidentified = Funnel::new(["start ~ arm", "buy ~ arm"]).fit(&frame);
+/// assert!(matches!(unidentified, Err(Error::Unidentified { .. })));
+/// # Ok::<(), cocreate::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Funnel {
+    stages: Vec<Formula>,
+    common: Option<String>,
+    subject: Option<String>,
+    error: LatentError,
+    frailty: bool,
+    nodes: usize,
+    arm: Option<(String, String)>,
+    covariance: Covariance,
+    weights: Option<Weights>,
+}
+
+impl Funnel {
+    /// The funnel of these stages, in order, with shared frailty and robust errors.
+    pub fn new<F: Into<Formula>>(stages: impl IntoIterator<Item = F>) -> Self {
+        Self {
+            stages: stages.into_iter().map(Into::into).collect(),
+            common: None,
+            subject: None,
+            error: LatentError::Normal,
+            frailty: true,
+            nodes: NODES,
+            arm: None,
+            covariance: Covariance::default(),
+            weights: None,
+        }
+    }
+
+    /// Regressors with one slope in all stages: the right-hand side of a formula.
+    pub fn common(mut self, regressors: impl Into<String>) -> Self {
+        self.common = Some(regressors.into());
+        self
+    }
+
+    /// The column that names the customer, for repeated funnels.
+    pub fn subject(mut self, column: impl Into<String>) -> Self {
+        self.subject = Some(column.into());
+        self
+    }
+
+    /// Sets the distribution.
+    pub fn error(mut self, error: LatentError) -> Self {
+        self.error = error;
+        self
+    }
+
+    /// Whether customers differ in what regressors do not show.
+    pub fn frailty(mut self, frailty: bool) -> Self {
+        self.frailty = frailty;
+        self
+    }
+
+    /// Nodes of the quadrature.
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// The column of randomised arms and the control among them, for the effects that lead the report.
+    pub fn arm(mut self, column: impl Into<String>, control: impl Into<String>) -> Self {
+        self.arm = Some((column.into(), control.into()));
+        self
+    }
+
+    /// Sets the covariance estimator.
+    pub fn covariance(mut self, covariance: Covariance) -> Self {
+        self.covariance = covariance;
+        self
+    }
+
+    /// Weights of the rows in the log-likelihood (sampling or precision weights).
+    pub fn weights(mut self, column: impl Into<String>) -> Self {
+        self.weights = Some(Weights::Analytic(column.into()));
+        self
+    }
+
+    /// Fits the model.
+    ///
+    /// # Errors
+    /// See [`Funnel`].
+    pub fn fit(&self, frame: &Frame) -> Result<FunnelFit> {
+        self.fit_with(frame, &Progress::none())
+    }
+
+    /// Fits the model, watched by `progress`.
+    ///
+    /// # Errors
+    /// See [`Funnel`].
+    pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<FunnelFit> {
+        let mut prepared = self.prepare(frame)?;
+        let effects = match &self.arm {
+            Some((arm, control)) => Some(
+                FunnelEffects::new(arm.as_str(), prepared.names.clone())
+                    .control(control.as_str())
+                    .covariance(self.covariance.clone())
+                    .fit(frame)?,
+            ),
+            None => None,
+        };
+        let repeated = prepared.funnels.customers.iter().any(|c| c.len() > 1);
+        if self.frailty {
+            let warning = identify::check(&prepared.funnels, &prepared.indices, repeated)?;
+            prepared.warnings.extend(warning);
+        }
+        let (plain, _) = prepared.maximum(vec![0.0; prepared.funnels.parameters], progress)?;
+        let without = prepared.funnels.pass_at(&plain).value;
+        let mut point = plain;
+        let mut with = None;
+        if self.frailty {
+            with = prepared.with_frailty(&point, without, progress)?;
+            match &with {
+                Some(found) => point.clone_from(found),
+                None => prepared.warnings.push(Warning::Note {
+                    message: "the likelihood is highest without frailty (its standard deviation is estimated at zero): the model without it is reported".to_owned(),
+                }),
+            }
+        }
+        let has_frailty = with.is_some();
+        prepared.funnels.set_frailty(has_frailty);
+        let (point, convergence) = prepared.maximum(point, progress)?;
+        let fit = prepared.finish(&point, convergence, &self.covariance, frame)?;
+        Ok(FunnelFit::new(fit, effects, has_frailty, without))
+    }
+}
+
+impl Funnels {
+    /// Switches frailty on or off, with its parameter.
+    fn set_frailty(&mut self, frailty: bool) {
+        if frailty != self.frailty {
+            self.frailty = frailty;
+            self.parameters = if frailty {
+                self.parameters + 1
+            } else {
+                self.parameters - 1
+            };
+        }
+        *self.last.borrow_mut() = None;
+    }
+}
+
+/// A funnel ready for estimation.
+struct Prepared {
+    names: Vec<String>,
+    indices: Vec<Index>,
+    rows: Rows,
+    warnings: Vec<Warning>,
+    formula: String,
+    funnels: Funnels,
+}
+
+impl Prepared {
+    fn maximum(&self, start: Vec<f64>, progress: &Progress) -> Result<(Vec<f64>, Convergence)> {
+        const MOST_ITERATIONS: usize = 200;
+        let found = Newton::new()
+            .stopping(Stopping::new().max_iterations(MOST_ITERATIONS))
+            .minimize_with(&self.funnels, &start, progress)?
+            .or_error("the likelihood of the funnel")?;
+        Ok((found.point, found.convergence))
+    }
+
+    /// The best maximum with frailty over the starts; none when it is no better than none.
+    fn with_frailty(
+        &mut self,
+        plain: &[f64],
+        without: f64,
+        progress: &Progress,
+    ) -> Result<Option<Vec<f64>>> {
+        self.funnels.set_frailty(true);
+        let mut best: Option<(f64, Vec<f64>)> = None;
+        for ln_sigma in STARTS {
+            let start: Vec<f64> = plain.iter().copied().chain([ln_sigma]).collect();
+            let found = match self.maximum(start, progress) {
+                Ok((point, _)) => point,
+                Err(Error::Cancelled { what }) => return Err(Error::Cancelled { what }),
+                Err(_) => continue,
+            };
+            let value = self.funnels.pass_at(&found).value;
+            if best.as_ref().is_none_or(|(b, _)| value > *b) {
+                best = Some((value, found));
+            }
+        }
+        let good = best.filter(|(value, point)| {
+            let sigma = point.last().copied().unwrap_or(f64::NEG_INFINITY).exp();
+            *value > without && sigma > NO_FRAILTY
+        });
+        self.funnels.set_frailty(false);
+        Ok(good.map(|(_, point)| point))
+    }
+
+    fn finish(
+        self,
+        point: &[f64],
+        convergence: Convergence,
+        covariance: &Covariance,
+        frame: &Frame,
+    ) -> Result<LikelihoodFit> {
+        let k = self.funnels.parameters;
+        let pass = self.funnels.pass_at(point);
+        let information = crate::summary::gram::unpack(&pass.information, k);
+        let factor = Cholesky::with_tolerance(&information, f64::EPSILON);
+        if factor.rank() < k {
+            return Err(Error::Unidentified {
+                what: "a parameter of the funnel".to_owned(),
+                needs: "data in which the information matrix is not singular: fewer regressors, or no frailty".to_owned(),
+            });
+        }
+        let mut map = DMatrix::zeros(k, k);
+        let mut names = Vec::new();
+        let mut at = 0;
+        for index in &self.indices {
+            index.fill_map(&mut map, at);
+            names.extend(index.names());
+            at += index.parameters();
+        }
+        if self.funnels.frailty {
+            map[(at, at)] = 1.0;
+            names.push("ln_sigma".to_owned());
+        }
+        // The score of a customer stands on the customer's first row; the other rows add nothing.
+        let mut columns = vec![vec![0.0; self.rows.len()]; k];
+        for (members, score) in self
+            .funnels
+            .customers
+            .iter()
+            .zip(self.funnels.scores(point))
+        {
+            for (column, s) in columns.iter_mut().zip(score) {
+                column[members[0]] = s;
+            }
+        }
+        Finished {
+            title: "Funnel",
+            formula: self.formula,
+            estimates: &map * DVector::from_column_slice(point),
+            names,
+            log_likelihood: pass.value,
+            null_log_likelihood: None,
+            observations: self.funnels.customers.len() as f64,
+            convergence,
+            warnings: self.warnings,
+            parts: Parts {
+                source: Arc::new(StoredRows {
+                    columns,
+                    residual: vec![1.0; self.rows.len()],
+                    bread: factor.inverse(),
+                    frequencies: None,
+                }),
+                leverages: false,
+                likelihood: None,
+                rows: self.rows,
+                frame: frame.clone(),
+                formulas: vec![],
+                map,
+                effects: vec![],
+                absorbed: vec![],
+            },
+        }
+        .fit(covariance)
+    }
+}
