@@ -7,7 +7,7 @@
 pub use crate::ability::{
     AbilityScores, CronbachAlpha, Extrapolation, GroupAbility, Item, ItemFit, ItemModel,
     ItemResponse, ItemResponseFit, JointScore, Measured, MeasurementError, OutcomeModel, PersonFit,
-    PlausibleRegression, PlausibleValues, PooledFit, Population, RegressionCalibration, Responses,
+    PlausibleRegression, PlausibleValues, PooledFit, RegressionCalibration, Responses,
     ScoreComparison, ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::customer::survival::{

@@ -10,10 +10,13 @@
     missing_docs
 )]
 
+mod ability;
+mod ability_scores;
 mod bad_input;
 mod binary;
 mod calibration;
 mod certified;
+mod decision;
 mod design;
 mod effects_likelihood;
 mod instrumental_variables;
@@ -21,11 +24,13 @@ mod learners;
 mod likelihood_counts;
 mod linear_models;
 mod multiplicity;
+mod participation;
 mod properties;
 mod quantile;
 mod randomization;
 mod resampling;
 mod selection;
+mod simulate;
 mod special_functions;
 mod stability;
 mod support;

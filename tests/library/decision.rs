@@ -1,6 +1,5 @@
 //! The theory of participation against its published check values, direct simulation, quadrature, and what must hold for any
 //! numbers.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, missing_docs)]
 
 use cocreate::decision::{lottery, option};
 use cocreate::numeric::quadrature::{Adaptive, gauss_hermite_normal};

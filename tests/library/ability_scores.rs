@@ -1,20 +1,11 @@
 //! Scores of persons and regressions on them: against R, against known truths, on bad input.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
-mod support;
-
+use crate::support::{agree, data, fixture, numbers, pick};
 use cocreate::ability::{Item, ItemModel, score_answers};
 use cocreate::prelude::*;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde_json::Value;
-use support::{agree, data, fixture, numbers, pick};
 
 const ITEMS: [&str; 8] = ["i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8"];
 
@@ -142,14 +133,14 @@ fn rubins_rules_are_those_of_mitools() {
         })
         .collect();
     let pooled = PooledFit::from_fits(&fits).unwrap();
-    let (at, estimates) = pick(&pooled, &support::names(theirs));
+    let (at, estimates) = pick(&pooled, &crate::support::names(theirs));
     agree(
         "estimates",
         &estimates,
         &numbers(&theirs["estimates"]),
         1e-12,
     );
-    support::agree_covariance("covariance", &pooled, &at, &theirs["covariance"], 1e-11);
+    crate::support::agree_covariance("covariance", &pooled, &at, &theirs["covariance"], 1e-11);
     let df: Vec<f64> = at
         .iter()
         .map(|i| pooled.estimate_at(*i).degrees_of_freedom)
@@ -208,7 +199,7 @@ fn calibration_is_that_of_the_stacked_equations() {
         .covariance(Covariance::Hc0)
         .fit(&frame)
         .unwrap();
-    let (at, estimates) = pick(&fit, &support::names(theirs));
+    let (at, estimates) = pick(&fit, &crate::support::names(theirs));
     agree(
         "calibrated",
         &estimates,
@@ -632,7 +623,7 @@ fn bad_input_is_refused_with_its_name() {
 #[test]
 fn dif_needs_two_groups_and_right_or_wrong_answers() {
     let (frame, _) = reference();
-    let one = support::filter(
+    let one = crate::support::filter(
         &frame,
         &(0..frame.rows()).map(|i| i % 2 == 0).collect::<Vec<bool>>(),
     );

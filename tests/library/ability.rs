@@ -1,7 +1,4 @@
 //! Item response models against published values, an independent program, simulation and what must hold for any data.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use cocreate::prelude::*;
 

@@ -1,6 +1,5 @@
 //! The simulators: closed forms, identities between data and oracle, the same bits for any number of threads, pinned draws,
 //! and presets that fail by the predicted amount.
-#![allow(clippy::unwrap_used, clippy::float_cmp, clippy::unreadable_literal)]
 
 use cocreate::decision::{Belief, Cost, Preferences, Situation, Task, Terms, Tool};
 use cocreate::prelude::*;

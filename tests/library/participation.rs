@@ -1,13 +1,4 @@
 //! Models of willingness to participate: recovery of known truths, properties, bad input, and independent likelihoods.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
-
-mod support;
 
 use cocreate::prelude::*;
 use rand::RngExt;
@@ -80,7 +71,7 @@ fn buying_then_participating_recovers_what_a_probit_on_buyers_does_not() {
         .map(|b| *b > 0.5)
         .collect();
     let naive = Probit::new(PARTICIPATE)
-        .fit(&support::filter(&frame, &bought))
+        .fit(&crate::support::filter(&frame, &bought))
         .unwrap();
     // Buyers have E[u | bought] > 0: the constant is far too high.
     assert!(naive.coefficient("(Intercept)").unwrap().statistic(0.2) > 10.0);
