@@ -206,7 +206,7 @@ pub(super) fn best<T: Sealed>(timing: &T, situation: &Situation, belief: Belief)
             _ => 0.0,
         },
         Form::ContinuousCara | Form::SmoothAmbiguity
-            if T::COMMITTED && situation.terms().guarantee <= 0.0 =>
+            if T::COMMITTED && situation.terms().guarantee.abs() <= 0.0 =>
         {
             (situation.terms().taste * gamma / problem.price - 1.0).max(0.0)
         }

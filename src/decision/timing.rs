@@ -495,7 +495,7 @@ impl Timing for AfterPurchase {
 /// Whether the certainty equivalent of going through is linear in m with slope θ.
 #[inline]
 fn is_linear(situation: &Situation) -> bool {
-    !situation.preferences().is_binary() && situation.terms().guarantee <= 0.0
+    !situation.preferences().is_binary() && situation.terms().guarantee.abs() <= 0.0
 }
 
 /// A bound on what one unit of m is worth, for the reach of the quadrature.
@@ -503,8 +503,8 @@ fn is_linear(situation: &Situation) -> bool {
 fn steepest(situation: &Situation) -> f64 {
     let terms = situation.terms();
     if situation.preferences().is_binary() {
-        (terms.value_success - terms.value_failure).abs() + terms.guarantee
+        (terms.value_success - terms.value_failure).abs() + terms.guarantee.abs()
     } else {
-        terms.taste + terms.guarantee
+        terms.taste + terms.guarantee.abs()
     }
 }

@@ -15,6 +15,19 @@ mod ratio;
 mod stated;
 mod willingness;
 
+mod design;
+pub mod identification;
+
+pub use design::{
+    Allocation, Arm, AssumedTruth, Channel, ChannelPower, FactorialDesign, Power, PowerAnalysis,
+    SimulatedPower,
+};
+pub use identification::{
+    Collinearity, Elicitation, Evidence, Finding, Funnel, Identification, Parameter, Roles,
+    ScaleChoice, Shifter, SignalVariance, SuccessLoading, SuccessSeen, ToolVariation, Verdict,
+    check_channels, collinear_channels,
+};
+
 pub use crate::decision::{
     AfterPurchase, BeforePurchase, Belief, Cost, Education, EffortChoice, Forecast, Form, HoldUp,
     LocalOptimum, Objective, ParticipationPlot, Preferences, PriceOutcome, Signals, Situation,
