@@ -227,6 +227,42 @@ pub(super) fn generate(
     })
 }
 
+/// Makes units of several rows each: `unit(draws, index, rows)` pushes the values of its rows, one a field, row after row. Unit i draws
+/// from stream i of the seed.
+///
+/// # Errors
+/// As [`generate`].
+pub(super) fn generate_units(
+    units: usize,
+    seed: Seed,
+    fields: &[Field],
+    keep_oracle: bool,
+    unit: impl Fn(&mut Draws, usize, &mut Vec<f64>) + Sync,
+) -> Result<Generated> {
+    let width = fields.len();
+    let values: Vec<Vec<f64>> = blocks::map(units.div_ceil(TILE), |block| {
+        let mut out = Vec::new();
+        for index in block * TILE..((block + 1) * TILE).min(units) {
+            unit(&mut Draws::new(seed, index as u64), index, &mut out);
+        }
+        out
+    });
+    // Rows are counted before they are put where they stay, block after block.
+    let starts: Vec<usize> = (values.iter())
+        .scan(0, |end, v| {
+            let start = *end;
+            *end += v.len() / width;
+            Some(start)
+        })
+        .collect();
+    let rows = values.iter().map(|v| v.len() / width).sum();
+    generate(rows, seed, fields, keep_oracle, |_, row, out| {
+        let block = starts.partition_point(|start| *start <= row) - 1;
+        let at = (row - starts[block]) * width;
+        out.copy_from_slice(&values[block][at..at + width]);
+    })
+}
+
 /// Makes the rows of one block, a tile at a time.
 fn write(
     block: &mut Block<'_>,

@@ -1,24 +1,74 @@
 //! Customers, experiments and markets with a known truth, and the Monte Carlo runner.
+//!
+//! Every process is a plain struct of parameters with defaults: change a field, give a seed, call `simulate`, and get [`Simulated`]: the data that
+//! a researcher would see and the [`Oracle`] that knows the truth. The same seed gives the same bits on any number of threads. `misspecify`
+//! breaks one assumption; presets whose name ends in `_fails` make a common analysis wrong by an amount that the oracle predicts.
+//!
+//! | process | what it is |
+//! |---|---|
+//! | [`Population`] | customers: ability, cost, belief, overconfidence, risk aversion; correlated, in segments |
+//! | [`StaticParticipation`] | the flagship: buy and co-create under uncertainty, in a factorial experiment |
+//! | [`PhotoFunnel`] | start → finish → buy, co-creating before purchase, designs of others shown |
+//! | [`CloudOnboarding`] | education of new customers, co-creating after purchase |
+//! | [`ItemResponses`] | answers to items given ability: Rasch, 2PL, 3PL, graded |
+//! | [`MassCustomization`] | self-design and willingness to pay by BDM |
+//! | [`CoProduction`] | satisfaction against the work that is asked for |
+//! | [`NetworkGifting`] | a gift to some, and their friends adopt |
+//! | [`Auctions`] | second-price auctions with the top bid hidden |
+//! | [`StaggeredRollout`] | cohorts that get a tool at different times |
+//! | [`LearningPanel`] | those who take part learn what they can do |
+//! | [`DataExchange`] | participation and data against transfers |
+//! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
+//! | [`ConfidentChoice`] | logit choice under false confidence |
+//! | [`TestPortfolio`] | many A/B tests, and peeking at them |
+//! | [`CustomerBase`] | BG/NBD at the CDNOW estimates |
+//!
+//! [`Allocation`], [`factorial`], [`Compliance`], [`attrition`] and [`Network`] assign treatment to any frame; [`MonteCarlo`] runs any estimator on any of
+//! them.
 
+pub mod assignment;
+mod auctions;
 mod closed;
 mod cloud_onboarding;
+mod co_production;
+mod confident_choice;
+mod customer_base;
+mod data_exchange;
 mod draws;
 mod generate;
+mod gifting;
 mod item_responses;
+mod learning_panel;
+mod mass_customization;
 pub mod monte_carlo;
 mod oracle;
 mod participation_choice;
 mod photo_funnel;
 mod population;
+mod rollout;
 mod static_participation;
+mod survey;
+mod test_portfolio;
 
+pub use assignment::{Allocation, Compliance, Network, Stratum, attrition, factorial};
+pub use auctions::Auctions;
 pub use cloud_onboarding::{CloudOnboarding, OnboardingFlaw};
+pub use co_production::{CoProduction, CoProductionFlaw};
+pub use confident_choice::ConfidentChoice;
+pub use customer_base::CustomerBase;
+pub use data_exchange::{DataExchange, ExchangeFlaw};
+pub use gifting::{GiftingFlaw, NetworkGifting};
 pub use item_responses::{Item, ItemFlaw, ItemResponses};
+pub use learning_panel::{LearningFlaw, LearningPanel};
+pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{
-    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Performance, Replication,
+    Failure, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Performance, Replication,
 };
 pub use oracle::{Oracle, Simulated, Truth};
 pub use participation_choice::PurchaseTiming;
 pub use photo_funnel::{FunnelFlaw, PhotoFunnel};
 pub use population::{Covariate, Customer, LogNormal, MOST_COVARIATES, Population, Trait, Traits};
+pub use rollout::{Cohort, StaggeredRollout};
 pub use static_participation::{ParticipationFlaw, StaticParticipation};
+pub use survey::{CustomerSurvey, SurveyFlaw};
+pub use test_portfolio::TestPortfolio;

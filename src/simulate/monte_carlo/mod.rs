@@ -9,7 +9,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use fit::MonteCarloFit;
+pub use fit::{Failure, MonteCarloFit};
 pub use performance::{Measure, Performance};
 pub use render::MonteCarloTable;
 pub use replication::Replication;
