@@ -66,7 +66,7 @@ pub use crate::report::{
     LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
 pub use crate::simulate::{
-    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Oracle, Performance, Replication,
-    Simulated,
+    CloudOnboarding, ItemResponses, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Oracle,
+    Performance, PhotoFunnel, PurchaseTiming, Replication, Simulated, StaticParticipation, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
