@@ -5,10 +5,11 @@
 //! [`Result`] is that of this crate, with [`Error`] as its default; write `std::result::Result` for the other.
 
 pub use crate::ability::{
-    AbilityScores, CronbachAlpha, Extrapolation, ItemFit, JointScore, Measured, MeasurementError,
-    OutcomeModel, PersonFit, PlausibleRegression, PlausibleValues, PooledFit,
-    RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit,
-    TestInformation,
+    AbilityScores, CronbachAlpha, Extrapolation, GroupAbility, Item, ItemFit, ItemModel,
+    ItemResponse, ItemResponseFit, JointAbility, JointScore, LikelihoodRatioDif, LogisticDif,
+    MantelHaenszelDif, Measured, MeasurementError, OutcomeModel, PersonFit, PlausibleRegression,
+    PlausibleValues, PooledFit, Population, RegressionCalibration, Responses, ScoreComparison,
+    ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,

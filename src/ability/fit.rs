@@ -1,23 +1,38 @@
 //! The fitted item response model.
 
+use super::grid::Grid;
 use super::item::Item;
+use super::person_scores::PersonScores;
 use super::population::Population;
 use super::responses::Responses;
+use super::structure::Structure;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
-use crate::inference::fitted::Fitted;
-use crate::inference::{Inference, TestResult};
+use crate::inference::covariance::{Counts, Covariance};
+use crate::inference::fitted::{Fitted, SecondPass};
+use crate::inference::{Distribution, Inference, Summarized, TestResult, coefficient_table};
 use crate::numeric::optimize::Convergence;
 use crate::regression::LikelihoodStatistics;
+use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
+
+/// Digits of log-likelihoods in tables.
+const SHOWN_DIGITS: usize = 6;
 
 /// What a second look at the answers needs.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) responses: Responses,
     pub(super) frame: Frame,
+    pub(super) structure: Structure,
+    /// The free parameters at the maximum.
+    pub(super) theta: Vec<f64>,
+    /// The observed information about them.
+    pub(super) information: DMatrix<f64>,
+    pub(super) grid: Grid,
 }
 
 /// A fitted [`super::ItemResponse`]. It answers the verbs of [`Inference`] with the normal distribution; parameters are called
@@ -161,12 +176,113 @@ impl ItemResponseFit {
             .collect()
     }
 
+    /// The same fit with another covariance, without refitting. Robust ones are sandwiches with the inverse of the observed information
+    /// as bread; a person is a row, so that clusters may hold several.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean` or for a fit read from a file; [`Error::InvalidOption`] for HC2, HC3, CR2 and CR3, which need
+    /// leverages; [`Error::Unidentified`] when the information is singular; the errors of the covariance.
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        let parts = self.parts("another covariance")?;
+        let leverage = matches!(
+            covariance,
+            Covariance::Hc2 | Covariance::Hc3 | Covariance::Cr2 { .. } | Covariance::Cr3 { .. }
+        );
+        if leverage {
+            return Err(Error::invalid_option(
+                "covariance",
+                covariance,
+                "HC0, HC1, clusters or a kernel: persons have no leverages in an item response model",
+            ));
+        }
+        let source = PersonScores::new(parts, covariance != Covariance::Classical)?;
+        let (_, map) = parts.structure.report(&parts.theta);
+        let pass = SecondPass {
+            source: &source,
+            frame: &parts.frame,
+            rows: parts.responses.rows(),
+            counts: Counts {
+                observations: self.statistics.observations,
+                effects: &[],
+                absorbed: &[],
+            },
+            map: &map,
+            asymptotic: true,
+        };
+        Ok(Self {
+            fitted: self.fitted.with_covariance(covariance, &pass)?,
+            ..self.clone()
+        })
+    }
+
+    /// The covariance estimator in use.
+    pub fn covariance_kind(&self) -> &Covariance {
+        &self.fitted.kind
+    }
+
+    /// The likelihood-ratio test of a restricted model of the same answers, χ² with the difference in parameters as degrees of freedom. It
+    /// wants weights that are frequencies.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when the other model does not have fewer parameters or was fitted to other persons.
+    pub fn likelihood_ratio_test(&self, restricted: &Self) -> Result<TestResult> {
+        let (large, small) = (&self.statistics, &restricted.statistics);
+        let same = (large.observations - small.observations).abs() < 0.5;
+        if small.parameters >= large.parameters || !same {
+            return Err(Error::invalid_option(
+                "restricted",
+                format!(
+                    "a model of {} parameters and {} persons",
+                    small.parameters, small.observations
+                ),
+                format!(
+                    "a special case of this one, with fewer than {} parameters and the same {} persons",
+                    large.parameters, large.observations
+                ),
+            ));
+        }
+        Ok(TestResult::new(
+            format!("likelihood-ratio test of the {}", restricted.title),
+            (2.0 * (large.log_likelihood - small.log_likelihood)).max(0.0),
+            Distribution::ChiSquared {
+                df: (large.parameters - small.parameters) as f64,
+            },
+        ))
+    }
+
     /// Drops the handle on the data, so that the fit is small; scores and other covariances can then no longer be had.
     pub fn lean(&self) -> Self {
         Self {
             parts: None,
             ..self.clone()
         }
+    }
+
+    /// The fit as an HTML table.
+    pub fn to_html(&self) -> String {
+        self.full_table().to_html()
+    }
+
+    fn full_table(&self) -> Table {
+        let s = &self.statistics;
+        let size = [
+            format!("persons = {}", Cell::count(s.observations as usize)),
+            format!("items = {}", Cell::count(self.items.len())),
+            format!(
+                "log-likelihood = {}",
+                Cell::significant(s.log_likelihood, SHOWN_DIGITS)
+            ),
+            format!("AIC = {}", Cell::significant(s.aic, SHOWN_DIGITS)),
+            format!("BIC = {}", Cell::significant(s.bic, SHOWN_DIGITS)),
+        ];
+        let mut table = coefficient_table(self)
+            .with_title(&self.title)
+            .note(self.fitted.covariance_note())
+            .note(size.join(", "));
+        for warning in self.warnings() {
+            table = table.note(format!("Warning: {warning}"));
+        }
+        table
     }
 
     pub(super) fn parts(&self, what: &str) -> Result<&Parts> {
@@ -202,4 +318,35 @@ impl Inference for ItemResponseFit {
     ) -> Result<TestResult> {
         self.fitted.wald(name, r, value)
     }
+
+    fn table(&self) -> Table {
+        self.full_table()
+    }
 }
+
+impl Summarized for ItemResponseFit {
+    fn footer(&self) -> Vec<(String, Cell)> {
+        vec![
+            (
+                "Persons".to_owned(),
+                Cell::count(self.statistics.observations as usize),
+            ),
+            (
+                "Log-likelihood".to_owned(),
+                Cell::significant(self.statistics.log_likelihood, SHOWN_DIGITS),
+            ),
+        ]
+    }
+
+    fn covariance_label(&self) -> String {
+        self.fitted.label()
+    }
+}
+
+impl fmt::Display for ItemResponseFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.full_table().fmt(f)
+    }
+}
+
+crate::report::notebook!(ItemResponseFit);

@@ -1,27 +1,14 @@
 //! Answers of persons to items, read from named columns, with identical persons merged.
 
+use super::answers::{answers, check_names, code};
 use super::item::ItemModel;
-use crate::data::column::MISSING;
-use crate::data::{Column, Design, Formula, Frame, Rows};
-use crate::error::{Error, Result, Warning};
-use crate::numeric::linalg::Cholesky;
+use super::people::{People, Regressors};
+use crate::data::{Frame, Rows};
+use crate::error::{Result, Warning};
 use crate::regression::linear::Weights;
-use nalgebra::DMatrix;
 
 /// The code of an answer that is missing.
 pub(crate) const NO_ANSWER: u8 = u8::MAX;
-
-/// More categories than this are a measurement and not the answers to an item.
-const MOST_CATEGORIES: usize = 100;
-
-/// The name of the column that stands for ability in its own regression; no formula of a user can spell it.
-const ABILITY: &str = "(ability)";
-
-/// Rows that a warning names before it stops listing them.
-const NAMED_ROWS: usize = 5;
-
-/// A regressor whose variance given the others is below this share of its own is a combination of them.
-const COLLINEAR: f64 = 1e-10;
 
 /// What is read of a frame.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +52,8 @@ impl Responses {
     /// Reads the items of a frame: whole numbers, flags, or missing. Category 0 is the lowest value of the item that occurs.
     ///
     /// # Errors
-    /// [`Error::ColumnNotFound`]; [`Error::WrongKind`] for labels; [`Error::OutOfRange`] for answers that are not whole numbers;
-    /// [`Error::Unidentified`] for an item that all answer alike; [`Error::NoRows`]; [`Error::InvalidOption`] for fewer than two
+    /// [`Error::ColumnNotFound`](crate::Error::ColumnNotFound); [`Error::WrongKind`](crate::Error::WrongKind) for labels; [`Error::OutOfRange`](crate::Error::OutOfRange) for answers that are not whole numbers;
+    /// [`Error::Unidentified`](crate::Error::Unidentified) for an item that all answer alike; [`Error::NoRows`](crate::Error::NoRows); [`Error::InvalidOption`](crate::Error::InvalidOption) for fewer than two
     /// items, or an item named twice.
     pub fn read(frame: &Frame, items: &[&str]) -> Result<Self> {
         let items: Vec<String> = items.iter().map(|s| (*s).to_owned()).collect();
@@ -84,7 +71,7 @@ impl Responses {
     pub(crate) fn new(frame: &Frame, request: &Request<'_>) -> Result<Self> {
         check_names(request.items)?;
         let mut warnings = Vec::new();
-        let mut people = people(frame, request, &mut warnings)?;
+        let mut people = People::new(frame, request, &mut warnings)?;
         let raw = request
             .items
             .iter()
@@ -99,7 +86,7 @@ impl Responses {
             categories.push(labels);
             columns.push(codes);
         }
-        let regression = Regressors::new(frame, request, &mut people.rows, &mut warnings)?;
+        let regression = Regressors::new(frame, request.regressors, &people.rows, &mut warnings)?;
         let mut out = Self {
             names: request.items.to_vec(),
             categories,
@@ -274,311 +261,6 @@ impl Responses {
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
-}
-
-/// The rows that can be persons, with group and weight.
-struct People {
-    rows: Rows,
-    weights: Option<Vec<f64>>,
-    group: Vec<u32>,
-    levels: Vec<String>,
-}
-
-impl People {
-    fn keep(&mut self, keep: &[bool]) {
-        self.rows = self.rows.retain(keep);
-        let mut flags = keep.iter();
-        self.group
-            .retain(|_| flags.next().copied().unwrap_or(false));
-        if let Some(w) = &mut self.weights {
-            let mut flags = keep.iter();
-            w.retain(|_| flags.next().copied().unwrap_or(false));
-        }
-    }
-
-    /// Leaves out those who answered nothing, with a warning that names their rows.
-    fn drop_unanswered(&mut self, raw: &[Vec<f64>], warnings: &mut Vec<Warning>) -> Result<()> {
-        let keep: Vec<bool> = (0..self.rows.len())
-            .map(|i| raw.iter().any(|v| !v[self.rows.index(i)].is_nan()))
-            .collect();
-        let silent: Vec<String> = (0..keep.len())
-            .filter(|i| !keep[*i])
-            .map(|i| (self.rows.index(i) + 1).to_string())
-            .collect();
-        if silent.is_empty() {
-            return Ok(());
-        }
-        self.keep(&keep);
-        if self.rows.is_empty() {
-            return Err(Error::NoRows {
-                reason: "no person answered any item".to_owned(),
-            });
-        }
-        let more = silent.len().saturating_sub(NAMED_ROWS);
-        let tail = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        warnings.push(Warning::Note {
-            message: format!(
-                "{} persons left out who answered no item (row {}{tail}): they say nothing of the items",
-                silent.len(),
-                silent[..silent.len().min(NAMED_ROWS)].join(", ")
-            ),
-        });
-        Ok(())
-    }
-}
-
-/// Rows with a weight, a group and regressors.
-fn people(frame: &Frame, request: &Request<'_>, warnings: &mut Vec<Warning>) -> Result<People> {
-    let also: Vec<&str> = request
-        .weights
-        .iter()
-        .map(|w| w.column())
-        .chain(request.group)
-        .collect();
-    let design = ability_design(frame, request.regressors.unwrap_or("1"), &also)?;
-    let dropped = frame.rows() - design.rows.len();
-    if dropped > 0 {
-        warnings.push(Warning::RowsDropped {
-            dropped,
-            missing: design.missing.clone(),
-        });
-    }
-    let rows = design.rows;
-    let group = match request.group {
-        Some(name) => rows.gather(&frame.groups(name)?.codes),
-        None => vec![0; rows.len()],
-    };
-    let mut people = People {
-        weights: request.weights.map(|w| w.read(frame, &rows)).transpose()?,
-        levels: vec![],
-        group,
-        rows,
-    };
-    if let Some(w) = &people.weights
-        && w.iter().any(|w| *w <= 0.0)
-    {
-        let keep: Vec<bool> = w.iter().map(|w| *w > 0.0).collect();
-        people.keep(&keep);
-        if people.rows.is_empty() {
-            return Err(Error::NoRows {
-                reason: "all weights are zero".to_owned(),
-            });
-        }
-    }
-    people.levels = match request.group {
-        None => vec![String::new()],
-        Some(name) => {
-            let used = frame.groups(name)?.over(&people.rows);
-            people.group = used.codes.to_vec();
-            used.levels.to_vec()
-        }
-    };
-    Ok(people)
-}
-
-/// The regression of ability as a design.
-fn ability_design(frame: &Frame, right: &str, also: &[&str]) -> Result<Design> {
-    let formula: Formula = Formula::outcome(ABILITY).term(right).into();
-    let parsed = formula.parse()?;
-    let with_outcome = frame.clone().with(ABILITY, vec![0.0; frame.rows()])?;
-    let design = Design::build(&parsed, &with_outcome, also)?;
-    let refused = [
-        (!design.endogenous.is_empty(), "an instrumental part"),
-        (!design.fixed_effects.is_empty(), "fixed effects"),
-    ];
-    match refused.iter().find(|(refuse, _)| *refuse) {
-        Some((_, what)) => Err(Error::invalid_option(
-            "regressors of ability",
-            right,
-            format!("without {what}"),
-        )),
-        None => Ok(design),
-    }
-}
-
-/// The regressors of ability, those that the data cannot tell apart left out.
-#[derive(Default)]
-struct Regressors {
-    names: Vec<String>,
-    columns: Vec<Vec<f64>>,
-}
-
-impl Regressors {
-    fn new(
-        frame: &Frame,
-        request: &Request<'_>,
-        rows: &mut Rows,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Self> {
-        let Some(right) = request.regressors else {
-            return Ok(Self::default());
-        };
-        let design = ability_design(frame, right, &[])?;
-        let all: Vec<(String, Vec<f64>)> = design
-            .exogenous
-            .iter()
-            .map(|c| (c.name.clone(), c.values(rows)))
-            .collect();
-        let constant = |x: &[f64]| x.iter().all(|v| v.total_cmp(&x[0]).is_eq());
-        let (flat, vary): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, x)| constant(x));
-        if !flat.is_empty() {
-            warnings.push(Warning::Constant {
-                columns: flat.into_iter().map(|(name, _)| name).collect(),
-            });
-        }
-        let centred: Vec<Vec<f64>> = vary
-            .iter()
-            .map(|(_, x)| {
-                let mean = x.iter().sum::<f64>() / x.len() as f64;
-                x.iter().map(|v| v - mean).collect()
-            })
-            .collect();
-        let cross = DMatrix::from_fn(vary.len(), vary.len(), |i, j| {
-            centred[i].iter().zip(&centred[j]).map(|(a, b)| a * b).sum()
-        });
-        let factor = Cholesky::with_tolerance(&cross, COLLINEAR);
-        if !factor.dropped().is_empty() {
-            warnings.push(Warning::Collinear {
-                columns: factor
-                    .dropped()
-                    .iter()
-                    .map(|i| vary[*i].0.clone())
-                    .collect(),
-            });
-        }
-        let mut kept = Self::default();
-        for i in factor.kept() {
-            kept.names.push(vary[*i].0.clone());
-            kept.columns.push(vary[*i].1.clone());
-        }
-        Ok(kept)
-    }
-}
-
-/// Refuses too few items and repeated ones.
-fn check_names(items: &[String]) -> Result<()> {
-    if items.len() < 2 {
-        return Err(Error::invalid_option(
-            "items",
-            items.len(),
-            "at least two columns",
-        ));
-    }
-    let mut sorted: Vec<&String> = items.iter().collect();
-    sorted.sort();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::DuplicateColumn {
-            column: pair[0].clone(),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// The answers to an item over all rows of the frame, NaN where missing.
-fn answers(frame: &Frame, name: &str) -> Result<Vec<f64>> {
-    if let Column::Label(label) = frame.column(name)?
-        && label.codes().iter().all(|c| *c == MISSING)
-    {
-        return Ok(vec![f64::NAN; frame.rows()]);
-    }
-    let values = frame.numeric(name).map_err(|error| {
-        error.with_remedy(|column| {
-            format!("code the answers to `{column}` as whole numbers in their order, e.g. 0 and 1")
-        })
-    })?;
-    Ok(values.values().to_vec())
-}
-
-/// The categories of an item and the code of each person's answer.
-fn code(
-    name: &str,
-    model: ItemModel,
-    values: &[f64],
-    rows: &Rows,
-    warnings: &mut Vec<Warning>,
-) -> Result<(Vec<f64>, Vec<u8>)> {
-    let used = rows.gather(values);
-    let odd = |v: &f64| !v.is_nan() && (!v.is_finite() || v.fract().abs() > 0.0);
-    if let Some(i) = used.iter().position(odd) {
-        return Err(Error::OutOfRange {
-            column: name.to_owned(),
-            row: rows.index(i) + 1,
-            value: used[i],
-            expected: "a whole number that stands for an answer, or missing".to_owned(),
-        });
-    }
-    let mut labels: Vec<f64> = used
-        .iter()
-        .filter(|v| !v.is_nan())
-        .map(|v| v + 0.0) // −0 is 0
-        .collect();
-    labels.sort_by(f64::total_cmp);
-    labels.dedup();
-    match labels.as_slice() {
-        [] => {
-            return Err(Error::Unidentified {
-                what: format!("item `{name}`, which nobody answered,"),
-                needs: "answers, or to be left out of the list of items".to_owned(),
-            });
-        }
-        [only] => {
-            let result = match *only {
-                v if v >= 1.0 && v <= 1.0 => "all pass",
-                v if v >= 0.0 && v <= 0.0 => "all fail",
-                _ => "all answer alike",
-            };
-            return Err(Error::Unidentified {
-                what: format!("item `{name}`, which {result} (every answer is {only}),"),
-                needs: "both answers in the data; leave the item out of the list of items"
-                    .to_owned(),
-            });
-        }
-        _ if labels.len() > MOST_CATEGORIES => {
-            return Err(Error::WrongKind {
-                column: name.to_owned(),
-                expected: format!("an item of at most {MOST_CATEGORIES} answers"),
-                found: format!("a column of {} different numbers", labels.len()),
-                remedy: "join categories first".to_owned(),
-            });
-        }
-        _ => {}
-    }
-    if model.is_dichotomous() && labels.len() > 2 {
-        let row = used.iter().position(|v| *v > labels[1]).unwrap_or(0);
-        return Err(Error::OutOfRange {
-            column: name.to_owned(),
-            row: rows.index(row) + 1,
-            value: used[row],
-            expected: format!(
-                "one of two answers for the {model} model ({} answers occur); use the graded or a partial credit model for this item",
-                labels.len()
-            ),
-        });
-    }
-    if labels.windows(2).any(|pair| pair[1] - pair[0] > 1.5) {
-        let shown: Vec<String> = labels.iter().map(f64::to_string).collect();
-        warnings.push(Warning::Note {
-            message: format!(
-                "answers to `{name}` skip a number ({}): only those that occur are categories",
-                shown.join(", ")
-            ),
-        });
-    }
-    let codes = used
-        .iter()
-        .map(|v| {
-            if v.is_nan() {
-                NO_ANSWER
-            } else {
-                labels.partition_point(|label| label < v) as u8
-            }
-        })
-        .collect();
-    Ok((labels, codes))
 }
 
 #[cfg(test)]

@@ -41,6 +41,65 @@ impl Work {
         &self.hessians[category * square..(category + 1) * square]
     }
 
+    /// Computes all of them at the working coefficients `(D, t_1, …, t_M)`, followed by logit guessing in the three-parameter model.
+    pub(crate) fn at(&mut self, model: ItemModel, coefficients: &[f64], ability: f64) {
+        let cuts = self.lines.len();
+        let logit = coefficients
+            .get(cuts + 1)
+            .copied()
+            .unwrap_or(f64::NEG_INFINITY);
+        self.derivatives(
+            model,
+            coefficients[0],
+            &coefficients[1..=cuts],
+            logit,
+            ability,
+        );
+    }
+
+    /// The derivative of `ln P_c` with respect to the `j`-th working coefficient.
+    pub(crate) fn coefficient_gradient(&self, category: usize, j: usize, ability: f64) -> f64 {
+        let gradient = self.gradient(category);
+        match j {
+            0 => ability * gradient[..self.lines.len()].iter().sum::<f64>(),
+            _ => gradient[j - 1],
+        }
+    }
+
+    /// The second derivative of `ln P_c` with respect to two working coefficients.
+    pub(crate) fn coefficient_hessian(
+        &self,
+        category: usize,
+        i: usize,
+        j: usize,
+        ability: f64,
+    ) -> f64 {
+        let cuts = self.lines.len();
+        let size = cuts + 1;
+        let hessian = self.hessian(category);
+        let row = |i: usize| (0..cuts).map(|m| hessian[i * size + m]).sum::<f64>();
+        match (i, j) {
+            (0, 0) => ability * ability * (0..cuts).map(row).sum::<f64>(),
+            (0, j) | (j, 0) => ability * row(j - 1),
+            (i, j) => hessian[(i - 1) * size + j - 1],
+        }
+    }
+
+    /// `∂ ln P_c/∂a` and `∂² ln P_c/∂a²`.
+    pub(crate) fn by_ability(&self, category: usize, discrimination: f64) -> [f64; 2] {
+        let cuts = self.lines.len();
+        let size = cuts + 1;
+        let hessian = self.hessian(category);
+        let slope: f64 = self.gradient(category)[..cuts].iter().sum();
+        let bend: f64 = (0..cuts)
+            .map(|i| hessian[i * size..i * size + cuts].iter().sum::<f64>())
+            .sum();
+        [
+            discrimination * slope,
+            discrimination * discrimination * bend,
+        ]
+    }
+
     /// Computes all of them.
     pub(crate) fn derivatives(
         &mut self,
@@ -66,7 +125,8 @@ impl Work {
     fn two_parameter(&mut self) {
         let eta = self.lines[0];
         let (low, high) = (logistic(-eta), logistic(eta));
-        self.values = vec![ln_logistic(-eta), ln_logistic(eta)];
+        self.values[0] = ln_logistic(-eta);
+        self.values[1] = ln_logistic(eta);
         self.gradients[0] = -high;
         self.gradients[2] = low;
         self.hessians[0] = -low * high;
