@@ -55,7 +55,7 @@ pub use crate::regression::{
     SampleSizeFit, SampleSizePoint, Tobit, Truncated, VuongTest, WildBootstrap, ZeroInflated,
 };
 pub use crate::report::{
-    Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
-    LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
+    Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot,
+    Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
