@@ -6,9 +6,10 @@
 
 pub use crate::ability::{
     AbilityScores, CronbachAlpha, Extrapolation, GroupAbility, Item, ItemFit, ItemModel,
-    ItemResponse, ItemResponseFit, JointScore, Measured, MeasurementError, OutcomeModel, PersonFit,
-    PlausibleRegression, PlausibleValues, PooledFit, RegressionCalibration, Responses,
-    ScoreComparison, ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
+    ItemResponse, ItemResponseFit, JointAbility, JointScore, LikelihoodRatioDif, LogisticDif,
+    MantelHaenszelDif, Measured, MeasurementError, OutcomeModel, PersonFit, PlausibleRegression,
+    PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
+    ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
@@ -62,8 +63,8 @@ pub use crate::regression::{
     SampleSizeFit, SampleSizePoint, Tobit, Truncated, VuongTest, WildBootstrap, ZeroInflated,
 };
 pub use crate::report::{
-    Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram,
-    LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
+    Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot,
+    Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
 pub use crate::simulate::{
     CloudOnboarding, ItemResponses, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Oracle,

@@ -2,8 +2,9 @@
 
 use super::fit::ItemResponseFit;
 use super::item::Item;
+use super::scores::Scoring;
 use crate::error::{Error, Result};
-use crate::report::{Cell, Figure, LinePlot, Table};
+use crate::report::{Cell, DistributionMap, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 
 /// Abilities shown when none are asked for: from −4 to 4, where persons are when ability is standard normal.
@@ -196,6 +197,23 @@ impl ItemResponseFit {
                 let y: Vec<f64> = x.iter().map(|a| item.expected_score(*a) / top).collect();
                 plot.line(item.name(), &x, y)
             })
+            .draw()
+    }
+
+    /// The person–item map (Wright map): weighted likelihood scores of the persons above the difficulties, thresholds or steps of the
+    /// items, on the same scale. Where there are persons but no items the test does not tell them apart.
+    ///
+    /// # Errors
+    /// [`Error::DataNotKept`] after `lean`.
+    pub fn person_item_map(&self) -> Result<Figure> {
+        let scores = self.scores(Scoring::WeightedLikelihood)?;
+        let start = DistributionMap::new("Persons", scores.ability())
+            .title("Persons and items")
+            .x_title("ability, difficulty");
+        self.items()
+            .iter()
+            .flat_map(|item| item.thresholds().into_iter().map(|b| (item.name(), b)))
+            .fold(start, |map, (name, b)| map.point(name, b))
             .draw()
     }
 }

@@ -30,17 +30,17 @@ mod tables;
 mod working;
 
 pub use dif::{
-    LogisticDif, LogisticDifFit, LogisticDifRow, MantelHaenszelDif, MantelHaenszelDifFit,
-    MantelHaenszelDifRow,
+    LikelihoodRatioDif, LikelihoodRatioDifFit, LikelihoodRatioDifRow, LogisticDif, LogisticDifFit,
+    LogisticDifRow, MantelHaenszelDif, MantelHaenszelDifFit, MantelHaenszelDifRow,
 };
 pub use fit::ItemResponseFit;
 pub use information::TestInformation;
 pub use item::{CategoryCurve, Item, ItemModel};
 pub use item_fit::{ItemFit, ItemFitRow};
 pub use measurement_error::{
-    Extrapolation, JointScore, Measured, MeasurementError, OutcomeModel, PlausibleRegression,
-    PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit, ScoreFit, Simex,
-    SimexFit,
+    Extrapolation, JointAbility, JointScore, Measured, MeasurementError, OutcomeModel,
+    PlausibleRegression, PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit,
+    ScoreFit, Simex, SimexFit,
 };
 pub use model::ItemResponse;
 pub use person_fit::{PersonFit, PersonFitRow};

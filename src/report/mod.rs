@@ -18,8 +18,8 @@ mod width;
 
 pub use cell::{Cell, NumberFormat};
 pub use figure::{
-    BarPlot, BinnedScatter, CoefficientPlot, Ecdf, EventStudyPlot, Figure, Histogram, LinePlot,
-    SurvivalPlot,
+    BarPlot, BinnedScatter, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot, Figure,
+    Histogram, LinePlot, SurvivalPlot,
 };
 pub(crate) use notebook::{notebook, notebook_line};
 pub use page::Page;

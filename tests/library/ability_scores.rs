@@ -673,3 +673,332 @@ fn answers_that_do_not_fit_the_items_are_refused() {
     let alpha = CronbachAlpha::of(&people(20, 1, false), &["x"]);
     assert!(alpha.is_err());
 }
+
+// ---- scores and diagnostics of fitted item response models ----
+
+fn two_parameter(frame: &Frame) -> ItemResponseFit {
+    // The nodes of the reference: ±6 with spacing 0.1 there, ±7 with spacing 0.1 here; both are exact to rounding.
+    ItemResponse::new(ITEMS).nodes(141).fit(frame).unwrap()
+}
+
+#[test]
+fn diagnostics_of_the_two_parameter_model_are_those_written_down_in_r() {
+    let (frame, values) = reference();
+    let theirs = &values["two_parameter"];
+    let fit = two_parameter(&frame);
+    let each = |f: &dyn Fn(&Item) -> f64| -> Vec<f64> { fit.items().iter().map(f).collect() };
+    let of = |name: &str| numbers(&theirs[name]);
+    agree(
+        "discrimination",
+        &each(&Item::discrimination),
+        &of("discrimination"),
+        1e-5,
+    );
+    agree(
+        "difficulty",
+        &each(&Item::difficulty),
+        &of("difficulty"),
+        1e-5,
+    );
+    assert!((fit.log_likelihood() - of("log_likelihood")[0]).abs() < 1e-6);
+
+    let eap = fit.scores(Scoring::PosteriorMean).unwrap();
+    agree("EAP", &eap.ability()[..20], &of("eap"), 1e-5);
+    agree("EAP s.d.", &eap.std_errors()[..20], &of("eap_sd"), 1e-5);
+    let reliability = [eap.reliability()];
+    agree(
+        "reliability",
+        &reliability,
+        &of("empirical_reliability"),
+        1e-5,
+    );
+    let marginal = [fit.marginal_reliability()];
+    agree("marginal", &marginal, &of("marginal_reliability"), 1e-5);
+    let wle = fit.scores(Scoring::WeightedLikelihood).unwrap();
+    agree("WLE", &wle.ability()[..20], &of("wle"), 1e-5);
+    assert!(wle.ability().iter().all(|a| a.is_finite()));
+
+    let people = fit.person_fit(Scoring::WeightedLikelihood).unwrap();
+    let of_person = |f: &dyn Fn(&cocreate::ability::PersonFitRow) -> f64| -> Vec<f64> {
+        people.rows()[..20].iter().map(f).collect()
+    };
+    let person = &theirs["person"];
+    agree("l_z", &of_person(&|p| p.lz), &column(person, 0), 1e-5);
+    agree("l_z*", &of_person(&|p| p.lz_star), &column(person, 1), 1e-5);
+    agree(
+        "person outfit",
+        &of_person(&|p| p.outfit),
+        &column(person, 2),
+        1e-5,
+    );
+    agree(
+        "person infit",
+        &of_person(&|p| p.infit),
+        &column(person, 3),
+        1e-5,
+    );
+
+    let items = fit.item_fit().unwrap();
+    let of_item = |f: &dyn Fn(&cocreate::ability::ItemFitRow) -> f64| -> Vec<f64> {
+        items.items.iter().map(f).collect()
+    };
+    agree("outfit", &of_item(&|i| i.outfit), &of("outfit"), 1e-5);
+    agree("infit", &of_item(&|i| i.infit), &of("infit"), 1e-5);
+    let statistic = of_item(&|i| i.s_x2.as_ref().unwrap().statistic);
+    agree("S-X²", &statistic, &of("s_x2"), 1e-4);
+    let df = of_item(&|i| match i.s_x2.as_ref().unwrap().distribution {
+        Distribution::ChiSquared { df } => df,
+        _ => f64::NAN,
+    });
+    assert_eq!(df, of("s_x2_df"));
+}
+
+/// Answers to ten items, ability 0.5 x + 0.9 ζ, an outcome and a purchase that depend on ability, a few missing answers.
+fn customers(n: usize, seed: u64) -> (Frame, Vec<f64>) {
+    let mut random = Seed::new(seed).child("customers").stream(0);
+    let uniform = rand_distr::Uniform::new(0.0, 1.0).unwrap();
+    let (mut x, mut y, mut bought, mut ability) = (vec![], vec![], vec![], vec![]);
+    let mut items = vec![vec![]; 10];
+    for _ in 0..n {
+        let own = normal(&mut random);
+        let a = 0.5 * own + 0.9 * normal(&mut random);
+        let index = 0.8 * a - 0.5 * own;
+        x.push(own);
+        y.push(1.0 + index + normal(&mut random));
+        bought.push(f64::from(u8::from(index + normal(&mut random) > 0.0)));
+        ability.push(a);
+        for (k, item) in items.iter_mut().enumerate() {
+            let difficulty = -1.5 + 0.33 * k as f64;
+            let p = 1.0 / (1.0 + (-1.4 * (a - difficulty)).exp());
+            let answer = f64::from(u8::from(uniform.sample(&mut random) < p));
+            let missing = uniform.sample(&mut random) < 0.05;
+            item.push(if missing { f64::NAN } else { answer });
+        }
+    }
+    let frame = Frame::new()
+        .with("x", x)
+        .unwrap()
+        .with("y", y)
+        .unwrap()
+        .with("bought", bought)
+        .unwrap();
+    let frame = items
+        .into_iter()
+        .enumerate()
+        .fold(frame, |f, (k, v)| f.with(format!("q{k}"), v).unwrap());
+    (frame, ability)
+}
+
+fn questions() -> Vec<String> {
+    (0..10).map(|k| format!("q{k}")).collect()
+}
+
+#[test]
+fn plausible_values_have_the_posterior_as_their_distribution() {
+    let (frame, _) = customers(400, 3);
+    let fit = ItemResponse::new(questions())
+        .regressors("x")
+        .fit(&frame)
+        .unwrap();
+    let eap = fit.scores(Scoring::PosteriorMean).unwrap();
+    let many = fit.plausible_values(400, 7).unwrap();
+    let count = many.count() as f64;
+    let mut worst = 0.0_f64;
+    for i in 0..frame.rows() {
+        let own: Vec<f64> = (0..many.count())
+            .map(|m| many.draw(m).unwrap()[i])
+            .collect();
+        let mean = own.iter().sum::<f64>() / count;
+        worst = worst.max((mean - eap.ability()[i]).abs() / (eap.std_errors()[i] / count.sqrt()));
+    }
+    // The largest of 400 standard normal deviations is below 4.5 with probability 0.997; the seed is fixed.
+    assert!(worst < 4.5, "{worst}");
+    let again = fit.plausible_values(2, 7).unwrap();
+    assert_eq!(again.draw(1).unwrap()[17], many.draw(1).unwrap()[17]);
+    assert!(fit.plausible_values(1, 7).is_err());
+    assert!(many.to_string().contains("x"));
+}
+
+#[test]
+fn ability_in_a_regression_is_recovered_by_the_honest_ways() {
+    const REPLICATIONS: u64 = 60;
+    let mut results: Vec<(&str, Vec<Estimate>)> = [
+        "naive EAP",
+        "WLE calibrated",
+        "plausible",
+        "joint",
+        "joint probit",
+    ]
+    .iter()
+    .map(|n| (*n, vec![]))
+    .collect();
+    for seed in 0..REPLICATIONS {
+        let (frame, _) = customers(500, 100 + seed);
+        let items = ItemResponse::new(questions()).fit(&frame).unwrap();
+        // Ability has variance 1.06 and the scale of the fit N(0, 1): slopes are per standard deviation.
+        let scale = (0.25_f64 + 0.81).sqrt().recip();
+        let with_eap = items
+            .scores(Scoring::PosteriorMean)
+            .unwrap()
+            .append(&frame, "skill")
+            .unwrap();
+        let with_wle = items
+            .scores(Scoring::WeightedLikelihood)
+            .unwrap()
+            .append(&frame, "skill")
+            .unwrap();
+        let conditional = ItemResponse::new(questions())
+            .regressors("x + y")
+            .fit(&frame)
+            .unwrap();
+        // Given x and y ability has variance 0.81/(1 + 0.64 · 0.81), which is the unit of this fit.
+        let own_scale = (0.81_f64 / (1.0 + 0.64 * 0.81)).sqrt().recip();
+        let pooled = conditional
+            .plausible_values(10, seed)
+            .unwrap()
+            .pool(&frame, "skill", |f| Ols::new("y ~ skill + x").fit(f))
+            .unwrap();
+        let joint = JointAbility::new("y ~ skill + x", "skill", &items)
+            .fit(&frame)
+            .unwrap();
+        let probit = JointAbility::new("bought ~ skill + x", "skill", &items)
+            .outcome(OutcomeModel::Probit)
+            .fit(&frame)
+            .unwrap();
+        let scaled = |e: Estimate, by: f64| Estimate {
+            estimate: e.estimate * by,
+            std_error: e.std_error * by,
+            ..e
+        };
+        let own = [
+            scaled(
+                Ols::new("y ~ skill + x")
+                    .fit(&with_eap)
+                    .unwrap()
+                    .coefficient("skill")
+                    .unwrap(),
+                scale,
+            ),
+            scaled(
+                RegressionCalibration::new(
+                    "y ~ skill + x",
+                    Measured::with_std_errors("skill", "skill_se"),
+                )
+                .fit(&with_wle)
+                .unwrap()
+                .coefficient("skill")
+                .unwrap(),
+                scale,
+            ),
+            scaled(pooled.coefficient("skill").unwrap(), own_scale),
+            scaled(joint.coefficient("skill").unwrap(), scale),
+            scaled(probit.coefficient("skill").unwrap(), scale),
+        ];
+        for (slot, estimate) in results.iter_mut().zip(own) {
+            slot.1.push(estimate);
+        }
+    }
+    let mean = |e: &[Estimate]| e.iter().map(|e| e.estimate).sum::<f64>() / e.len() as f64;
+    for (what, estimates) in &results {
+        println!("{what}: {:.4}", mean(estimates));
+    }
+    // Posterior means without x among the conditions are a naive regressor; standard errors of weighted likelihood scores are those of large
+    // samples, which ten items are not.
+    assert!(mean(&results[0].1) < 0.77);
+    assert!((mean(&results[1].1) - 0.8).abs() < 0.06);
+    for (what, estimates) in &results[2..] {
+        judge(what, estimates, 0.8, true);
+    }
+}
+
+#[test]
+fn row_order_and_labels_do_not_matter() {
+    let (frame, _) = customers(300, 9);
+    let fit = ItemResponse::new(questions()).fit(&frame).unwrap();
+    let reversed = |values: &[f64]| -> Vec<f64> { values.iter().rev().copied().collect() };
+    let back = frame.iter().fold(Frame::new(), |out, (name, _)| {
+        let values = frame.real(name).unwrap();
+        out.with(name, reversed(values)).unwrap()
+    });
+    let other = ItemResponse::new(questions()).fit(&back).unwrap();
+    let scores = |fit: &ItemResponseFit| fit.scores(Scoring::WeightedLikelihood).unwrap();
+    let turned = reversed(scores(&other).ability());
+    for (a, b) in scores(&fit).ability().iter().zip(turned) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+    // 0/1 called 3/7: the same scores.
+    let relabelled = frame.iter().fold(Frame::new(), |out, (name, _)| {
+        let values = frame.real(name).unwrap();
+        let new = |v: &f64| {
+            if name.starts_with('q') {
+                3.0 + 4.0 * v
+            } else {
+                *v
+            }
+        };
+        out.with(name, values.iter().map(new).collect::<Vec<f64>>())
+            .unwrap()
+    });
+    let third = ItemResponse::new(questions()).fit(&relabelled).unwrap();
+    for (a, b) in scores(&fit).ability().iter().zip(scores(&third).ability()) {
+        assert!((a - b).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn dif_by_likelihood_ratio_finds_the_harder_item() {
+    let (frame, _) = reference();
+    let fit = LikelihoodRatioDif::new(&ITEMS, "group")
+        .reference("old")
+        .fit(&frame)
+        .unwrap();
+    println!("{fit}");
+    let smallest = fit
+        .items
+        .iter()
+        .min_by(|a, b| a.test.p_value.total_cmp(&b.test.p_value))
+        .unwrap();
+    assert_eq!(smallest.name, "i3");
+    assert!(smallest.test.p_value < 1e-4);
+    assert!(smallest.difficulty[1] > smallest.difficulty[0] + 0.3);
+    assert_eq!(
+        smallest.test.distribution,
+        Distribution::ChiSquared { df: 2.0 }
+    );
+    let one = support::filter(&frame, &(0..600).map(|i| i % 2 == 0).collect::<Vec<bool>>());
+    assert!(LikelihoodRatioDif::new(&ITEMS, "group").fit(&one).is_err());
+}
+
+#[test]
+fn figures_and_tables_show_themselves() {
+    let (frame, _) = reference();
+    let fit = two_parameter(&frame);
+    let information = fit.information().unwrap();
+    for svg in [
+        information.plot().unwrap(),
+        information.plot_items().unwrap(),
+        fit.item_curves("i3").unwrap(),
+        fit.all_item_curves().unwrap(),
+        fit.person_item_map().unwrap(),
+    ] {
+        assert!(svg.to_svg().contains("</svg>"));
+    }
+    assert!(fit.item_curves("nobody").is_err());
+    let text = format!(
+        "{information}{}{}{}",
+        fit.item_fit().unwrap(),
+        fit.person_fit(Scoring::PosteriorMode).unwrap(),
+        fit.scores(Scoring::default()).unwrap()
+    );
+    assert!(text.contains("S-X²") && text.contains("l_z*") && text.contains("reliability"));
+    assert!(fit.person_fit(Scoring::PosteriorMean).is_err());
+    let lean = fit.lean();
+    assert!(matches!(
+        lean.scores(Scoring::default()),
+        Err(Error::DataNotKept { .. })
+    ));
+    assert!(matches!(
+        lean.plausible_values(5, 1),
+        Err(Error::DataNotKept { .. })
+    ));
+}

@@ -177,7 +177,7 @@ fn dropped(sample: &Sample, frame: &Frame) -> Vec<Warning> {
 }
 
 /// Values of the used rows as a column of the frame.
-fn spread(name: &str, rows: &Rows, frame: &Frame, values: &[f64]) -> DesignColumn {
+pub(super) fn spread(name: &str, rows: &Rows, frame: &Frame, values: &[f64]) -> DesignColumn {
     let mut full = vec![f64::NAN; frame.rows()];
     for (i, value) in values.iter().enumerate() {
         full[rows.index(i)] = *value;

@@ -18,7 +18,7 @@ const LN_ROOT_TWO_PI: f64 = 0.918_938_533_204_672_8;
 
 /// The outcome's part of the density.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Linear,
     Probit,
     Logit,
@@ -27,7 +27,7 @@ enum Kind {
 /// Indices: x'β, θ, (ln σ_e,) x'γ, ln σ_a. Outcomes: y, s, v.
 #[derive(Clone, Debug)]
 pub(super) struct JointRows<const J: usize> {
-    kind: Kind,
+    pub(super) kind: Kind,
     rule: Rule,
 }
 
@@ -111,11 +111,11 @@ impl<const J: usize> JointRows<J> {
 }
 
 /// `ln N(gap; 0, variance)`.
-fn normal_log_density<T: Scalar>(gap: T, variance: T) -> T {
+pub(super) fn normal_log_density<T: Scalar>(gap: T, variance: T) -> T {
     -(gap.square() / variance) * 0.5 - ln(variance) * 0.5 - LN_ROOT_TWO_PI
 }
 
-fn ln<T: Scalar>(x: T) -> T {
+pub(super) fn ln<T: Scalar>(x: T) -> T {
     let at = x.value();
     x.chain([at.ln(), 1.0 / at, -1.0 / (at * at)])
 }
@@ -130,7 +130,7 @@ fn root<T: Scalar>(x: T) -> T {
     x.chain([root, 0.5 / root, -0.25 / (root * at)])
 }
 
-fn sign(y: f64) -> f64 {
+pub(super) fn sign(y: f64) -> f64 {
     if y > 0.5 { 1.0 } else { -1.0 }
 }
 

@@ -6,6 +6,7 @@
 //! | [`Simex`] | error variances only | none; removes most of the bias in any model |
 //! | [`PlausibleRegression`], [`PooledFit`] | as calibration, and normality | linear models; any model with suited draws |
 //! | [`JointScore`] | normal true scores and errors | linear, probit and logit models |
+//! | [`JointAbility`] | the answers themselves and their item response model | linear, probit and logit models |
 //!
 //! [`ScoreComparison`] puts them beside the naive regression, with the attenuation factor.
 
@@ -14,6 +15,7 @@ mod comparison;
 mod fit;
 mod imputation;
 mod joint;
+mod joint_ability;
 mod joint_density;
 mod latent;
 mod measured;
@@ -26,6 +28,7 @@ pub use comparison::{ScoreComparison, ScoreComparisonFit};
 pub use fit::ScoreFit;
 pub use imputation::PlausibleRegression;
 pub use joint::JointScore;
+pub use joint_ability::JointAbility;
 pub use measured::{Measured, MeasurementError};
 pub use options::OutcomeModel;
 pub use pooled::PooledFit;

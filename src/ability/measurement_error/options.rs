@@ -117,8 +117,35 @@ impl Options {
     /// Reads the rows that are complete in all columns of the formula and the standard errors.
     pub(super) fn sample(&self, frame: &Frame, allowed: Use) -> Result<Sample> {
         self.measured.check()?;
-        let parsed = self.formula.parse()?;
         let score = self.measured.column();
+        let (parsed, without, others) = self.split(allowed)?;
+        let mut also = self.measured.also();
+        also.push(score);
+        let design = Design::build(&without.parse()?, frame, &also)?;
+        let rows = design.rows.clone();
+        let scores = rows.gather(frame.numeric(score)?.values());
+        if let Some(i) = scores.iter().position(|s| s.is_infinite()) {
+            return Err(Error::Infinite {
+                column: score.to_owned(),
+                row: rows.index(i) + 1,
+            });
+        }
+        let variances = self.measured.variances(frame, &rows, &scores)?;
+        Ok(Sample {
+            covariates: covariates(&design),
+            outcome: design.outcome.clone(),
+            parsed,
+            rows,
+            scores,
+            variances,
+            others,
+            design,
+        })
+    }
+
+    /// The formula, the formula without the score, and its right-hand side.
+    pub(super) fn split(&self, allowed: Use) -> Result<(ParsedFormula, Formula, String)> {
+        let parsed = self.formula.parse()?;
         if !parsed.effects().is_empty() || !parsed.endogenous().is_empty() {
             return Err(Error::invalid_option(
                 "formula",
@@ -129,34 +156,8 @@ impl Options {
         let others = self.other_terms(&parsed, allowed)?;
         let outcome = parsed.to_string();
         let left = outcome.split(" ~ ").next().unwrap_or_default();
-        let without = Formula::from(format!("{left} ~ {others}")).parse()?;
-        let mut also = self.measured.also();
-        also.push(score);
-        let design = Design::build(&without, frame, &also)?;
-        let rows = design.rows.clone();
-        let scores = rows.gather(frame.numeric(score)?.values());
-        if let Some(i) = scores.iter().position(|s| s.is_infinite()) {
-            return Err(Error::Infinite {
-                column: score.to_owned(),
-                row: rows.index(i) + 1,
-            });
-        }
-        let variances = self.measured.variances(frame, &rows, &scores)?;
-        let columns: Vec<Vec<f64>> = std::iter::once(vec![1.0; rows.len()])
-            .chain(design.exogenous.iter().map(|c| c.values(&rows)))
-            .collect();
-        let all = DMatrix::from_fn(rows.len(), columns.len(), |i, j| columns[j][i]);
-        let kept = independent(&all);
-        Ok(Sample {
-            covariates: all.select_columns(&kept),
-            outcome: design.outcome.clone(),
-            parsed,
-            rows,
-            scores,
-            variances,
-            others,
-            design,
-        })
+        let without = Formula::from(format!("{left} ~ {others}"));
+        Ok((parsed, without, others))
     }
 
     /// The right-hand side without the score.
@@ -310,6 +311,16 @@ pub(super) fn fewest_degrees(fit: &(impl Inference + ?Sized)) -> f64 {
         .iter()
         .map(|c| c.degrees_of_freedom)
         .fold(f64::INFINITY, f64::min)
+}
+
+/// The regressors of a design, a column of ones first, without linear combinations of earlier columns.
+pub(super) fn covariates(design: &Design) -> DMatrix<f64> {
+    let rows = &design.rows;
+    let columns: Vec<Vec<f64>> = std::iter::once(vec![1.0; rows.len()])
+        .chain(design.exogenous.iter().map(|c| c.values(rows)))
+        .collect();
+    let all = DMatrix::from_fn(rows.len(), columns.len(), |i, j| columns[j][i]);
+    all.select_columns(&independent(&all))
 }
 
 fn mentions(term: &Term, column: &str) -> bool {
