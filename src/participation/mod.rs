@@ -23,7 +23,7 @@ pub use design::{
     SimulatedPower,
 };
 pub use identification::{
-    Collinearity, Elicitation, Evidence, Finding, Funnel, Identification, Parameter, Roles,
+    Collinearity, Elicitation, Evidence, Finding, FunnelEvidence, Identification, Parameter, Roles,
     ScaleChoice, Shifter, SignalVariance, SuccessLoading, SuccessSeen, ToolVariation, Verdict,
     check_channels, collinear_channels,
 };

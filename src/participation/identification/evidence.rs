@@ -60,7 +60,7 @@ pub enum SignalVariance {
 
 /// The funnel start → finish → buy in the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Funnel {
+pub enum FunnelEvidence {
     /// There is none.
     #[default]
     None,
@@ -117,7 +117,7 @@ pub struct Evidence {
     /// What was randomised besides the tool and the guarantee and moves participation.
     pub shifters: Vec<Shifter>,
     /// The funnel.
-    pub funnel: Funnel,
+    pub funnel: FunnelEvidence,
 }
 
 /// Which columns of a frame play which part, for [`Evidence::from_frame`].

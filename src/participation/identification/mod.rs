@@ -12,7 +12,7 @@ mod points;
 
 pub use channels::{Collinearity, check_channels, collinear_channels};
 pub use evidence::{
-    Elicitation, Evidence, Funnel, Roles, SignalVariance, SuccessSeen, ToolVariation,
+    Elicitation, Evidence, FunnelEvidence, Roles, SignalVariance, SuccessSeen, ToolVariation,
 };
 pub use points::{
     ScaleChoice, Shifter, SuccessLoading, ability_and_cost, ambiguity_aversion, belief_mean,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Elicitation, Evidence, Funnel, SignalVariance, SuccessSeen, ToolVariation};
+use super::evidence::{
+    Elicitation, Evidence, FunnelEvidence, SignalVariance, SuccessSeen, ToolVariation,
+};
 use crate::error::{Error, Result, Warning};
 use crate::report::{Cell, Table};
 
@@ -381,13 +383,15 @@ pub fn mutual_shifters(customer: usize, firm: usize) -> Result<()> {
 /// [`Error::Unidentified`] without either, or for fewer than two stages.
 pub fn funnel_frailty(evidence: &Evidence) -> Result<&'static str> {
     match evidence.funnel {
-        Funnel::Repeated => Ok("repeated funnels of the same customers"),
-        Funnel::Restricted { stages: 2.. } => Ok("effects restricted across stages"),
-        Funnel::StageSpecific { stages: 2.. } => Err(missing(
+        FunnelEvidence::Repeated => Ok("repeated funnels of the same customers"),
+        FunnelEvidence::Restricted { stages: 2.. } => Ok("effects restricted across stages"),
+        FunnelEvidence::StageSpecific { stages: 2.. } => Err(missing(
             "the funnel's frailty",
             "a restriction across stages (an effect that is the same at two stages, or a shifter of one stage only), or repeated funnels: arms × stages with stage-specific effects fit any pattern",
         )),
-        Funnel::None | Funnel::Restricted { .. } | Funnel::StageSpecific { .. } => Err(missing(
+        FunnelEvidence::None
+        | FunnelEvidence::Restricted { .. }
+        | FunnelEvidence::StageSpecific { .. } => Err(missing(
             "the funnel's frailty",
             "at least two stages, or repeated funnels of the same customers",
         )),
