@@ -965,7 +965,7 @@ fn dif_by_likelihood_ratio_finds_the_harder_item() {
         smallest.test.distribution,
         Distribution::ChiSquared { df: 2.0 }
     );
-    let one = support::filter(&frame, &(0..600).map(|i| i % 2 == 0).collect::<Vec<bool>>());
+    let one = crate::support::filter(&frame, &(0..600).map(|i| i % 2 == 0).collect::<Vec<bool>>());
     assert!(LikelihoodRatioDif::new(&ITEMS, "group").fit(&one).is_err());
 }
 
