@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the notebooks from the examples of the same name, or checks that they are in step.
 
-    python3 examples/notebooks/make.py            writes examples/notebooks/quickstart.ipynb without outputs
+    python3 examples/notebooks/make.py            writes the notebooks without outputs
     python3 examples/notebooks/make.py --check    fails when a notebook's cells differ from its example
 
 A comment `// %% text` in the example's `main` begins a cell: the text becomes a markdown cell, the lines up to the next one a code cell. Where the
@@ -54,7 +54,7 @@ def notebook(example):
 def main():
     check = "--check" in sys.argv[1:]
     failed = False
-    for name in ["quickstart"]:
+    for name in ["quickstart", "can_they"]:
         path = HERE / f"{name}.ipynb"
         made = notebook(EXAMPLES / f"{name}.rs")
         if not check:
