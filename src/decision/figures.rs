@@ -121,14 +121,14 @@ pub fn path_figure(
 /// use cocreate::participation::*;
 /// let terms = Terms { price: 1.0, taste: 2.0, value_abandon: 0.2, ..Terms::default() };
 /// let situation = Situation::new(Preferences::continuous_cara(0.3)?, Cost::material(0.35), Task::default(), terms)?;
-/// let plot = ParticipationPlot::new(&situation, Belief::new(0.5, 0.8)?, Signals::new(1, 1.0)?).shock(TasteShock::Probit(0.5));
+/// let plot = ParticipationPlot::new(situation, Belief::new(0.5, 0.8)?, Signals::new(1, 1.0)?).shock(TasteShock::Probit(0.5));
 /// let figure = plot.against_ability()?;
 /// assert!(figure.to_svg().contains("after purchase"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct ParticipationPlot<'a> {
-    situation: &'a Situation,
+pub struct ParticipationPlot {
+    situation: Situation,
     prior: Belief,
     signals: Signals,
     shock: TasteShock,
@@ -136,9 +136,9 @@ pub struct ParticipationPlot<'a> {
     interim: Signals,
 }
 
-impl<'a> ParticipationPlot<'a> {
+impl ParticipationPlot {
     /// The plot for this situation, prior and signals before the decision; effort zero, no taste shock, no interim signals.
-    pub const fn new(situation: &'a Situation, prior: Belief, signals: Signals) -> Self {
+    pub const fn new(situation: Situation, prior: Belief, signals: Signals) -> Self {
         Self {
             situation,
             prior,
@@ -207,13 +207,13 @@ impl<'a> ParticipationPlot<'a> {
             let (prior, ability) = at(*x)?;
             let law = prior.objective(ability, self.signals);
             before_curve.push(BeforePurchase.participation_given_ability(
-                self.situation,
+                &self.situation,
                 law,
                 self.effort,
                 self.shock,
             ));
             after_curve.push(after.participation_given_ability(
-                self.situation,
+                &self.situation,
                 law,
                 self.effort,
                 self.shock,

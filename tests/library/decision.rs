@@ -593,7 +593,7 @@ fn figures_are_drawn() {
     assert!(path_figure(belief(0.0, 1.0), signals, &[f64::NAN], None).is_err());
     let situation = page(cara(0.3));
     let plot =
-        ParticipationPlot::new(&situation, belief(0.5, 0.8), signals).shock(TasteShock::Logit(0.3));
+        ParticipationPlot::new(situation, belief(0.5, 0.8), signals).shock(TasteShock::Logit(0.3));
     assert!(plot.against_ability().is_ok());
     assert!(
         plot.against_uncertainty(0.2, 2.0)
