@@ -7,17 +7,32 @@
 //! | `cost` | mental and material cost, anticipated and realised; the tool |
 //! | `terms` | the task, the price and the other stakes |
 //! | `value` | the four value forms: certainty equivalents gross of cost and price, with derivatives |
+//! | `timing` | before or after the purchase, as types: U_B and U_A, option value, value of information |
+//! | `effort` | the effort that is chosen, with its corner and its several local optima |
+//! | `hold_up` | the price set after the effort is sunk, against a price commitment |
+//! | `shock` | the taste shock that makes a probability of a surplus |
+//! | `figures` | belief updating, participation against ability and uncertainty |
 //! | `certainty` | the numbers behind them, exact for all arguments |
 
 mod belief;
 mod certainty;
 mod cost;
+mod effort;
+mod figures;
+mod hold_up;
 mod normal_rule;
+mod shock;
 mod terms;
+mod timing;
 mod value;
 
 pub use belief::{Belief, Education, Forecast, Objective, Signals};
 pub use certainty::{OptionEquivalent, Slopes, lottery, lottery_slope, option, option_with_slopes};
 pub use cost::{Cost, Tool};
+pub use effort::{EffortChoice, LocalOptimum};
+pub use figures::{ParticipationPlot, path_figure, updating_figure};
+pub use hold_up::{HoldUp, PriceOutcome};
+pub use shock::TasteShock;
 pub use terms::{Task, Terms};
+pub use timing::{AfterPurchase, BeforePurchase, Timing};
 pub use value::{Form, Preferences, Situation};

@@ -226,6 +226,13 @@ impl Situation {
         })
     }
 
+    /// Terms that no firm would offer, such as a guarantee of less than nothing: where an estimate or a derivative leads, the formulas
+    /// continue smoothly.
+    #[inline]
+    pub(crate) fn with_hypothetical_terms(self, terms: Terms) -> Self {
+        Self { terms, ..self }
+    }
+
     /// μ = m + γ ln(1+e) − d, the difficulty after the tool.
     #[inline]
     pub fn expected_quality(&self, belief: Belief, effort: f64) -> f64 {
@@ -285,7 +292,7 @@ impl Situation {
             ),
             Form::ContinuousCara => {
                 let sure = theta * mu - 0.5 * r * theta * theta * total;
-                if terms.guarantee > 0.0 {
+                if terms.guarantee.abs() > 0.0 {
                     let h = (mu - r * theta * total) / total.sqrt();
                     sure + lottery(r, h, 0.0, terms.guarantee)
                 } else {
@@ -295,7 +302,7 @@ impl Situation {
             Form::SmoothAmbiguity => {
                 let alpha = self.preferences.ambiguity_aversion;
                 let sure = theta * mu - 0.5 * theta * theta * (r + alpha * belief.variance());
-                if terms.guarantee > 0.0 {
+                if terms.guarantee.abs() > 0.0 {
                     sure + self.guarantee_under_ambiguity(mu, belief.variance()).value
                 } else {
                     sure
@@ -329,7 +336,7 @@ impl Situation {
                     by_mean: theta,
                     by_variance: -0.5 * r * theta * theta,
                 };
-                if terms.guarantee > 0.0 {
+                if terms.guarantee.abs() > 0.0 {
                     let h = (mu - r * theta * total) / root;
                     let slope = lottery_slope(r, h, 0.0, terms.guarantee);
                     slopes.value += lottery(r, h, 0.0, terms.guarantee);
@@ -345,7 +352,7 @@ impl Situation {
                     by_mean: theta,
                     by_variance: -0.5 * alpha * theta * theta,
                 };
-                if terms.guarantee > 0.0 {
+                if terms.guarantee.abs() > 0.0 {
                     let added = self.guarantee_under_ambiguity(mu, v);
                     slopes.value += added.value;
                     slopes.by_mean += added.by_mean;
@@ -376,7 +383,8 @@ impl Situation {
             alpha,
             mu - alpha * theta * variance,
             variance,
-            guarantee,
+            guarantee.abs(),
+            false,
             inner,
         );
         Slopes {
