@@ -1,6 +1,7 @@
 //! What one customer of the static process does, given belief, ability and terms.
 
-use crate::decision::{Belief, Form, Situation, lottery_slope, option};
+use crate::decision::{option, option_with_slopes};
+use crate::numeric::special::normal;
 use serde::{Deserialize, Serialize};
 
 /// When the customer pays.
@@ -14,11 +15,38 @@ pub enum PurchaseTiming {
     AfterPurchase,
 }
 
-/// The draws that decide what happens once the customer has chosen.
+/// One customer's problem in plain numbers. It is [`crate::decision::Situation`] at forms 3 and 4, taken apart so that millions of customers a
+/// second can be decided: logarithms and roots are taken once, and effort is carried as g = ln(1+e). A test holds it to that type.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shocks {
+pub(super) struct Problem {
+    /// θ.
+    pub taste: f64,
+    /// γ.
+    pub effort_return: f64,
+    /// d.
+    pub difficulty: f64,
+    /// c_m and c_0 after the tool.
+    pub mental: f64,
+    pub material: f64,
+    /// r and α ≥ r; α = r is form 3.
+    pub risk_aversion: f64,
+    pub ambiguity_aversion: f64,
+    /// G.
+    pub guarantee: f64,
+    /// p less the coupon.
+    pub price: f64,
+    /// u_0 and L_0 of this customer.
+    pub outside: f64,
+    pub abandon: f64,
     /// ξ.
     pub task_noise: f64,
+}
+
+/// A belief in plain numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub mean: f64,
+    pub variance: f64,
 }
 
 /// What happens. Flags are 0 or 1.
@@ -27,9 +55,11 @@ pub(super) struct Choice {
     pub buys: f64,
     pub participates: f64,
     pub effort: f64,
+    /// ln(1+e).
+    pub log_effort: f64,
     pub quality: f64,
     pub success: f64,
-    pub believed_success: f64,
+    /// Φ(a + γg − d) where the firm's or the customer's money depends on it, else NaN.
     pub true_success: f64,
     /// The largest price at which the customer buys.
     pub wtp: f64,
@@ -43,184 +73,215 @@ fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }
 
-/// The decision and its outcome.
-#[inline]
-pub(super) fn choose(
-    timing: PurchaseTiming,
-    situation: &Situation,
-    belief: Belief,
-    ability: f64,
-    shocks: Shocks,
-) -> Choice {
-    match timing {
-        PurchaseTiming::AfterPurchase => after(situation, belief, ability, shocks),
-        PurchaseTiming::BeforePurchase => before(situation, belief, ability, shocks),
+impl Problem {
+    /// The decision and its outcome.
+    #[inline]
+    pub(super) fn choose(&self, timing: PurchaseTiming, belief: Known, ability: f64) -> Choice {
+        match timing {
+            PurchaseTiming::AfterPurchase => self.after(belief, ability),
+            PurchaseTiming::BeforePurchase => self.before(belief, ability),
+        }
     }
-}
 
-fn after(situation: &Situation, belief: Belief, ability: f64, shocks: Shocks) -> Choice {
-    let terms = situation.terms();
-    let effort = effort_after(situation, belief);
-    let inner = situation.gross(belief, effort) - situation.anticipated_cost(belief, effort);
-    let value = inner.max(terms.value_abandon);
-    let wtp = value - terms.outside;
-    let buys = wtp > terms.price_paid();
-    let participates = buys && inner > terms.value_abandon;
-    let quality = ability + situation.task().lift(effort) + shocks.task_noise;
-    let true_success = situation.true_success(ability, effort);
-    let expected = if participates {
-        terms.taste * (ability + situation.task().lift(effort))
-            + terms.guarantee * (1.0 - true_success)
-            - situation.realised_cost(ability, effort)
-    } else {
-        terms.value_abandon
-    };
-    Choice {
-        buys: flag(buys),
-        participates: flag(participates),
-        effort,
-        quality,
-        success: flag(quality > 0.0),
-        believed_success: situation.believed_success(belief, effort),
-        true_success,
-        wtp,
-        anticipated: (wtp - terms.price_paid()).max(0.0),
-        experienced: flag(buys) * (expected - terms.price_paid() - terms.outside),
+    /// Φ of the success index at the true ability.
+    pub(super) fn true_success(&self, ability: f64, log_effort: f64) -> f64 {
+        normal::cdf(ability + self.effort_return * log_effort - self.difficulty)
     }
-}
 
-fn before(situation: &Situation, belief: Belief, ability: f64, shocks: Shocks) -> Choice {
-    let terms = situation.terms();
-    let r = situation.preferences().risk_aversion();
-    let tau = terms.taste * (1.0 + belief.variance()).sqrt();
-    let strike = terms.price_paid() + terms.outside;
-    let worth = |effort: f64| {
-        let w = terms.taste * situation.expected_quality(belief, effort) - strike;
-        option(r, w, tau) - situation.anticipated_cost(belief, effort)
-    };
-    let effort = effort_before(situation, belief, worth);
-    let surplus = worth(effort);
-    let designs = surplus > 0.0;
-    let lift = situation.task().lift(effort);
-    let quality = ability + lift + shocks.task_noise;
-    let buys = designs && terms.taste * quality > strike;
-    // The mean of max{θq − strike, 0} at the true ability, where only the task noise is left.
-    let expected = option(0.0, terms.taste * (ability + lift) - strike, terms.taste);
-    Choice {
-        buys: flag(buys),
-        participates: flag(designs),
-        effort,
-        quality,
-        success: flag(quality > 0.0),
-        believed_success: situation.believed_success(belief, effort),
-        true_success: situation.true_success(ability, effort),
-        wtp: terms.taste * quality - terms.outside,
-        anticipated: surplus.max(0.0),
-        experienced: flag(designs) * (expected - situation.realised_cost(ability, effort)),
+    /// π = Φ(μ/√(1+v)).
+    pub(super) fn believed_success(&self, belief: Known, log_effort: f64) -> f64 {
+        let mu = belief.mean + self.effort_return * log_effort - self.difficulty;
+        normal::cdf(mu / (1.0 + belief.variance).sqrt())
     }
-}
 
-/// Marginal cost of effort, after the tool.
-fn marginal_cost(situation: &Situation, belief: Belief) -> f64 {
-    situation.terms().tool.cost_left() * situation.cost().anticipated_slope(belief)
-}
-
-/// The effort of one who has paid. With g = ln(1+e) the first-order condition is `γ(θ + s(g)) = c·e^g`, where s ≤ 0 is the slope of the
-/// guarantee's worth: closed form without a guarantee, else a fixed point below it (moral hazard), or the corner.
-fn effort_after(situation: &Situation, belief: Belief) -> f64 {
-    /// The map contracts by about γ|s'|/(θ + s), a few hundredths at usual stakes.
-    const STEPS: usize = 8;
-    const CLOSE: f64 = 1e-9;
-    const BISECTIONS: usize = 50;
-    let (terms, task) = (situation.terms(), situation.task());
-    if task.effort_return <= 0.0 {
-        return 0.0;
-    }
-    let c = marginal_cost(situation, belief);
-    let highest = (task.effort_return * terms.taste / c).ln();
-    if highest <= 0.0 {
-        return 0.0;
-    }
-    if terms.guarantee <= 0.0 {
-        return highest.exp_m1();
-    }
-    let r = situation.preferences().risk_aversion();
-    let alpha = situation.preferences().ambiguity_aversion();
-    let (v, theta) = (belief.variance(), terms.taste);
-    let ambiguous = situation.preferences().form() == Form::SmoothAmbiguity;
-    // Form 4 weighs the guarantee at the tilted mean; its curvature over the belief is left to the value, not to effort.
-    let shift = if ambiguous {
-        theta * (r + alpha * v)
-    } else {
-        r * theta * (1.0 + v)
-    };
-    let root = (1.0 + v).sqrt();
-    let base = belief.mean() - task.difficulty;
-    let next = |g: f64| {
-        let h = (base + task.effort_return * g - shift) / root;
-        let slope = lottery_slope(r, h, 0.0, terms.guarantee) / root;
-        let gain = task.effort_return * (theta + slope);
-        if gain > 0.0 {
-            (gain / c).ln().max(0.0)
+    /// ln(γθ/c): the effort, as g, at which a sure unit of quality pays; at most zero where effort does not.
+    fn highest(&self) -> f64 {
+        if self.effort_return > 0.0 {
+            (self.effort_return * self.taste / self.mental).ln()
         } else {
             0.0
         }
-    };
-    let mut g = highest;
-    for _ in 0..STEPS {
-        let to = next(g);
-        if (to - g).abs() < CLOSE {
-            return to.exp_m1();
-        }
-        g = to;
     }
-    let (mut low, mut high) = (0.0, highest);
-    for _ in 0..BISECTIONS {
-        let middle = 0.5 * (low + high);
-        if next(middle) > middle {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low.exp_m1()
-}
 
-/// The effort of one who will see the quality before paying: the gain from effort counts only where the design is bought, so the
-/// first-order condition is `γθ·B(g) = c·e^g` with the probability-like weight B of buying. The largest root is found from above (the map
-/// is increasing) and compared with the corner e = 0.
-fn effort_before(situation: &Situation, belief: Belief, worth: impl Fn(f64) -> f64) -> f64 {
-    const STEPS: usize = 30;
-    const CLOSE: f64 = 1e-7;
-    let (terms, task) = (situation.terms(), situation.task());
-    if task.effort_return <= 0.0 {
-        return 0.0;
-    }
-    let c = marginal_cost(situation, belief);
-    let highest = (task.effort_return * terms.taste / c).ln();
-    if highest <= 0.0 {
-        return 0.0;
-    }
-    let r = situation.preferences().risk_aversion();
-    let tau = terms.taste * (1.0 + belief.variance()).sqrt();
-    let strike = terms.price_paid() + terms.outside;
-    let mut g = highest;
-    for _ in 0..STEPS {
-        let w = terms.taste * situation.expected_quality(belief, g.exp_m1()) - strike;
-        let weight = crate::decision::option_with_slopes(r, w, tau).by_mean;
-        let to = (task.effort_return * terms.taste * weight / c)
-            .ln()
-            .max(0.0);
-        let done = (to - g).abs() < CLOSE;
-        g = to;
-        if done {
-            break;
+    fn after(&self, belief: Known, ability: f64) -> Choice {
+        let (log_effort, guaranteed) = self.effort_after(belief);
+        let effort = log_effort.exp_m1();
+        let lift = self.effort_return * log_effort - self.difficulty;
+        let (r, alpha) = (self.risk_aversion, self.ambiguity_aversion);
+        let risk = 0.5 * self.taste * self.taste * (r + alpha * belief.variance);
+        let cost = self.mental * effort + self.material;
+        let inner = self.taste * (belief.mean + lift) - risk + guaranteed - cost;
+        let value = inner.max(self.abandon);
+        let wtp = value - self.outside;
+        let buys = wtp > self.price;
+        let participates = buys && inner > self.abandon;
+        let quality = ability + lift + self.task_noise;
+        let insured = participates && self.guarantee > 0.0;
+        let true_success = if insured {
+            normal::cdf(ability + lift)
+        } else {
+            f64::NAN
+        };
+        let payment = if insured {
+            self.guarantee * (1.0 - true_success)
+        } else {
+            0.0
+        };
+        let expected = if participates {
+            self.taste * (ability + lift) + payment - cost
+        } else {
+            self.abandon
+        };
+        Choice {
+            buys: flag(buys),
+            participates: flag(participates),
+            effort,
+            log_effort,
+            quality,
+            success: flag(quality > 0.0),
+            true_success,
+            wtp,
+            anticipated: (wtp - self.price).max(0.0),
+            experienced: flag(buys) * (expected - self.price - self.outside),
         }
     }
-    let inner = g.exp_m1();
-    if worth(inner) > worth(0.0) {
-        inner
-    } else {
-        0.0
+
+    /// The effort of one who has paid, as g = ln(1+e), and what the guarantee is worth at it. The first-order condition is `γ(θ + s(g)) = c·e^g`,
+    /// where s ≤ 0 is the slope of the guarantee's worth (moral hazard): closed form without a guarantee, else Newton's method from the
+    /// effort without one, or the corner.
+    ///
+    /// With k = 1 − e^{−rG}, `L(h) = −(1/r) ln[1 − kΦ(−h)]`, `L' = −(k/r) φ(h)/[1 − kΦ(−h)]`, `L'' = −L'·(h − rL')`.
+    /// A guarantee comes with form 3 only, where α = r.
+    fn effort_after(&self, belief: Known) -> (f64, f64) {
+        const STEPS: usize = 12;
+        const CLOSE: f64 = 1e-10;
+        /// Below, k/r is G to the last digit but two.
+        const NEUTRAL: f64 = 1e-9;
+        let highest = self.highest().max(0.0);
+        if self.guarantee <= 0.0 {
+            return (highest, 0.0);
+        }
+        let a = self.risk_aversion;
+        let k = -(-a * self.guarantee).exp_m1();
+        let k_over_a = if a > NEUTRAL { k / a } else { self.guarantee };
+        let root = (1.0 + belief.variance).sqrt();
+        let gamma = self.effort_return / root;
+        let base = (belief.mean - self.difficulty) / root - a * self.taste * root;
+        let worth = |h: f64| {
+            let left = 1.0 - k * normal::cdf(-h);
+            let value = if a > NEUTRAL {
+                -left.ln() / a
+            } else {
+                self.guarantee * normal::cdf(-h)
+            };
+            (value, -k_over_a * normal::pdf(h) / left)
+        };
+        if highest <= 0.0 {
+            return (0.0, worth(base).0);
+        }
+        // F(g) = ln(1 + s(g)/θ) + highest − g, falling where the optimum is one.
+        let mut g = highest;
+        for _ in 0..STEPS {
+            let h = base + gamma * g;
+            let left = 1.0 - k * normal::cdf(-h);
+            let slope = -k_over_a * normal::pdf(h) / left;
+            let s = slope / root;
+            let share = 1.0 + s / self.taste;
+            if share <= 0.0 {
+                g *= 0.5;
+                continue;
+            }
+            let curvature = -slope * (h - a * slope) * gamma / root;
+            let f = share.ln() + highest - g;
+            let step = f / (1.0 - curvature / (self.taste * share)).max(0.5);
+            let to = (g + step).clamp(0.0, highest);
+            let done = (to - g).abs() < CLOSE;
+            g = to;
+            if done {
+                break;
+            }
+        }
+        (g, worth(base + gamma * g).0)
+    }
+
+    fn before(&self, belief: Known, ability: f64) -> Choice {
+        let tau = self.taste * (1.0 + belief.variance).sqrt();
+        let strike = self.price + self.outside;
+        let log_effort = self.effort_before(belief, tau, strike);
+        let effort = log_effort.exp_m1();
+        let surplus = self.worth_before(belief, tau, strike, log_effort);
+        let designs = surplus > 0.0;
+        let lift = self.effort_return * log_effort - self.difficulty;
+        let quality = ability + lift + self.task_noise;
+        let buys = designs && self.taste * quality > strike;
+        // The mean of max{θq − strike, 0} at the true ability, where only the task noise is left.
+        let experienced = if designs {
+            let expected = option(0.0, self.taste * (ability + lift) - strike, self.taste);
+            expected - self.mental * effort - self.material
+        } else {
+            0.0
+        };
+        Choice {
+            buys: flag(buys),
+            participates: flag(designs),
+            effort,
+            log_effort,
+            quality,
+            success: flag(quality > 0.0),
+            true_success: f64::NAN,
+            wtp: self.taste * quality - self.outside,
+            anticipated: surplus.max(0.0),
+            experienced,
+        }
+    }
+
+    /// −C + CE[max{θq − p − u_0, 0}] at this effort.
+    fn worth_before(&self, belief: Known, tau: f64, strike: f64, g: f64) -> f64 {
+        let mu = belief.mean + self.effort_return * g - self.difficulty;
+        option(self.risk_aversion, self.taste * mu - strike, tau)
+            - self.mental * g.exp_m1()
+            - self.material
+    }
+
+    /// The effort of one who will see the quality before paying, as g: the gain from effort counts only where the design is bought, so the first-order
+    /// condition is `γθ·B(g) = c·e^g` with the probability-like weight B of buying. The largest root is found from above (the map is increasing, and
+    /// steps are lengthened by Aitken's rule) and compared with the corner e = 0.
+    fn effort_before(&self, belief: Known, tau: f64, strike: f64) -> f64 {
+        const STEPS: usize = 12;
+        const CLOSE: f64 = 1e-6;
+        let highest = self.highest();
+        if highest <= 0.0 {
+            return 0.0;
+        }
+        let next = |g: f64| {
+            let mu = belief.mean + self.effort_return * g - self.difficulty;
+            let weight =
+                option_with_slopes(self.risk_aversion, self.taste * mu - strike, tau).by_mean;
+            (weight.ln() + highest).max(0.0)
+        };
+        let mut g = highest;
+        for _ in 0..STEPS {
+            let first = next(g);
+            let second = next(first);
+            let (gap, bend) = (first - g, second - 2.0 * first + g);
+            // From above the steps shorten; where they do not, the plain map goes on.
+            let lengthened = g - gap * gap / bend;
+            let to = if bend > 0.0 && lengthened < second && lengthened > 0.0 {
+                lengthened
+            } else {
+                second
+            };
+            let done = (to - g).abs() < CLOSE;
+            g = to;
+            if done {
+                break;
+            }
+        }
+        let inner = self.worth_before(belief, tau, strike, g);
+        if inner > self.worth_before(belief, tau, strike, 0.0) {
+            g
+        } else {
+            0.0
+        }
     }
 }

@@ -4,11 +4,9 @@
 use super::draws::Draws;
 use super::generate::{Field, data, data_flag, generate, oracle, oracle_flag, summed};
 use super::oracle::{Oracle, Simulated};
-use super::participation_choice::{Choice, PurchaseTiming, Shocks, choose};
+use super::participation_choice::{Choice, Known, Problem, PurchaseTiming};
 use super::population::{Customer, Population, Traits, covariate_fields};
-use crate::decision::{
-    Belief, Cost, Education, Preferences, Signals, Situation, Task, Terms, Tool,
-};
+use crate::decision::{Cost, Education, Preferences, Signals, Situation, Task, Terms, Tool};
 use crate::error::{Error, Result};
 use crate::numeric::Seed;
 use crate::numeric::special::normal;
@@ -44,7 +42,7 @@ pub enum ParticipationFlaw {
 /// | `task` | d 0.3, γ 0.5 | difficulty, effort return |
 /// | `taste` | 1.5 | θ |
 /// | `price`, `outside`, `abandon` | 0.6, 0, −0.1 | p, u_0, L_0 |
-/// | `ambiguity` | 0 | α − r; only after purchase |
+/// | `ambiguity` | 0 | α − r; only after purchase and without guarantees |
 /// | `education` | 2 signals of variance 1, no productivity, no persuasion | in the education arm |
 /// | `tool` | 0.4 | share c_T of the cost that the tool takes away |
 /// | `guarantees` | 0, 0.3, 0.6 | levels of G, equally likely |
@@ -64,7 +62,8 @@ pub enum ParticipationFlaw {
 /// **Oracle**, a row a customer: ability, belief before and after, costs, shocks, believed and true success, potential outcomes without
 /// and with education (`buys_0`, `buys_1`, `participates_0` …, at the other arms as assigned), effort, WTP, anticipated and
 /// experienced surplus, profit. **Effects** of education: `itt_purchase`, `itt_participation`, `itt_success`, the same among the
-/// over- and the underconfident (CATE), on surpluses and profit; `calibration`, the mean of believed less true success at the prior.
+/// over- and the underconfident (CATE), on surpluses and profit; `calibration`, the mean of believed less true success at the prior
+/// (only with the oracle's rows).
 ///
 /// ```
 /// use cocreate::simulate::{PurchaseTiming, StaticParticipation};
@@ -305,6 +304,9 @@ struct Fixed<'a> {
     process: &'a StaticParticipation,
     population: super::population::Prepared,
     covariates: usize,
+    /// Deviation of the mean of the education's signals.
+    signal_deviation: f64,
+    hidden_persuasion: f64,
 }
 
 /// What the ninth decile of a belief lies above its median, in standard deviations: Φ⁻¹(0.9).
@@ -350,13 +352,16 @@ impl<'a> Fixed<'a> {
                 "zero when the design comes before the purchase",
             ));
         }
-        if process.education.signals.count() > 0 && process.education.signals.variance() <= 0.0 {
+        if process.ambiguity > 0.0 && process.guarantees.iter().any(|g| *g > 0.0) {
             return Err(Error::invalid_option(
-                "signal variance",
-                process.education.signals.variance(),
-                "positive",
+                "ambiguity",
+                process.ambiguity,
+                "zero where guarantees are paid: with both, effort has no fast solution",
             ));
         }
+        /// What [`ParticipationFlaw::EducationPersuades`] adds to beliefs.
+        const HIDDEN: f64 = 0.5;
+        let signals = process.education.signals;
         let effortless = process
             .population
             .segments()
@@ -373,28 +378,29 @@ impl<'a> Fixed<'a> {
             process,
             population: process.population.prepare()?,
             covariates: process.population.covariates().len(),
+            signal_deviation: (signals.variance() / f64::from(signals.count().max(1))).sqrt(),
+            hidden_persuasion: if process.flaw == Some(ParticipationFlaw::EducationPersuades) {
+                HIDDEN
+            } else {
+                0.0
+            },
         };
         for guarantee in &process.guarantees {
             // What can be refused is refused here, before the rows are made.
-            let terms = fixed.terms(1.0, *guarantee, 1.0, [0.0; 2]);
+            let terms = Terms {
+                price: process.price,
+                coupon: process.coupon,
+                outside: process.outside,
+                guarantee: *guarantee,
+                tool: Tool::Share(process.tool),
+                value_abandon: process.abandon,
+                taste: process.taste,
+                ..Terms::default()
+            };
             let preferences = Preferences::smooth_ambiguity(0.0, process.ambiguity)?;
             Situation::new(preferences, Cost::material(0.0), process.task, terms)?;
         }
         Ok(fixed)
-    }
-
-    fn terms(&self, tool: f64, guarantee: f64, coupon: f64, shocks: [f64; 2]) -> Terms {
-        let process = self.process;
-        Terms {
-            price: process.price,
-            coupon: coupon * process.coupon,
-            outside: process.outside + shocks[0],
-            guarantee,
-            tool: Tool::Share(tool * process.tool),
-            value_abandon: process.abandon + shocks[1],
-            taste: process.taste,
-            ..Terms::default()
-        }
     }
 
     /// One customer. Everything is drawn, whatever the arm, so that a change of parameters leaves the shocks as they are.
@@ -424,60 +430,45 @@ impl<'a> Fixed<'a> {
             normal_noise
         };
         self.break_assumption(&mut customer, coupon);
-        let shocks = [process.noise[0] * u0, process.noise[1] * l0];
-        let terms = self.terms(tool, guarantee, coupon, shocks);
         let r = customer.risk_aversion;
-        let (Ok(preferences), Ok(prior)) = (
-            Preferences::smooth_ambiguity(r, r + process.ambiguity),
-            Belief::new(customer.belief_mean, customer.belief_variance),
-        ) else {
-            return out.fill(f64::NAN);
+        let left = 1.0 - tool * process.tool;
+        let problem = Problem {
+            taste: process.taste,
+            effort_return: process.task.effort_return,
+            difficulty: process.task.difficulty,
+            mental: left * customer.mental_cost,
+            material: left * customer.material_cost,
+            risk_aversion: r,
+            ambiguity_aversion: r + process.ambiguity,
+            guarantee,
+            price: process.price - coupon * process.coupon,
+            outside: process.outside + process.noise[0] * u0,
+            abandon: process.abandon + process.noise[1] * l0,
+            task_noise,
         };
-        let preferences = if process.ambiguity > 0.0 {
-            preferences
-        } else {
-            Preferences::continuous_cara(r).unwrap_or(preferences)
+        let prior = Known {
+            mean: customer.belief_mean,
+            variance: customer.belief_variance,
         };
-        let cost = Cost {
-            mental: customer.mental_cost,
-            material: customer.material_cost,
-            relief: 0.0,
-        };
-        let Ok(situation) = Situation::new(preferences, cost, process.task, terms) else {
-            return out.fill(f64::NAN);
-        };
-        let signals = process.education.signals;
-        let persuasion = if process.flaw == Some(ParticipationFlaw::EducationPersuades) {
-            0.5
-        } else {
-            0.0
-        };
-        let taught_ability = process.education.ability(customer.ability);
-        let signal = if signals.count() == 0 {
-            f64::NAN
-        } else {
-            taught_ability + signal_noise * (signals.variance() / f64::from(signals.count())).sqrt()
-        };
-        let taught = process
-            .education
-            .belief(prior, if signal.is_nan() { 0.0 } else { signal })
-            .shifted(persuasion);
-        let shocks = Shocks { task_noise };
-        let choice = |belief: Belief, ability: f64| {
-            choose(process.timing, &situation, belief, ability, shocks)
-        };
-        let without = choice(prior, customer.ability);
-        let with = choice(taught, taught_ability);
+        let lesson = &process.education;
+        let taught_ability = customer.ability + lesson.productivity;
+        let signal = taught_ability + self.signal_deviation * signal_noise;
+        let taught = self.taught(prior, signal);
+        let without = problem.choose(process.timing, prior, customer.ability);
+        let with = problem.choose(process.timing, taught, taught_ability);
         let (mine, belief, ability) = if education > 0.5 {
             (&with, taught, taught_ability)
         } else {
             (&without, prior, customer.ability)
         };
         let profit = |c: &Choice, taught: f64| {
-            c.buys * terms.price_paid()
-                - c.participates
-                    * (process.firm_cost * (1.0 - process.customer_share)
-                        + guarantee * (1.0 - c.true_success))
+            let claims = if c.participates > 0.5 && guarantee > 0.0 && !c.true_success.is_nan() {
+                guarantee * (1.0 - c.true_success)
+            } else {
+                0.0
+            };
+            c.buys * problem.price
+                - c.participates * (process.firm_cost * (1.0 - process.customer_share) + claims)
                 - process.education_cost * taught
         };
         let seen = |value: f64| {
@@ -490,38 +481,56 @@ impl<'a> Fixed<'a> {
         let reported = self.reported(prior, report);
         let effect = with.participates - without.participates;
         let over = f64::from(u8::from(customer.belief_mean > customer.ability));
-        let at_rest = |ability: f64| normal::cdf(ability - process.task.difficulty);
-        let prior_z = (prior.mean() - process.task.difficulty) / (1.0 + prior.variance()).sqrt();
+        // What only the oracle's rows need is not computed without them.
+        let (believed, truly, gap) = if process.keep_oracle {
+            (
+                problem.believed_success(belief, mine.log_effort),
+                problem.true_success(ability, mine.log_effort),
+                problem.believed_success(prior, 0.0) - problem.true_success(customer.ability, 0.0),
+            )
+        } else {
+            (f64::NAN, f64::NAN, f64::NAN)
+        };
+        let shown_effort = if mine.participates > 0.5 {
+            mine.effort * (process.effort_noise * effort_error).exp()
+        } else {
+            f64::NAN
+        };
+        let deviation = prior.variance.sqrt();
         let (head, rest) = out.split_at_mut(self.covariates);
         head.copy_from_slice(&customer.covariates[..self.covariates]);
         let values = [
             education,
             tool,
             guarantee,
-            terms.coupon,
-            if education > 0.5 { signal } else { f64::NAN },
-            terms.price_paid(),
+            coupon * process.coupon,
+            if education > 0.5 && lesson.signals.count() > 0 {
+                signal
+            } else {
+                f64::NAN
+            },
+            problem.price,
             reported,
-            prior.mean() + process.report_noise * median,
-            prior.mean() + NINTH_DECILE * prior.standard_deviation() + process.report_noise * p90,
+            prior.mean + process.report_noise * median,
+            prior.mean + NINTH_DECILE * deviation + process.report_noise * p90,
             mine.buys,
             mine.participates,
-            seen(mine.effort * (process.effort_noise * effort_error).exp()),
+            shown_effort,
             seen(mine.quality),
             seen(mine.success),
             ability,
-            prior.mean(),
-            prior.variance(),
-            belief.mean(),
-            belief.variance(),
+            prior.mean,
+            prior.variance,
+            belief.mean,
+            belief.variance,
             customer.mental_cost,
             customer.material_cost,
             r,
-            terms.outside - process.outside,
-            terms.value_abandon - process.abandon,
+            problem.outside - process.outside,
+            problem.abandon - process.abandon,
             mine.effort,
-            mine.believed_success,
-            mine.true_success,
+            believed,
+            truly,
             mine.wtp,
             without.buys,
             with.buys,
@@ -539,7 +548,7 @@ impl<'a> Fixed<'a> {
             over,
             effect * (1.0 - over),
             1.0 - over,
-            normal::cdf(prior_z) - at_rest(customer.ability),
+            gap,
         ];
         let (fixed, items) = rest.split_at_mut(values.len());
         fixed.copy_from_slice(&values);
@@ -562,10 +571,27 @@ impl<'a> Fixed<'a> {
         }
     }
 
+    /// The belief after education: the prior moves with what is learned, the signals update it, persuasion comes on top. It is
+    /// [`Education::belief`] with the gain taken apart.
+    fn taught(&self, prior: Known, signal: f64) -> Known {
+        let lesson = &self.process.education;
+        let information = f64::from(lesson.signals.count()) * prior.variance;
+        let gain = if information > 0.0 {
+            information / (information + lesson.signals.variance())
+        } else {
+            0.0
+        };
+        let mean = prior.mean + lesson.productivity;
+        Known {
+            mean: mean + gain * (signal - mean) + lesson.persuasion + self.hidden_persuasion,
+            variance: prior.variance * (1.0 - gain),
+        }
+    }
+
     /// The success probability at no effort as the customer reports it.
-    fn reported(&self, prior: Belief, error: f64) -> f64 {
+    fn reported(&self, prior: Known, error: f64) -> f64 {
         let process = self.process;
-        let z = (prior.mean() - process.task.difficulty) / (1.0 + prior.variance()).sqrt();
+        let z = (prior.mean - process.task.difficulty) / (1.0 + prior.variance).sqrt();
         let p = normal::cdf(z + process.report_noise * error);
         if process.rounding > 0.0 {
             (p / process.rounding).round() * process.rounding
