@@ -25,6 +25,7 @@ mod likelihood_counts;
 mod linear_models;
 mod multiplicity;
 mod participation;
+mod participation_recovery;
 mod properties;
 mod quantile;
 mod randomization;

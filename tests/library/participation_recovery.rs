@@ -1,12 +1,5 @@
 //! Recovery of the truth by the models of participation over many simulated samples, stored so that a few replications are run
 //! again, bit for bit. `COCREATE_RECOVERY=write` runs all of them and writes the file anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::float_cmp,
-    missing_docs
-)]
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
