@@ -244,15 +244,15 @@ fn agrees(
     log_likelihood: f64,
     hc0: Option<&dyn Fn() -> nalgebra::DMatrix<f64>>,
 ) {
-    let fixture = support::fixture("participation");
+    let fixture = crate::support::fixture("participation");
     let value = &fixture["values"][case];
     let tolerance = fixture["tolerance"].as_f64().unwrap();
-    let names = support::names(value);
-    let (at, estimates) = support::pick(fit, &names);
-    support::agree(
+    let names = crate::support::names(value);
+    let (at, estimates) = crate::support::pick(fit, &names);
+    crate::support::agree(
         case,
         &estimates,
-        &support::numbers(&value["estimates"]),
+        &crate::support::numbers(&value["estimates"]),
         tolerance,
     );
     let theirs = value["log_likelihood"].as_f64().unwrap();
@@ -260,24 +260,24 @@ fn agrees(
         (log_likelihood - theirs).abs() < 1e-8 * theirs.abs(),
         "{case}: {log_likelihood} {theirs}"
     );
-    support::agree_covariance(case, fit, &at, &value["classical"], tolerance);
+    crate::support::agree_covariance(case, fit, &at, &value["classical"], tolerance);
     if let Some(hc0) = hc0 {
         let v = hc0();
         let ours: Vec<f64> = at
             .iter()
             .flat_map(|i| at.iter().map(|j| v[(*i, *j)]).collect::<Vec<_>>())
             .collect();
-        support::agree(
+        crate::support::agree(
             &format!("{case}, sandwich"),
             &ours,
-            &support::numbers(&value["hc0"]),
+            &crate::support::numbers(&value["hc0"]),
             tolerance,
         );
     }
 }
 
 fn generated() -> Frame {
-    support::data("tests/reference/participation.csv")
+    crate::support::data("tests/reference/participation.csv")
 }
 
 /// The fit with the inverse information against the fixture, and again with HC0.
@@ -342,20 +342,20 @@ fn likelihoods_agree_with_those_written_down_apart() {
 
 #[test]
 fn interval_regressions_agree_with_survreg_and_glm() {
-    let fixture = support::fixture("participation_r");
+    let fixture = crate::support::fixture("participation_r");
     let tolerance = fixture["tolerance"].as_f64().unwrap();
     let frame = generated();
     let case = |name: &str, fit: &StatedFit| {
         let value = &fixture["values"][name];
-        let names = support::names(value);
-        let (at, estimates) = support::pick(fit, &names);
-        support::agree(
+        let names = crate::support::names(value);
+        let (at, estimates) = crate::support::pick(fit, &names);
+        crate::support::agree(
             name,
             &estimates,
-            &support::numbers(&value["estimates"]),
+            &crate::support::numbers(&value["estimates"]),
             tolerance,
         );
-        support::agree_covariance(name, fit, &at, &value["classical"], 1e-5);
+        crate::support::agree_covariance(name, fit, &at, &value["classical"], 1e-5);
     };
     let classical = Covariance::Classical;
     case(
@@ -382,16 +382,16 @@ fn interval_regressions_agree_with_survreg_and_glm() {
         .error(LatentError::Logistic)
         .fit(&frame)
         .unwrap();
-    let theirs = support::numbers(&fixture["values"]["double_bounded"]["estimates"]);
+    let theirs = crate::support::numbers(&fixture["values"]["double_bounded"]["estimates"]);
     let effects: Vec<f64> = double
         .effects()
         .unwrap()
         .iter()
         .map(|e| e.estimate)
         .collect();
-    support::agree("double-bounded amounts", &effects, &theirs[..2], tolerance);
+    crate::support::agree("double-bounded amounts", &effects, &theirs[..2], tolerance);
     let scale = -1.0 / double.coefficient("bid").unwrap().estimate;
-    support::agree(
+    crate::support::agree(
         "double-bounded scale",
         &[scale.ln()],
         &theirs[2..],
@@ -403,10 +403,10 @@ fn interval_regressions_agree_with_survreg_and_glm() {
         .unwrap();
     let theirs = &fixture["values"]["single_bounded"];
     let ours: Vec<f64> = single.estimates().iter().copied().collect();
-    support::agree(
+    crate::support::agree(
         "single-bounded",
         &ours,
-        &support::numbers(&theirs["estimates"]),
+        &crate::support::numbers(&theirs["estimates"]),
         tolerance,
     );
 }
