@@ -12,6 +12,7 @@ mod plots;
 mod card;
 mod cloud_onboarding;
 mod hyderabad;
+mod lsat;
 mod mroz;
 mod nsw;
 mod organ_donations;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 10] = [
+const ALL: [&Experiment; 11] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -37,6 +38,7 @@ const ALL: [&Experiment; 10] = [
     &weather_insurance::WEATHER_INSURANCE,
     &mroz::MROZ,
     &rossi::ROSSI,
+    &lsat::LSAT,
     &photo_funnel::PHOTO_FUNNEL,
     &cloud_onboarding::CLOUD_ONBOARDING,
 ];
