@@ -89,6 +89,7 @@ impl JointScore {
             crate::regression::binary::check_binary(&sample.outcome, &sample.rows)?;
         }
         let mut warnings = dropped(&sample, frame);
+        warnings.extend(sample.warnings.iter().cloned());
         let index = |equation: &str, warnings: &mut Vec<Warning>| {
             let (design, rows) = (&sample.design, &sample.rows);
             Index::new(equation, &design.exogenous, true, rows, None, warnings)
