@@ -156,14 +156,14 @@ impl JointScore {
         let frame = super::measured::with_scores(frame, column, &sample.rows, &calibrated)?;
         let fit = self.options.refit(&frame, progress)?;
         let y = sample.outcome.values(&sample.rows);
-        linear_start(
+        Ok(linear_start(
             &fit,
             column,
             latent.coefficients(),
             latent.residual_variance(psi),
             &y,
             likelihood,
-        )
+        ))
     }
 }
 
