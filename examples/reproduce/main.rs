@@ -11,6 +11,7 @@ mod plots;
 
 mod card;
 mod hyderabad;
+mod lsat;
 mod mroz;
 mod nsw;
 mod organ_donations;
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 8] = [
+const ALL: [&Experiment; 9] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -35,6 +36,7 @@ const ALL: [&Experiment; 8] = [
     &weather_insurance::WEATHER_INSURANCE,
     &mroz::MROZ,
     &rossi::ROSSI,
+    &lsat::LSAT,
 ];
 
 fn main() -> ExitCode {

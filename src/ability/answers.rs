@@ -76,10 +76,13 @@ pub(super) fn code(
             });
         }
         [only] => {
-            let result = match *only {
-                v if v >= 1.0 && v <= 1.0 => "all pass",
-                v if v >= 0.0 && v <= 0.0 => "all fail",
-                _ => "all answer alike",
+            let is = |value: f64| (only - value).abs() <= 0.0;
+            let result = if is(1.0) {
+                "all pass"
+            } else if is(0.0) {
+                "all fail"
+            } else {
+                "all answer alike"
             };
             return Err(Error::Unidentified {
                 what: format!("item `{name}`, which {result} (every answer is {only}),"),

@@ -261,12 +261,12 @@ impl Plan {
     fn start(&self, model: &ItemResponse, structure: &Structure) -> Vec<f64> {
         let signs = self.signs();
         let mut phi = vec![];
-        for k in 0..structure.items() {
+        for (k, sign) in signs.into_iter().enumerate() {
             let kind = self.models[k];
             let sign = if kind.shares_discrimination() {
                 1.0
             } else {
-                signs[k]
+                sign
             };
             phi.push(sign * model.discrimination.unwrap_or(1.0));
             let shares = self.shares(k);
@@ -408,15 +408,11 @@ fn title(model: &ItemResponse, models: &[ItemModel]) -> String {
     } else {
         "Item response model".to_owned()
     };
-    let mut name = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
-    if let Some(right) = &model.regressors {
-        name.push_str(&format!(", ability ~ {right}"));
-    }
-    if let Some((right, _)) = &model.features {
-        name.push_str(&format!(", difficulty ~ {right}"));
-    }
-    if let Some(group) = &model.group {
-        name.push_str(&format!(", groups by {group}"));
-    }
-    name
+    let parts = [
+        Some(format!("{}{}", name[..1].to_uppercase(), &name[1..])),
+        (model.regressors.as_ref()).map(|right| format!("ability ~ {right}")),
+        (model.features.as_ref()).map(|(right, _)| format!("difficulty ~ {right}")),
+        (model.group.as_ref()).map(|group| format!("groups by {group}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -171,8 +171,8 @@ impl Item {
                 "finite",
             ));
         }
-        let shape = !cuts.is_empty() && !(model.is_dichotomous() && cuts.len() > 1);
-        if !shape || cuts.iter().any(|b| !b.is_finite()) {
+        let wrong = cuts.is_empty() || (model.is_dichotomous() && cuts.len() > 1);
+        if wrong || cuts.iter().any(|b| !b.is_finite()) {
             return Err(Error::invalid_option(
                 "difficulty, thresholds or steps",
                 format!("{cuts:?}"),

@@ -165,7 +165,7 @@ impl Search<'_> {
                 return Ok(expected);
             }
             if history.len() >= self.settings.most_iterations {
-                return Err(self.not_converged(history.len(), gain));
+                return Err(not_converged(history.len(), gain));
             }
             *theta =
                 complete::maximize(self.marginal, theta, &grid, &expected, self.settings.prior);
@@ -214,7 +214,7 @@ impl Search<'_> {
                 })));
             }
             if history.len() >= self.settings.most_iterations {
-                return Err(self.not_converged(history.len(), decrement));
+                return Err(not_converged(history.len(), decrement));
             }
             let mut share = (LONGEST / step.amax()).min(1.0);
             let mut next = None;
@@ -243,20 +243,17 @@ impl Search<'_> {
     fn point(&self, theta: Vec<f64>, grid: &Grid, rule: Option<&Adaptive>) -> Point {
         let structure = self.marginal.structure;
         let phi = structure.working(&theta);
-        let (value, mut gradient, mut information) = match rule {
-            Some(rule) => {
-                let sums = rule.pass(self.marginal, &phi);
-                (
-                    sums.value,
-                    sums.gradient.as_slice().to_vec(),
-                    sums.information,
-                )
-            }
-            None => {
-                let expected = self.marginal.pass(&phi, grid, Order::Information);
-                let (gradient, information) = self.marginal.derivatives(&phi, grid, &expected);
-                (expected.value, gradient, information)
-            }
+        let (value, mut gradient, mut information) = if let Some(rule) = rule {
+            let sums = rule.pass(self.marginal, &phi);
+            (
+                sums.value,
+                sums.gradient.as_slice().to_vec(),
+                sums.information,
+            )
+        } else {
+            let expected = self.marginal.pass(&phi, grid, Order::Information);
+            let (gradient, information) = self.marginal.derivatives(&phi, grid, &expected);
+            (expected.value, gradient, information)
         };
         let mut objective = value;
         if let Some(prior) = self.settings.prior {
@@ -352,16 +349,16 @@ impl Search<'_> {
             self.settings.most_iterations,
         )
     }
+}
 
-    fn not_converged(&self, iterations: usize, criterion: f64) -> Error {
-        Error::NotConverged {
-            what: "the marginal likelihood of the item response model (EM and Newton)".to_owned(),
-            iterations,
-            criterion,
-            tolerance: TOLERANCE,
-            remedy: "allow more iterations, leave out items that hardly discriminate, or give guessing a prior (ItemResponse::guessing_prior)"
-                .to_owned(),
-        }
+fn not_converged(iterations: usize, criterion: f64) -> Error {
+    Error::NotConverged {
+        what: "the marginal likelihood of the item response model (EM and Newton)".to_owned(),
+        iterations,
+        criterion,
+        tolerance: TOLERANCE,
+        remedy: "allow more iterations, leave out items that hardly discriminate, or give guessing a prior (ItemResponse::guessing_prior)"
+            .to_owned(),
     }
 }
 

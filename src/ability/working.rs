@@ -217,8 +217,8 @@ impl Work {
         }
         let largest = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let ln_total = sums.iter().map(|s| (s - largest).exp()).sum::<f64>().ln() + largest;
-        for c in 0..=cuts {
-            self.values[c] = sums[c] - ln_total;
+        for (c, sum) in sums.iter().enumerate() {
+            self.values[c] = sum - ln_total;
             for j in 0..cuts {
                 let reached = if c > j { 1.0 } else { 0.0 };
                 self.gradients[c * size + j] = reached - above[j];
