@@ -22,7 +22,8 @@ const BLOCK: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scoring {
     /// The posterior mean `E[a | answers, x]` (EAP); its standard error is the posterior standard deviation. Shrunken towards the mean of
-    /// the person's group and regressors: as an outcome, biased; as a regressor, see [`super::Measured::unshrink`].
+    /// the person's group and regressors: biased as an outcome. As a regressor of a linear model it is right when the other regressors of that
+    /// model were regressors of ability here, which makes it regression calibration; else see [`super::Measured::unshrink`].
     #[default]
     PosteriorMean,
     /// The posterior mode (MAP), with `1/√(−ℓ″ + 1/σ²)`.
@@ -30,7 +31,7 @@ pub enum Scoring {
     /// Maximum likelihood, with `1/√I(a)`. Infinite for those who have all answers at one end.
     MaximumLikelihood,
     /// Warm's weighted likelihood (WLE), the root of `ℓ′(a) + J(a)/(2 I(a))`, `J = Σ P′P″/P`, with `1/√I(a)`: nearly unbiased given
-    /// ability, and finite for all answers. The score for regressions that correct for measurement error.
+    /// ability, and finite for all answers. The score to report; in regressions see [`super::Measured`].
     WeightedLikelihood,
 }
 

@@ -101,6 +101,7 @@ impl RegressionCalibration {
             "{} given the calibrated scores, plus that of the calibration",
             plain.label
         );
+        plain.warnings.extend(sample.warnings.iter().cloned());
         Ok(ScoreFit {
             title: format!("Regression calibration, {}", options.outcome),
             formula: sample.parsed.to_string(),

@@ -35,7 +35,7 @@ const ATTEMPTS: usize = 100;
 /// | `draws` | 20 | completed data sets M, at least 2 |
 ///
 /// # Errors
-/// [`Error::SeedRequired`]; [`Error::InvalidOption`] for options out of range or a reliability instead of error variances;
+/// [`Error::SeedRequired`]; [`Error::InvalidOption`] for options out of range;
 /// [`Error::OutOfRange`] for a negative standard error; [`Error::Unidentified`] when scores vary no more than their errors; those of
 /// the outcome model.
 ///
@@ -141,6 +141,7 @@ impl PlausibleRegression {
         pooled.notes = naive
             .warnings
             .iter()
+            .chain(&sample.warnings)
             .map(|w| format!("Warning: {w}"))
             .collect();
         Ok(pooled)

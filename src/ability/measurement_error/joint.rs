@@ -89,6 +89,7 @@ impl JointScore {
             crate::regression::binary::check_binary(&sample.outcome, &sample.rows)?;
         }
         let mut warnings = dropped(&sample, frame);
+        warnings.extend(sample.warnings.iter().cloned());
         let index = |equation: &str, warnings: &mut Vec<Warning>| {
             let (design, rows) = (&sample.design, &sample.rows);
             Index::new(equation, &design.exogenous, true, rows, None, warnings)
@@ -155,14 +156,14 @@ impl JointScore {
         let frame = super::measured::with_scores(frame, column, &sample.rows, &calibrated)?;
         let fit = self.options.refit(&frame, progress)?;
         let y = sample.outcome.values(&sample.rows);
-        linear_start(
+        Ok(linear_start(
             &fit,
             column,
             latent.coefficients(),
             latent.residual_variance(psi),
             &y,
             likelihood,
-        )
+        ))
     }
 }
 

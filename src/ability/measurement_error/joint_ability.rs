@@ -228,14 +228,14 @@ impl JointAbility {
         let errors = design.rows.gather(eap.std_errors());
         let error = errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64;
         let residual = DVector::from_column_slice(&scores) - &x * &gamma;
-        linear_start(
+        Ok(linear_start(
             &fit,
             name,
             gamma.as_slice(),
             variance(residual.as_slice()) + error,
             &design.outcome.values(&design.rows),
             likelihood,
-        )
+        ))
     }
 }
 

@@ -142,7 +142,7 @@ pub(super) fn linear_start(
     sigma: f64,
     y: &[f64],
     likelihood: &Likelihood,
-) -> Result<Vec<f64>> {
+) -> Vec<f64> {
     let theta = fit
         .names
         .iter()
@@ -166,7 +166,7 @@ pub(super) fn linear_start(
         };
     }
     let inverse = likelihood.inverse_map();
-    Ok((inverse * coefficients).as_slice().to_vec())
+    (inverse * coefficients).as_slice().to_vec()
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! A score that measures something with error of known size.
 
 use crate::data::{Frame, Rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 use serde::{Deserialize, Serialize};
 
 /// A column of scores `s_i = a_i + u_i` with errors u of mean zero that are independent of the true value a, of the outcome and of
 /// the other regressors (classical error), and what is known of their variance `v_i = Var(u_i)`.
 ///
-/// Maximum likelihood and weighted likelihood (WLE) scores of an item response model are of this kind, with their own standard
-/// errors. Posterior means (EAP) are not: they are shrunken, `a = EAP + u` with u independent of the EAP (Berkson error), so that
-/// correcting them once more would be wrong; turn them back with [`Measured::unshrink`].
+/// **Scores of an item response model.** The posterior means (EAP) of a model whose regressors of ability are the other regressors of the
+/// outcome are calibrated scores already: they may stand in a linear regression as they are, and must not be corrected once more. So is no
+/// correction needed with [`super::JointAbility`] or plausible values. Weighted likelihood (WLE) scores have nearly classical error, but
+/// their standard errors grow towards the ends of the scale: weights by each person's own take the middle for the whole and correct far too
+/// much (a warning says so), and their mean square ([`Measured::with_mean_std_errors`]) is still about a fifth too large for a test of ten
+/// items. Other posterior means can be turned back with [`Measured::unshrink`].
 ///
 /// ```
 /// use cocreate::prelude::*;
@@ -31,6 +34,8 @@ pub struct Measured {
 pub enum MeasurementError {
     /// A column with the standard error of each score.
     StdErrors(String),
+    /// A column with the standard error of each score, of which the mean square is used for all.
+    MeanStdErrors(String),
     /// One error variance for all.
     Variance(f64),
     /// The share of the scores' variance that is not error, in (0, 1].
@@ -43,6 +48,15 @@ impl Measured {
         Self {
             column: column.into(),
             error: MeasurementError::StdErrors(std_errors.into()),
+        }
+    }
+
+    /// Scores with a standard error each, whose mean square is taken as the error variance of all. A linear model is then corrected
+    /// consistently also when errors are larger for extreme true scores, as far as that mean square is right.
+    pub fn with_mean_std_errors(column: impl Into<String>, std_errors: impl Into<String>) -> Self {
+        Self {
+            column: column.into(),
+            error: MeasurementError::MeanStdErrors(std_errors.into()),
         }
     }
 
@@ -113,7 +127,9 @@ impl Measured {
     /// Columns that must not be missing.
     pub(super) fn also(&self) -> Vec<&str> {
         match &self.error {
-            MeasurementError::StdErrors(column) => vec![column],
+            MeasurementError::StdErrors(column) | MeasurementError::MeanStdErrors(column) => {
+                vec![column]
+            }
             _ => vec![],
         }
     }
@@ -144,7 +160,7 @@ impl Measured {
         match &self.error {
             MeasurementError::Variance(v) => Ok(vec![*v; rows.len()]),
             MeasurementError::Reliability(r) => Ok(vec![(1.0 - r) * variance(scores); rows.len()]),
-            MeasurementError::StdErrors(column) => {
+            MeasurementError::StdErrors(column) | MeasurementError::MeanStdErrors(column) => {
                 let errors = rows.gather(frame.numeric(column)?.values());
                 let bad = errors.iter().position(|e| !(*e >= 0.0 && e.is_finite()));
                 if let Some(i) = bad {
@@ -155,10 +171,32 @@ impl Measured {
                         expected: "a standard error: finite, zero or above".to_owned(),
                     });
                 }
-                Ok(errors.iter().map(|e| e * e).collect())
+                let squares: Vec<f64> = errors.iter().map(|e| e * e).collect();
+                if let MeasurementError::MeanStdErrors(_) = self.error {
+                    let mean = squares.iter().sum::<f64>() / squares.len() as f64;
+                    return Ok(vec![mean; squares.len()]);
+                }
+                Ok(squares)
             }
         }
     }
+}
+
+/// What to say when errors are larger for extreme scores: weights by such errors take the middle for the whole.
+pub(super) fn extreme_errors(scores: &[f64], variances: &[f64]) -> Option<Warning> {
+    /// Error variances that are independent of the true score correlate with the scores' squares by less.
+    const TOO_MUCH: f64 = 0.5;
+    let n = scores.len() as f64;
+    let center = scores.iter().sum::<f64>() / n;
+    let squares: Vec<f64> = scores.iter().map(|s| (s - center).powi(2)).collect();
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / n;
+    let (x, y) = (mean(&squares), mean(variances));
+    let pairs = squares.iter().zip(variances);
+    let shared = pairs.map(|(a, b)| (a - x) * (b - y)).sum::<f64>() / n;
+    let correlation = shared / (variance(&squares) * variance(variances)).sqrt();
+    (correlation > TOO_MUCH).then(|| Warning::Note {
+        message: "standard errors are larger for extreme scores, as those of item response models are: weights by them correct too much; use posterior means of a model with the other regressors, JointAbility, or Measured::with_mean_std_errors".to_owned(),
+    })
 }
 
 /// The variance with divisor n, which makes the attenuation of a single regressor equal its reliability.

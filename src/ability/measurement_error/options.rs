@@ -1,6 +1,6 @@
 //! What all regressions on a measured score share: formula, score, outcome model, covariance, and the rows they are fitted on.
 
-use super::measured::Measured;
+use super::measured::{Measured, extreme_errors};
 use crate::data::formula::{Factor, Term};
 use crate::data::{Design, DesignColumn, Formula, Frame, ParsedFormula, Rows};
 use crate::error::{Error, Result, Warning};
@@ -102,6 +102,7 @@ pub(super) struct Sample {
     /// The regressors without the score; a column of ones first. Linear combinations of earlier columns are left out.
     pub(super) covariates: DMatrix<f64>,
     pub(super) design: Design,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Options {
@@ -132,6 +133,7 @@ impl Options {
         }
         let variances = self.measured.variances(frame, &rows, &scores)?;
         Ok(Sample {
+            warnings: extreme_errors(&scores, &variances).into_iter().collect(),
             covariates: covariates(&design),
             outcome: design.outcome.clone(),
             parsed,

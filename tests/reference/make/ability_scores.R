@@ -1,6 +1,6 @@
 # ability_scores.json with ability_scores.csv: base R (mantelhaen.test, glm, optim), psych, mitools, and formulas written down here.
 source("tests/reference/make/common.R")
-suppressPackageStartupMessages({library(psych); library(mitools)})
+suppressPackageStartupMessages({library(psych); library(mitools); library(mice)})
 
 # ---- data: ten right or wrong answers of two groups (item 3 is harder for "new"), a regressor, an outcome, a score with error ----
 set.seed(20261122)
@@ -42,7 +42,8 @@ lr <- lapply(1:K, function(k) {
 values$logistic <- rows(do.call(rbind, lr))
 fits <- lapply(1:5, function(m) { d$a <- d[[paste0("pv", m)]]; lm(y ~ a + x, data = d) })
 mi <- MIcombine(lapply(fits, coef), lapply(fits, vcov), df.complete = n - 3)
-values$rubin <- list(names = c("(Intercept)", "a", "x"), estimates = vec(coef(mi)), covariance = rows(vcov(mi)), df = vec(mi$df))
+values$rubin <- list(names = c("(Intercept)", "a", "x"), estimates = vec(coef(mi)), covariance = rows(vcov(mi)),
+  df = vec(sapply(1:3, function(j) pool.scalar(sapply(fits, function(f) coef(f)[j]), sapply(fits, function(f) vcov(f)[j, j]), n = n, k = 3)$df)))
 
 # ---- scores of known items of four models; ability by integrate and uniroot ----
 P <- list(
@@ -124,5 +125,5 @@ values$two_parameter <- list(discrimination = vec(D), difficulty = vec(-t / D), 
   person = rows(lz[1:20, ]), outfit = vec(colMeans(res2 / vw)), infit = vec(colSums(res2) / colSums(vw)), s_x2 = vec(sx2[1, ]), s_x2_df = vec(sx2[2, ]),
   marginal_reliability = sum(w * sapply(q, function(a) info(a) / (info(a) + 1))), empirical_reliability = var(eap) / (var(eap) + mean(psd^2)))
 
-save_fixture("ability_scores", "ability_scores.R", software("psych", "mitools", "jsonlite"), "tests/reference/ability_scores.csv", values,
-  tolerance = 1e-8, note = "alpha: psych::alpha, alpha.ci (Feldt). mantel_haenszel: mantelhaen.test, one row an item: odds ratio, chi-squared, p, s.e. of ln. logistic: glm. rubin: mitools::MIcombine. All else is written down in the script with optim, uniroot and integrate: known (scores of four items of four models under N(0.3, 1.2^2): EAP, sd, MAP, s.e., WLE, s.e.; -1 is missing), calibration (stacked_std_errors with cross terms), joint likelihoods (order: gamma, ln sigma_a, intercept, theta, x, ln sigma_e), two_parameter (marginal likelihood on 121 nodes; person: l_z, l_z*, outfit, infit at the WLE).")
+save_fixture("ability_scores", "ability_scores.R", software("psych", "mitools", "mice", "jsonlite"), "tests/reference/ability_scores.csv", values,
+  tolerance = 1e-8, note = "alpha: psych::alpha, alpha.ci (Feldt). mantel_haenszel: mantelhaen.test, one row an item: odds ratio, chi-squared, p, s.e. of ln. logistic: glm. rubin: mitools::MIcombine, degrees of freedom by mice::pool.scalar (those of mitools leave (1 + 1/M) out of the observed-data part). All else is written down in the script with optim, uniroot and integrate: known (scores of four items of four models under N(0.3, 1.2^2): EAP, sd, MAP, s.e., WLE, s.e.; -1 is missing), calibration (stacked_std_errors with cross terms), joint likelihoods (order: gamma, ln sigma_a, intercept, theta, x, ln sigma_e), two_parameter (marginal likelihood on 121 nodes; person: l_z, l_z*, outfit, infit at the WLE).")
