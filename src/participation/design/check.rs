@@ -31,7 +31,8 @@ pub struct SimulatedPower {
 impl PowerAnalysis<'_> {
     /// Checks [`run`](Self::run) by simulation: every replication draws each customer's prior mean, ability, signals and shocks, in
     /// arms of equal size, fits the multiples by maximum likelihood (Fisher scoring) and tests each. Replications in which
-    /// scoring fails to converge are errors, not dropped. Customers are drawn independently: a design with clusters is refused.
+    /// scoring fails to converge are errors, not dropped: with few customers some experiments say that signals tell more than
+    /// everything, and their likelihood has no maximum. Customers are drawn independently: a design with clusters is refused.
     ///
     /// # Errors
     /// Those of [`run`](Self::run); [`Error::InvalidOption`] for fewer than two replications or a clustered design;
@@ -100,8 +101,8 @@ impl PowerAnalysis<'_> {
         random: &mut impl Rng,
     ) -> Result<Vec<Vec<[f64; 3]>>> {
         let truth = self.truth;
-        let model = Model::new(timing, &truth)?;
         let arms = self.design.arms();
+        let model = Model::new(timing, &truth, &arms)?;
         let seen = if self.design.sees_beliefs() {
             AssumedTruth::RATINGS
         } else {
@@ -138,64 +139,142 @@ impl PowerAnalysis<'_> {
         Ok(counts)
     }
 
-    /// Maximum likelihood by Fisher scoring from the assumed truth; estimates and covariance of the parameters that vary.
+    /// Maximum likelihood by Fisher scoring from the assumed truth, steps halved while the likelihood falls; estimates and covariance
+    /// of the parameters that vary. Signals cannot have a negative weight: an estimate may end at its boundary.
     fn fit<T: Timing>(
         &self,
         timing: &T,
         counts: &[Vec<[f64; 3]>],
         customers: usize,
     ) -> Result<(DVector<f64>, DMatrix<f64>)> {
-        const STEPS: usize = 40;
-        const TOLERANCE: f64 = 1e-7;
+        const STEPS: usize = 60;
+        /// Twice the gap in log-likelihood: a step of a thirtieth of a standard error changes no test.
+        const TOLERANCE: f64 = 1e-3;
+        /// Where customers give up, the surplus has a kink, and an integral by few nodes is no smoother than that: a likelihood that
+        /// so many halvings cannot raise has its maximum there, if the step was at most an eighth of a standard error.
+        const HALVINGS: u32 = 8;
+        const AT_A_KINK: f64 = 1.0 / 64.0;
+        /// The weight's multiple at the boundary: zero for every purpose, with a slope still to be seen.
+        const BOUNDARY: f64 = 1e-3;
+        /// Position of the information channel among the parameters.
+        const INFORMATION: usize = 1;
         let channels = self.design.channels();
         let kept = positions(&channels);
-        let arms = self.design.arms();
         let mut multiples = TRUTH;
-        let mut moved = f64::INFINITY;
+        let mut before = (f64::NEG_INFINITY, TRUTH);
+        let (mut decrement, mut length) = (f64::INFINITY, 1.0);
+        let mut moved = [0.0; PARAMETERS];
+        let (mut halvings, mut best) = (0, None);
         for _ in 0..STEPS {
-            let mut score = [0.0; PARAMETERS];
-            let mut information = DMatrix::zeros(PARAMETERS, PARAMETERS);
-            for (arm, counts) in arms.iter().zip(counts) {
-                let cells = self.cells(timing, *arm, &multiples)?;
-                for (cell, counts) in cells.iter().zip(counts) {
-                    let n: f64 = counts.iter().sum();
-                    for ((probability, slopes), count) in cell.outcomes().iter().zip(counts) {
-                        if *probability <= f64::MIN_POSITIVE {
-                            continue;
-                        }
-                        for i in 0..PARAMETERS {
-                            score[i] += count * slopes[i] / probability;
-                            for j in 0..PARAMETERS {
-                                information[(i, j)] += n * slopes[i] * slopes[j] / probability;
-                            }
-                        }
+            let sums = self.sums(timing, counts, &multiples)?;
+            if sums.log_likelihood < before.0 {
+                halvings += 1;
+                if halvings > HALVINGS && decrement < AT_A_KINK {
+                    if let Some(at_best) = best {
+                        return Ok(at_best);
                     }
                 }
+                for (now, before) in multiples.iter_mut().zip(before.1) {
+                    *now = 0.5 * (*now + before);
+                }
+                continue;
             }
-            let information = DMatrix::from_fn(kept.len(), kept.len(), |i, j| {
-                information[(kept[i], kept[j])]
-            });
-            let covariance =
-                invert(&(information / customers as f64), &channels)? / customers as f64;
-            if moved < TOLERANCE {
-                let beta = DVector::from_fn(kept.len(), |i, _| multiples[kept[i]]);
+            halvings = 0;
+            before = (sums.log_likelihood, multiples);
+            let held = multiples[INFORMATION] <= BOUNDARY && sums.score[INFORMATION] <= 0.0;
+            let free: Vec<usize> = kept
+                .iter()
+                .copied()
+                .filter(|k| !(held && *k == INFORMATION))
+                .collect();
+            let block = |among: &[usize]| {
+                DMatrix::from_fn(among.len(), among.len(), |i, j| {
+                    sums.information[(among[i], among[j])] / customers as f64
+                })
+            };
+            let covariance = invert(&block(&kept), &channels)? / customers as f64;
+            let right = DVector::from_fn(free.len(), |i, _| sums.score[free[i]]);
+            let step = if held {
+                let rest: Vec<Channel> = channels
+                    .iter()
+                    .copied()
+                    .filter(|c| *c != Channel::Information)
+                    .collect();
+                invert(&block(&free), &rest)? * &right / customers as f64
+            } else {
+                &covariance * &right
+            };
+            decrement = step.dot(&right);
+            let beta = DVector::from_fn(kept.len(), |i, _| multiples[kept[i]]);
+            if decrement < TOLERANCE {
                 return Ok((beta, covariance));
             }
-            let right = DVector::from_fn(kept.len(), |i, _| score[kept[i]]);
-            let step = &covariance * right;
-            moved = step.amax();
-            // A long first step may leave the region where scoring contracts.
-            let length = if moved > 1.0 { 1.0 / moved } else { 1.0 };
-            for (i, k) in kept.iter().enumerate() {
-                multiples[*k] += length * step[i];
+            // Where the likelihood bends more than expected, whole steps overshoot to and fro: shorten them when they turn round.
+            let turned = moved
+                .iter()
+                .zip(&sums.score)
+                .map(|(moved, score)| moved * score)
+                .sum::<f64>()
+                < 0.0;
+            length = if turned {
+                0.5 * length
+            } else {
+                f64::min(1.0, 1.25 * length)
+            };
+            moved = [0.0; PARAMETERS];
+            for (i, k) in free.iter().enumerate() {
+                moved[*k] = length * step[i];
+                multiples[*k] += moved[*k];
             }
+            best = Some((beta, covariance));
+            multiples[INFORMATION] = multiples[INFORMATION].max(BOUNDARY);
         }
         Err(Error::NotConverged {
             what: "Fisher scoring in the power simulation".into(),
             iterations: STEPS,
-            criterion: moved,
+            criterion: decrement,
             tolerance: TOLERANCE,
             remedy: "simulate with more customers: so few hardly identify the channels".into(),
         })
     }
+
+    /// Log-likelihood, score and expected information of all customers.
+    fn sums<T: Timing>(
+        &self,
+        timing: &T,
+        counts: &[Vec<[f64; 3]>],
+        multiples: &[f64; PARAMETERS],
+    ) -> Result<Sums> {
+        let mut sums = Sums {
+            log_likelihood: 0.0,
+            score: [0.0; PARAMETERS],
+            information: DMatrix::zeros(PARAMETERS, PARAMETERS),
+        };
+        for (arm, counts) in self.design.arms().iter().zip(counts) {
+            let cells = self.cells(timing, *arm, multiples)?;
+            for (cell, counts) in cells.iter().zip(counts) {
+                let n: f64 = counts.iter().sum();
+                for ((probability, slopes), count) in cell.outcomes().iter().zip(counts) {
+                    if *probability <= f64::MIN_POSITIVE {
+                        continue;
+                    }
+                    sums.log_likelihood += count * probability.ln();
+                    for i in 0..PARAMETERS {
+                        sums.score[i] += count * slopes[i] / probability;
+                        for j in 0..PARAMETERS {
+                            sums.information[(i, j)] += n * slopes[i] * slopes[j] / probability;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(sums)
+    }
+}
+
+/// What the likelihood needs of all customers.
+struct Sums {
+    log_likelihood: f64,
+    score: [f64; PARAMETERS],
+    information: DMatrix<f64>,
 }

@@ -83,7 +83,9 @@ impl AssumedTruth {
     }
 }
 
-/// A constant (money added to everybody's surplus) and the six channels, each as a multiple of its assumed strength.
+/// A constant (money added to everybody's surplus) and the six channels, each as a multiple of its assumed strength; that of
+/// information is the weight K which beliefs give to the largest number of signals, in which participation is nearly linear (in the
+/// signals' precision it is far from it, and Wald tests with it).
 pub(super) const PARAMETERS: usize = 7;
 /// The truth: no constant added, every channel at its assumed strength.
 pub(super) const TRUTH: [f64; PARAMETERS] = [0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
@@ -92,6 +94,7 @@ pub(super) const TRUTH: [f64; PARAMETERS] = [0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 pub(super) struct Model<'a, T> {
     pub timing: &'a T,
     pub truth: &'a AssumedTruth,
+    most_signals: u32,
     rule: Rule,
 }
 
@@ -99,13 +102,15 @@ pub(super) struct Model<'a, T> {
 pub(super) type Outcome = [f64; 2];
 
 impl<'a, T: Timing> Model<'a, T> {
-    pub fn new(timing: &'a T, truth: &'a AssumedTruth) -> Result<Self> {
-        /// The integrands are smooth with slopes of order one; seven nodes leave an error far below any power that is reported.
-        const NODES: usize = 7;
+    pub fn new(timing: &'a T, truth: &'a AssumedTruth, arms: &[Arm]) -> Result<Self> {
+        /// The integrands have slopes of order one, and a kink where customers give up; nine nodes leave an error far below any
+        /// power that is reported.
+        const NODES: usize = 9;
         truth.check()?;
         Ok(Self {
             timing,
             truth,
+            most_signals: arms.iter().map(|arm| arm.information).max().unwrap_or(0),
             rule: gauss_hermite_normal(NODES)?,
         })
     }
@@ -122,14 +127,20 @@ impl<'a, T: Timing> Model<'a, T> {
         })
     }
 
-    /// The signals of an arm, their precision multiplied.
+    /// The signals of an arm, of such a variance that the weight of the most signals is multiplied:
+    /// `κK = nv/(nv + σ²)` gives `σ² = nv(1 − κK)/(κK)`.
     pub fn signals(&self, arm: Arm, multiples: &[f64; PARAMETERS]) -> Result<Signals> {
-        /// A precision of zero has no variance; this is zero for every purpose.
+        /// A weight of zero has no variance, one of one no noise; these are zero and one for every purpose.
         const LEAST: f64 = 1e-6;
-        Signals::new(
-            arm.information,
-            self.truth.signal_variance / multiples[1].max(LEAST),
-        )
+        let assumed = Signals::new(self.most_signals, self.truth.signal_variance)?;
+        let prior = Belief::new(self.truth.belief_mean, self.truth.belief_variance)?;
+        let weight = multiples[1] * prior.gain(assumed);
+        if weight.abs() <= 0.0 {
+            return Signals::new(arm.information, self.truth.signal_variance);
+        }
+        let weight = weight.clamp(LEAST, 1.0 - LEAST);
+        let information = f64::from(self.most_signals) * prior.variance();
+        Signals::new(arm.information, information * (1.0 - weight) / weight)
     }
 
     /// Surplus in money of a customer with this posterior.

@@ -15,7 +15,8 @@ use crate::report::{Cell, Table, notebook};
 
 /// Power analysis of a [`FactorialDesign`] under an [`AssumedTruth`].
 ///
-/// Every channel k has a multiple λ_k of its assumed strength: one in truth, zero if the channel does nothing. Participation is a
+/// Every channel k has a multiple λ_k of its assumed strength: one in truth, zero if the channel does nothing (for information, of
+/// the weight K that beliefs give to the largest number of signals). Participation is a
 /// probit in the surplus (see [`AssumedTruth`]); with the outcome probabilities π_o of a cell the information of one customer is
 /// `I = Σ_cells w Σ_o ∇π_o ∇π_o'/π_o`, a constant in the surplus included as a nuisance. The two-sided Wald test of λ_k = 0 at
 /// level α has power `Φ(√n/se_k − z) + Φ(−√n/se_k − z)`, `se_k² = (I⁻¹)_kk`, `z = Φ⁻¹(1 − α/2)`. Beliefs, where the design elicits
@@ -172,7 +173,7 @@ impl<'a> PowerAnalysis<'a> {
         arm: Arm,
         multiples: &[f64; PARAMETERS],
     ) -> Result<Vec<OutcomeCell>> {
-        let model = Model::new(timing, &self.truth)?;
+        let model = Model::new(timing, &self.truth, &self.design.arms())?;
         let ratings = AssumedTruth::RATINGS;
         let share = 1.0 / ratings as f64;
         let mut cells = Vec::with_capacity(ratings);
