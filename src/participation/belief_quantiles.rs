@@ -287,11 +287,11 @@ impl BeliefQuantilesFit {
 
     /// Beliefs and regressions as a table.
     pub fn table(&self) -> Table {
+        const TITLE: &str = "Beliefs from quantiles";
         let known = |values: &[f64]| {
             let kept: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
             kept.iter().sum::<f64>() / kept.len() as f64
         };
-        const TITLE: &str = "Beliefs from quantiles";
         let table = match (&self.of_mean, &self.of_ln_variance) {
             (Some(mean), Some(variance)) => crate::inference::ModelTable::new(TITLE)
                 .model("mean", mean)

@@ -266,7 +266,7 @@ impl MutualAcceptance {
         let mut starts = Vec::new();
         for (name, parts) in pairs {
             for rho in correlations {
-                let mut point = parts.map(|p| p.as_slice()).concat();
+                let mut point = parts.map(Vec::as_slice).concat();
                 if !self.independent {
                     point.push(rho.atanh());
                 }

@@ -94,7 +94,7 @@ fn start(index: &Index, stated: &Stated, column: &str) -> Result<Vec<f64>> {
     let n = ends.len() as f64;
     let mean = ends.iter().sum::<f64>() / n;
     let variance = ends.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / n;
-    if !(variance > 0.0) {
+    if variance <= 0.0 || variance.is_nan() {
         return Err(Error::Unidentified {
             what: format!("the spread of `{column}`"),
             needs: "numbers that differ".to_owned(),

@@ -43,7 +43,7 @@ impl RhoProfile {
         grid: &[f64],
         progress: &Progress,
     ) -> Result<Self> {
-        if let Some(rho) = grid.iter().find(|r| !(r.abs() < 1.0)) {
+        if let Some(rho) = grid.iter().find(|r| r.is_nan() || r.abs() >= 1.0) {
             return Err(Error::invalid_option("grid", rho, "between −1 and 1"));
         }
         let mut grid = grid.to_vec();

@@ -48,7 +48,7 @@ impl Answers {
         for (i, yes) in first.iter().enumerate() {
             let row = rows.index(i);
             let bid = Bid {
-                amount: model.positive(&model.bid, bids.values()[row], row)?,
+                amount: positive(&model.bid, bids.values()[row], row)?,
                 yes: *yes > 0.5,
             };
             asked.push(bid);
@@ -116,19 +116,6 @@ impl Answers {
 }
 
 impl ContingentValuation {
-    /// A bid, which must be positive.
-    fn positive(&self, column: &str, bid: f64, row: usize) -> Result<f64> {
-        if bid > 0.0 && bid.is_finite() {
-            return Ok(bid);
-        }
-        Err(Error::OutOfRange {
-            column: column.to_owned(),
-            row: row + 1,
-            value: bid,
-            expected: "a positive amount".to_owned(),
-        })
-    }
-
     /// A bid on the scale of the latent amount.
     fn scaled(&self, bid: f64) -> f64 {
         if self.log { bid.ln() } else { bid }
@@ -140,7 +127,7 @@ impl ContingentValuation {
             Some((bid, answer)) => (bid.as_str(), answer.as_str()),
             None => ("", ""),
         };
-        let amount = self.positive(bid, amount, row)?;
+        let amount = positive(bid, amount, row)?;
         let one = (answer - 1.0).abs() <= 0.0;
         if !one && answer.abs() > 0.0 {
             return Err(Error::OutOfRange {
@@ -171,6 +158,19 @@ impl ContingentValuation {
         }
         Ok(Bid { amount, yes: one })
     }
+}
+
+/// A bid, which must be positive.
+fn positive(column: &str, bid: f64, row: usize) -> Result<f64> {
+    if bid > 0.0 && bid.is_finite() {
+        return Ok(bid);
+    }
+    Err(Error::OutOfRange {
+        column: column.to_owned(),
+        row: row + 1,
+        value: bid,
+        expected: "a positive amount".to_owned(),
+    })
 }
 
 /// Answers that say nothing of the amount, or nothing of its spread.

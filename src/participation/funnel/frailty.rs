@@ -218,8 +218,8 @@ impl<'a> View<'a> {
             for i in 0..k {
                 mean[i] += posterior * slope[i];
                 let scaled = weight * posterior * slope[i];
-                for j in 0..=i {
-                    sums.information[packed_index(i, j)] -= scaled * slope[j];
+                for (j, other) in slope[..=i].iter().enumerate() {
+                    sums.information[packed_index(i, j)] -= scaled * other;
                 }
             }
         }

@@ -190,7 +190,7 @@ impl Funnel {
             let warning = identify::check(&prepared.funnels, &prepared.indices, repeated)?;
             prepared.warnings.extend(warning);
         }
-        let (plain, _) = prepared.maximum(vec![0.0; prepared.funnels.parameters], progress)?;
+        let (plain, _) = prepared.maximum(&vec![0.0; prepared.funnels.parameters], progress)?;
         let without = prepared.funnels.pass_at(&plain).value;
         let mut point = plain;
         let mut with = None;
@@ -205,7 +205,7 @@ impl Funnel {
         }
         let has_frailty = with.is_some();
         prepared.funnels.set_frailty(has_frailty);
-        let (point, convergence) = prepared.maximum(point, progress)?;
+        let (point, convergence) = prepared.maximum(&point, progress)?;
         let fit = prepared.finish(&point, convergence, &self.covariance, frame)?;
         Ok(FunnelFit::new(fit, effects, has_frailty, without))
     }
@@ -237,11 +237,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn maximum(&self, start: Vec<f64>, progress: &Progress) -> Result<(Vec<f64>, Convergence)> {
+    fn maximum(&self, start: &[f64], progress: &Progress) -> Result<(Vec<f64>, Convergence)> {
         const MOST_ITERATIONS: usize = 200;
         let found = Newton::new()
             .stopping(Stopping::new().max_iterations(MOST_ITERATIONS))
-            .minimize_with(&self.funnels, &start, progress)?
+            .minimize_with(&self.funnels, start, progress)?
             .or_error("the likelihood of the funnel")?;
         Ok((found.point, found.convergence))
     }
@@ -257,7 +257,7 @@ impl Prepared {
         let mut best: Option<(f64, Vec<f64>)> = None;
         for ln_sigma in STARTS {
             let start: Vec<f64> = plain.iter().copied().chain([ln_sigma]).collect();
-            let found = match self.maximum(start, progress) {
+            let found = match self.maximum(&start, progress) {
                 Ok((point, _)) => point,
                 Err(Error::Cancelled { what }) => return Err(Error::Cancelled { what }),
                 Err(_) => continue,

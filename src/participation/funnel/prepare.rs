@@ -44,7 +44,7 @@ impl Funnel {
         let mut variables: Vec<String> = parsed
             .iter()
             .chain(&common)
-            .flat_map(|f| f.variables())
+            .flat_map(crate::data::ParsedFormula::variables)
             .collect();
         variables.extend(self.subject.clone());
         let also: Vec<&str> = variables.iter().map(String::as_str).collect();
