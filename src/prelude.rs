@@ -52,7 +52,10 @@ pub use crate::report::{
     LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
 pub use crate::simulate::{
-    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Oracle, Performance, Replication,
-    Simulated,
+    Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
+    CustomerSurvey, DataExchange, ItemResponses, LearningPanel, LogNormal, MassCustomization,
+    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Oracle, Performance,
+    PhotoFunnel, Population, PurchaseTiming, Replication, Simulated, StaggeredRollout,
+    StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
