@@ -67,7 +67,10 @@ pub use crate::report::{
     Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
 };
 pub use crate::simulate::{
-    CloudOnboarding, ItemResponses, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Oracle,
-    Performance, PhotoFunnel, PurchaseTiming, Replication, Simulated, StaticParticipation, Traits,
+    Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
+    CustomerSurvey, DataExchange, ItemResponses, LearningPanel, LogNormal, MassCustomization,
+    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Oracle, Performance,
+    PhotoFunnel, Population, PurchaseTiming, Replication, Simulated, StaggeredRollout,
+    StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};

@@ -12,13 +12,12 @@ pub const PHOTO_FUNNEL: Experiment = Experiment {
             customers are simulated",
     table: "signs of the effects on starting and finishing; every other row compares estimates with what the simulated process predicts",
     data: "simulate::PhotoFunnel",
-    estimator: "Linear probability and probit models with robust errors, averaged over 60 simulated experiments",
+    estimator: "Linear probability models with robust errors and Lee's bounds, averaged over 60 simulated experiments",
     formulas: &[
         ("start", "starts ~ peers + experts"),
         ("finish", "finished ~ peers + experts"),
         ("buy", "bought ~ peers + experts"),
         ("naive", "finishes ~ peers + experts"),
-        ("probit", "starts ~ peers + experts + experience"),
     ],
     study: "Customers of a photo-product site may start a product, finish it, and buy it. Two thirds see designs of others: of peers or of \
             experts. These inspire to start, and discourage those who see that they cannot do as well from finishing. No data of the \

@@ -1,4 +1,5 @@
-//! How treatment comes to customers: randomised, in clusters, by their own choice, with non-compliance, attrition and peers.
+//! How treatment comes to customers: randomised, in clusters, by their own choice, with non-compliance, attrition and
+//! peers.
 
 use super::closed::share;
 use super::draws::Draws;
@@ -30,7 +31,8 @@ pub enum Allocation {
         /// The probability.
         share: f64,
     },
-    /// `share` of the rows within each group of a column; a fraction of a row goes to chance, so that every row has exactly that probability.
+    /// `share` of the rows within each group of a column; a fraction of a row goes to chance, so that every row has
+    /// exactly that probability.
     Blocked {
         /// The column of the blocks.
         column: String,
@@ -119,7 +121,8 @@ impl Allocation {
     }
 }
 
-/// A factorial assignment: for each factor a level 0, 1, …, all cells of the same size as far as the number of rows allows, in random order.
+/// A factorial assignment: for each factor a level 0, 1, …, all cells of the same size as far as the number of rows
+/// allows, in random order.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] when a factor has no level.
@@ -242,10 +245,12 @@ impl Network {
         Ok(Self { neighbours })
     }
 
-    /// A random network with `people · mean_degree / 2` ties between pairs drawn at random (Erdős & Rényi); repeated pairs count once.
+    /// A random network with `people · mean_degree / 2` ties between pairs drawn at random (Erdős & Rényi); repeated
+    /// pairs count once.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for fewer than two people or a mean degree that is not between 0 and the number of others.
+    /// [`Error::InvalidOption`] for fewer than two people or a mean degree that is not between 0 and the number of
+    /// others.
     pub fn random(people: usize, mean_degree: f64, seed: impl Into<Seed>) -> Result<Self> {
         if people < 2 || !(mean_degree >= 0.0 && mean_degree < people as f64) {
             return Err(Error::invalid_option(

@@ -8,11 +8,11 @@ use crate::numeric::Seed;
 use crate::numeric::special::normal;
 use serde::{Deserialize, Serialize};
 
-/// Second-price auctions: 2 + Poisson(λ) bidders with independent log-normal values bid their value; the highest wins and pays the second value. The
-/// platform shows all bids but the highest, so consumer surplus v₁ − v₂ is hidden.
+/// Second-price auctions: 2 + Poisson(λ) bidders with independent log-normal values bid their value; the highest wins
+/// and pays the second value. The platform shows all bids but the highest, so consumer surplus v₁ − v₂ is hidden.
 ///
-/// The median value is solved so that the median surplus is `median_surplus`, about $4 in Bapna, Jank & Shmueli (2008); the other levels are
-/// **assumed**.
+/// The median value is solved so that the median surplus is `median_surplus`, about $4 in Bapna, Jank & Shmueli
+/// (2008); the other levels are **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 /// | `spread` | .5 | deviation of ln value |
 /// | `more_bidders` | 3 | λ |
 ///
-/// **Data**: `bidders`, `price`, `third` (third highest value, NaN with two bidders). **Oracle**: `top`, `surplus`; effects: `median_value`, `mean_surplus`, `share_above_median`
-/// (of surpluses above `median_surplus`; ½ in expectation).
+/// **Data**: `bidders`, `price`, `third` (third highest value, NaN with two bidders). **Oracle**: `top`, `surplus`;
+/// effects: `median_value`, `mean_surplus`, `share_above_median` (of surpluses above `median_surplus`; ½ in
+/// expectation).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Auctions {
     /// How many auctions.

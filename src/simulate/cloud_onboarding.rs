@@ -24,13 +24,14 @@ pub enum OnboardingFlaw {
 
 /// Customers of a cloud service, of whom some are educated at the beginning (co-creation *after* purchase).
 ///
-/// Each has ability a ~ N(0, 1). The daily churn hazard is `h_t·exp(−ηa)`, with h_t = `hazard_week` in the first week and `hazard_later` after; education
-/// multiplies it by `exp(−δ·2^{−(t − ½)/half_life})` on day t, with δ solved so that week-1 churn is halved. Questions in the first week are
-/// Poisson with a gamma mean, multiplied by `1 − .1955`. Usage on a day before churn is gamma over customers, times `exp(φa − φ²/2)`,
-/// multiplied by a factor for the educated that is solved so that *total* usage over eight months, zero after churn, is 46.57 % higher.
+/// Each has ability a ~ N(0, 1). The daily churn hazard is `h_t·exp(−ηa)`, with h_t = `hazard_week` in the first week
+/// and `hazard_later` after; education multiplies it by `exp(−δ·2^{−(t − ½)/half_life})` on day t, with δ solved so
+/// that week-1 churn is halved. Questions in the first week are Poisson with a gamma mean, multiplied by `1 − .1955`.
+/// Usage on a day before churn is gamma over customers, times `exp(φa − φ²/2)`, multiplied by a factor for the
+/// educated that is solved so that *total* usage over eight months, zero after churn, is 46.57 % higher.
 ///
-/// Sizes and effects: Retana, Forman & Wu, *M&SOM* (proactive education, 2,673 customers, 366 of them educated); the half-life, hazards, levels
-/// of questions and usage, dispersion and the roles of ability are **assumed**.
+/// Sizes and effects: Retana, Forman & Wu, *M&SOM* (proactive education, 2,673 customers, 366 of them educated); the
+/// half-life, hazards, levels of questions and usage, dispersion and the roles of ability are **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -45,10 +46,11 @@ pub enum OnboardingFlaw {
 /// | `dispersion` | 1, .5 | gamma variances of questions and usage, mean one |
 /// | `roles` | .3, −.3, .3 | what a unit of ability does to ln hazard (with minus), ln questions, ln usage |
 ///
-/// **Data**: `educated`, `days` (until churn or the end of the 243), `churned`, `churned_week1`, `questions`, `usage` (total), `usage_per_day` (of days as a customer).
-/// **Oracle**: `ability`, and both potential outcomes of each. Effects: sample means of the potential outcomes' differences and ratios,
-/// expectations by quadrature (`expected_…`), and what the naive comparison of usage a day among those who are still there at the end
-/// gives (`naive_survivors`) beside the true factor on usage a day (`usage_per_day_ratio`).
+/// **Data**: `educated`, `days` (until churn or the end of the 243), `churned`, `churned_week1`, `questions`, `usage`
+/// (total), `usage_per_day` (of days as a customer). **Oracle**: `ability`, and both potential outcomes of each.
+/// Effects: sample means of the potential outcomes' differences and ratios, expectations by quadrature
+/// (`expected_…`), and what the naive comparison of usage a day among those who are still there at the end gives
+/// (`naive_survivors`) beside the true factor on usage a day (`usage_per_day_ratio`).
 ///
 /// # Errors
 /// [`Error::SeedRequired`], [`Error::InvalidOption`].
@@ -279,6 +281,8 @@ impl CloudOnboarding {
 
     /// Solves δ from the churn ratio and the factor on usage from the effect on total usage.
     fn solve(&self) -> Result<Solved> {
+        /// Beyond, not even a service without churn on the first days could do it.
+        const STRONGEST: f64 = 60.0;
         share("churn_ratio", self.churn_ratio)?;
         share("hazard_week", self.hazard_week)?;
         share("hazard_later", self.hazard_later)?;
@@ -292,7 +296,7 @@ impl CloudOnboarding {
         ] {
             not_negative(name, value)?;
         }
-        if !(self.half_life > 0.0) {
+        if self.half_life.is_nan() || self.half_life <= 0.0 {
             return Err(Error::invalid_option(
                 "half_life",
                 self.half_life,
@@ -319,8 +323,6 @@ impl CloudOnboarding {
             })
         };
         let without = churn(0.0);
-        /// Beyond, not even a service without churn on the first days could do it.
-        const STRONGEST: f64 = 60.0;
         let delta = solve(
             "churn_ratio",
             1.0 - self.churn_ratio,
@@ -377,7 +379,8 @@ struct Solved {
     naive_survivors: f64,
 }
 
-/// The number of a Poisson distribution at this probability, so that both potential outcomes come of one draw. Means are small here.
+/// The number of a Poisson distribution at this probability, so that both potential outcomes come of one draw. Means
+/// are small here.
 fn poisson_quantile(mean: f64, u: f64) -> f64 {
     /// Far beyond any count that a customer asks.
     const MOST: f64 = 10_000.0;

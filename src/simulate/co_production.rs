@@ -18,10 +18,12 @@ pub enum CoProductionFlaw {
     ChosenIntensity,
 }
 
-/// Customers who co-produce with more or less intensity, some after a message that stresses the value of the result or the ease of the work.
+/// Customers who co-produce with more or less intensity, some after a message that stresses the value of the result
+/// or the ease of the work.
 ///
-/// `satisfaction = 5 + effect·intensity + (moderation_k·intensity)·1{message k} + .2·a + ε`, intensity and a standard normal, ε ~ N(0, noise²).
-/// Haumann et al. (2015) have the sample size, the fall, and that both kinds of message weaken it; levels are **assumed**.
+/// `satisfaction = 5 + effect·intensity + (moderation_k·intensity)·1{message k} + .2·a + ε`, intensity and a standard
+/// normal, ε ~ N(0, noise²). Haumann et al. (2015) have the sample size, the fall, and that both kinds of message
+/// weaken it; levels are **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -30,8 +32,9 @@ pub enum CoProductionFlaw {
 /// | `moderation` | .20, .15 | what value and ease messages add to that slope |
 /// | `noise` | 1 | |
 ///
-/// **Data**: `message`, `intensity`, `satisfaction`. **Oracle**: `ability`, `satisfaction_0` … `satisfaction_2` (by message); effects: `slope_none`, `slope_value`, `slope_ease`, and
-/// `chosen_bias`, what [`CoProductionFlaw::ChosenIntensity`] adds to every slope.
+/// **Data**: `message`, `intensity`, `satisfaction`. **Oracle**: `ability`, `satisfaction_0` … `satisfaction_2` (by
+/// message); effects: `slope_none`, `slope_value`, `slope_ease`, and `chosen_bias`, what
+/// [`CoProductionFlaw::ChosenIntensity`] adds to every slope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CoProduction {
     /// How many customers.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 /// The alternatives, in the order of their codes.
 const ALTERNATIVES: [&str; 3] = ["none", "standard", "co-create"];
 
-/// Customers choose among nothing, a standard product and co-creating one by a logit of *anticipated* utility; co-creating turns out worse than
-/// anticipated by `overconfidence`, in money. The log-sum of anticipated utilities credits this false confidence as welfare; the right consumer surplus is
-/// `(1/β_p)[ln Σ e^{V^a} + Σ P_j(V^e_j − V^a_j)]`. All levels are **assumed**.
+/// Customers choose among nothing, a standard product and co-creating one by a logit of *anticipated* utility;
+/// co-creating turns out worse than anticipated by `overconfidence`, in money. The log-sum of anticipated utilities
+/// credits this false confidence as welfare; the right consumer surplus is `(1/β_p)[ln Σ e^{V^a} + Σ P_j(V^e_j −
+/// V^a_j)]`. All levels are **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -22,8 +23,9 @@ const ALTERNATIVES: [&str; 3] = ["none", "standard", "co-create"];
 /// | `prices` | .5, 1, 1.5 | of both products, drawn independently |
 /// | `price_coefficient` | 2 | β_p |
 ///
-/// **Data**: `choice`, `price_standard`, `price_co_create`. **Oracle**: `anticipated_surplus` (log-sum), `experienced_surplus`, `p_co_create`; effects: `log_sum`, `surplus`, and
-/// `log_sum_bias` = their difference, `overconfidence · mean P(co-create)`.
+/// **Data**: `choice`, `price_standard`, `price_co_create`. **Oracle**: `anticipated_surplus` (log-sum),
+/// `experienced_surplus`, `p_co_create`; effects: `log_sum`, `surplus`, and `log_sum_bias` = their difference,
+/// `overconfidence · mean P(co-create)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfidentChoice {
     /// How many customers.

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::numeric::Seed;
 use serde::{Deserialize, Serialize};
 
-/// Customers who buy at rate λ ~ Gamma(r, rate α) while they live, and drop out after a purchase with probability p ~ Beta(a, b), the first purchase being
-/// the birth: the BG/NBD model at the estimates of Fader, Hardie & Lee (2005, *Marketing Science* 24) for the CDNOW data.
+/// Customers who buy at rate λ ~ Gamma(r, rate α) while they live, and drop out after a purchase with probability p ~
+/// Beta(a, b), the first purchase being the birth: the BG/NBD model at the estimates of Fader, Hardie & Lee (2005,
+/// *Marketing Science* 24) for the CDNOW data.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -18,8 +19,9 @@ use serde::{Deserialize, Serialize};
 /// | `weeks` | 27 to 39 | observed time T since the first purchase, uniform |
 /// | `ahead` | 39 | weeks of the future that the oracle counts |
 ///
-/// **Data**: `frequency` (repeat purchases x), `recency` (t_x, 0 without repeat), `observed` (T). **Oracle**: `purchase_rate`, `dropout_probability`, `alive`, `future`
-/// (purchases in the weeks ahead); effects: `mean_frequency`, `alive`, `mean_future`, `expected_none` (Pr(x = 0) in closed form, E (α/(α + T))^r).
+/// **Data**: `frequency` (repeat purchases x), `recency` (t_x, 0 without repeat), `observed` (T). **Oracle**:
+/// `purchase_rate`, `dropout_probability`, `alive`, `future` (purchases in the weeks ahead); effects:
+/// `mean_frequency`, `alive`, `mean_future`, `expected_none` (Pr(x = 0) in closed form, E (α/(α + T))^r).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CustomerBase {
     /// How many customers.
@@ -66,12 +68,14 @@ impl CustomerBase {
     /// [`Error::SeedRequired`], [`Error::InvalidOption`].
     pub fn simulate(&self) -> Result<Simulated> {
         let seed = seeded(self.seed, "the customer base")?.child("customer base");
-        let positive = self.rate.iter().chain(&self.dropout);
+        let mut positive = self.rate.iter().chain(&self.dropout);
         let ordered = self.weeks[0] > 0.0 && self.weeks[1] >= self.weeks[0];
-        if !positive.clone().all(|v| *v > 0.0 && v.is_finite())
-            || !ordered
-            || !(self.ahead >= 0.0 && (self.ahead + self.weeks[1]).is_finite())
-        {
+        let reach = self.ahead + self.weeks[1];
+        let fine = positive.all(|v| *v > 0.0 && v.is_finite())
+            && ordered
+            && self.ahead >= 0.0
+            && reach.is_finite();
+        if !fine {
             return Err(Error::invalid_option(
                 "rate, dropout, weeks, ahead",
                 format!(

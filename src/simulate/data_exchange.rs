@@ -16,18 +16,18 @@ pub enum ExchangeFlaw {
     TargetedIncentives,
 }
 
-/// Customers and a firm agree on participation e ≥ 0, a data share z ∈ [0, 1] and the firm's control χ ∈ [0, 1] that maximise their joint surplus, and
-/// share it by Nash bargaining through a transfer t.
+/// Customers and a firm agree on participation e ≥ 0, a data share z ∈ [0, 1] and the firm's control χ ∈ [0, 1] that
+/// maximise their joint surplus, and share it by Nash bargaining through a transfer t.
 ///
-/// `U_c = b_e e + b_z z + b_ez e z − d_z z²/2 + t − c e²/2 − λ z(1 + ψχ) + s_e e + s_z z`, `Π = r_e e + r_z z + g χ − g₂ χ²/2 − k e²/2 − t`, λ log-normal over
-/// customers, s_e and s_z randomised incentives of an experimenter, each 0 or `incentive`. With disagreement points d_c, d_f and joint surplus Σ*,
-/// `U_c = d_c + η(Σ* − d_c − d_f)`.
+/// `U_c = b_e e + b_z z + b_ez e z − d_z z²/2 + t − c e²/2 − λ z(1 + ψχ) + s_e e + s_z z`, `Π = r_e e + r_z z + g χ −
+/// g₂ χ²/2 − k e²/2 − t`, λ log-normal over customers, s_e and s_z randomised incentives of an experimenter, each 0
+/// or `incentive`. With disagreement points d_c, d_f and joint surplus Σ*, `U_c = d_c + η(Σ* − d_c − d_f)`.
 ///
-/// The two markets are complements or substitutes by the sign of b_ez; with interior quantities the cross-effects of the incentives are symmetric. η .5,
-/// ψ .5 and log-normal λ are the page's; all levels are **assumed**.
+/// The two markets are complements or substitutes by the sign of b_ez; with interior quantities the cross-effects of
+/// the incentives are symmetric. η .5, ψ .5 and log-normal λ are the page's; all levels are **assumed**.
 ///
-/// **Data**: `incentive_e`, `incentive_z`, `e`, `z`, `control`, `transfer`. **Oracle**: `lambda`, `joint_surplus`, `customer_surplus`, `profit`; effects: `mean_surplus`, `share_interior`
-/// (of customers with 0 < z < 1).
+/// **Data**: `incentive_e`, `incentive_z`, `e`, `z`, `control`, `transfer`. **Oracle**: `lambda`, `joint_surplus`,
+/// `customer_surplus`, `profit`; effects: `mean_surplus`, `share_interior` (of customers with 0 < z < 1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataExchange {
     /// How many customers.
@@ -207,8 +207,8 @@ impl DataExchange {
             - lambda * at.z * (1.0 + self.control_harm * at.control)
     }
 
-    /// The best agreement. Given z, e and χ have closed forms and joint surplus is piecewise quadratic in z; its best point is found on a grid and
-    /// polished by the first-order condition of its piece.
+    /// The best agreement. Given z, e and χ have closed forms and joint surplus is piecewise quadratic in z; its best
+    /// point is found on a grid and polished by the first-order condition of its piece.
     fn agree(&self, lambda: f64, s_e: f64, s_z: f64) -> Agreement {
         const GRID: i32 = 40;
         const HALVINGS: usize = 40;

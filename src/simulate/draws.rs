@@ -6,8 +6,8 @@ use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
-/// A stream of draws. Normals come from the ziggurat of Marsaglia & Tsang (2000) in `rand_distr`; what is built on them is
-/// written here, so that a process has the same bits in every version of that crate that keeps its ziggurat
+/// A stream of draws. Normals come from the ziggurat of Marsaglia & Tsang (2000) in `rand_distr`; what is built on
+/// them is written here, so that a process has the same bits in every version of that crate that keeps its ziggurat
 /// (`tests/simulate.rs` pins them).
 #[derive(Debug)]
 pub(crate) struct Draws(ChaCha8Rng);

@@ -163,8 +163,8 @@ struct Block<'a> {
     sums: Vec<f64>,
 }
 
-/// Makes `rows` rows. `row(draws, index, out)` writes one value a field, in the order of `fields`; block b draws from stream b
-/// of the seed.
+/// Makes `rows` rows. `row(draws, index, out)` writes one value a field, in the order of `fields`; block b draws from
+/// stream b of the seed.
 ///
 /// # Errors
 /// [`Error::InvalidOption`] when there are no rows; [`Error::DuplicateColumn`].
@@ -227,8 +227,8 @@ pub(super) fn generate(
     })
 }
 
-/// Makes units of several rows each: `unit(draws, index, rows)` pushes the values of its rows, one a field, row after row. Unit i draws
-/// from stream i of the seed.
+/// Makes units of several rows each: `unit(draws, index, rows)` pushes the values of its rows, one a field, row after
+/// row. Unit i draws from stream i of the seed.
 ///
 /// # Errors
 /// As [`generate`].

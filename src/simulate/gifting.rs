@@ -11,14 +11,17 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GiftingFlaw {
-    /// Friends of friends share a common taste that gifts go to (homophily): seeds of high taste are chosen, and their friends have it too.
+    /// Friends of friends share a common taste that gifts go to (homophily): seeds of high taste are chosen, and
+    /// their friends have it too.
     Homophily,
 }
 
-/// Seeds, half of them given a premium membership at random, and their friends, who may adopt: ln odds of a friend of a seed with k friends are
-/// `ln odds(baseline) + ln OR(k)·given + u_seed`, `OR(k) = odds_ratio·k^{−decline}`, u ~ N(0, taste²).
+/// Seeds, half of them given a premium membership at random, and their friends, who may adopt: ln odds of a friend of
+/// a seed with k friends are `ln odds(baseline) + ln OR(k)·given + u_seed`, `OR(k) = odds_ratio·k^{−decline}`, u ~
+/// N(0, taste²).
 ///
-/// Sizes and the fall with degree are those of Bapna & Umyarov (2015), odds ratio 1.5–1.6; the other levels are **assumed**.
+/// Sizes and the fall with degree are those of Bapna & Umyarov (2015), odds ratio 1.5–1.6; the other levels are
+/// **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -28,7 +31,8 @@ pub enum GiftingFlaw {
 /// | `friends` | 5 | mean number beyond one |
 /// | `taste` | .5 | deviation of what friends of one seed share |
 ///
-/// **Data**, a row a friend: `seed`, `given`, `degree`, `adopts`. **Oracle**: `adopts_0`, `adopts_1`, `taste`; effects: `ate`, `odds_ratio_1`, `odds_ratio_10`.
+/// **Data**, a row a friend: `seed`, `given`, `degree`, `adopts`. **Oracle**: `adopts_0`, `adopts_1`, `taste`;
+/// effects: `ate`, `odds_ratio_1`, `odds_ratio_10`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkGifting {
     /// How many seeds.

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::numeric::Seed;
 use serde::{Deserialize, Serialize};
 
-/// One item. The probability of passing step k is `c + (1 − c)·Λ(D(a − δ_k))`, Λ the logistic function; an item with several steps is
-/// graded, and its answer is the number of steps passed (cumulative, so the steps must ascend).
+/// One item. The probability of passing step k is `c + (1 − c)·Λ(D(a − δ_k))`, Λ the logistic function; an item with
+/// several steps is graded, and its answer is the number of steps passed (cumulative, so the steps must ascend).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// D.
@@ -120,8 +120,9 @@ pub enum ItemFlaw {
 /// | `deviation` | 1 | σ |
 /// | `missing` | 0 | share of answers that are missing at random |
 ///
-/// All levels are **assumed**. **Data**: `x`, `group`, `item_1` … (missing answers are NaN). **Oracle**: `ability`, `expected_score`; effects: `mean_ability`,
-/// `deviation`, `regression`, and `classical_reliability`, Var(expected score)/Var(score), of complete answers.
+/// All levels are **assumed**. **Data**: `x`, `group`, `item_1` … (missing answers are NaN). **Oracle**: `ability`,
+/// `expected_score`; effects: `mean_ability`, `deviation`, `regression`, and `classical_reliability`, Var(expected
+/// score)/Var(score), of complete answers.
 ///
 /// ```
 /// use cocreate::simulate::{Item, ItemResponses};

@@ -20,9 +20,10 @@ pub enum LearningFlaw {
 
 /// Customers who decide in every period whether to take part, and get a signal of their ability when they do.
 ///
-/// Period t: they take part when `θm_t − (r/2)θ²(1 + v_t) − C − p_t + ε_t > 0` (value form 3; they look one period ahead), with a price that the experiment draws; a
-/// participant sees s = a + N(0, σ_s²) and updates by Bayes' rule. Everybody begins with the belief N(m_0, v_0) and is calibrated:
-/// a ~ N(m_0, v_0) given m_0. All levels are **assumed**.
+/// Period t: they take part when `θm_t − (r/2)θ²(1 + v_t) − C − p_t + ε_t > 0` (value form 3; they look one period
+/// ahead), with a price that the experiment draws; a participant sees s = a + N(0, σ_s²) and updates by Bayes' rule.
+/// Everybody begins with the belief N(m_0, v_0) and is calibrated: a ~ N(m_0, v_0) given m_0. All levels are
+/// **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -36,8 +37,9 @@ pub enum LearningFlaw {
 /// | `discount` | .95 | for the researcher's model; these customers do not look ahead |
 /// | `prior_deviation` | .5 | of m_0 over customers |
 ///
-/// **Data**: `customer`, `period`, `price`, `participates`, `signal` (seen by participants). **Oracle**: `ability`, `belief_mean`, `belief_variance`, both before the decision; effects:
-/// `first_rate`, `last_rate` (participation), `belief_error_first`, `belief_error_last` (mean (m − a)²).
+/// **Data**: `customer`, `period`, `price`, `participates`, `signal` (seen by participants). **Oracle**: `ability`,
+/// `belief_mean`, `belief_variance`, both before the decision; effects: `first_rate`, `last_rate` (participation),
+/// `belief_error_first`, `belief_error_last` (mean (m − a)²).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearningPanel {
     /// How many customers.

@@ -22,12 +22,13 @@ pub enum ElicitationFlaw {
     FailuresMissing,
 }
 
-/// Customers bid, by the BDM mechanism, for a standard product, one tailored to them by others, or one that they design themselves.
+/// Customers bid, by the BDM mechanism, for a standard product, one tailored to them by others, or one that they
+/// design themselves.
 ///
-/// Willingness to pay w for the standard product is log-normal; the tailored one is worth `w(1 + fit)`, the self-designed one
-/// `w(1 + fit − effort + authorship·S/Pr(S))`, S = 1 with probability Φ((c + a)), so that self-design adds fit − effort + authorship = 100 % on
-/// average and authorship comes only with success. A price is drawn uniformly; who bids at least it buys at it, so that the bid is the true
-/// willingness to pay.
+/// Willingness to pay w for the standard product is log-normal; the tailored one is worth `w(1 + fit)`, the
+/// self-designed one `w(1 + fit − effort + authorship·S/Pr(S))`, S = 1 with probability Φ((c + a)), so that
+/// self-design adds fit − effort + authorship = 100 % on average and authorship comes only with success. A price is
+/// drawn uniformly; who bids at least it buys at it, so that the bid is the true willingness to pay.
 ///
 /// The gain of about 100 % is that of Schreier (2006) and of Norton, Mochon & Ariely (2012); its split is **assumed**.
 ///
@@ -39,8 +40,9 @@ pub enum ElicitationFlaw {
 /// | `success` | .7 | Pr(S), of a ~ N(0, 1) with probit slope one |
 /// | `highest_price` | 60 | of the BDM draw |
 ///
-/// **Data**: `arm`, `bid`, `price`, `buys`, `paid`, `success` (of self-designers). **Oracle**: `ability`, `wtp_0`, `wtp_1`, `wtp_2`; effects: `wtp_ratio_tailored`,
-/// `wtp_ratio_self_designed` (of means), `expected_wtp`, `authorship_given_success`.
+/// **Data**: `arm`, `bid`, `price`, `buys`, `paid`, `success` (of self-designers). **Oracle**: `ability`, `wtp_0`,
+/// `wtp_1`, `wtp_2`; effects: `wtp_ratio_tailored`, `wtp_ratio_self_designed` (of means), `expected_wtp`,
+/// `authorship_given_success`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MassCustomization {
     /// How many customers.

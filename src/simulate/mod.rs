@@ -1,8 +1,9 @@
 //! Customers, experiments and markets with a known truth, and the Monte Carlo runner.
 //!
-//! Every process is a plain struct of parameters with defaults: change a field, give a seed, call `simulate`, and get [`Simulated`]: the data that
-//! a researcher would see and the [`Oracle`] that knows the truth. The same seed gives the same bits on any number of threads. `misspecify`
-//! breaks one assumption; presets whose name ends in `_fails` make a common analysis wrong by an amount that the oracle predicts.
+//! Every process is a plain struct of parameters with defaults: change a field, give a seed, call `simulate`, and get
+//! [`Simulated`]: the data that a researcher would see and the [`Oracle`] that knows the truth. The same seed gives
+//! the same bits on any number of threads. `misspecify` breaks one assumption; presets whose name ends in `_fails`
+//! make a common analysis wrong by an amount that the oracle predicts.
 //!
 //! | process | what it is |
 //! |---|---|
@@ -23,8 +24,8 @@
 //! | [`TestPortfolio`] | many A/B tests, and peeking at them |
 //! | [`CustomerBase`] | BG/NBD at the CDNOW estimates |
 //!
-//! [`Allocation`], [`factorial`], [`Compliance`], [`attrition`] and [`Network`] assign treatment to any frame; [`MonteCarlo`] runs any estimator on any of
-//! them.
+//! [`Allocation`], [`factorial`], [`Compliance`], [`attrition`] and [`Network`] assign treatment to any frame;
+//! [`MonteCarlo`] runs any estimator on any of them.
 
 pub mod assignment;
 mod auctions;

@@ -15,8 +15,8 @@ pub struct Truth {
     pub value: f64,
 }
 
-/// The truth behind simulated data: one row a customer (potential outcomes, ability, belief, effects …), and the means and
-/// parameters that an estimator is after.
+/// The truth behind simulated data: one row a customer (potential outcomes, ability, belief, effects …), and the
+/// means and parameters that an estimator is after.
 ///
 /// Means are over the customers of *this* sample: `effect("ate")` is the sample average of the individual effects. An
 /// estimator of the population's effect varies around the population's value, whose distance from the sample's is the

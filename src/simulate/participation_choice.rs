@@ -10,13 +10,14 @@ pub enum PurchaseTiming {
     /// Design first, see the quality, then decide: the price is an option. The customer designs when
     /// `−C + CE[max{θq − p − u_0, 0}] > 0`, and buys when the quality seen has `θq − p > u_0`.
     BeforePurchase,
-    /// Pay first, co-create later: the price is sunk. The customer buys when `max{G0 − C, L_0} − p > u_0`, and then takes part when
-    /// `G0 − C > L_0`.
+    /// Pay first, co-create later: the price is sunk. The customer buys when `max{G0 − C, L_0} − p > u_0`, and then
+    /// takes part when `G0 − C > L_0`.
     AfterPurchase,
 }
 
-/// One customer's problem in plain numbers. It is [`crate::decision::Situation`] at forms 3 and 4, taken apart so that millions of customers a
-/// second can be decided: logarithms and roots are taken once, and effort is carried as g = ln(1+e). A test holds it to that type.
+/// One customer's problem in plain numbers. It is [`crate::decision::Situation`] at forms 3 and 4, taken apart so
+/// that millions of customers a second can be decided: logarithms and roots are taken once, and effort is carried as
+/// g = ln(1+e). A test holds it to that type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Problem {
     /// θ.
@@ -146,9 +147,9 @@ impl Problem {
         }
     }
 
-    /// The effort of one who has paid, as g = ln(1+e), and what the guarantee is worth at it. The first-order condition is `γ(θ + s(g)) = c·e^g`,
-    /// where s ≤ 0 is the slope of the guarantee's worth (moral hazard): closed form without a guarantee, else Newton's method from the
-    /// effort without one, or the corner.
+    /// The effort of one who has paid, as g = ln(1+e), and what the guarantee is worth at it. The first-order
+    /// condition is `γ(θ + s(g)) = c·e^g`, where s ≤ 0 is the slope of the guarantee's worth (moral hazard): closed
+    /// form without a guarantee, else Newton's method from the effort without one, or the corner.
     ///
     /// With k = 1 − e^{−rG}, `L(h) = −(1/r) ln[1 − kΦ(−h)]`, `L' = −(k/r) φ(h)/[1 − kΦ(−h)]`, `L'' = −L'·(h − rL')`.
     /// A guarantee comes with form 3 only, where α = r.
@@ -243,9 +244,10 @@ impl Problem {
             - self.material
     }
 
-    /// The effort of one who will see the quality before paying, as g: the gain from effort counts only where the design is bought, so the first-order
-    /// condition is `γθ·B(g) = c·e^g` with the probability-like weight B of buying. The largest root is found from above (the map is increasing, and
-    /// steps are lengthened by Aitken's rule) and compared with the corner e = 0.
+    /// The effort of one who will see the quality before paying, as g: the gain from effort counts only where the
+    /// design is bought, so the first-order condition is `γθ·B(g) = c·e^g` with the probability-like weight B of
+    /// buying. The largest root is found from above (the map is increasing, and steps are lengthened by Aitken's
+    /// rule) and compared with the corner e = 0.
     fn effort_before(&self, belief: Known, tau: f64, strike: f64) -> f64 {
         const STEPS: usize = 12;
         const CLOSE: f64 = 1e-6;

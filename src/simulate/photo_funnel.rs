@@ -17,15 +17,16 @@ const ARMS: [&str; 3] = ["control", "peers", "experts"];
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FunnelFlaw {
-    /// The designs shown discourage already at the start, by the same −.30·(gap)₊: some start only without them, so that selection is no
-    /// longer monotone and Lee's bounds are invalid.
+    /// The designs shown discourage already at the start, by the same −.30·(gap)₊: some start only without them, so
+    /// that selection is no longer monotone and Lee's bounds are invalid.
     NonMonotone,
-    /// Ability moves only the start: finishing and buying are independent of it, and of the gap. The naive conditional funnel is then right.
+    /// Ability moves only the start: finishing and buying are independent of it, and of the gap. The naive
+    /// conditional funnel is then right.
     IndependentStages,
 }
 
-/// A funnel of customers who may start a photo product, finish it, and buy it. Two arms are shown designs of others, which *inspire* (the
-/// start) and *discourage* those who see that they cannot do as well (the finish).
+/// A funnel of customers who may start a photo product, finish it, and buy it. Two arms are shown designs of others,
+/// which *inspire* (the start) and *discourage* those who see that they cannot do as well (the finish).
 ///
 /// With ability a = .5·experience + ζ ~ N(0, 1), arm k with exemplars of quality x_k, and independent N(0, 1) errors,
 ///
@@ -33,8 +34,9 @@ pub enum FunnelFlaw {
 /// * finish: `c_2 + λa − .30·(x_k − a)₊·shown > ε_2`,
 /// * buy: `c_3 + λa > ε_3`,
 ///
-/// on the probit scale. The constants are solved so that in the control arm 20 % start, 35 % of these finish, 25 % of these buy.
-/// The signs are those of Jung, Sun, Bapna & Golden, "Social Learning in Prosumption"; all levels are **assumed**.
+/// on the probit scale. The constants are solved so that in the control arm 20 % start, 35 % of these finish, 25 % of
+/// these buy. The signs are those of Jung, Sun, Bapna & Golden, "Social Learning in Prosumption"; all levels are
+/// **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -48,10 +50,11 @@ pub enum FunnelFlaw {
 ///
 /// **Data**: `arm`, `experience`, `starts`, of starters `finishes`, of finishers `buys`, `spend` (0 unless bought).
 ///
-/// **Oracle**: `ability`, potential outcomes `starts_k`, `finishes_k`, `buys_k` in arm k = 0, 1, 2 (a stage not reached is not done). Effects, for
-/// both arms against control: stage ITTs `itt_start_peers` …, and by quadrature, without simulation, their expectations `expected_…`,
-/// the effect on finishing among those who start anyway (`finish_always_starters_…`), the naive contrast of finishing given start
-/// (`naive_finish_…`), and by how much it fails (`naive_bias_…`).
+/// **Oracle**: `ability`, potential outcomes `starts_k`, `finishes_k`, `buys_k` in arm k = 0, 1, 2 (a stage not
+/// reached is not done). Effects, for both arms against control: stage ITTs `itt_start_peers` …, and by quadrature,
+/// without simulation, their expectations `expected_…`, the effect on finishing among those who start anyway
+/// (`finish_always_starters_…`), the naive contrast of finishing given start (`naive_finish_…`), and by how much it
+/// fails (`naive_bias_…`).
 ///
 /// # Errors
 /// [`Error::SeedRequired`], [`Error::InvalidOption`].
@@ -135,7 +138,8 @@ impl PhotoFunnel {
         self
     }
 
-    /// The preset in which comparing finishing rates of those who started is wrong by the amount that the oracle predicts.
+    /// The preset in which comparing finishing rates of those who started is wrong by the amount that the oracle
+    /// predicts.
     pub fn naive_conditional_fails() -> Self {
         Self {
             inspiration: 0.6,
@@ -289,8 +293,8 @@ impl PhotoFunnel {
         index
     }
 
-    /// The rates of an arm by quadrature over ability. Errors are shared by the arms, so who starts with the lower index starts with the
-    /// higher one too.
+    /// The rates of an arm by quadrature over ability. Errors are shared by the arms, so who starts with the lower
+    /// index starts with the higher one too.
     fn rates(&self, stages: &Stages, arm: usize) -> Rates {
         let passes = |a: f64| self.indices(stages, arm, a).map(normal::cdf);
         let both = |a: f64| {

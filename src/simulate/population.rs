@@ -89,9 +89,9 @@ const TRAITS: usize = 5;
 
 /// One kind of customers. All levels are assumed, none is taken from data.
 ///
-/// Ability is `a = ability_mean + x'β_a + ζ`, ζ ~ N(0, σ_a²). Customers are *calibrated up to b(x)*: a customer of belief
-/// variance v knows a part of ζ with variance σ_a² − v, so that given x and the belief, `a ~ N(m − b(x), v)` exactly, with
-/// `b(x) = overconfidence + x'β_b`. The stated variance is `v / overprecision`.
+/// Ability is `a = ability_mean + x'β_a + ζ`, ζ ~ N(0, σ_a²). Customers are *calibrated up to b(x)*: a customer of
+/// belief variance v knows a part of ζ with variance σ_a² − v, so that given x and the belief, `a ~ N(m − b(x), v)`
+/// exactly, with `b(x) = overconfidence + x'β_b`. The stated variance is `v / overprecision`.
 ///
 /// | field | default | meaning | range |
 /// |---|---|---|---|
@@ -210,8 +210,8 @@ impl Population {
         }
     }
 
-    /// Customers of several segments, each with its share; shares are made to sum to one. The covariates must have the same
-    /// names in all.
+    /// Customers of several segments, each with its share; shares are made to sum to one. The covariates must have
+    /// the same names in all.
     pub fn mixture(segments: impl IntoIterator<Item = (f64, Traits)>) -> Self {
         Self {
             segments: segments.into_iter().collect(),
@@ -244,8 +244,8 @@ impl Population {
     /// Draws customers. The data hold the covariates, the oracle everything else.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a parameter outside its range; [`Error::Matrix`] for correlations that are not positive
-    /// definite.
+    /// [`Error::InvalidOption`] for a parameter outside its range; [`Error::Matrix`] for correlations that are not
+    /// positive definite.
     pub fn simulate(&self, customers: usize, seed: impl Into<Seed>) -> Result<Simulated> {
         let drawn = self.prepare()?;
         let mut fields: Vec<Field> = self.covariates().into_iter().map(data).collect();
@@ -371,7 +371,7 @@ impl Traits {
     fn root(&self) -> Result<[[f64; TRAITS]; TRAITS]> {
         let mut matrix = DMatrix::identity(TRAITS, TRAITS);
         for (a, b, rho) in &self.correlations {
-            if !(rho.abs() < 1.0) || a == b {
+            if rho.is_nan() || rho.abs() >= 1.0 || a == b {
                 return Err(Error::invalid_option(
                     "correlation",
                     format!("{a:?}, {b:?}: {rho}"),
@@ -424,8 +424,8 @@ impl Kind {
 }
 
 impl Prepared {
-    /// One customer. The number of draws depends on nothing but the number of covariates, so that a change of parameters leaves
-    /// the customers' shocks as they are.
+    /// One customer. The number of draws depends on nothing but the number of covariates, so that a change of
+    /// parameters leaves the customers' shocks as they are.
     #[inline]
     pub(super) fn draw(&self, draws: &mut Draws) -> Customer {
         let mut segment = 0;

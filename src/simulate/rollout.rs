@@ -18,8 +18,8 @@ pub struct Cohort {
     pub growth: f64,
 }
 
-/// Units in cohorts that get a tool at different times: `y_it = α_i + λ_t + τ(cohort, t − start) + ε`. Goodman-Bacon (2021) explains what two-way fixed effects
-/// then estimate; all levels are **assumed**.
+/// Units in cohorts that get a tool at different times: `y_it = α_i + λ_t + τ(cohort, t − start) + ε`. Goodman-Bacon
+/// (2021) explains what two-way fixed effects then estimate; all levels are **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -30,11 +30,13 @@ pub struct Cohort {
 /// | `trend` | .1 | λ_t = trend·t |
 /// | `pretrend` | 0 | what cohorts that are ever treated gain per period without treatment (breaks parallel trends) |
 ///
-/// **Data**: `unit`, `period`, `cohort` (start; `periods` for never), `treated`, `y`. **Oracle**: `effect` (of the cell if treated), `y_0`; effects: `att` (mean over treated cells), `twfe`
-/// (what two-way fixed effects estimate in expectation, Σ weights × effects), `negative_weight` (sum of the negative weights).
+/// **Data**: `unit`, `period`, `cohort` (start; `periods` for never), `treated`, `y`. **Oracle**: `effect` (of the
+/// cell if treated), `y_0`; effects: `att` (mean over treated cells), `twfe` (what two-way fixed effects estimate in
+/// expectation, Σ weights × effects), `negative_weight` (sum of the negative weights).
 ///
 /// # Errors
-/// [`Error::SeedRequired`], [`Error::InvalidOption`], [`Error::Unidentified`] when treatment does not vary within units and periods.
+/// [`Error::SeedRequired`], [`Error::InvalidOption`], [`Error::Unidentified`] when treatment does not vary within
+/// units and periods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StaggeredRollout {
     /// How many units.
@@ -87,8 +89,8 @@ impl StaggeredRollout {
         Self::default()
     }
 
-    /// The preset in which every effect is positive and two-way fixed effects estimate a negative number: nobody is never treated, and the effects
-    /// of the early grow while they serve as controls of the late.
+    /// The preset in which every effect is positive and two-way fixed effects estimate a negative number: nobody is
+    /// never treated, and the effects of the early grow while they serve as controls of the late.
     pub fn sign_flip() -> Self {
         Self {
             cohorts: vec![
@@ -151,7 +153,7 @@ impl StaggeredRollout {
                 let alpha = self.unit_deviation * draws.normal();
                 for t in 0..self.periods {
                     let treated = flag(t >= cohort.start);
-                    let effect = self.effect(cohort, t);
+                    let tau = effect(cohort, t);
                     let time = t as f64;
                     let y0 = alpha
                         + (self.trend + self.pretrend * ever) * time
@@ -161,10 +163,10 @@ impl StaggeredRollout {
                         time,
                         cohort.start.min(self.periods) as f64,
                         treated,
-                        y0 + treated * effect,
-                        effect,
+                        y0 + treated * tau,
+                        tau,
                         y0,
-                        treated * effect,
+                        treated * tau,
                     ]);
                 }
             },
@@ -180,15 +182,8 @@ impl StaggeredRollout {
         })
     }
 
-    fn effect(&self, cohort: Cohort, t: usize) -> f64 {
-        if t < cohort.start {
-            return 0.0;
-        }
-        cohort.effect + cohort.growth * (t - cohort.start) as f64
-    }
-
-    /// By Frisch–Waugh the coefficient is Σ D̃·E y / Σ D̃·D with D̃ the treatment less its means by unit and period plus the grand mean, so every treated
-    /// cell has weight D̃ / ΣD̃D.
+    /// By Frisch–Waugh the coefficient is Σ D̃·E y / Σ D̃·D with D̃ the treatment less its means by unit and period
+    /// plus the grand mean, so every treated cell has weight D̃ / ΣD̃D.
     fn two_way_weights(&self) -> Result<(f64, f64)> {
         let sizes: Vec<f64> = (0..self.cohorts.len())
             .map(|c| (self.units + self.cohorts.len() - 1 - c) / self.cohorts.len())
@@ -208,8 +203,7 @@ impl StaggeredRollout {
             let ever = flag(self.cohorts[c].start < self.periods);
             for t in 0..self.periods {
                 let residual = d(c, t) - by_cohort(c) - by_period(t) + grand;
-                let mean =
-                    d(c, t) * self.effect(self.cohorts[c], t) + self.pretrend * ever * t as f64;
+                let mean = d(c, t) * effect(self.cohorts[c], t) + self.pretrend * ever * t as f64;
                 bottom += size * residual * d(c, t);
                 top += size * residual * mean;
                 negative += size * d(c, t) * residual.min(0.0);
@@ -223,4 +217,12 @@ impl StaggeredRollout {
         }
         Ok((top / bottom, negative / bottom))
     }
+}
+
+/// τ: the effect of a cohort in period t.
+fn effect(cohort: Cohort, t: usize) -> f64 {
+    if t < cohort.start {
+        return 0.0;
+    }
+    cohort.effect + cohort.growth * (t - cohort.start) as f64
 }

@@ -12,16 +12,17 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SurveyFlaw {
-    /// The classifier errs more often on the unhappy: its sensitivity falls by .2 for those below the mean, so that its errors are not independent of the
-    /// outcome given the truth.
+    /// The classifier errs more often on the unhappy: its sensitivity falls by .2 for those below the mean, so that
+    /// its errors are not independent of the outcome given the truth.
     DifferentialError,
 }
 
 /// Customers of satisfaction s ~ N(0, 1) who may answer a survey.
 ///
-/// Item k is the number of thresholds below `loading·s + √(1 − loading²)·ε_k`. The probability of answering is `Φ(c + response_slope·s)`, c solved for the
-/// response rate. The text of every answer is a complaint with probability `Φ(complaint_c − s)`; a classifier labels it with the given
-/// sensitivity and specificity. Spending next year is `spend + effect·complaint + N(0, 1)`.
+/// Item k is the number of thresholds below `loading·s + √(1 − loading²)·ε_k`. The probability of answering is `Φ(c +
+/// response_slope·s)`, c solved for the response rate. The text of every answer is a complaint with probability
+/// `Φ(complaint_c − s)`; a classifier labels it with the given sensitivity and specificity. Spending next year is
+/// `spend + effect·complaint + N(0, 1)`.
 ///
 /// Sensitivity .85 and specificity .90 are the page's; all other levels are **assumed**.
 ///
@@ -36,9 +37,11 @@ pub enum SurveyFlaw {
 /// | `complaints` | .3 | share of complaints |
 /// | `effect` | −.5 | of a complaint on spending |
 ///
-/// **Data**: `responds`, `item_1` … (NaN without answer), `label` (of respondents), `spend`. **Oracle**: `satisfaction`, `complaint`, `response_probability`; effects:
-/// `mean_satisfaction`, `nonresponse_bias` (mean satisfaction of respondents in expectation), `complaints_of_respondents`, `label_share` (expected, of
-/// respondents), `naive_label_effect` (what a regression of spending on the label estimates among respondents, in expectation), `effect`.
+/// **Data**: `responds`, `item_1` … (NaN without answer), `label` (of respondents), `spend`. **Oracle**:
+/// `satisfaction`, `complaint`, `response_probability`; effects: `mean_satisfaction`, `nonresponse_bias` (mean
+/// satisfaction of respondents in expectation), `complaints_of_respondents`, `label_share` (expected, of
+/// respondents), `naive_label_effect` (what a regression of spending on the label estimates among respondents, in
+/// expectation), `effect`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CustomerSurvey {
     /// How many customers.

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// Many A/B tests whose true effects are a mixture of normals: most do next to nothing, some do something.
 ///
-/// An estimate is the effect plus N(0, std_error²); at look k of K, equally spaced in information, the estimate has variance K/k times that of the last, and
-/// the statistics z_k have the correlation √(j/k) of a Brownian motion. All levels are **assumed**.
+/// An estimate is the effect plus N(0, std_error²); at look k of K, equally spaced in information, the estimate has
+/// variance K/k times that of the last, and the statistics z_k have the correlation √(j/k) of a Brownian motion. All
+/// levels are **assumed**.
 ///
 /// | field | default | meaning |
 /// |---|---|---|
@@ -22,10 +23,11 @@ use serde::{Deserialize, Serialize};
 /// | `looks` | 1 | K |
 /// | `alpha` | .05 | nominal two-sided level |
 ///
-/// **Data**: `estimate`, `std_error`, `z_1` … `z_K`. **Oracle**: `effect`, `large`; effects: `effect_variance`, `significant` (share at the end, in expectation), `winners_estimate` and
-/// `winners_effect` (means of |estimate| and of effect·sign(estimate) among the significant, over these tests: the winner's curse is their difference),
-/// `peeking_size` (probability under no effect that any look is significant, by the recursion of Armitage, McPherson & Rowe 1969) and `any_look` (its
-/// share among these tests).
+/// **Data**: `estimate`, `std_error`, `z_1` … `z_K`. **Oracle**: `effect`, `large`; effects: `effect_variance`,
+/// `significant` (share at the end, in expectation), `winners_estimate` and `winners_effect` (means of |estimate| and
+/// of effect·sign(estimate) among the significant, over these tests: the winner's curse is their difference),
+/// `peeking_size` (probability under no effect that any look is significant, by the recursion of Armitage, McPherson
+/// & Rowe 1969) and `any_look` (its share among these tests).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestPortfolio {
     /// How many tests.
@@ -69,7 +71,8 @@ impl TestPortfolio {
         Self::default()
     }
 
-    /// The preset in which stopping at the first significant of five looks rejects a true hypothesis of no effect with probability .142 and not .05.
+    /// The preset in which stopping at the first significant of five looks rejects a true hypothesis of no effect
+    /// with probability .142 and not .05.
     pub fn peeking_fails() -> Self {
         Self {
             deviations: [0.0, 0.0],
@@ -164,8 +167,8 @@ impl TestPortfolio {
     }
 }
 
-/// Probability that any of `looks` equally spaced looks at a Brownian motion without drift has |z| above the critical value: the density of the score
-/// among those not stopped is carried from look to look on a grid.
+/// Probability that any of `looks` equally spaced looks at a Brownian motion without drift has |z| above the critical
+/// value: the density of the score among those not stopped is carried from look to look on a grid.
 fn peeking_size(looks: usize, critical: f64) -> f64 {
     /// Points on each side of zero; the error of the trapezoid rule is below 1e-5.
     const POINTS: i32 = 400;

@@ -1,10 +1,10 @@
 //! Item response models against published values, an independent program, simulation and what must hold for any data.
 
+use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 use cocreate::inference::SmallSample;
 use cocreate::prelude::*;
 use proptest::prelude::*;
 use rand::RngExt;
-use crate::support::{agree, agree_covariance, data, fixture, names, numbers, pick};
 
 const LSAT: [&str; 5] = ["item1", "item2", "item3", "item4", "item5"];
 

@@ -74,8 +74,8 @@ pub struct Failure {
 
 /// What a [`MonteCarlo`](super::MonteCarlo) study found: all estimates of all replications in the order of their index.
 ///
-/// It is written as JSON and read again with the same bits, so that a long study can be stored, extended, merged from shards,
-/// and checked by running a few of its replications again.
+/// It is written as JSON and read again with the same bits, so that a long study can be stored, extended, merged from
+/// shards, and checked by running a few of its replications again.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(into = "Stored", try_from = "Stored")]
 pub struct MonteCarloFit {
@@ -169,8 +169,8 @@ impl MonteCarloFit {
         Ok(found)
     }
 
-    /// Puts shards, or studies that were extended in different places, together; the order in which they are given does not
-    /// matter.
+    /// Puts shards, or studies that were extended in different places, together; the order in which they are given
+    /// does not matter.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] when there is none, when they have different seeds or levels, or when they have different

@@ -1,5 +1,5 @@
-//! The Monte Carlo runner: any estimator on any process, its bias, error, coverage, size and power, each with its own Monte
-//! Carlo error.
+//! The Monte Carlo runner: any estimator on any process, its bias, error, coverage, size and power, each with its own
+//! Monte Carlo error.
 
 mod fit;
 mod performance;
@@ -22,15 +22,16 @@ use replication::{Entry, Given};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Replications that are done before the record is brought up to date; no more than these are lost when the caller cancels.
+/// Replications that are done before the record is brought up to date; no more than these are lost when the caller
+/// cancels.
 const WAVE: usize = 64;
 
-/// A Monte Carlo study: the same work again and again, each time with a seed of its own, and what the estimates do around the
-/// truth.
+/// A Monte Carlo study: the same work again and again, each time with a seed of its own, and what the estimates do
+/// around the truth.
 ///
-/// The closure gets the seed of its replication, simulates, estimates, and returns a [`Replication`]. It is called from
-/// several threads; replication r has the same seed whatever the number of threads and shards, so the results have the same
-/// bits. A replication that returns an error is counted and reported, never hidden.
+/// The closure gets the seed of its replication, simulates, estimates, and returns a [`Replication`]. It is called
+/// from several threads; replication r has the same seed whatever the number of threads and shards, so the results
+/// have the same bits. A replication that returns an error is counted and reported, never hidden.
 ///
 /// | option | default | meaning | range |
 /// |---|---|---|---|
@@ -40,12 +41,12 @@ const WAVE: usize = 64;
 /// | `shard` | all | only replications r with r mod k = i | i < k |
 ///
 /// # Errors
-/// [`Error::SeedRequired`], [`Error::InvalidOption`]; [`Error::Cancelled`]; when *every* replication fails, the error of the
-/// first.
+/// [`Error::SeedRequired`], [`Error::InvalidOption`]; [`Error::Cancelled`]; when *every* replication fails, the error
+/// of the first.
 ///
 /// # References
-/// Morris, White & Crowther (2019), "Using simulation studies to evaluate statistical methods", *Statistics in Medicine* 38,
-/// doi:10.1002/sim.8086, whose table 6 has the formulas of the Monte Carlo errors.
+/// Morris, White & Crowther (2019), "Using simulation studies to evaluate statistical methods", *Statistics in
+/// Medicine* 38, doi:10.1002/sim.8086, whose table 6 has the formulas of the Monte Carlo errors.
 ///
 /// # Examples
 /// ```
@@ -160,8 +161,8 @@ impl MonteCarlo {
         Ok(MonteCarloFit::empty(self.title.clone(), seed, self.level))
     }
 
-    /// Does the replications that a record does not have yet. When it is cancelled, the record keeps what was done: it can
-    /// be saved as JSON and resumed, by this study or by one with more replications.
+    /// Does the replications that a record does not have yet. When it is cancelled, the record keeps what was done:
+    /// it can be saved as JSON and resumed, by this study or by one with more replications.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] when the record has another seed or level; [`Error::Cancelled`]; the error of the first

@@ -3,8 +3,8 @@
 use super::replication::Entry;
 use serde::{Deserialize, Serialize};
 
-/// How one quantity was estimated over the replications. What cannot be computed (an estimator without standard errors, for
-/// one) is NaN.
+/// How one quantity was estimated over the replications. What cannot be computed (an estimator without standard
+/// errors, for one) is NaN.
 ///
 /// With errors e_r = estimate_r − truth_r over n replications (Morris, White & Crowther 2019, table 6):
 /// bias ē with error s_e/√n; RMSE √(Σe²/n) with error √(Var(e²)/n)/(2 RMSE); a share c (coverage, rejection) with error
@@ -75,8 +75,8 @@ impl Performance {
         self.bias / self.deviation
     }
 
-    /// Whether the coverage is within `errors` Monte Carlo errors of `level`, the errors being those of a true coverage of
-    /// that level.
+    /// Whether the coverage is within `errors` Monte Carlo errors of `level`, the errors being those of a true
+    /// coverage of that level.
     pub fn covers(&self, level: f64, errors: f64) -> bool {
         let error = (level * (1.0 - level) / self.replications as f64).sqrt();
         (self.coverage - level).abs() <= errors * error

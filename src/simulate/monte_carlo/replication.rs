@@ -69,8 +69,8 @@ impl Replication {
         Self::default()
     }
 
-    /// An estimate with its standard error: the interval is `estimate ± t·std_error` at the level of the study, the p-value
-    /// that of the hypothesis zero.
+    /// An estimate with its standard error: the interval is `estimate ± t·std_error` at the level of the study, the
+    /// p-value that of the hypothesis zero.
     pub fn estimate(mut self, name: impl Into<String>, estimate: &Estimate, truth: f64) -> Self {
         self.entries
             .push(Given::Estimate(name.into(), estimate.clone(), truth));
@@ -97,10 +97,11 @@ impl Replication {
     /// A point estimate without a standard error: bias and RMSE only.
     pub fn point(self, name: impl Into<String>, estimate: f64, truth: f64) -> Self {
         let nan = f64::NAN;
-        self.entry(name.into(), [truth, estimate, nan, nan, nan, nan])
+        self.entry(&name.into(), [truth, estimate, nan, nan, nan, nan])
     }
 
-    /// An estimate with an interval of its own (a bootstrap, a likelihood-ratio set …), which must be of the study's level.
+    /// An estimate with an interval of its own (a bootstrap, a likelihood-ratio set …), which must be of the study's
+    /// level.
     pub fn interval(
         self,
         name: impl Into<String>,
@@ -110,20 +111,20 @@ impl Replication {
     ) -> Self {
         let nan = f64::NAN;
         let numbers = [truth, estimate, nan, interval.lower, interval.upper, nan];
-        self.entry(name.into(), numbers)
+        self.entry(&name.into(), numbers)
     }
 
-    /// A test of any hypothesis: its rejections are counted. They are its size where the hypothesis holds and its power where
-    /// it does not, which `holds` says.
+    /// A test of any hypothesis: its rejections are counted. They are its size where the hypothesis holds and its
+    /// power where it does not, which `holds` says.
     pub fn test(self, name: impl Into<String>, test: &TestResult, holds: bool) -> Self {
         let nan = f64::NAN;
         // The truth of a test is the distance from its hypothesis: zero, or not.
         let truth = if holds { 0.0 } else { nan };
-        self.entry(name.into(), [truth, nan, nan, nan, nan, test.p_value])
+        self.entry(&name.into(), [truth, nan, nan, nan, nan, test.p_value])
     }
 
-    fn entry(mut self, name: String, numbers: [f64; NUMBERS]) -> Self {
-        let entry = Entry::from_numbers(&name, numbers);
+    fn entry(mut self, name: &str, numbers: [f64; NUMBERS]) -> Self {
+        let entry = Entry::from_numbers(name, numbers);
         self.entries.push(Given::Entry(entry));
         self
     }

@@ -24,8 +24,8 @@ pub(super) struct Stored {
 #[derive(Serialize, Deserialize)]
 struct Row {
     index: usize,
-    /// Of each entry: the index of its name, then truth, estimate, standard error, lower, upper, p-value. What is infinite or
-    /// missing is null.
+    /// Of each entry: the index of its name, then truth, estimate, standard error, lower, upper, p-value. What is
+    /// infinite or missing is null.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     entries: Vec<(usize, [Option<f64>; NUMBERS])>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
