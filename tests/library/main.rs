@@ -19,6 +19,7 @@ mod certified;
 mod decision;
 mod design;
 mod effects_likelihood;
+mod identification;
 mod instrumental_variables;
 mod learners;
 mod likelihood_counts;

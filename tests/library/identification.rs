@@ -1,6 +1,5 @@
 //! Identification as code: what each condition refuses, that the observational equivalences behind it are real, and that the
 //! generated design identifies the model with the power it promises.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, missing_docs)]
 
 use cocreate::participation::identification::*;
 use cocreate::participation::*;
