@@ -40,6 +40,17 @@ impl ItemResponseFit {
     /// Draws `count` plausible values for every person. Row i of the frame has stream i of the seed, so that its values do not depend on
     /// the other rows.
     ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let frame = datasets::load("lsat6_patterns")?;
+    /// let fit = ItemResponse::new(["item1", "item2", "item3", "item4", "item5"]).frequency_weights("count").fit(&frame)?;
+    /// let values = fit.plausible_values(5, 7)?;
+    /// let model = |completed: &Frame| Ols::new("skill ~ item1").frequency_weights("count").fit(completed);
+    /// let pooled = values.pool(&frame, "skill", model)?;
+    /// assert!(pooled.coefficient("item1")?.estimate > 0.0);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidOption`] for fewer than two; [`Error::DataNotKept`] after `lean`.
     pub fn plausible_values(&self, count: usize, seed: impl Into<Seed>) -> Result<PlausibleValues> {

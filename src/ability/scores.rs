@@ -261,6 +261,18 @@ pub struct AbilityScores {
 impl ItemResponseFit {
     /// The score of every person, with its standard error. Item parameters are taken as known; missing answers are skipped.
     ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let frame = datasets::load("lsat6_patterns")?;
+    /// let items = ["item1", "item2", "item3", "item4", "item5"];
+    /// let fit = ItemResponse::new(items).frequency_weights("count").fit(&frame)?;
+    /// let scores = fit.scores(Scoring::WeightedLikelihood)?;
+    /// assert_eq!(scores.ability().len(), frame.rows());
+    /// let people = scores.append(&frame, "skill")?;
+    /// assert!(people.has("skill_se"));
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::DataNotKept`] after `lean`.
     pub fn scores(&self, scoring: Scoring) -> Result<AbilityScores> {
