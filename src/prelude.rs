@@ -34,6 +34,11 @@ pub use crate::inference::{
     fieller,
 };
 pub use crate::numeric::{Progress, Seed};
+pub use crate::participation::{
+    AfterPurchase, Allocation, AssumedTruth, BeforePurchase, Belief, Channel, Cost, Education,
+    Evidence, FactorialDesign, HoldUp, Identification, Parameter, ParticipationPlot, PowerAnalysis,
+    Preferences, Signals, Situation, TasteShock, Terms, Timing, Tool,
+};
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
     Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet,
