@@ -361,7 +361,7 @@ mod tests {
             (kink + 8.0, 68.0),
         ]
         .iter()
-        .map(|(low, high)| rule.integrate(|x| g(x), *low, *high).unwrap().value)
+        .map(|(low, high)| rule.integrate(g, *low, *high).unwrap().value)
         .sum();
         if r > 0.0 { -total.ln_1p() / r } else { total }
     }
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn the_option_joins_its_branches_and_survives_the_far_tails() {
         for (w, tau) in [(1.4, 2.0), (-2.0, 1.0), (0.3, 0.1)] {
-            let r = SMALL_OPTION / (w as f64).abs().max(0.0).mul_add(1.0, tau);
+            let r = SMALL_OPTION / (f64::abs(w) + tau);
             let (below, above) = (
                 option(r * (1.0 - 1e-9), w, tau),
                 option(r * (1.0 + 1e-9), w, tau),

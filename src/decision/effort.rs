@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::belief::Belief;
+use super::preferences::Form;
 use super::timing::sealed::Sealed;
-use super::value::{Form, Situation};
+use super::value::Situation;
 use crate::error::{Error, Result};
 
 /// The effort that maximises `benefit(m + γ ln(1+e) − d, v) − C̄(e)`.

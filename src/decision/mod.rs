@@ -6,6 +6,7 @@
 //! | `belief` | `a ~ N(m, v)`, signals, the forecast and the objective law of m', education's three channels |
 //! | `cost` | mental and material cost, anticipated and realised; the tool |
 //! | `terms` | the task, the price and the other stakes |
+//! | `preferences` | which value form, with which coefficients of risk and ambiguity aversion |
 //! | `value` | the four value forms: certainty equivalents gross of cost and price, with derivatives |
 //! | `timing` | before or after the purchase, as types: U_B and U_A, option value, value of information |
 //! | `effort` | the effort that is chosen, with its corner and its several local optima |
@@ -20,7 +21,9 @@ mod cost;
 mod effort;
 mod figures;
 mod hold_up;
+mod moves;
 mod normal_rule;
+mod preferences;
 mod shock;
 mod terms;
 mod timing;
@@ -32,7 +35,8 @@ pub use cost::{Cost, Tool};
 pub use effort::{EffortChoice, LocalOptimum};
 pub use figures::{ParticipationPlot, path_figure, updating_figure};
 pub use hold_up::{HoldUp, PriceOutcome};
+pub use preferences::{Form, Preferences};
 pub use shock::TasteShock;
 pub use terms::{Task, Terms};
 pub use timing::{AfterPurchase, BeforePurchase, Timing};
-pub use value::{Form, Preferences, Situation};
+pub use value::Situation;

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::belief::{Belief, Objective, Signals};
 use super::certainty::{Slopes, kinked, lottery, lottery_slope, option, option_with_slopes, outer};
 use super::effort::{self, EffortChoice};
+use super::moves::Moves;
+use super::preferences::Form;
 use super::shock::TasteShock;
-use super::value::{Form, Situation};
+use super::value::Situation;
 use crate::error::Result;
 
 /// The order of co-creating and paying. There is no default: the same belief, cost and price give different values, and more
@@ -403,31 +405,6 @@ impl AfterPurchase {
                 (Slopes::constant(abandon), false)
             }
         })
-    }
-}
-
-/// How the forecast moves with the prior variance.
-struct Moves {
-    /// ∂v'/∂v = (1 − K)².
-    posterior: f64,
-    /// ∂√(v − v')/∂v = (1 − K/2) √(n/(nv + σ_s²)).
-    deviation: f64,
-}
-
-impl Moves {
-    #[inline]
-    fn of(belief: Belief, signals: Signals) -> Self {
-        let gain = belief.gain(signals);
-        let count = f64::from(signals.count());
-        let total = count * belief.variance() + signals.variance();
-        Self {
-            posterior: (1.0 - gain) * (1.0 - gain),
-            deviation: if count > 0.0 && total > 0.0 {
-                (1.0 - 0.5 * gain) * (count / total).sqrt()
-            } else {
-                0.0
-            },
-        }
     }
 }
 

@@ -92,7 +92,7 @@ fn the_two_laws_of_the_posterior_mean_are_what_simulation_finds() {
         (mean, variance)
     };
     let posterior = |a: f64, i: usize| {
-        let average = a + (z2[i] + z3[i]) / 2.0 * 1.3f64.sqrt();
+        let average = a + f64::midpoint(z2[i], z3[i]) * 1.3f64.sqrt();
         prior.update(signals, average).mean()
     };
     // The customer thinks the ability is drawn from the belief; in truth it is what it is.
@@ -366,31 +366,32 @@ fn the_interim_signal_after_purchase_agrees_with_quadrature() {
     }
 }
 
+fn slopes_are_differences(timing: &impl Timing, situation: &Situation, m: f64, v: f64, h: f64) {
+    let at = |m, v| timing.value(situation, belief(m, v), 0.7);
+    let slopes = timing.slopes(situation, belief(m, v), 0.7);
+    let by_m = (at(m + h, v) - at(m - h, v)) / (2.0 * h);
+    let by_v = (at(m, v + h) - at(m, v - h)) / (2.0 * h);
+    assert!((slopes.value - at(m, v)).abs() < 1e-12);
+    assert!(
+        (slopes.by_mean - by_m).abs() < 1e-7,
+        "{situation:?} {m} {v}: {slopes:?} {by_m}"
+    );
+    assert!(
+        (slopes.by_variance - by_v).abs() < 1e-7,
+        "{situation:?} {m} {v}: {slopes:?} {by_v}"
+    );
+}
+
 #[test]
 fn slopes_of_both_timings_are_the_differences() {
     let h = 1e-5;
     let after = AfterPurchase::with_signals(Signals::new(2, 0.9).unwrap());
     let plain = AfterPurchase::without_signal();
-    fn check(timing: &impl Timing, situation: &Situation, m: f64, v: f64, h: f64) {
-        let at = |m, v| timing.value(situation, belief(m, v), 0.7);
-        let slopes = timing.slopes(situation, belief(m, v), 0.7);
-        let by_m = (at(m + h, v) - at(m - h, v)) / (2.0 * h);
-        let by_v = (at(m, v + h) - at(m, v - h)) / (2.0 * h);
-        assert!((slopes.value - at(m, v)).abs() < 1e-12);
-        assert!(
-            (slopes.by_mean - by_m).abs() < 1e-7,
-            "{situation:?} {m} {v}: {slopes:?} {by_m}"
-        );
-        assert!(
-            (slopes.by_variance - by_v).abs() < 1e-7,
-            "{situation:?} {m} {v}: {slopes:?} {by_v}"
-        );
-    }
     for situation in many_situations() {
         for (m, v) in [(0.3, 0.8), (-0.9, 1.7), (1.5, 0.1)] {
-            check(&BeforePurchase, &situation, m, v, h);
-            check(&after, &situation, m, v, h);
-            check(&plain, &situation, m, v, h);
+            slopes_are_differences(&BeforePurchase, &situation, m, v, h);
+            slopes_are_differences(&after, &situation, m, v, h);
+            slopes_are_differences(&plain, &situation, m, v, h);
         }
     }
 }
@@ -751,7 +752,7 @@ fn participation_given_ability_follows_the_objective_law() {
     for ability in [-1.0, 0.4, 2.0] {
         let law = prior.objective(ability, signals);
         let posterior = law.posterior_variance();
-        let threshold = (1.35 + 0.6 * (1.0 + posterior)) / 2.0;
+        let threshold = 0.5 * (1.35 + 0.6 * (1.0 + posterior));
         let exact = normal::sf((threshold - law.mean()) / law.variance().sqrt());
         let found = after.participation_given_ability(&situation, law, 0.0, TasteShock::None);
         assert!((found - exact).abs() < 1e-10, "{found} {exact}");

@@ -339,7 +339,7 @@ fn customers_are_assigned_as_announced() {
         assert!(frame == again);
         assert!(frame != design.assign(3600, allocation, 6).unwrap());
         let codes = frame.label("arm").unwrap().codes().to_vec();
-        let mut counts = vec![0; 36];
+        let mut counts = [0; 36];
         for code in &codes {
             counts[*code as usize] += 1;
         }

@@ -169,10 +169,11 @@ impl PowerAnalysis<'_> {
             let sums = self.sums(timing, counts, &multiples)?;
             if sums.log_likelihood < before.0 {
                 halvings += 1;
-                if halvings > HALVINGS && decrement < AT_A_KINK {
-                    if let Some(at_best) = best {
-                        return Ok(at_best);
-                    }
+                if halvings > HALVINGS
+                    && decrement < AT_A_KINK
+                    && let Some(at_best) = best
+                {
+                    return Ok(at_best);
                 }
                 for (now, before) in multiples.iter_mut().zip(before.1) {
                     *now = 0.5 * (*now + before);
