@@ -49,7 +49,7 @@ use serde::Serialize;
 /// let frame = Frame::new().with("report", report)?.with("shown", shown)?;
 /// let fit = ElicitedBeliefs::new("report ~ shown").grid(0.1).fit(&frame)?;
 /// let effect = fit.marginal_effects(&Margins::of(["shown"]).discrete("shown"))?;
-/// assert!((effect.coefficient("shown")?.estimate - 0.09).abs() < 0.02);
+/// assert!((effect.coefficient("shown")?.estimate - 0.109).abs() < 0.002);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]

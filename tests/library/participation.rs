@@ -161,8 +161,6 @@ fn buying_then_participating_does_not_depend_on_order_units_or_how_rows_are_coun
     let model = BuyThenParticipate::new(BUY, PARTICIPATE);
     let fit = model.fit(&frame).unwrap();
     let reversed: Vec<u32> = (0..1_200).rev().collect();
-    let backwards = Rows::some(1_200, (0..1_200).collect());
-    assert!(backwards.is_all());
     let mut turned = Frame::new();
     let mut twice = Frame::new();
     for name in frame.names() {
@@ -565,7 +563,7 @@ fn conditional_rates_hide_what_intention_to_treat_shows() {
     let [first, second] = &effects.intention_to_treat[..] else {
         panic!()
     };
-    assert!(first.effect.estimate > 0.15 && second.effect.statistic_is_small_but_not_negative());
+    assert!(first.effect.estimate > 0.15 && second.effect.statistic(0.0) > -2.0);
     let conditional = &effects.conditional[0];
     assert!(
         conditional.rate < conditional.control_rate - 0.1,
@@ -595,16 +593,6 @@ fn conditional_rates_hide_what_intention_to_treat_shows() {
     };
     assert!((first.effect.estimate - (share("tool") - share("none"))).abs() < 1e-12);
     assert_eq!(first.control_rate, share("none"));
-}
-
-trait Small {
-    fn statistic_is_small_but_not_negative(&self) -> bool;
-}
-
-impl Small for Estimate {
-    fn statistic_is_small_but_not_negative(&self) -> bool {
-        self.statistic(0.0) > -2.0
-    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 /// use cocreate::prelude::*;
 /// let n = 600;
 /// let arm: Vec<f64> = (0..n).map(|i| (i % 2) as f64).collect();
-/// let start: Vec<f64> = (0..n).map(|i| f64::from(u8::from((i * 7) % 10 < 5 + 2 * (i % 2)))).collect();
+/// let start: Vec<f64> = (0..n).map(|i| f64::from(u8::from((i / 2) % 10 < 5 + 2 * (i % 2)))).collect();
 /// let buy: Vec<f64> = (0..n).map(|i| if start[i] > 0.5 { f64::from(u8::from((i * 3) % 11 < 5)) } else { f64::NAN }).collect();
 /// let frame = Frame::new().with("arm", arm)?.with("start", start)?.with("buy", buy)?;
 /// let fit = Funnel::new(["start ~ arm", "buy ~ arm"]).frailty(false).arm("arm", "0").fit(&frame)?;
