@@ -1368,10 +1368,10 @@ fn assignments_are_what_they_say() {
     assert!(factorial(10, &[2, 0], 1).is_err());
 }
 
-/// The shards in `tests/reference`, written by `stored::study().shard(i, 2).run(stored::replicate)` of version 0.1.0 (22 November 2026).
+/// The shards in `tests/simulate`, written by `stored::study().shard(i, 2).run(stored::replicate)` of version 0.1.0 (22 November 2026).
 const SHARDS: [&str; stored::SHARDS] = [
-    include_str!("reference/education_study_0.json"),
-    include_str!("reference/education_study_1.json"),
+    include_str!("simulate/education_study_0.json"),
+    include_str!("simulate/education_study_1.json"),
 ];
 
 #[test]
