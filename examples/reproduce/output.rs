@@ -103,6 +103,11 @@ fn page(runs: &[Run]) -> Page {
              the data. The last column of each comparison says which. A recalled figure that agrees is a check of \
              this software on real data, but weaker evidence on what the paper printed.",
         )
+        .paragraph(
+            "Experiments in silico have no data of their paper: customers are simulated. A figure \"calibrated to\" is the \
+             published one that went into the process and that the analysis has to find again; a \"predicted\" one \
+             follows from the process and was never published.",
+        )
         .heading("Summary")
         .paragraph(format!("{} of {} cells agree.", agreeing(runs), cells(runs)))
         .table(&summary(runs).with_title(""));

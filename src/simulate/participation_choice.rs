@@ -41,6 +41,8 @@ pub(super) struct Problem {
     pub abandon: f64,
     /// ξ.
     pub task_noise: f64,
+    /// [`Problem::most_effort`] as g = ln(1+e), taken once for all beliefs.
+    pub highest: f64,
 }
 
 /// A belief in plain numbers.
@@ -74,7 +76,24 @@ fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }
 
+/// φ(h) and Φ(−h) from one exponential.
+#[inline]
+fn density_and_tail(h: f64) -> (f64, f64) {
+    let x = h.abs();
+    let density = normal::pdf(x);
+    // Far out both underflow; their ratio does not.
+    let tail = density / normal::upper_inverse_mills(x);
+    (density, if h >= 0.0 { tail } else { 1.0 - tail })
+}
+
 impl Problem {
+    /// With what does not depend on beliefs computed.
+    #[inline]
+    pub(super) fn prepared(mut self) -> Self {
+        self.highest = self.most_effort().ln_1p();
+        self
+    }
+
     /// The decision and its outcome.
     #[inline]
     pub(super) fn choose(&self, timing: PurchaseTiming, belief: Known, ability: f64) -> Choice {
@@ -95,10 +114,10 @@ impl Problem {
         normal::cdf(mu / (1.0 + belief.variance).sqrt())
     }
 
-    /// ln(γθ/c): the effort, as g, at which a sure unit of quality pays; at most zero where effort does not.
-    fn highest(&self) -> f64 {
+    /// The effort at which a sure unit of quality pays, and ln(γθ/c), the same as g; zero where no effort does.
+    fn most_effort(&self) -> f64 {
         if self.effort_return > 0.0 {
-            (self.effort_return * self.taste / self.mental).ln()
+            (self.effort_return * self.taste / self.mental - 1.0).max(0.0)
         } else {
             0.0
         }
@@ -106,7 +125,11 @@ impl Problem {
 
     fn after(&self, belief: Known, ability: f64) -> Choice {
         let (log_effort, guaranteed) = self.effort_after(belief);
-        let effort = log_effort.exp_m1();
+        let effort = if guaranteed > 0.0 {
+            log_effort.exp_m1()
+        } else {
+            self.most_effort()
+        };
         let lift = self.effort_return * log_effort - self.difficulty;
         let (r, alpha) = (self.risk_aversion, self.ambiguity_aversion);
         let risk = 0.5 * self.taste * self.taste * (r + alpha * belief.variance);
@@ -155,10 +178,11 @@ impl Problem {
     /// A guarantee comes with form 3 only, where α = r.
     fn effort_after(&self, belief: Known) -> (f64, f64) {
         const STEPS: usize = 12;
-        const CLOSE: f64 = 1e-10;
+        /// Steps converge quadratically: after one of this size about 1e-11 is left.
+        const CLOSE: f64 = 1e-5;
         /// Below, k/r is G to the last digit but two.
         const NEUTRAL: f64 = 1e-9;
-        let highest = self.highest().max(0.0);
+        let highest = self.highest;
         if self.guarantee <= 0.0 {
             return (highest, 0.0);
         }
@@ -169,25 +193,23 @@ impl Problem {
         let gamma = self.effort_return / root;
         let base = (belief.mean - self.difficulty) / root - a * self.taste * root;
         let worth = |h: f64| {
-            let left = 1.0 - k * normal::cdf(-h);
-            let value = if a > NEUTRAL {
-                -left.ln() / a
+            let (_, fails) = density_and_tail(h);
+            if a > NEUTRAL {
+                -(-k * fails).ln_1p() / a
             } else {
-                self.guarantee * normal::cdf(-h)
-            };
-            (value, -k_over_a * normal::pdf(h) / left)
+                self.guarantee * fails
+            }
         };
         if highest <= 0.0 {
-            return (0.0, worth(base).0);
+            return (0.0, worth(base));
         }
         // F(g) = ln(1 + s(g)/θ) + highest − g, falling where the optimum is one.
         let mut g = highest;
         for _ in 0..STEPS {
             let h = base + gamma * g;
-            let left = 1.0 - k * normal::cdf(-h);
-            let slope = -k_over_a * normal::pdf(h) / left;
-            let s = slope / root;
-            let share = 1.0 + s / self.taste;
+            let (density, fails) = density_and_tail(h);
+            let slope = -k_over_a * density / (1.0 - k * fails);
+            let share = 1.0 + slope / root / self.taste;
             if share <= 0.0 {
                 g *= 0.5;
                 continue;
@@ -202,7 +224,7 @@ impl Problem {
                 break;
             }
         }
-        (g, worth(base + gamma * g).0)
+        (g, worth(base + gamma * g))
     }
 
     fn before(&self, belief: Known, ability: f64) -> Choice {
@@ -251,7 +273,7 @@ impl Problem {
     fn effort_before(&self, belief: Known, tau: f64, strike: f64) -> f64 {
         const STEPS: usize = 12;
         const CLOSE: f64 = 1e-6;
-        let highest = self.highest();
+        let highest = self.highest;
         if highest <= 0.0 {
             return 0.0;
         }

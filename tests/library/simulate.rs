@@ -5,6 +5,9 @@ use cocreate::decision::{Belief, Cost, Preferences, Situation, Task, Terms, Tool
 use cocreate::prelude::*;
 use cocreate::simulate::*;
 
+#[path = "simulate/stored.rs"]
+mod stored;
+
 /// Mean and its standard error.
 fn mean(x: &[f64]) -> (f64, f64) {
     let n = x.len() as f64;
@@ -1362,4 +1365,57 @@ fn assignments_are_what_they_say() {
     );
     assert!(Network::ring(4, 2).is_err() && Network::random(1, 0.0, 1).is_err());
     assert!(factorial(10, &[2, 0], 1).is_err());
+}
+
+/// The shards in `tests/simulate`, written by `stored::study().shard(i, 2).run(stored::replicate)` of version 0.1.0 (22 November 2026).
+const SHARDS: [&str; stored::SHARDS] = [
+    include_str!("simulate/education_study_0.json"),
+    include_str!("simulate/education_study_1.json"),
+];
+
+#[test]
+fn a_stored_study_has_its_coverage_and_a_few_replications_have_its_bits() {
+    let fit =
+        MonteCarloFit::merge(SHARDS.map(|json| MonteCarloFit::from_json(json).unwrap())).unwrap();
+    assert_eq!(fit.replications(), stored::REPLICATIONS);
+    assert!(fit.failures().is_empty());
+    for p in fit.performances() {
+        assert!(p.bias.abs() < 3.0 * p.bias_error, "{p:?}");
+        // Neyman's interval is conservative for the effect in the sample.
+        assert!(p.coverage > 0.95 - 3.0 * p.coverage_error, "{p:?}");
+    }
+    let few = [0, 1, 2, 333, 500, 998, 999];
+    assert!(
+        stored::study()
+            .verify(&fit, &few, stored::replicate)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn draws_are_pinned() {
+    let pins = [
+        ("after, buys", 1673.0),
+        ("after, participates", 1058.0),
+        ("after, success", 899.0),
+        ("before, buys", 1595.0),
+        ("before, participates", 3003.0),
+        ("photo, starts", 13373.0),
+        ("photo, buys", 1106.0),
+        ("cloud, days", 414945.0),
+        ("cloud, questions", 3719.0),
+        ("items, first", 846.0),
+        ("items, last", 156.0),
+        ("gifts, adopts", 821.0),
+        ("panel, participates", 1697.0),
+        ("survey, responds", 3028.0),
+        ("survey, label", 713.0),
+        ("base, frequency", 2765.0),
+        ("base, future", 1602.0),
+        ("auctions, bidders", 25229.0),
+        ("self-design, success", 696.0),
+        ("self-design, buys", 833.0),
+    ];
+    assert_eq!(stored::pinned().unwrap(), pins);
 }

@@ -187,7 +187,9 @@ impl<'a> Fixed<'a> {
             outside: process.outside + process.noise[0] * u0,
             abandon: process.abandon + process.noise[1] * l0,
             task_noise,
-        };
+            highest: 0.0,
+        }
+        .prepared();
         let prior = Known {
             mean: customer.belief_mean,
             variance: customer.belief_variance,

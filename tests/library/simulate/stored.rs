@@ -2,7 +2,6 @@
 //! arithmetic that is exact on every machine, so that the bits do not depend on a machine's exponential function.
 
 use cocreate::prelude::*;
-use cocreate::simulate::*;
 
 /// Replications and shards of the stored study, and the customers of each.
 pub const REPLICATIONS: usize = 1_000;
