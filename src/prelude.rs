@@ -42,7 +42,16 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
-    Adoption, AfterPurchase, Allocation, AssumedTruth, Bdm, BeforePurchase, Belief, BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit, BuyThenParticipatePrediction, Channel, ConditionalRate, ContingentValuation, ContingentValuationFit, Cost, Education, EffectBounds, ElicitedBeliefs, Evidence, FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, HoldUp, Identification, LatentError, MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima, Parameter, ParticipationPlot, PowerAnalysis, Preferences, ProfilePoint, RatioIntervals, RhoProfile, Search, Signals, Situation, StageEffect, StatedFit, TasteShock, Terms, Timing, Tool, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
+    Adoption, AfterPurchase, ArmAllocation, AssumedTruth, Bdm, BeforePurchase, Belief,
+    BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
+    BuyThenParticipatePrediction, Channel, ConditionalRate, ContingentValuation,
+    ContingentValuationFit, Cost, Education, EffectBounds, ElicitedBeliefs, Evidence,
+    FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, HoldUp, Identification,
+    LatentError, MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima,
+    Parameter, ParticipationPlot, PowerAnalysis, Preferences, ProfilePoint, RatioIntervals,
+    RhoProfile, Search, Signals, Situation, StageEffect, StatedFit, TasteShock, Terms, Timing,
+    Tool, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals,
+    WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,

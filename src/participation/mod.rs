@@ -19,7 +19,7 @@ mod design;
 pub mod identification;
 
 pub use design::{
-    Allocation, Arm, AssumedTruth, Channel, ChannelPower, FactorialDesign, Power, PowerAnalysis,
+    Arm, ArmAllocation, AssumedTruth, Channel, ChannelPower, FactorialDesign, Power, PowerAnalysis,
     SimulatedPower,
 };
 pub use identification::{

@@ -328,9 +328,9 @@ fn customers_are_assigned_as_announced() {
     assert_eq!(design.arms().len(), 36);
     let names = ["information", "tool", "guarantee", "coupon"];
     for allocation in [
-        Allocation::Balanced,
-        Allocation::Blocked,
-        Allocation::Independent,
+        ArmAllocation::Balanced,
+        ArmAllocation::Blocked,
+        ArmAllocation::Independent,
     ] {
         let frame = design.assign(3600, allocation, 5).unwrap();
         assert_eq!(frame.rows(), 3600);
@@ -344,8 +344,8 @@ fn customers_are_assigned_as_announced() {
             counts[*code as usize] += 1;
         }
         match allocation {
-            Allocation::Balanced => assert!(counts.iter().all(|n| *n == 100)),
-            Allocation::Blocked => {
+            ArmAllocation::Balanced => assert!(counts.iter().all(|n| *n == 100)),
+            ArmAllocation::Blocked => {
                 for block in codes.chunks(36) {
                     let mut block = block.to_vec();
                     block.sort_unstable();
@@ -358,14 +358,14 @@ fn customers_are_assigned_as_announced() {
                 }
             }
             // Binomial(3600, 1/36): sd 9.9.
-            Allocation::Independent => assert!(counts.iter().all(|n| (*n - 100i32).abs() < 50)),
+            ArmAllocation::Independent => assert!(counts.iter().all(|n| (*n - 100i32).abs() < 50)),
         }
     }
     let clustered = design
         .clone()
         .clusters_of(10)
         .unwrap()
-        .assign(720, Allocation::Balanced, 1)
+        .assign(720, ArmAllocation::Balanced, 1)
         .unwrap();
     let codes = clustered.label("arm").unwrap().codes().to_vec();
     assert!(
@@ -376,7 +376,7 @@ fn customers_are_assigned_as_announced() {
     assert_eq!(clustered.real("cluster").unwrap()[719], 72.0);
     assert!(
         design
-            .assign(20, Allocation::Balanced, 1)
+            .assign(20, ArmAllocation::Balanced, 1)
             .unwrap_err()
             .to_string()
             .contains("36")
@@ -400,7 +400,7 @@ fn channels_that_go_together_are_named() {
         .coupon([0.0, 0.2])
         .unwrap()
         .bundled_education();
-    let frame = bundle.assign(400, Allocation::Balanced, 3).unwrap();
+    let frame = bundle.assign(400, ArmAllocation::Balanced, 3).unwrap();
     refused(
         check_channels(&frame, &["information", "coupon", "productivity"]),
         &["`productivity`", "`information`"],

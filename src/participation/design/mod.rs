@@ -99,7 +99,7 @@ impl Arm {
 
 /// How customers are given to arms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Allocation {
+pub enum ArmAllocation {
     /// Every arm equally often (to one), in random order.
     #[default]
     Balanced,
@@ -114,10 +114,10 @@ pub enum Allocation {
 /// A channel left out has one level, "nothing". [`identifying`](Self::identifying) is the design that identifies the whole model.
 ///
 /// ```
-/// use cocreate::participation::{Allocation, FactorialDesign};
+/// use cocreate::participation::{ArmAllocation, FactorialDesign};
 /// let design = FactorialDesign::new().information([0, 3])?.coupon([0.0, 0.2])?;
 /// assert_eq!(design.arms().len(), 4);
-/// let frame = design.assign(400, Allocation::Blocked, 7)?;
+/// let frame = design.assign(400, ArmAllocation::Blocked, 7)?;
 /// assert_eq!(frame.real("coupon")?.iter().filter(|x| **x > 0.0).count(), 200);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
@@ -351,7 +351,7 @@ impl FactorialDesign {
     pub fn assign(
         &self,
         customers: usize,
-        allocation: Allocation,
+        allocation: ArmAllocation,
         seed: impl Into<Seed>,
     ) -> Result<Frame> {
         let arms = self.arms();
@@ -380,7 +380,7 @@ impl FactorialDesign {
             frame = frame.with(channel.name(), number(&|row| arms[of(row)].level(channel)))?;
         }
         frame = frame.with("elicit", vec![asks; customers])?;
-        if allocation == Allocation::Blocked {
+        if allocation == ArmAllocation::Blocked {
             let length = arms.len() * self.cluster_size;
             frame = frame.with("block", number(&|row| (row / length + 1) as f64))?;
         }
@@ -395,10 +395,10 @@ impl FactorialDesign {
 }
 
 /// The arm of each unit.
-fn draw(units: usize, arms: usize, allocation: Allocation, seed: Seed) -> Vec<usize> {
+fn draw(units: usize, arms: usize, allocation: ArmAllocation, seed: Seed) -> Vec<usize> {
     let mut random = seed.child("factorial design").stream(0);
     match allocation {
-        Allocation::Balanced => {
+        ArmAllocation::Balanced => {
             // Which arms get one customer more is random as well.
             let mut order: Vec<usize> = (0..arms).collect();
             shuffle(&mut order, &mut random);
@@ -406,7 +406,7 @@ fn draw(units: usize, arms: usize, allocation: Allocation, seed: Seed) -> Vec<us
             shuffle(&mut drawn, &mut random);
             drawn
         }
-        Allocation::Blocked => {
+        ArmAllocation::Blocked => {
             let mut drawn = Vec::with_capacity(units + arms);
             while drawn.len() < units {
                 let mut block: Vec<usize> = (0..arms).collect();
@@ -416,7 +416,7 @@ fn draw(units: usize, arms: usize, allocation: Allocation, seed: Seed) -> Vec<us
             drawn.truncate(units);
             drawn
         }
-        Allocation::Independent => (0..units)
+        ArmAllocation::Independent => (0..units)
             .map(|_| crate::numeric::permutation::below(&mut random, arms as u64) as usize)
             .collect(),
     }
