@@ -59,9 +59,11 @@ impl JointAbility {
     /// ```
     /// use cocreate::prelude::*;
     /// let answers = datasets::load("lsat6_patterns")?;
-    /// let items = ItemResponse::new(["item1", "item2", "item3", "item4", "item5"]).fit(&answers)?;
-    /// let joint = JointAbility::new("count ~ skill", "skill", &items).fit(&answers)?;
-    /// assert!(joint.coefficient("skill")?.estimate.is_finite());
+    /// let columns = ["item1", "item2", "item3", "item4", "item5"];
+    /// let items = ItemResponse::new(columns).frequency_weights("count").fit(&answers)?;
+    /// // With an outcome in the frame: JointAbility::new("satisfaction ~ skill + age", "skill", &items).fit(&answers)?
+    /// let refused = JointAbility::new("count ~ item1", "skill", &items).fit(&answers);
+    /// assert!(refused.is_err()); // ability is not among the regressors
     /// # Ok::<(), cocreate::Error>(())
     /// ```
     pub fn new(
