@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn the_recursion_is_the_sum_over_all_patterns() {
         let chances = [[0.3, 0.9], [0.5, 0.2], [0.8, 0.6]];
-        let found = lord_wingersky(&chances.each_ref().map(|c| c.as_slice()));
+        let found = lord_wingersky(&chances.each_ref().map(<[f64; 2]>::as_slice));
         for q in 0..2 {
             let mut exact = [0.0; 4];
             for pattern in 0..8_usize {

@@ -269,16 +269,16 @@ fn every_point_names_what_is_missing() {
         ..nothing.clone()
     };
     refused(
-        funnel_frailty(&funnel(Funnel::StageSpecific { stages: 3 })),
+        funnel_frailty(&funnel(FunnelEvidence::StageSpecific { stages: 3 })),
         &["stage-specific"],
     );
     refused(
-        funnel_frailty(&funnel(Funnel::Restricted { stages: 1 })),
+        funnel_frailty(&funnel(FunnelEvidence::Restricted { stages: 1 })),
         &["two stages"],
     );
     refused(funnel_frailty(&nothing), &["stages"]);
-    assert!(funnel_frailty(&funnel(Funnel::Restricted { stages: 3 })).is_ok());
-    assert!(funnel_frailty(&funnel(Funnel::Repeated)).is_ok());
+    assert!(funnel_frailty(&funnel(FunnelEvidence::Restricted { stages: 3 })).is_ok());
+    assert!(funnel_frailty(&funnel(FunnelEvidence::Repeated)).is_ok());
 }
 
 #[test]

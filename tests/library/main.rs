@@ -6,6 +6,7 @@
     clippy::print_stdout,
     clippy::float_cmp,
     clippy::type_complexity,
+    clippy::unnecessary_wraps,
     clippy::unreadable_literal,
     missing_docs
 )]

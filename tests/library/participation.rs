@@ -209,7 +209,7 @@ fn buying_then_participating_does_not_depend_on_order_units_or_how_rows_are_coun
         match name.ends_with("ability") {
             true => assert!((c.estimate * 10.0 - ours.estimate).abs() < 1e-6, "{name}"),
             false if !name.contains("Intercept") => {
-                assert!((c.estimate - ours.estimate).abs() < 1e-6, "{name}")
+                assert!((c.estimate - ours.estimate).abs() < 1e-6, "{name}");
             }
             false => {}
         }

@@ -3,6 +3,7 @@
 
 use cocreate::decision::{Belief, Cost, Preferences, Situation, Task, Terms, Tool};
 use cocreate::prelude::*;
+use cocreate::simulate::Item;
 use cocreate::simulate::*;
 
 #[path = "simulate/stored.rs"]

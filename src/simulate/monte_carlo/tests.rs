@@ -4,6 +4,7 @@ use super::*;
 use crate::simulate::draws::Draws;
 
 /// The mean of 25 draws of N(1, 1), with its estimated standard error.
+#[expect(clippy::unnecessary_wraps, reason = "the runner takes what may fail")]
 fn mean(seed: Seed) -> Result<Replication> {
     let mut draws = Draws::new(seed, 0);
     let x: Vec<f64> = (0..25).map(|_| 1.0 + draws.normal()).collect();
