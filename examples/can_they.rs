@@ -38,7 +38,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let beliefs =
         BeliefQuantiles::new([("belief_median", 0.5), ("belief_p90", 0.9)]).fit(&customers)?;
     let customers = customers.with("belief", beliefs.mean.clone())?;
-    let measured = Measured::with_std_errors("skill", "skill_se");
+    let measured = Measured::with_mean_std_errors("skill", "skill_se");
     let comparison = ScoreComparison::new("belief ~ skill + experience", measured)
         .seed(7)
         .fit(&customers)?;
