@@ -52,7 +52,7 @@ const BOUND: f64 = 7.0;
 /// let fit = BivariateProbit::new("inlf ~ educ + kidslt6", "city ~ educ + age").fit(&frame)?;
 /// assert_eq!(fit.names().last().map(String::as_str), Some("atanh_rho"));
 /// assert!(fit.rho()?.estimate.abs() < 0.2);
-/// let both = fit.predict(BivariateProbitPrediction::Both)?;
+/// let both = fit.predict(&frame, BivariateProbitPrediction::Both)?;
 /// assert_eq!(both.len(), 753);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
