@@ -42,6 +42,15 @@ impl Grid {
         Self::between(low, high, count)
     }
 
+    /// Whether this grid reaches as far as another and is as fine, up to a twentieth.
+    pub(super) fn serves(&self, other: &Self) -> bool {
+        const SLACK: f64 = 0.05;
+        let ends = |grid: &Self| [grid.nodes[0], grid.nodes[grid.nodes.len() - 1]];
+        let ([low, high], [lower, higher]) = (ends(self), ends(other));
+        let slack = SLACK * (higher - lower) / 2.0;
+        low <= lower + slack && high >= higher - slack && self.step <= other.step * (1.0 + SLACK)
+    }
+
     fn between(low: f64, high: f64, count: usize) -> Self {
         let step = (high - low) / (count - 1) as f64;
         Self {

@@ -105,11 +105,26 @@ impl Search<'_> {
             if let Some(boundary) = self.boundary(&theta) {
                 return Ok(boundary);
             }
-            let grid = self.fine_grid(&theta, &expected);
-            match self.newton(&theta, &grid, None, &mut history)? {
-                Newton::Found(found) => return self.adapted(found),
-                Newton::Boundary(outcome) => return Ok(outcome),
-                Newton::Failed(best) => theta = best,
+            let mut grid = self.fine_grid(&theta, &expected);
+            loop {
+                match self.newton(&theta, &grid, None, &mut history)? {
+                    Newton::Found(found) => {
+                        // Newton may go where the grid does not reach: mean and variance of ability are free beside an anchor.
+                        let phi = self.marginal.structure.working(&found.theta);
+                        let expected = self.marginal.pass(&phi, &found.grid, Order::Counts);
+                        grid = self.fine_grid(&found.theta, &expected);
+                        if found.grid.serves(&grid) {
+                            return self.adapted(found);
+                        }
+                        theta = found.theta;
+                        history = found.history;
+                    }
+                    Newton::Boundary(outcome) => return Ok(outcome),
+                    Newton::Failed(best) => {
+                        theta = best;
+                        break;
+                    }
+                }
             }
             near *= NEARER;
             if near < NEAREST {

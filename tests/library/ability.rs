@@ -132,6 +132,34 @@ fn an_independent_program_finds_the_same_maxima_and_errors() {
 }
 
 #[test]
+fn models_mixed_beside_an_anchor_reach_the_maximum_of_an_independent_program() {
+    // tests/reference/make/ability.py, case "mixed" (51 nodes), and again with 2 001 nodes by scipy's BFGS: the variance of ability,
+    // free beside the anchor, quadruples on the way, so that a grid laid at the start would not reach.
+    let frame = data("tests/reference/ability.csv");
+    let fit = of_fixture("mixed").fit(&frame).unwrap();
+    assert!(
+        (fit.log_likelihood() + 1_393.514_720_9).abs() < 1e-6,
+        "{}",
+        fit.log_likelihood()
+    );
+    for (name, value) in [
+        ("discrimination[g1]", 0.6886),
+        ("threshold3[g1]", 3.9788),
+        ("step1[p2]", 2.0949),
+        ("difficulty[t4]", -1.4971),
+        ("ability_mean", 1.3074),
+        ("ability_variance", 4.2406),
+    ] {
+        let ours = fit.coefficient(name).unwrap();
+        assert!(
+            (ours.estimate - value).abs() < 1e-4,
+            "{name} {}",
+            ours.estimate
+        );
+    }
+}
+
+#[test]
 fn the_three_parameter_model_is_at_the_mode_with_the_curvature_there() {
     const ITEMS: usize = 6;
     let frame = data("tests/reference/ability.csv");
