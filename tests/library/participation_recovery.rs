@@ -22,7 +22,7 @@ struct Model {
     fit: Fitted,
 }
 
-const MODELS: [Model; 5] = [
+const MODELS: [Model; 4] = [
     Model {
         name: "buy_then_participate",
         replications: 1_000,
@@ -59,18 +59,6 @@ const MODELS: [Model; 5] = [
         replications: 1_000,
         simulate: reports,
         fit: |f| all(&ElicitedBeliefs::new("report ~ ability").grid(0.1).fit(f)?),
-    },
-    Model {
-        name: "funnel",
-        replications: 200,
-        simulate: funnels,
-        fit: |f| {
-            all(&Funnel::new(["start ~ 1", "finish ~ 1"])
-                .common("ability")
-                .subject("id")
-                .nodes(15)
-                .fit(f)?)
-        },
     },
 ];
 
@@ -219,45 +207,6 @@ fn reports(seed: Seed) -> (Frame, Vec<(&'static str, f64)>) {
     (frame(vec![("ability", a), ("report", report)]), truth)
 }
 
-/// Two funnels of each of 2 500 customers.
-fn funnels(seed: Seed) -> (Frame, Vec<(&'static str, f64)>) {
-    let mut d = Draws::new(seed);
-    let (a, u, e, v) = (
-        d.normals(ROWS),
-        d.normals(ROWS / 2),
-        d.normals(ROWS),
-        d.normals(ROWS),
-    );
-    let id: Vec<f64> = (0..ROWS).map(|i| (i / 2) as f64).collect();
-    let start: Vec<f64> = (0..ROWS)
-        .map(|i| one(0.4 + 0.5 * a[i] + 0.8 * u[i / 2] + e[i] > 0.0))
-        .collect();
-    let finish = (0..ROWS)
-        .map(|i| {
-            if start[i] > 0.5 {
-                one(-0.2 + 0.5 * a[i] + 0.8 * u[i / 2] + v[i] > 0.0)
-            } else {
-                f64::NAN
-            }
-        })
-        .collect();
-    let truth = vec![
-        ("start.(Intercept)", 0.4),
-        ("finish.(Intercept)", -0.2),
-        ("ability", 0.5),
-        ("ln_sigma", 0.8_f64.ln()),
-    ];
-    (
-        frame(vec![
-            ("id", id),
-            ("ability", a),
-            ("start", start),
-            ("finish", finish),
-        ]),
-        truth,
-    )
-}
-
 fn seed(model: &Model, replication: usize) -> Seed {
     Seed::new(20_261_122)
         .child(model.name)
@@ -331,13 +280,14 @@ fn truths_are_recovered_and_covered() {
             .collect();
         let record = json!({
             "source": "cocreate itself: simulated truths",
-            "command": "COCREATE_RECOVERY=write cargo test --test participation_recovery -- --nocapture",
+            "command": "COCREATE_RECOVERY=write cargo test --test library participation_recovery -- --nocapture",
             "note": "Robust standard errors, 95 % intervals; bits of estimates and standard errors of the first replications.",
             "values": models,
         });
         std::fs::write(path(), format!("{record:#}\n")).unwrap();
     }
     let record: Value = serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap();
+    assert_eq!(record["values"].as_array().unwrap().len(), MODELS.len());
     for (model, stored) in MODELS.iter().zip(record["values"].as_array().unwrap()) {
         assert_eq!(stored["name"], model.name);
         assert_eq!(stored["failed"], 0, "{}", model.name);
