@@ -71,15 +71,22 @@ impl Words {
                 .0;
             let halves = &halves[..halves.len().min(left)];
             let mut spoilt = 0;
-            for four in halves.chunks(4) {
-                let mut products = [u32::from(u16::MAX); 4];
-                for (product, half) in products.iter_mut().zip(four) {
-                    *product = u32::from(u16::from_le_bytes(*half)) * bound;
-                }
-                if products.iter().all(|p| u32::from(*p as u16) >= reject) {
-                    visit(products.map(|p| (p >> u16::BITS) as u16), four.len());
+            let (fours, rest) = halves.as_chunks::<4>();
+            for four in fours {
+                let products = four.map(|half| u32::from(u16::from_le_bytes(half)) * bound);
+                // Whole neighbourhoods reject nothing.
+                if reject == 0 || products.iter().all(|p| u32::from(*p as u16) >= reject) {
+                    visit(products.map(|p| (p >> u16::BITS) as u16), 4);
                 } else {
-                    spoilt += four.len(); // all four again: each draw stays uniform
+                    spoilt += 4; // all four again: each draw stays uniform
+                }
+            }
+            for half in rest {
+                let product = u32::from(u16::from_le_bytes(*half)) * bound;
+                if u32::from(product as u16) >= reject {
+                    visit([(product >> u16::BITS) as u16; 4], 1);
+                } else {
+                    spoilt += 1;
                 }
             }
             left -= halves.len() - spoilt;

@@ -105,8 +105,12 @@ fn resampled_sum(values: &[f64], words: &mut Words) -> Result<f64> {
     let mut sums = [0.0; 4];
     with_replacement(words, values.len(), |first, four, used| {
         let near = &values[first..];
-        for (sum, index) in sums.iter_mut().zip(&four[..used]) {
-            *sum += near[*index as usize];
+        if used == 4 {
+            for lane in 0..4 {
+                sums[lane] += near[four[lane] as usize];
+            }
+        } else {
+            sums[0] += near[four[0] as usize];
         }
     })?;
     Ok((sums[0] + sums[1]) + (sums[2] + sums[3]))
