@@ -27,13 +27,18 @@ impl Words {
 
     /// The next words, at least one and at most `most`.
     pub(crate) fn some(&mut self, most: usize) -> &[[u8; 4]] {
+        self.refill();
+        let from = self.used;
+        self.used = (from + most).min(WORDS);
+        &self.bytes.as_chunks::<4>().0[from..self.used]
+    }
+
+    /// Makes new words when all are used.
+    fn refill(&mut self) {
         if self.used == WORDS {
             self.generator.fill_bytes(&mut self.bytes);
             self.used = 0;
         }
-        let from = self.used;
-        self.used = (from + most).min(WORDS);
-        &self.bytes.as_chunks::<4>().0[from..self.used]
     }
 
     pub(crate) fn one(&mut self) -> u32 {
@@ -184,62 +189,76 @@ static THRESHOLDS: LazyLock<Vec<u64>> = LazyLock::new(|| {
     thresholds
 });
 
-/// The counts of decided bytes, as pulp compiles them for each width of vectors.
-struct Decide<'a> {
-    bytes: &'a [u8],
-    counts: &'a mut [u8],
+/// The count that a byte decides; [`UNDECIDED_COUNT`] for one that does not.
+#[inline(always)]
+pub(super) fn decided(byte: u8) -> u8 {
+    const FROM: [u8; 4] = [
+        DECIDED[0],
+        DECIDED[0] + DECIDED[1],
+        DECIDED[0] + DECIDED[1] + DECIDED[2],
+        DECIDED[0] + DECIDED[1] + DECIDED[2] + DECIDED[3],
+    ];
+    FROM.map(|from| u8::from(byte >= from)).iter().sum()
 }
 
-impl pulp::NullaryFnOnce for Decide<'_> {
-    type Output = ();
+/// What [`decided`] gives for an undecided byte.
+pub(super) const UNDECIDED_COUNT: u8 = DECIDED.len() as u8 - 1;
 
-    #[inline(always)]
-    fn call(self) {
-        const FROM: [u8; 4] = [
-            DECIDED[0],
-            DECIDED[0] + DECIDED[1],
-            DECIDED[0] + DECIDED[1] + DECIDED[2],
-            DECIDED[0] + DECIDED[1] + DECIDED[2] + DECIDED[3],
-        ];
-        for (count, byte) in self.counts.iter_mut().zip(self.bytes) {
-            *count = FROM.map(|from| u8::from(*byte >= from)).iter().sum();
-        }
-    }
-}
-
-/// Poisson(1) counts of `rows` rows, handed to `visit` in pieces with the number of the first. A count is decided by a random byte
-/// in 253 of 256 cases; otherwise by inversion of 32 further bits (a mixture with the same probabilities; Walker 1974).
-pub(super) fn poisson(words: &mut Words, rows: usize, mut visit: impl FnMut(usize, &[u8])) {
-    let thresholds = &*THRESHOLDS;
-    let mut counts = [0_u8; WORDS * 4];
-    let mut copy = [0_u8; WORDS * 4];
+/// Poisson(1) counts of `rows` rows. A count is [`decided`] by a random byte in 253 of 256 cases; otherwise by inversion of 32
+/// further bits (a mixture with the same probabilities; Walker 1974). `piece` gets the bytes of some rows and the number of the
+/// first, then `other` each of these rows whose byte does not decide, with its count.
+pub(super) fn poisson<S>(
+    words: &mut Words,
+    rows: usize,
+    state: &mut S,
+    mut piece: impl FnMut(&mut S, usize, &[u8]),
+    mut other: impl FnMut(&mut S, usize, u8),
+) {
+    let thresholds = &**THRESHOLDS;
     let mut first = 0;
     while first < rows {
-        let left = rows - first;
-        let bytes = words.some(left.div_ceil(4)).as_flattened();
-        let size = bytes.len().min(left);
-        let counts = &mut counts[..size];
-        copy[..size].copy_from_slice(&bytes[..size]);
-        copy[size..].fill(0);
-        pulp::Arch::new().dispatch(Decide {
-            bytes: &copy[..size],
-            counts,
-        });
-        for (i, eight) in copy.as_chunks::<8>().0[..size.div_ceil(8)]
-            .iter()
-            .enumerate()
-        {
+        words.refill();
+        let Words {
+            generator,
+            bytes,
+            used,
+        } = words;
+        let size = (bytes.len() - *used * 4).min(rows - first);
+        let bytes = &bytes[*used * 4..][..size];
+        *used += size.div_ceil(4);
+        piece(state, first, bytes);
+        let mut invert = |row| {
+            let word = u64::from(generator.next_u32());
+            let count = thresholds.iter().filter(|t| word >= **t).count();
+            other(state, row, count as u8);
+        };
+        let (eights, rest) = bytes.as_chunks::<8>();
+        for (i, eight) in eights.iter().enumerate() {
             let mut marked = undecided(u64::from_le_bytes(*eight));
             while marked != 0 {
-                let word = u64::from(words.one());
-                let count = thresholds.iter().filter(|t| word >= **t).count();
-                counts[i * 8 + marked.trailing_zeros() as usize / 8] = count as u8;
+                invert(first + i * 8 + marked.trailing_zeros() as usize / 8);
                 marked &= marked - 1;
             }
         }
-        visit(first, counts);
+        let last = first + eights.len() * 8;
+        for (row, _) in (last..).zip(rest).filter(|(_, b)| **b >= UNDECIDED) {
+            invert(row);
+        }
         first += size;
     }
+}
+
+/// Poisson(1) counts, appended.
+pub(super) fn poisson_counts(words: &mut Words, rows: usize) -> Vec<u32> {
+    let mut counts = Vec::with_capacity(rows);
+    poisson(
+        words,
+        rows,
+        &mut counts,
+        |counts, _, bytes| counts.extend(bytes.iter().map(|b| u32::from(decided(*b)))),
+        |counts, row, count| counts[row] = u32::from(count),
+    );
+    counts
 }
 
 /// The highest bit of each of eight bytes that is [`UNDECIDED`] or more: bit 7 is set and the others carry into it.
@@ -340,16 +359,12 @@ mod tests {
 
     #[test]
     fn poisson_counts_have_their_frequencies() {
-        let mut counts = Vec::new();
-        poisson(&mut words(2), 2_000_001, |first, some| {
-            assert_eq!(first, counts.len());
-            counts.extend_from_slice(some);
-        });
+        let counts = poisson_counts(&mut words(2), 2_000_001);
         assert_eq!(counts.len(), 2_000_001);
         let mut mass = (-1.0_f64).exp() * counts.len() as f64;
         let mut chi2 = 0.0;
         for k in 0..8_u32 {
-            let seen = counts.iter().filter(|c| u32::from(**c) == k).count() as f64;
+            let seen = counts.iter().filter(|c| **c == k).count() as f64;
             chi2 += (seen - mass).powi(2) / mass;
             mass /= f64::from(k + 1);
         }
@@ -377,8 +392,7 @@ mod tests {
     fn draws_are_pinned() {
         let mut source = words(3);
         let drawn: Vec<u32> = (0..6).map(|_| source.below(1000)).collect();
-        let mut counts = Vec::new();
-        poisson(&mut source, 12, |_, some| counts.extend_from_slice(some));
+        let counts = poisson_counts(&mut source, 12);
         let mut cells = [0; 4];
         multinomial(&mut Seed::new(7).stream(4), 100, &mut cells).unwrap();
         assert_eq!(drawn, [525, 181, 522, 92, 719, 979]);

@@ -1,6 +1,6 @@
 //! The pairs and Poisson bootstraps of a mean, summed as they are drawn.
 
-use super::draw::{Words, poisson, with_replacement};
+use super::draw::{UNDECIDED_COUNT, Words, decided, poisson, with_replacement};
 use super::fit::{BootstrapFit, Parts};
 use super::resample::nothing_drawn;
 use crate::data::Frame;
@@ -118,45 +118,78 @@ fn resampled_sum(values: &[f64], words: &mut Words) -> Result<f64> {
 
 /// The sum of the values times their Poisson counts, and the sum of the counts.
 fn weighted_sum(values: &[f64], words: &mut Words) -> (f64, f64) {
-    let (mut sums, mut drawn) = ([0.0; LANES], 0_u64);
-    poisson(words, values.len(), |first, counts| {
-        drawn += pulp::Arch::new().dispatch(AddWeighted {
-            values: &values[first..first + counts.len()],
-            counts,
-            sums: &mut sums,
-        });
-    });
-    let [a, b, c, d, e, f, g, h] = sums;
-    (((a + b) + (c + d)) + ((e + f) + (g + h)), drawn as f64)
+    let mut state = Weighted {
+        sums: [0.0; LANES],
+        drawn: 0,
+    };
+    poisson(
+        words,
+        values.len(),
+        &mut state,
+        |state, first, bytes| {
+            state.drawn += pulp::Arch::new().dispatch(AddWeighted {
+                values: &values[first..first + bytes.len()],
+                bytes,
+                sums: &mut state.sums,
+            });
+        },
+        |state, row, count| {
+            let more = i32::from(count) - i32::from(UNDECIDED_COUNT);
+            state.sums[row % LANES] += f64::from(more) * values[row];
+            state.drawn += i64::from(more);
+        },
+    );
+    let [a, b, c, d, e, f, g, h] = state.sums;
+    (
+        ((a + b) + (c + d)) + ((e + f) + (g + h)),
+        state.drawn as f64,
+    )
 }
 
-/// Adds values times counts to the sums, and sums the counts, as pulp compiles it for each width of vectors.
+/// Sums on the way.
+struct Weighted {
+    sums: [f64; LANES],
+    drawn: i64,
+}
+
+/// Adds values times the counts of their bytes to the sums, and sums the counts, as pulp compiles it for each width of vectors.
 struct AddWeighted<'a> {
     values: &'a [f64],
-    counts: &'a [u8],
+    bytes: &'a [u8],
     sums: &'a mut [f64; LANES],
 }
 
 impl pulp::NullaryFnOnce for AddWeighted<'_> {
-    type Output = u64;
+    type Output = i64;
 
     #[inline(always)]
-    fn call(self) -> u64 {
-        // Counts are at most 13, so that 16 of them fit a byte.
-        const FIT: usize = 16;
-        let (eights, rest) = self.counts.as_chunks::<LANES>();
-        let (values, last) = self.values.as_chunks::<LANES>();
-        for (counts, values) in eights.iter().zip(values) {
-            for lane in 0..LANES {
-                self.sums[lane] += f64::from(i32::from(counts[lane])) * values[lane];
+    fn call(self) -> i64 {
+        // Counts of so many rows, at most 4 each, are summed in a byte, and are decided together.
+        const FIT: usize = 32;
+        let mut sums = *self.sums;
+        let mut drawn = 0_i64;
+        let (pieces, rest) = self.bytes.as_chunks::<FIT>();
+        let (near, last) = self.values.as_chunks::<FIT>();
+        for (bytes, values) in pieces.iter().zip(near) {
+            let counts = bytes.map(decided);
+            for (counts, values) in counts
+                .as_chunks::<LANES>()
+                .0
+                .iter()
+                .zip(values.as_chunks::<LANES>().0)
+            {
+                for lane in 0..LANES {
+                    sums[lane] += f64::from(i32::from(counts[lane])) * values[lane];
+                }
             }
+            drawn += i64::from(counts.iter().sum::<u8>());
         }
-        for ((sum, count), value) in self.sums.iter_mut().zip(rest).zip(last) {
-            *sum += f64::from(*count) * value;
+        for (i, (byte, value)) in rest.iter().zip(last).enumerate() {
+            let count = decided(*byte);
+            sums[i % LANES] += f64::from(count) * value;
+            drawn += i64::from(count);
         }
-        self.counts
-            .chunks(FIT)
-            .map(|some| u64::from(some.iter().sum::<u8>()))
-            .sum()
+        *self.sums = sums;
+        drawn
     }
 }

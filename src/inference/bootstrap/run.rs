@@ -1,6 +1,6 @@
 //! The bootstrap: schemes, options, and the loop over replicates.
 
-use super::draw::{Words, multinomial, poisson};
+use super::draw::{Words, multinomial, poisson_counts};
 use super::fit::{BootstrapFit, Parts};
 use super::jackknife::LeaveOut;
 use super::mean;
@@ -367,12 +367,7 @@ impl Bootstrap {
                 Ok(Drawn::Units(drawn))
             }
             Scheme::Poisson => {
-                let mut counts = Vec::with_capacity(units.count);
-                poisson(
-                    &mut Words::new(seed.stream(index)),
-                    units.count,
-                    |_, some| counts.extend(some.iter().map(|c| u32::from(*c))),
-                );
+                let counts = poisson_counts(&mut Words::new(seed.stream(index)), units.count);
                 Ok(Drawn::Counts(counts))
             }
             Scheme::LittleBags { .. } => {
