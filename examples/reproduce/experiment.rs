@@ -239,6 +239,12 @@ impl Findings {
         self
     }
 
+    /// Adds a table that is no model, to be shown in full.
+    pub fn shown(mut self, table: Table) -> Self {
+        self.models.push(table);
+        self
+    }
+
     /// Adds a figure, to be written to a file of this name.
     pub fn figure(mut self, file: &str, figure: Figure) -> Self {
         self.figures.push(Illustration {

@@ -78,9 +78,68 @@ fn run(this: &Experiment, data: &Frame) -> Result<Findings> {
         .model(&any)
         .model(&other)
         .model(&informal)
+        .shown(family(this, data, Adjustment::Holm)?)
+        .shown(family(this, data, Adjustment::BenjaminiHochberg)?)
+        .shown(randomised(data)?)
         .figure("hyderabad-credit", plot.draw()?)
+        .remark(
+            "Eleven outcomes tested at 5 % would show a false effect in 43 of 100 such studies without any. Held to the familywise \
+             level, the effects on loans from Spandana and from any institution stay, whether p-values come from the clustered \
+             regressions (Holm) or from the lottery of areas (Westfall & Young); those on the businesses and on spending do not.",
+        )
         .remark(
             "Of the printed figures only the effect on loans from any institution was read, in the abstract (8.4 \
              percentage points); the others were recalled.",
         ))
+}
+
+/// What the first survey asked of which a branch could change: credit, businesses, spending.
+const OUTCOMES: [&str; 11] = [
+    "spandana_1",
+    "othermfi_1",
+    "anymfi_1",
+    "anybank_1",
+    "anyinformal_1",
+    "anyloan_1",
+    "everlate_1",
+    "any_new_biz_1",
+    "bizprofit_1",
+    "bizrev_1",
+    "total_exp_mo_pc_1",
+];
+
+/// The clustered regressions of all outcomes, with p-values adjusted for their number.
+fn family(this: &Experiment, data: &Frame, adjustment: Adjustment) -> Result<Table> {
+    let p = OUTCOMES
+        .iter()
+        .map(|outcome| {
+            let fit = Ols::new(this.formula(&format!("{outcome} ~ treatment + AREA")))
+                .weights("w1")
+                .covariance(Covariance::cluster("areaid"))
+                .fit(data)?;
+            Ok(fit.coefficient("treatment")?.p_value())
+        })
+        .collect::<Result<Vec<f64>>>()?;
+    Ok(MultipleTests::new(OUTCOMES, &p, adjustment, 0.05)?.table())
+}
+
+/// The same outcomes, unweighted, against the branches that the lottery of areas could have drawn; households without any
+/// missing answer.
+fn randomised(data: &Frame) -> Result<Table> {
+    const DRAWS: usize = 4999;
+    let mut complete = vec![true; data.rows()];
+    for outcome in OUTCOMES {
+        for (keep, answer) in complete
+            .iter_mut()
+            .zip(data.numeric(outcome)?.values().iter())
+        {
+            *keep &= !answer.is_nan();
+        }
+    }
+    let test = RandomizationTest::new(OUTCOMES[0], "treatment")
+        .outcomes(OUTCOMES[1..].iter().copied())
+        .assignment(Assignment::Clustered("areaid".to_owned()))
+        .draws(DRAWS)
+        .seed(2015);
+    Ok(test.run(&data.filter(&complete)?)?.table())
 }
