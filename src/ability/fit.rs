@@ -3,7 +3,7 @@
 use super::grid::Grid;
 use super::item::Item;
 use super::person_scores::PersonScores;
-use super::population::Population;
+use super::population::AbilityDistribution;
 use super::responses::Responses;
 use super::structure::Structure;
 use crate::data::Frame;
@@ -43,7 +43,7 @@ pub(super) struct Parts {
 pub struct ItemResponseFit {
     pub(super) title: String,
     pub(super) items: Vec<Item>,
-    pub(super) population: Population,
+    pub(super) population: AbilityDistribution,
     pub(super) nodes: Vec<f64>,
     pub(super) fitted: Fitted,
     pub(super) statistics: LikelihoodStatistics,
@@ -61,7 +61,7 @@ impl ItemResponseFit {
     }
 
     /// The distribution of ability: by group, with its regression.
-    pub fn population(&self) -> &Population {
+    pub fn population(&self) -> &AbilityDistribution {
         &self.population
     }
 

@@ -45,7 +45,7 @@ pub use measurement_error::{
 pub use model::ItemResponse;
 pub use person_fit::{PersonFit, PersonFitRow};
 pub use plausible_values::PlausibleValues;
-pub use population::{GroupAbility, Population};
+pub use population::{AbilityDistribution, GroupAbility};
 pub use reliability::{AlphaItem, CronbachAlpha};
 pub use responses::Responses;
 pub use scores::{AbilityScore, AbilityScores, Scoring, score_answers};

@@ -15,13 +15,13 @@ pub struct GroupAbility {
 
 /// Ability is normal, `a_i = μ_g + x_i'β + ζ_i`, `ζ_i ~ N(0, σ_g²)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Population {
+pub struct AbilityDistribution {
     pub(crate) groups: Vec<GroupAbility>,
     pub(crate) regressors: Vec<String>,
     pub(crate) slopes: Vec<f64>,
 }
 
-impl Population {
+impl AbilityDistribution {
     /// Mean and variance by group, the reference first.
     pub fn groups(&self) -> &[GroupAbility] {
         &self.groups

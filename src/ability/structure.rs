@@ -1,7 +1,7 @@
 //! Which parameters are free, and how the working coefficients of items and population depend on them.
 
 use super::item::{Item, ItemModel, logistic};
-use super::population::{GroupAbility, Population};
+use super::population::{AbilityDistribution, GroupAbility};
 use crate::numeric::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector};
 
@@ -250,8 +250,8 @@ impl Structure {
         phi: &[f64],
         groups: &[String],
         regressors: &[String],
-    ) -> Population {
-        Population {
+    ) -> AbilityDistribution {
+        AbilityDistribution {
             groups: groups
                 .iter()
                 .enumerate()

@@ -4,10 +4,8 @@ use super::interval::{IntervalRows, LatentError, MeanOf};
 use super::stated::{Stated, StatedFit, estimate};
 use crate::data::{Formula, Frame, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::inference::Covariance;
 use crate::numeric::Progress;
-use crate::regression::likelihood::Options;
-use crate::regression::linear::Weights;
+use crate::regression::likelihood::{Options, options_builder};
 use serde::Serialize;
 
 /// Amounts stated in the mechanism of Becker, DeGroot and Marschak: each person states the least compensation for taking part (or the most
@@ -81,24 +79,6 @@ impl Bdm {
     /// Takes logarithms of amounts.
     pub fn log(mut self) -> Self {
         self.log = true;
-        self
-    }
-
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
         self
     }
 
@@ -199,3 +179,5 @@ impl Bdm {
         Ok(stated)
     }
 }
+
+options_builder!(Bdm);

@@ -4,11 +4,9 @@ use super::interval::{IntervalRows, LatentError, MeanOf};
 use super::stated::{Stated, StatedFit, estimate};
 use crate::data::{Formula, Frame, Real, Rows};
 use crate::error::{Error, Result};
-use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::numeric::special::normal;
-use crate::regression::likelihood::Options;
-use crate::regression::linear::Weights;
+use crate::regression::likelihood::{Options, options_builder};
 use serde::Serialize;
 
 /// Beliefs elicited as a probability of success. A customer with the belief a ~ N(m, v) about their ability reports
@@ -95,24 +93,6 @@ impl ElicitedBeliefs {
     /// The column with the difficulty d of the task, in units of ability.
     pub fn difficulty(mut self, column: impl Into<String>) -> Self {
         self.difficulty = Some(column.into());
-        self
-    }
-
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
         self
     }
 
@@ -231,3 +211,5 @@ impl ElicitedBeliefs {
         Ok([low, high])
     }
 }
+
+options_builder!(ElicitedBeliefs);

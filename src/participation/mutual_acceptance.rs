@@ -12,6 +12,7 @@ use crate::regression::bivariate_probit::density::{LogCdf, ln_bivariate_cdf};
 use crate::regression::delegate::delegate_to_likelihood;
 use crate::regression::likelihood::{
     Derivatives, Estimation, Index, Inputs, Likelihood, Options, Order, RowModel, maximize,
+    options_builder,
 };
 use crate::regression::linear::Weights;
 use crate::regression::{LikelihoodFit, MarginalEffects, Margins, Predictions, Quantity};
@@ -88,24 +89,6 @@ impl MutualAcceptance {
     /// Fixes ρ = 0.
     pub fn independent(mut self) -> Self {
         self.independent = true;
-        self
-    }
-
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
         self
     }
 
@@ -284,6 +267,8 @@ impl MutualAcceptance {
         Ok(starts)
     }
 }
+
+options_builder!(MutualAcceptance);
 
 /// Each side must have a variable that the other has not.
 fn check_shifters(customer: &Index, firm: &Index) -> Result<()> {

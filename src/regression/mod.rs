@@ -26,6 +26,7 @@ mod poisson_effects;
 mod quantile;
 mod resampling;
 pub(crate) mod sample;
+pub(crate) mod selected;
 mod tobit;
 mod two_part;
 mod zero_inflated;

@@ -173,26 +173,42 @@ pub enum Stratum {
 }
 
 impl Compliance {
+    /// Everybody takes what is assigned.
+    pub const FULL: Self = Self {
+        always: 0.0,
+        never: 0.0,
+    };
+
     /// Draws the strata.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] when the shares are negative or sum to more than one.
     pub fn draw(&self, rows: usize, seed: impl Into<Seed>) -> Result<Vec<Stratum>> {
-        if !(self.always >= 0.0 && self.never >= 0.0 && self.always + self.never <= 1.0) {
-            return Err(Error::invalid_option(
-                "shares of always-takers and never-takers",
-                format!("{}, {}", self.always, self.never),
-                "not negative and at most one together",
-            ));
-        }
+        self.checked()?;
         let mut draws = Draws::new(seed.into().child("compliance"), 0);
-        Ok((0..rows)
-            .map(|_| match draws.uniform() {
-                u if u < self.always => Stratum::AlwaysTaker,
-                u if u < self.always + self.never => Stratum::NeverTaker,
-                _ => Stratum::Complier,
-            })
-            .collect())
+        Ok((0..rows).map(|_| self.at(draws.uniform())).collect())
+    }
+
+    pub(super) fn checked(&self) -> Result<()> {
+        if self.always >= 0.0 && self.never >= 0.0 && self.always + self.never <= 1.0 {
+            return Ok(());
+        }
+        Err(Error::invalid_option(
+            "shares of always-takers and never-takers",
+            format!("{}, {}", self.always, self.never),
+            "not negative and at most one together",
+        ))
+    }
+
+    /// The stratum at a reluctance between 0 and 1, evenly spread over customers.
+    pub(super) fn at(&self, reluctance: f64) -> Stratum {
+        if reluctance < self.always {
+            Stratum::AlwaysTaker
+        } else if reluctance > 1.0 - self.never {
+            Stratum::NeverTaker
+        } else {
+            Stratum::Complier
+        }
     }
 }
 

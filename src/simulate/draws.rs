@@ -19,16 +19,19 @@ impl Draws {
     }
 
     /// N(0, 1).
+    #[inline]
     pub(crate) fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
     /// Uniform strictly between 0 and 1.
+    #[inline]
     pub(crate) fn uniform(&mut self) -> f64 {
         open_unit(self.0.next_u64())
     }
 
     /// True with this probability.
+    #[inline]
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
@@ -45,6 +48,7 @@ impl Draws {
     }
 
     /// A whole number below `bound`, all equally likely.
+    #[inline]
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         crate::numeric::permutation::below(&mut self.0, bound as u64) as usize
     }

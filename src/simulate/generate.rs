@@ -65,6 +65,11 @@ pub(super) fn oracle_flag(name: impl Into<String>) -> Field {
     field(name, Kind::Flag, Side::Oracle)
 }
 
+/// A label of the oracle, coded by its level.
+pub(super) fn oracle_label(name: impl Into<String>, levels: &'static [&'static str]) -> Field {
+    field(name, Kind::Label(levels), Side::Oracle)
+}
+
 /// A field of which only the mean is wanted.
 pub(super) fn summed(name: impl Into<String>) -> Field {
     field(name, Kind::Real, Side::Summed)

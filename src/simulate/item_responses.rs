@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// One item. The probability of passing step k is `c + (1 − c)·Λ(D(a − δ_k))`, Λ the logistic function; an item with
 /// several steps is graded, and its answer is the number of steps passed (cumulative, so the steps must ascend).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Item {
+pub struct ItemParameters {
     /// D.
     pub discrimination: f64,
     /// δ_k, ascending; one for a right-or-wrong item.
@@ -20,7 +20,7 @@ pub struct Item {
     pub guessing: f64,
 }
 
-impl Item {
+impl ItemParameters {
     /// A Rasch item.
     pub fn rasch(difficulty: f64) -> Self {
         Self::two_parameter(1.0, difficulty)
@@ -125,8 +125,8 @@ pub enum ItemFlaw {
 /// score)/Var(score), of complete answers.
 ///
 /// ```
-/// use cocreate::simulate::{Item, ItemResponses};
-/// let items = [-1.0, 0.0, 1.0].map(|d| Item::two_parameter(1.5, d));
+/// use cocreate::simulate::{ItemParameters, ItemResponses};
+/// let items = [-1.0, 0.0, 1.0].map(|d| ItemParameters::two_parameter(1.5, d));
 /// let made = ItemResponses::new(items).people(500).seed(3).simulate()?;
 /// assert_eq!(made.data.real("item_3")?.len(), 500);
 /// # Ok::<(), cocreate::Error>(())
@@ -139,7 +139,7 @@ pub struct ItemResponses {
     /// How many people.
     pub people: usize,
     /// The items.
-    pub items: Vec<Item>,
+    pub items: Vec<ItemParameters>,
     /// β.
     pub regression: f64,
     /// How much higher the ability of the group is.
@@ -160,7 +160,7 @@ impl Default for ItemResponses {
     fn default() -> Self {
         const ITEMS: i32 = 10;
         let difficulty = |k: i32| -2.0 + 4.0 * f64::from(k) / f64::from(ITEMS - 1);
-        Self::new((0..ITEMS).map(|k| Item::rasch(difficulty(k))))
+        Self::new((0..ITEMS).map(|k| ItemParameters::rasch(difficulty(k))))
     }
 }
 
@@ -168,7 +168,7 @@ process!(ItemResponses, people, "people");
 
 impl ItemResponses {
     /// People who answer these items.
-    pub fn new(items: impl IntoIterator<Item = Item>) -> Self {
+    pub fn new(items: impl IntoIterator<Item = ItemParameters>) -> Self {
         Self {
             people: 1_000,
             items: items.into_iter().collect(),

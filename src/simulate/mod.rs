@@ -29,6 +29,7 @@
 
 pub mod assignment;
 mod auctions;
+mod chosen_effort;
 mod closed;
 mod cloud_onboarding;
 mod co_production;
@@ -59,7 +60,7 @@ pub use confident_choice::ConfidentChoice;
 pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
 pub use gifting::{GiftingFlaw, NetworkGifting};
-pub use item_responses::{Item, ItemFlaw, ItemResponses};
+pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
 pub use learning_panel::{LearningFlaw, LearningPanel};
 pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{

@@ -1,7 +1,7 @@
 //! What one customer of the static process does, given belief, ability and terms.
 
-use crate::decision::{option, option_with_slopes};
-use crate::numeric::special::normal;
+use super::chosen_effort::{Plan, density_and_tail};
+use crate::decision::{Belief, Signals, option};
 use serde::{Deserialize, Serialize};
 
 /// When the customer pays.
@@ -17,7 +17,7 @@ pub enum PurchaseTiming {
 
 /// One customer's problem in plain numbers. It is [`crate::decision::Situation`] at forms 3 and 4, taken apart so
 /// that millions of customers a second can be decided: logarithms and roots are taken once, and effort is carried as
-/// g = ln(1+e). A test holds it to that type.
+/// g = ln(1+e). Tests hold it to that type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Problem {
     /// θ.
@@ -41,15 +41,32 @@ pub(super) struct Problem {
     pub abandon: f64,
     /// ξ.
     pub task_noise: f64,
-    /// [`Problem::most_effort`] as g = ln(1+e), taken once for all beliefs.
-    pub highest: f64,
+    /// Signals between payment and work.
+    pub interim: Signals,
 }
 
 /// A belief in plain numbers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Known {
     pub mean: f64,
     pub variance: f64,
+}
+
+impl Known {
+    /// The belief after signals of this average: [`Belief::update`] with the gain taken apart.
+    #[inline]
+    pub(super) fn updated(self, signals: Signals, average: f64) -> Self {
+        let information = f64::from(signals.count()) * self.variance;
+        let gain = if information > 0.0 {
+            information / (information + signals.variance())
+        } else {
+            0.0
+        };
+        Self {
+            mean: self.mean + gain * (average - self.mean),
+            variance: self.variance * (1.0 - gain),
+        }
+    }
 }
 
 /// What happens. Flags are 0 or 1.
@@ -70,79 +87,79 @@ pub(super) struct Choice {
     pub anticipated: f64,
     /// Mean utility over u_0 at the true ability, of those who come.
     pub experienced: f64,
+    /// The belief with which the work is begun, or not.
+    pub standing: Known,
+    /// Local optima of the effort problem.
+    pub optima: f64,
 }
 
+#[inline]
 fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
 }
 
-/// φ(h) and Φ(−h) from one exponential.
-#[inline]
-fn density_and_tail(h: f64) -> (f64, f64) {
-    let x = h.abs();
-    let density = normal::pdf(x);
-    // Far out both underflow; their ratio does not.
-    let tail = density / normal::upper_inverse_mills(x);
-    (density, if h >= 0.0 { tail } else { 1.0 - tail })
-}
-
 impl Problem {
-    /// With what does not depend on beliefs computed.
+    /// The decision and its outcome. `average` is that of the interim signals; without them it does not matter.
     #[inline]
-    pub(super) fn prepared(mut self) -> Self {
-        self.highest = self.most_effort().ln_1p();
-        self
-    }
-
-    /// The decision and its outcome.
-    #[inline]
-    pub(super) fn choose(&self, timing: PurchaseTiming, belief: Known, ability: f64) -> Choice {
+    pub(super) fn choose(
+        &self,
+        timing: PurchaseTiming,
+        belief: Known,
+        ability: f64,
+        average: f64,
+    ) -> Choice {
         match timing {
-            PurchaseTiming::AfterPurchase => self.after(belief, ability),
+            PurchaseTiming::AfterPurchase => self.after(belief, ability, average),
             PurchaseTiming::BeforePurchase => self.before(belief, ability),
         }
     }
 
     /// Φ of the success index at the true ability.
+    #[inline]
     pub(super) fn true_success(&self, ability: f64, log_effort: f64) -> f64 {
-        normal::cdf(ability + self.effort_return * log_effort - self.difficulty)
+        success_probability(ability + self.effort_return * log_effort - self.difficulty)
     }
 
     /// π = Φ(μ/√(1+v)).
+    #[inline]
     pub(super) fn believed_success(&self, belief: Known, log_effort: f64) -> f64 {
         let mu = belief.mean + self.effort_return * log_effort - self.difficulty;
-        normal::cdf(mu / (1.0 + belief.variance).sqrt())
+        success_probability(mu / (1.0 + belief.variance).sqrt())
     }
 
-    /// The effort at which a sure unit of quality pays, and ln(γθ/c), the same as g; zero where no effort does.
-    fn most_effort(&self) -> f64 {
-        if self.effort_return > 0.0 {
-            (self.effort_return * self.taste / self.mental - 1.0).max(0.0)
-        } else {
-            0.0
-        }
-    }
-
-    fn after(&self, belief: Known, ability: f64) -> Choice {
-        let (log_effort, guaranteed) = self.effort_after(belief);
-        let effort = if guaranteed > 0.0 {
-            log_effort.exp_m1()
-        } else {
-            self.most_effort()
-        };
-        let lift = self.effort_return * log_effort - self.difficulty;
+    /// What going on is worth to one who has paid: G0 − C, with the effort of this belief.
+    #[inline]
+    fn worth_after(&self, belief: Known) -> (f64, Plan) {
+        let plan = self.plan_after(belief);
+        let mu = belief.mean + self.effort_return * plan.log_effort - self.difficulty;
         let (r, alpha) = (self.risk_aversion, self.ambiguity_aversion);
         let risk = 0.5 * self.taste * self.taste * (r + alpha * belief.variance);
-        let cost = self.mental * effort + self.material;
-        let inner = self.taste * (belief.mean + lift) - risk + guaranteed - cost;
-        let value = inner.max(self.abandon);
+        let cost = self.mental * plan.effort + self.material;
+        (self.taste * mu - risk + plan.guaranteed - cost, plan)
+    }
+
+    #[inline]
+    fn after(&self, belief: Known, ability: f64, average: f64) -> Choice {
+        let signals = self.interim.count() > 0;
+        let standing = if signals {
+            belief.updated(self.interim, average)
+        } else {
+            belief
+        };
+        let (inner, plan) = self.worth_after(standing);
+        let value = if signals {
+            self.worth_before_signals(belief)
+        } else {
+            inner.max(self.abandon)
+        };
+        let lift = self.effort_return * plan.log_effort - self.difficulty;
         let wtp = value - self.outside;
         let buys = wtp > self.price;
         let participates = buys && inner > self.abandon;
         let quality = ability + lift + self.task_noise;
         let insured = participates && self.guarantee > 0.0;
         let true_success = if insured {
-            normal::cdf(ability + lift)
+            success_probability(ability + lift)
         } else {
             f64::NAN
         };
@@ -152,160 +169,98 @@ impl Problem {
             0.0
         };
         let expected = if participates {
-            self.taste * (ability + lift) + payment - cost
+            self.taste * (ability + lift) + payment - self.mental * plan.effort - self.material
         } else {
             self.abandon
         };
         Choice {
             buys: flag(buys),
             participates: flag(participates),
-            effort,
-            log_effort,
+            effort: plan.effort,
+            log_effort: plan.log_effort,
             quality,
             success: flag(quality > 0.0),
             true_success,
             wtp,
             anticipated: (wtp - self.price).max(0.0),
             experienced: flag(buys) * (expected - self.price - self.outside),
+            standing,
+            optima: plan.optima,
         }
     }
 
-    /// The effort of one who has paid, as g = ln(1+e), and what the guarantee is worth at it. The first-order
-    /// condition is `γ(θ + s(g)) = c·e^g`, where s ≤ 0 is the slope of the guarantee's worth (moral hazard): closed
-    /// form without a guarantee, else Newton's method from the effort without one, or the corner.
-    ///
-    /// With k = 1 − e^{−rG}, `L(h) = −(1/r) ln[1 − kΦ(−h)]`, `L' = −(k/r) φ(h)/[1 − kΦ(−h)]`, `L'' = −L'·(h − rL')`.
-    /// A guarantee comes with form 3 only, where α = r.
-    fn effort_after(&self, belief: Known) -> (f64, f64) {
-        const STEPS: usize = 12;
-        /// Steps converge quadratically: after one of this size about 1e-11 is left.
-        const CLOSE: f64 = 1e-5;
-        /// Below, k/r is G to the last digit but two.
-        const NEUTRAL: f64 = 1e-9;
-        let highest = self.highest;
-        if self.guarantee <= 0.0 {
-            return (highest, 0.0);
-        }
-        let a = self.risk_aversion;
-        let k = -(-a * self.guarantee).exp_m1();
-        let k_over_a = if a > NEUTRAL { k / a } else { self.guarantee };
-        let root = (1.0 + belief.variance).sqrt();
-        let gamma = self.effort_return / root;
-        let base = (belief.mean - self.difficulty) / root - a * self.taste * root;
-        let worth = |h: f64| {
-            let (_, fails) = density_and_tail(h);
-            if a > NEUTRAL {
-                -(-k * fails).ln_1p() / a
-            } else {
-                self.guarantee * fails
-            }
+    /// `−(1/α) ln E_{m'} exp(−α max{G0(m', v') − C, L_0})` over the customer's own forecast of the belief after the
+    /// interim signals: closed form without a guarantee, where effort does not depend on the belief, else by quadrature.
+    #[cold]
+    fn worth_before_signals(&self, belief: Known) -> f64 {
+        let alpha = self.ambiguity_aversion;
+        let Ok(law) = Belief::new(belief.mean, belief.variance).map(|b| b.forecast(self.interim))
+        else {
+            return f64::NAN;
         };
-        if highest <= 0.0 {
-            return (0.0, worth(base));
-        }
-        // F(g) = ln(1 + s(g)/θ) + highest − g, falling where the optimum is one.
-        let mut g = highest;
-        for _ in 0..STEPS {
-            let h = base + gamma * g;
-            let (density, fails) = density_and_tail(h);
-            let slope = -k_over_a * density / (1.0 - k * fails);
-            let share = 1.0 + slope / root / self.taste;
-            if share <= 0.0 {
-                g *= 0.5;
-                continue;
+        let at = |m: f64| {
+            let posterior = Known {
+                mean: m,
+                variance: law.posterior_variance(),
+            };
+            self.worth_after(posterior).0 - self.abandon
+        };
+        let gain = if self.guarantee > 0.0 {
+            let loss = law.expect(|posterior| {
+                let more = at(posterior.mean());
+                let gain = more.max(0.0);
+                let loss = if alpha > 0.0 {
+                    (-alpha * gain).exp_m1()
+                } else {
+                    gain
+                };
+                (loss, more > 0.0)
+            });
+            if alpha > 0.0 {
+                -loss.ln_1p() / alpha
+            } else {
+                loss
             }
-            let curvature = -slope * (h - a * slope) * gamma / root;
-            let f = share.ln() + highest - g;
-            let step = f / (1.0 - curvature / (self.taste * share)).max(0.5);
-            let to = (g + step).clamp(0.0, highest);
-            let done = (to - g).abs() < CLOSE;
-            g = to;
-            if done {
-                break;
-            }
-        }
-        (g, worth(base + gamma * g))
+        } else {
+            option(alpha, at(law.mean()), self.taste * law.variance().sqrt())
+        };
+        self.abandon + gain
     }
 
+    #[inline]
     fn before(&self, belief: Known, ability: f64) -> Choice {
-        let tau = self.taste * (1.0 + belief.variance).sqrt();
         let strike = self.price + self.outside;
-        let log_effort = self.effort_before(belief, tau, strike);
-        let effort = log_effort.exp_m1();
-        let surplus = self.worth_before(belief, tau, strike, log_effort);
+        let (surplus, plan) = self.plan_before(belief, strike);
         let designs = surplus > 0.0;
-        let lift = self.effort_return * log_effort - self.difficulty;
+        let lift = self.effort_return * plan.log_effort - self.difficulty;
         let quality = ability + lift + self.task_noise;
         let buys = designs && self.taste * quality > strike;
         // The mean of max{θq − strike, 0} at the true ability, where only the task noise is left.
         let experienced = if designs {
             let expected = option(0.0, self.taste * (ability + lift) - strike, self.taste);
-            expected - self.mental * effort - self.material
+            expected - self.mental * plan.effort - self.material
         } else {
             0.0
         };
         Choice {
             buys: flag(buys),
             participates: flag(designs),
-            effort,
-            log_effort,
+            effort: plan.effort,
+            log_effort: plan.log_effort,
             quality,
             success: flag(quality > 0.0),
             true_success: f64::NAN,
             wtp: self.taste * quality - self.outside,
             anticipated: surplus.max(0.0),
             experienced,
+            standing: belief,
+            optima: plan.optima,
         }
     }
+}
 
-    /// −C + CE[max{θq − p − u_0, 0}] at this effort.
-    fn worth_before(&self, belief: Known, tau: f64, strike: f64, g: f64) -> f64 {
-        let mu = belief.mean + self.effort_return * g - self.difficulty;
-        option(self.risk_aversion, self.taste * mu - strike, tau)
-            - self.mental * g.exp_m1()
-            - self.material
-    }
-
-    /// The effort of one who will see the quality before paying, as g: the gain from effort counts only where the
-    /// design is bought, so the first-order condition is `γθ·B(g) = c·e^g` with the probability-like weight B of
-    /// buying. The largest root is found from above (the map is increasing, and steps are lengthened by Aitken's
-    /// rule) and compared with the corner e = 0.
-    fn effort_before(&self, belief: Known, tau: f64, strike: f64) -> f64 {
-        const STEPS: usize = 12;
-        const CLOSE: f64 = 1e-6;
-        let highest = self.highest;
-        if highest <= 0.0 {
-            return 0.0;
-        }
-        let next = |g: f64| {
-            let mu = belief.mean + self.effort_return * g - self.difficulty;
-            let weight =
-                option_with_slopes(self.risk_aversion, self.taste * mu - strike, tau).by_mean;
-            (weight.ln() + highest).max(0.0)
-        };
-        let mut g = highest;
-        for _ in 0..STEPS {
-            let first = next(g);
-            let second = next(first);
-            let (gap, bend) = (first - g, second - 2.0 * first + g);
-            // From above the steps shorten; where they do not, the plain map goes on.
-            let lengthened = g - gap * gap / bend;
-            let to = if bend > 0.0 && lengthened < second && lengthened > 0.0 {
-                lengthened
-            } else {
-                second
-            };
-            let done = (to - g).abs() < CLOSE;
-            g = to;
-            if done {
-                break;
-            }
-        }
-        let inner = self.worth_before(belief, tau, strike, g);
-        if inner > self.worth_before(belief, tau, strike, 0.0) {
-            g
-        } else {
-            0.0
-        }
-    }
+/// Φ from one exponential.
+#[inline]
+fn success_probability(index: f64) -> f64 {
+    density_and_tail(-index).1
 }

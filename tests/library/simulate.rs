@@ -3,7 +3,6 @@
 
 use cocreate::decision::{Belief, Cost, Preferences, Situation, Task, Terms, Tool};
 use cocreate::prelude::*;
-use cocreate::simulate::Item;
 use cocreate::simulate::*;
 
 #[path = "simulate/stored.rs"]
@@ -793,10 +792,10 @@ fn cloud_onboarding_has_the_published_effects_in_expectation() {
 #[test]
 fn item_answers_have_their_probabilities() {
     let items = vec![
-        Item::rasch(-0.5),
-        Item::two_parameter(2.0, 0.3),
-        Item::three_parameter(1.5, 1.0, 0.2),
-        Item::graded(1.2, [-1.0, 0.0, 1.5]),
+        ItemParameters::rasch(-0.5),
+        ItemParameters::two_parameter(2.0, 0.3),
+        ItemParameters::three_parameter(1.5, 1.0, 0.2),
+        ItemParameters::graded(1.2, [-1.0, 0.0, 1.5]),
     ];
     let process = ItemResponses {
         regression: 0.5,
@@ -859,13 +858,13 @@ fn item_answers_have_their_probabilities() {
         .collect();
     close(&cubes, 2.0, "skewness of the exponential");
     assert!(
-        ItemResponses::new([Item::graded(1.0, [0.0, 0.0])])
+        ItemResponses::new([ItemParameters::graded(1.0, [0.0, 0.0])])
             .seed(1)
             .simulate()
             .is_err()
     );
     assert!(
-        ItemResponses::new([Item::three_parameter(1.0, 0.0, 1.0)])
+        ItemResponses::new([ItemParameters::three_parameter(1.0, 0.0, 1.0)])
             .seed(1)
             .simulate()
             .is_err()

@@ -11,11 +11,11 @@ pub use profile::{ProfilePoint, RhoProfile};
 use super::optima::{Start, highest};
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
-use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::regression::binary::{Binary, Link};
-use crate::regression::likelihood::{Estimation, Index, Likelihood, Options, maximize};
-use crate::regression::linear::Weights;
+use crate::regression::likelihood::{
+    Estimation, Index, Likelihood, Options, maximize, options_builder,
+};
 use density::SelectedProbit;
 use sample::PairSample;
 use serde::Serialize;
@@ -89,24 +89,6 @@ impl BuyThenParticipate {
             options: Options::new(buy.into()),
             participate: participate.into(),
         }
-    }
-
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
-        self
     }
 
     /// Fits the model.
@@ -190,6 +172,8 @@ impl BuyThenParticipate {
         fit.with_profile(progress)
     }
 }
+
+options_builder!(BuyThenParticipate);
 
 /// A probit of the purchase, and one of participation among buyers: the start, and the model with ρ = 0.
 fn separately(sample: &PairSample, progress: &Progress) -> Result<(Vec<f64>, f64)> {

@@ -4,10 +4,10 @@ use crate::data::{Design, DesignColumn, Formula, Frame, ParsedFormula, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::regression::binary::check_binary;
 use crate::regression::likelihood::{Index, Options};
+use crate::regression::selected::{
+    design_where_seen, finite_or_missing, restrict_to_known, weights_where, zero_elsewhere,
+};
 use std::sync::Arc;
-
-/// The name of the column that empties the second equation where it is not seen; no formula can spell it.
-const SEEN: &str = "(bought)";
 
 /// Both equations over their rows.
 pub(super) struct PairSample {
@@ -35,22 +35,9 @@ impl PairSample {
     pub(super) fn new(options: &Options, participate: &Formula, frame: &Frame) -> Result<Self> {
         let mut base = options.sample(frame, "without fixed effects for a bivariate probit")?;
         check_binary(&base.design.outcome, &base.design.rows)?;
-        let parsed = participate.parse()?;
+        let (parsed, mut design) =
+            design_where_seen(&base, participate, frame, "a bivariate probit")?;
         let bought = base.design.outcome.values(&base.design.rows);
-        let mut mask = vec![f64::NAN; frame.rows()];
-        for (i, _) in bought.iter().enumerate().filter(|(_, b)| **b > 0.5) {
-            mask[base.design.rows.index(i)] = 1.0;
-        }
-        let masked = frame.clone().with(SEEN, mask)?;
-        let mut design = Design::build(&parsed, &masked, &[SEEN])?;
-        let refused = [
-            (!design.endogenous.is_empty(), "an instrumental part"),
-            (!design.fixed_effects.is_empty(), "fixed effects"),
-        ];
-        if let Some((_, what)) = refused.iter().find(|(refuse, _)| *refuse) {
-            let expected = format!("without {what} for a bivariate probit");
-            return Err(Error::invalid_option("formula", &parsed, expected));
-        }
         refuse_participation_without_purchase(&design.outcome.name, &base.design, &bought, frame)?;
 
         let everywhere = on_all_rows(&parsed, &design.outcome.name, &base.design, &bought, frame)?;
@@ -60,14 +47,7 @@ impl PairSample {
         }
 
         // Buyers of whom it is not known whether they participated.
-        let known = design.rows.mask();
-        let keep: Vec<bool> = bought
-            .iter()
-            .enumerate()
-            .map(|(i, b)| *b < 0.5 || known[base.design.rows.index(i)])
-            .collect();
-        let unknown = keep.iter().filter(|k| !**k).count();
-        base.restrict(&keep);
+        let unknown = restrict_to_known(&mut base, &design);
         let mut warnings = std::mem::take(&mut base.warnings);
         if unknown > 0 {
             warnings.push(Warning::Note {
@@ -83,10 +63,7 @@ impl PairSample {
         let seen = rows.retain(&seen_mask);
         check_binary(&design.outcome, &seen)?;
 
-        let weights_seen = base.weights.as_ref().map(|w| {
-            let of_buyers = w.iter().zip(&seen_mask).filter(|(_, s)| **s);
-            Arc::new(of_buyers.map(|(w, _)| *w).collect::<Vec<f64>>())
-        });
+        let weights_seen = (base.weights.as_ref()).map(|w| Arc::new(weights_where(&seen_mask, w)));
         let buy = Index::new(
             "buy",
             &base.design.exogenous,
@@ -98,7 +75,7 @@ impl PairSample {
         let columns: Vec<DesignColumn> = design
             .exogenous
             .iter()
-            .map(|column| on_rows(column, &rows))
+            .map(|column| finite_or_missing(column, &rows))
             .collect();
         let participate = Index::new(
             "participate",
@@ -116,7 +93,7 @@ impl PairSample {
         let of_second: Vec<&str> = participate.regressors().collect();
         let excluded = buy.regressors().any(|name| !of_second.contains(&name));
         Ok(Self {
-            participated: only_on(&design.outcome, &seen),
+            participated: zero_elsewhere(&design.outcome, &seen),
             buy,
             participate,
             bought: base.design.outcome,
@@ -187,26 +164,4 @@ fn on_all_rows(
         .enumerate()
         .all(|(i, b)| *b > 0.5 || known[base.rows.index(i)]);
     Ok(complete.then_some(design))
-}
-
-/// The column with values that are not finite made missing; shared when there are none.
-fn on_rows(column: &DesignColumn, rows: &Rows) -> DesignColumn {
-    let values = column.values(rows);
-    if !values.iter().any(|v| v.is_infinite()) {
-        return column.clone();
-    }
-    let mut out = vec![f64::NAN; rows.total()];
-    for (i, v) in values.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-        out[rows.index(i)] = *v;
-    }
-    DesignColumn::new(column.name.clone(), Arc::new(out))
-}
-
-/// The column with zeros outside the rows where it is seen.
-fn only_on(column: &DesignColumn, rows: &Rows) -> DesignColumn {
-    let mut out = vec![0.0; rows.total()];
-    for (i, v) in column.values(rows).iter().enumerate() {
-        out[rows.index(i)] = *v;
-    }
-    DesignColumn::new(column.name.clone(), Arc::new(out))
 }

@@ -10,11 +10,11 @@ pub use fit::{ContingentValuationFit, WtpIntervals, WtpMeasure};
 use super::interval::LatentError;
 use crate::data::{DesignColumn, Formula, Frame};
 use crate::error::{Error, Result, Warning};
-use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::regression::binary::check_binary;
-use crate::regression::likelihood::{Estimation, Index, Likelihood, Options, maximize_unless};
-use crate::regression::linear::Weights;
+use crate::regression::likelihood::{
+    Estimation, Index, Likelihood, Options, maximize_unless, options_builder,
+};
 use amount::Amount;
 use answers::Answers;
 use density::BidRows;
@@ -140,24 +140,6 @@ impl ContingentValuation {
         self
     }
 
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
-        self
-    }
-
     /// Fits the model.
     ///
     /// # Errors
@@ -251,6 +233,8 @@ impl ContingentValuation {
         ContingentValuationFit::new(estimation.finish(found, None)?, amount, bid)
     }
 }
+
+options_builder!(ContingentValuation);
 
 /// All answers of a single question the same.
 fn check_bracket(model: &ContingentValuation, first: &[f64]) -> Result<()> {

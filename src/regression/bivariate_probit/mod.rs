@@ -6,12 +6,13 @@ mod fit;
 pub use fit::{BivariateProbitFit, BivariateProbitPrediction};
 
 use super::binary::{Binary, Link, check_binary};
-use super::likelihood::{Estimation, Index, Likelihood, Options, maximize, maximize_unless};
+use super::likelihood::{
+    Estimation, Index, Likelihood, Options, maximize, maximize_unless, options_builder,
+};
 use super::linear::Weights;
 use super::sample::Sample;
 use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result};
-use crate::inference::Covariance;
 use crate::numeric::Progress;
 use density::TwoProbits;
 use serde::Serialize;
@@ -69,24 +70,6 @@ impl BivariateProbit {
             options: Options::new(first.into()),
             second: second.into(),
         }
-    }
-
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
-        self
     }
 
     /// Fits the model.
@@ -214,3 +197,5 @@ impl BivariateProbit {
         ))
     }
 }
+
+options_builder!(BivariateProbit);

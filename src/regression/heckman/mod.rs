@@ -8,11 +8,11 @@ mod two_step;
 pub use fit::{HeckmanFit, HeckmanPrediction};
 
 use super::influence::{cross, least_squares, working_columns};
-use super::likelihood::{ByFormula, Estimation, Index, Likelihood, Options, maximize_unless};
-use super::linear::Weights;
+use super::likelihood::{
+    ByFormula, Estimation, Index, Likelihood, Options, maximize_unless, options_builder,
+};
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result};
-use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::numeric::linalg::Cholesky;
 use crate::numeric::special::normal;
@@ -107,24 +107,6 @@ impl Heckman {
         self
     }
 
-    /// Sets the covariance estimator.
-    pub fn covariance(mut self, covariance: Covariance) -> Self {
-        self.options.covariance = covariance;
-        self
-    }
-
-    /// Weights of the rows in the log-likelihood (sampling or precision weights).
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Analytic(column.into()));
-        self
-    }
-
-    /// Frequency weights: each row stands for that many equal rows.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.options.weights = Some(Weights::Frequency(column.into()));
-        self
-    }
-
     /// Fits the model.
     ///
     /// # Errors
@@ -212,6 +194,8 @@ impl Heckman {
         }
     }
 }
+
+options_builder!(Heckman);
 
 /// The log-likelihood of least squares on the seen rows: with that of the probit, the model without correlation.
 fn normal_log_likelihood(sample: &SelectionSample) -> Result<f64> {

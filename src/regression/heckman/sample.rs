@@ -1,13 +1,13 @@
 //! The rows and columns of a selection model: who could be seen, who is, and what is known of each.
 
-use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
-use crate::error::{Error, Result, Warning};
+use crate::data::{DesignColumn, Formula, Frame, Rows};
+use crate::error::{Result, Warning};
 use crate::regression::binary::check_binary;
 use crate::regression::likelihood::{Index, Options};
+use crate::regression::selected::{
+    design_where_seen, finite_or_missing, restrict_to_known, weights_where, zero_elsewhere,
+};
 use std::sync::Arc;
-
-/// The name of the column that empties the outcome's variables where the outcome is not seen; no formula can spell it.
-const SEEN: &str = "(selected)";
 
 /// Both equations over their rows.
 #[derive(Clone, Debug)]
@@ -35,32 +35,8 @@ impl SelectionSample {
     pub(super) fn new(options: &Options, outcome: &Formula, frame: &Frame) -> Result<Self> {
         let mut base = options.sample(frame, "without fixed effects for a selection model")?;
         check_binary(&base.design.outcome, &base.design.rows)?;
-        let selected = base.design.outcome.values(&base.design.rows);
-
-        let mut mask = vec![f64::NAN; frame.rows()];
-        for (i, _) in selected.iter().enumerate().filter(|(_, s)| **s > 0.5) {
-            mask[base.design.rows.index(i)] = 1.0;
-        }
-        let parsed = outcome.parse()?;
-        let design = Design::build(&parsed, &frame.clone().with(SEEN, mask)?, &[SEEN])?;
-        let refused = [
-            (!design.endogenous.is_empty(), "an instrumental part"),
-            (!design.fixed_effects.is_empty(), "fixed effects"),
-        ];
-        if let Some((_, what)) = refused.iter().find(|(refuse, _)| *refuse) {
-            let expected = format!("without {what} for a selection model");
-            return Err(Error::invalid_option("formula", &parsed, expected));
-        }
-
-        // Rows whose outcome should be seen and is not known.
-        let known = design.rows.mask();
-        let keep: Vec<bool> = selected
-            .iter()
-            .enumerate()
-            .map(|(i, s)| *s < 0.5 || known[base.design.rows.index(i)])
-            .collect();
-        let unknown = keep.iter().filter(|k| !**k).count();
-        base.restrict(&keep);
+        let (parsed, design) = design_where_seen(&base, outcome, frame, "a selection model")?;
+        let unknown = restrict_to_known(&mut base, &design);
         let mut warnings = std::mem::take(&mut base.warnings);
         if unknown > 0 {
             warnings.push(Warning::Note {
@@ -73,14 +49,10 @@ impl SelectionSample {
         check_binary(&base.design.outcome, &rows)?;
 
         let weights = base.weights.map(Arc::new);
-        let total: Option<Vec<f64>> = weights.as_ref().map(|w| {
-            let seen = base.design.outcome.values(&rows);
-            w.iter()
-                .zip(&seen)
-                .filter(|(_, s)| **s > 0.5)
-                .map(|(w, _)| *w)
-                .collect()
-        });
+        let selected: Vec<bool> = (base.design.outcome.values(&rows).iter())
+            .map(|s| *s > 0.5)
+            .collect();
+        let total = weights.as_ref().map(|w| weights_where(&selected, w));
         let selection = Index::new(
             "select",
             &base.design.exogenous,
@@ -92,7 +64,7 @@ impl SelectionSample {
         let columns: Vec<_> = design
             .exogenous
             .iter()
-            .map(|column| harmless(column, &rows))
+            .map(|column| finite_or_missing(column, &rows))
             .collect();
         let outcome = Index::new(
             "",
@@ -104,7 +76,7 @@ impl SelectionSample {
         )
         .partly_missing();
         let sample = Self {
-            y: only_on(&design.outcome, &design.rows),
+            y: zero_elsewhere(&design.outcome, &design.rows),
             outcome,
             selection,
             seen: base.design.outcome,
@@ -147,26 +119,4 @@ impl SelectionSample {
         let values = self.seen.values(&self.rows);
         values.iter().map(|s| *s > 0.5).collect()
     }
-}
-
-/// The column with its infinite values on rows outside the equation made missing; shared when there are none.
-fn harmless(column: &DesignColumn, rows: &Rows) -> DesignColumn {
-    let values = column.values(rows);
-    if !values.iter().any(|v| v.is_infinite()) {
-        return column.clone();
-    }
-    let mut out = vec![f64::NAN; rows.total()];
-    for (i, v) in values.iter().enumerate().filter(|(_, v)| v.is_finite()) {
-        out[rows.index(i)] = *v;
-    }
-    DesignColumn::new(column.name.clone(), Arc::new(out))
-}
-
-/// The column with zeros outside the rows where it is defined.
-fn only_on(column: &DesignColumn, rows: &Rows) -> DesignColumn {
-    let mut out = vec![0.0; rows.total()];
-    for (i, v) in column.values(rows).iter().enumerate() {
-        out[rows.index(i)] = *v;
-    }
-    DesignColumn::new(column.name.clone(), Arc::new(out))
 }

@@ -29,7 +29,7 @@ pub use margins::{MarginalEffects, Margins};
 pub(crate) use maximize::{Maximum, maximize, maximize_unless};
 pub use model::Quantity;
 pub(crate) use model::{ByFormula, Derivatives, Inputs, Order, RowFormula, RowModel};
-pub(crate) use options::{Options, likelihood_builder};
+pub(crate) use options::{Options, likelihood_builder, options_builder};
 pub use predict::Predictions;
 pub(crate) use predict::{Only, Predictor, Predicts};
 pub(crate) use separation::Recession;

@@ -95,9 +95,8 @@ impl Options {
     }
 }
 
-/// Gives a model with a field `options` its builder and `fit`; the model writes
-/// `fn estimate(&self, frame: &Frame, progress: &Progress) -> Result<LikelihoodFit>`.
-macro_rules! likelihood_builder {
+/// Gives a model with a field `options` the setters of covariance and weights.
+macro_rules! options_builder {
     ($model:ident) => {
         impl $model {
             /// Sets the covariance estimator.
@@ -119,7 +118,18 @@ macro_rules! likelihood_builder {
                     Some(crate::regression::linear::Weights::Frequency(column.into()));
                 self
             }
+        }
+    };
+}
+pub(crate) use options_builder;
 
+/// Gives a model with a field `options` its builder and `fit`; the model writes
+/// `fn estimate(&self, frame: &Frame, progress: &Progress) -> Result<LikelihoodFit>`.
+macro_rules! likelihood_builder {
+    ($model:ident) => {
+        crate::regression::likelihood::options_builder!($model);
+
+        impl $model {
             /// A column added to the index with coefficient one (the log of exposure, for rates).
             pub fn offset(mut self, column: impl Into<String>) -> Self {
                 self.options.offset = Some(column.into());

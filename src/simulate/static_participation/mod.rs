@@ -3,15 +3,17 @@
 
 mod row;
 
+use super::assignment::Compliance;
 use super::closed::seeded;
-use super::generate::generate;
+use super::generate::{Generated, generate};
 use super::oracle::{Oracle, Simulated};
 use super::participation_choice::PurchaseTiming;
 use super::population::{Population, Traits};
+use crate::data::Frame;
 use crate::decision::{Education, Signals, Task};
 use crate::error::{Error, Result};
 use crate::numeric::Seed;
-use row::{Fixed, fields};
+use row::{Detail, Fixed, OUTCOMES, fields};
 use serde::{Deserialize, Serialize};
 
 /// An assumption that the process breaks, one at a time, to see what an estimator that makes it does then.
@@ -48,6 +50,9 @@ pub enum ParticipationFlaw {
 /// | `price`, `outside`, `abandon` | 0.6, 0, −0.1 | p, u_0, L_0 |
 /// | `ambiguity` | 0 | α − r; only after purchase and without guarantees |
 /// | `education` | 2 signals of variance 1, no productivity, no persuasion | in the education arm |
+/// | `interim` | none | signals between payment and work, after purchase only; with a guarantee the value of awaiting them is a quadrature for each customer (slow) |
+/// | `compliance` | all take what they are offered | shares of always- and never-takers of education |
+/// | `selection` | 0 | how strongly a high belief makes customers reluctant to be taught: the reluctance is `(z + selection·m)/√(1 + selection²)`, the lowest share always takes, the highest never; at 0 the shares are exact |
 /// | `tool` | 0.4 | share c_T of the cost that the tool takes away |
 /// | `guarantees` | 0, 0.3, 0.6 | levels of G, equally likely |
 /// | `coupon` | 0.3 | off the price in the coupon arm |
@@ -62,13 +67,18 @@ pub enum ParticipationFlaw {
 /// **Data**: covariates, `education`, `tool`, `guarantee`, `coupon` (money off), `signal` (mean of the signals,
 /// missing without), `price` (paid), `reported_success` (rounded Φ((m−d)/√(1+v)) at no effort), `belief_median`,
 /// `belief_p90` (reported quantiles of the belief), `buys`, `participates`, and of participants only `effort`,
-/// `quality`, `success`; `item_k`.
+/// `quality`, `success`; `interim_signal` (of buyers, where there are such signals); `taught`, where not all comply:
+/// `education` is then the randomised offer, an encouragement; `item_k`.
 ///
 /// **Oracle**, a row a customer: ability, belief before and after, costs, shocks, believed and true success,
 /// potential outcomes without and with education (`buys_0`, `buys_1`, `participates_0` …, at the other arms as
-/// assigned), effort, WTP, anticipated and experienced surplus, profit. **Effects** of education: `itt_purchase`,
+/// assigned), effort and the number of local optima of its problem, WTP, anticipated and experienced surplus, profit;
+/// `interim_mean`, `interim_variance`, `stratum` where they exist. **Effects** of education: `itt_purchase`,
 /// `itt_participation`, `itt_success`, the same among the over- and the underconfident (CATE), on surpluses and
-/// profit; `calibration`, the mean of believed less true success at the prior (only with the oracle's rows).
+/// profit; `calibration`, the mean of believed less true success at the prior (only with the oracle's rows);
+/// `several_optima`, the share of customers whose effort has more than one local optimum. Where not all comply, `itt_`
+/// is the effect of the offer, `late_purchase`, `late_participation`, … the mean effect of being taught among the
+/// `share_compliers`, and `ate_purchase`, … that among all.
 ///
 /// ```
 /// use cocreate::simulate::{PurchaseTiming, StaticParticipation};
@@ -107,6 +117,12 @@ pub struct StaticParticipation {
     pub ambiguity: f64,
     /// What education does.
     pub education: Education,
+    /// Signals between payment and work.
+    pub interim: Signals,
+    /// Who takes the education that is offered.
+    pub compliance: Compliance,
+    /// How strongly a high belief makes reluctant.
+    pub selection: f64,
     /// c_T.
     pub tool: f64,
     /// Levels of G.
@@ -160,6 +176,9 @@ impl StaticParticipation {
                 productivity: 0.0,
                 persuasion: 0.0,
             },
+            interim: Signals::NONE,
+            compliance: Compliance::FULL,
+            selection: 0.0,
             tool: 0.4,
             guarantees: vec![0.0, 0.3, 0.6],
             coupon: 0.3,
@@ -202,6 +221,35 @@ impl StaticParticipation {
         self
     }
 
+    /// Signals that arrive between payment and work: the customer buys on the own forecast of what they will say, and
+    /// goes on, or not, with the belief that they leave: given ability `m' ~ N(m + K(a − m), K²σ_s²/n)`.
+    pub fn interim(mut self, signals: Signals) -> Self {
+        self.interim = signals;
+        self
+    }
+
+    /// Makes the assignment of education an encouragement: some are taught in any arm, some in none, and with
+    /// `selection` they differ in what they believe.
+    ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// use cocreate::simulate::{Compliance, PurchaseTiming, StaticParticipation};
+    /// let made = StaticParticipation::new(PurchaseTiming::AfterPurchase)
+    ///     .encouragement(Compliance { always: 0.1, never: 0.3 }, 1.0)
+    ///     .customers(20_000)
+    ///     .seed(3)
+    ///     .simulate()?;
+    /// let late = made.oracle.effect("late_purchase")?;
+    /// let ratio = made.oracle.effect("itt_purchase")? / made.oracle.effect("share_compliers")?;
+    /// assert!((late - ratio).abs() < 1e-12);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    pub fn encouragement(mut self, compliance: Compliance, selection: f64) -> Self {
+        self.compliance = compliance;
+        self.selection = selection;
+        self
+    }
+
     /// Breaks one assumption.
     pub fn misspecify(mut self, flaw: ParticipationFlaw) -> Self {
         self.flaw = Some(flaw);
@@ -213,52 +261,17 @@ impl StaticParticipation {
     /// # Errors
     /// As on the type.
     pub fn simulate(&self) -> Result<Simulated> {
-        let seed = seeded(self.seed, "the static participation process")?;
-        let fixed = Fixed::new(self)?;
-        let fields = fields(self);
-        let seed = seed.child("static participation");
-        let made = generate(
-            self.customers,
-            seed,
-            &fields,
-            self.keep_oracle,
-            |draws, _, out| fixed.row(draws, out),
-        )?;
-        let mean = |name: &str| made.mean(name);
-        let truths = [
-            ("itt_purchase", mean("buys_1") - mean("buys_0")),
-            (
-                "itt_participation",
-                mean("participates_1") - mean("participates_0"),
-            ),
-            ("itt_success", mean("success_1") - mean("success_0")),
-            (
-                "itt_participation_overconfident",
-                made.ratio("effect_over", "over"),
-            ),
-            (
-                "itt_participation_underconfident",
-                made.ratio("effect_under", "under"),
-            ),
-            (
-                "itt_anticipated_surplus",
-                mean("anticipated_1") - mean("anticipated_0"),
-            ),
-            (
-                "itt_experienced_surplus",
-                mean("experienced_1") - mean("experienced_0"),
-            ),
-            ("itt_profit", mean("profit_1") - mean("profit_0")),
-            ("calibration", mean("calibration_gap")),
-            ("mean_wtp", mean("wtp")),
-        ];
-        if truths
-            .iter()
-            .any(|(name, v)| v.is_infinite() || (v.is_nan() && name.starts_with("itt_pur")))
-        {
-            return Err(Error::NotFinite {
-                what: "the value of taking part at these parameters".to_owned(),
-            });
+        let detail = if self.keep_oracle {
+            Detail::Oracle
+        } else {
+            Detail::Effects
+        };
+        let made = self.generated(detail)?;
+        let truths = self.truths(&made);
+        let overflows =
+            |(name, v): &(String, f64)| v.is_infinite() || (v.is_nan() && name == "itt_purchase");
+        if truths.iter().any(overflows) {
+            return Err(too_large());
         }
         let oracle = (truths.into_iter())
             .filter(|(_, v)| !v.is_nan())
@@ -267,5 +280,91 @@ impl StaticParticipation {
             data: made.data,
             oracle,
         })
+    }
+
+    /// Only the data, the same bits as those of [`simulate`](Self::simulate) in about half the time: what customers
+    /// would do in the other arm is not worked out.
+    ///
+    /// ```
+    /// use cocreate::simulate::{PurchaseTiming, StaticParticipation};
+    /// let process = StaticParticipation::new(PurchaseTiming::AfterPurchase).customers(1_000).seed(7);
+    /// assert_eq!(process.data()?.flag("buys")?, process.simulate()?.data.flag("buys")?);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As on the type.
+    pub fn data(&self) -> Result<Frame> {
+        let made = self.generated(Detail::Data)?;
+        if made.mean("wtp").is_finite() {
+            Ok(made.data)
+        } else {
+            Err(too_large())
+        }
+    }
+
+    fn generated(&self, detail: Detail) -> Result<Generated> {
+        let seed = seeded(self.seed, "the static participation process")?;
+        let fixed = Fixed::new(self, detail)?;
+        generate(
+            self.customers,
+            seed.child("static participation"),
+            &fields(self, detail),
+            self.keep_oracle,
+            |draws, _, out| fixed.row(draws, out),
+        )
+    }
+
+    /// The effects, by name; NaN where one does not exist.
+    fn truths(&self, made: &Generated) -> Vec<(String, f64)> {
+        let mean = |name: &str| made.mean(name);
+        let partial = self.compliance != Compliance::FULL;
+        let all = |name: &str| mean(&format!("{name}_1")) - mean(&format!("{name}_0"));
+        let offer = |name: &str| {
+            if partial {
+                mean(&format!("complier_{name}"))
+            } else {
+                all(name)
+            }
+        };
+        let named = |kind: &str, effect: &dyn Fn(&str) -> f64| -> Vec<(String, f64)> {
+            OUTCOMES
+                .iter()
+                .map(|(name, what)| (format!("{kind}_{what}"), effect(name)))
+                .collect()
+        };
+        let mut truths = named("itt", &offer);
+        let among = [
+            (
+                "itt_participation_overconfident",
+                made.ratio("effect_over", "over"),
+            ),
+            (
+                "itt_participation_underconfident",
+                made.ratio("effect_under", "under"),
+            ),
+        ];
+        // After the stages, before the surpluses.
+        const STAGES: usize = 3;
+        for (at, (name, value)) in among.into_iter().enumerate() {
+            truths.insert(STAGES + at, (name.to_owned(), value));
+        }
+        if partial {
+            let compliers = |name: &str| made.ratio(&format!("complier_{name}"), "complier");
+            truths.extend(named("late", &compliers));
+            truths.extend(named("ate", &all));
+            truths.push(("share_compliers".to_owned(), mean("complier")));
+        }
+        truths.push(("calibration".to_owned(), mean("calibration_gap")));
+        truths.push(("mean_wtp".to_owned(), mean("wtp")));
+        truths.push(("several_optima".to_owned(), mean("several_optima")));
+        truths
+    }
+}
+
+#[cold]
+fn too_large() -> Error {
+    Error::NotFinite {
+        what: "the value of taking part at these parameters".to_owned(),
     }
 }

@@ -1,53 +1,105 @@
 //! One row of the static process: the customer, the arms, the decision with and without education, and what is seen of it.
 
 use super::{ParticipationFlaw, StaticParticipation};
-use crate::decision::{Cost, Preferences, Situation, Terms, Tool};
+use crate::decision::{Cost, Preferences, Signals, Situation, Terms, Tool};
 use crate::error::{Error, Result};
 use crate::numeric::special::normal;
+use crate::simulate::assignment::{Compliance, Stratum};
 use crate::simulate::draws::Draws;
-use crate::simulate::generate::{Field, data, data_flag, oracle, oracle_flag, summed};
+use crate::simulate::generate::{
+    Field, data, data_flag, oracle, oracle_flag, oracle_label, summed,
+};
 use crate::simulate::participation_choice::{Choice, Known, Problem, PurchaseTiming};
 use crate::simulate::population::{Customer, Prepared, covariate_fields};
 
+/// How much of a customer is worked out: the decisions with and without education cost as much as everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detail {
+    /// What a researcher would see; the other arm's decision is not made.
+    Data,
+    /// Also the sums of which the effects are made.
+    Effects,
+    /// Also the oracle's rows.
+    Oracle,
+}
+
 /// The columns, in the order in which [`Fixed::row`] writes them.
-pub(super) fn fields(process: &StaticParticipation) -> Vec<Field> {
+pub(super) fn fields(process: &StaticParticipation, detail: Detail) -> Vec<Field> {
+    let interim = process.interim.count() > 0;
+    let partial = process.compliance != Compliance::FULL;
     let mut fields = covariate_fields(&process.population);
     fields.extend(["education", "tool"].map(data_flag));
     fields.extend(["guarantee", "coupon", "signal", "price"].map(data));
     fields.extend(["reported_success", "belief_median", "belief_p90"].map(data));
     fields.extend(["buys", "participates"].map(data_flag));
     fields.extend(["effort", "quality", "success"].map(data));
-    fields.extend(["ability", "prior_mean", "prior_variance"].map(oracle));
-    fields.extend(["belief_mean", "belief_variance"].map(oracle));
-    fields.extend(["mental_cost", "material_cost", "risk_aversion"].map(oracle));
-    fields.extend(["outside_shock", "abandon_shock"].map(oracle));
-    fields.extend(["true_effort", "believed_success", "true_success", "wtp"].map(oracle));
-    fields.extend(["buys_0", "buys_1", "participates_0", "participates_1"].map(oracle_flag));
-    fields.extend(["success_0", "success_1"].map(oracle_flag));
-    fields.extend(["anticipated_0", "anticipated_1"].map(oracle));
-    fields.extend(["experienced_0", "experienced_1"].map(oracle));
-    fields.extend(["profit_0", "profit_1"].map(oracle));
-    fields.extend(
-        [
-            "effect_over",
-            "over",
-            "effect_under",
-            "under",
-            "calibration_gap",
-        ]
-        .map(summed),
-    );
+    if interim {
+        fields.push(data("interim_signal"));
+    }
+    if partial {
+        fields.push(data_flag("taught"));
+    }
     fields.extend((1..=process.items.len()).map(|k| data_flag(format!("item_{k}"))));
+    if detail >= Detail::Oracle {
+        fields.extend(["ability", "prior_mean", "prior_variance"].map(oracle));
+        fields.extend(["belief_mean", "belief_variance"].map(oracle));
+        fields.extend(["mental_cost", "material_cost", "risk_aversion"].map(oracle));
+        fields.extend(["outside_shock", "abandon_shock"].map(oracle));
+        fields.extend(["true_effort", "local_optima"].map(oracle));
+        fields.extend(["believed_success", "true_success"].map(oracle));
+        fields.push(summed("calibration_gap"));
+        if interim {
+            fields.extend(["interim_mean", "interim_variance"].map(oracle));
+        }
+        if partial {
+            fields.push(oracle_label("stratum", &STRATA));
+        }
+    }
+    if detail >= Detail::Effects {
+        fields.push(oracle("wtp"));
+    } else {
+        fields.push(summed("wtp"));
+    }
+    if detail >= Detail::Effects {
+        fields.extend(["buys_0", "buys_1", "participates_0", "participates_1"].map(oracle_flag));
+        fields.extend(["success_0", "success_1"].map(oracle_flag));
+        fields.extend(["anticipated_0", "anticipated_1"].map(oracle));
+        fields.extend(["experienced_0", "experienced_1"].map(oracle));
+        fields.extend(["profit_0", "profit_1"].map(oracle));
+        fields.extend(["effect_over", "over", "effect_under", "under"].map(summed));
+        fields.push(summed("several_optima"));
+        if partial {
+            fields.push(summed("complier"));
+            fields.extend(OUTCOMES.map(|(name, _)| summed(format!("complier_{name}"))));
+        }
+    }
     fields
 }
+
+/// The potential outcomes by the names of their columns, and what the effects on them are called.
+pub(super) const OUTCOMES: [(&str, &str); 6] = [
+    ("buys", "purchase"),
+    ("participates", "participation"),
+    ("success", "success"),
+    ("anticipated", "anticipated_surplus"),
+    ("experienced", "experienced_surplus"),
+    ("profit", "profit"),
+];
+
+/// Levels of the oracle's `stratum`.
+static STRATA: [&str; 3] = ["complier", "always-taker", "never-taker"];
 
 /// The process with its population prepared.
 pub(super) struct Fixed<'a> {
     process: &'a StaticParticipation,
     population: Prepared,
     covariates: usize,
-    /// Deviation of the mean of the education's signals.
+    detail: Detail,
+    /// Whether some do not take what they are offered.
+    partial: bool,
+    /// Deviation of the mean of the education's signals, and of the interim ones.
     signal_deviation: f64,
+    interim_deviation: f64,
     hidden_persuasion: f64,
 }
 
@@ -55,7 +107,7 @@ pub(super) struct Fixed<'a> {
 const NINTH_DECILE: f64 = 1.281_551_565_544_600_4;
 
 impl<'a> Fixed<'a> {
-    pub(super) fn new(process: &'a StaticParticipation) -> Result<Self> {
+    pub(super) fn new(process: &'a StaticParticipation, detail: Detail) -> Result<Self> {
         /// What [`ParticipationFlaw::EducationPersuades`] adds to beliefs.
         const HIDDEN: f64 = 0.5;
         let shares = process.shares.iter();
@@ -72,6 +124,7 @@ impl<'a> Fixed<'a> {
             ("rounding", process.rounding),
             ("report_noise", process.report_noise),
             ("ambiguity", process.ambiguity),
+            ("selection", process.selection.abs()),
         ];
         for (name, value) in scales {
             if !(value >= 0.0 && value.is_finite()) {
@@ -103,7 +156,14 @@ impl<'a> Fixed<'a> {
                 "zero where guarantees are paid: with both, effort has no fast solution",
             ));
         }
-        let signals = process.education.signals;
+        if process.interim.count() > 0 && process.timing == PurchaseTiming::BeforePurchase {
+            return Err(Error::invalid_option(
+                "interim",
+                process.interim.count(),
+                "no signal when the design comes before the purchase: nothing lies between payment and work",
+            ));
+        }
+        process.compliance.checked()?;
         let effortless = process
             .population
             .segments()
@@ -120,7 +180,10 @@ impl<'a> Fixed<'a> {
             process,
             population: process.population.prepare()?,
             covariates: process.population.covariates().len(),
-            signal_deviation: (signals.variance() / f64::from(signals.count().max(1))).sqrt(),
+            detail,
+            partial: process.compliance != Compliance::FULL,
+            signal_deviation: deviation_of_average(process.education.signals),
+            interim_deviation: deviation_of_average(process.interim),
             hidden_persuasion: if process.flaw == Some(ParticipationFlaw::EducationPersuades) {
                 HIDDEN
             } else {
@@ -145,7 +208,8 @@ impl<'a> Fixed<'a> {
         Ok(fixed)
     }
 
-    /// One customer. Everything is drawn, whatever the arm, so that a change of parameters leaves the shocks as they are.
+    /// One customer. Everything is drawn, whatever the arm, so that a change of parameters leaves the shocks as they are;
+    /// only what compliance and interim signals need is drawn where there are any.
     pub(super) fn row(&self, draws: &mut Draws, out: &mut [f64]) {
         let process = self.process;
         let mut customer = self.population.draw(draws);
@@ -172,6 +236,16 @@ impl<'a> Fixed<'a> {
             normal_noise
         };
         self.break_assumption(&mut customer, coupon);
+        let stratum = if self.partial {
+            self.stratum(&customer, draws.normal())
+        } else {
+            Stratum::Complier
+        };
+        let interim_error = if process.interim.count() > 0 {
+            self.interim_deviation * draws.normal()
+        } else {
+            0.0
+        };
         let r = customer.risk_aversion;
         let left = 1.0 - tool * process.tool;
         let problem = Problem {
@@ -187,9 +261,8 @@ impl<'a> Fixed<'a> {
             outside: process.outside + process.noise[0] * u0,
             abandon: process.abandon + process.noise[1] * l0,
             task_noise,
-            highest: 0.0,
-        }
-        .prepared();
+            interim: process.interim,
+        };
         let prior = Known {
             mean: customer.belief_mean,
             variance: customer.belief_variance,
@@ -197,24 +270,16 @@ impl<'a> Fixed<'a> {
         let lesson = &process.education;
         let taught_ability = customer.ability + lesson.productivity;
         let signal = taught_ability + self.signal_deviation * signal_noise;
-        let taught = self.taught(prior, signal);
-        let without = problem.choose(process.timing, prior, customer.ability);
-        let with = problem.choose(process.timing, taught, taught_ability);
-        let (mine, belief, ability) = if education > 0.5 {
-            (&with, taught, taught_ability)
+        let decide = |belief: Known, ability: f64| {
+            problem.choose(process.timing, belief, ability, ability + interim_error)
+        };
+        let takes = stratum.takes(education > 0.5);
+        let (belief, ability) = if takes {
+            (self.taught(prior, signal), taught_ability)
         } else {
-            (&without, prior, customer.ability)
+            (prior, customer.ability)
         };
-        let profit = |c: &Choice, taught: f64| {
-            let claims = if c.participates > 0.5 && guarantee > 0.0 && !c.true_success.is_nan() {
-                guarantee * (1.0 - c.true_success)
-            } else {
-                0.0
-            };
-            c.buys * problem.price
-                - c.participates * (process.firm_cost * (1.0 - process.customer_share) + claims)
-                - process.education_cost * taught
-        };
+        let mine = decide(belief, ability);
         let seen = |value: f64| {
             if mine.participates > 0.5 {
                 value
@@ -222,85 +287,134 @@ impl<'a> Fixed<'a> {
                 f64::NAN
             }
         };
-        let reported = self.reported(prior, report);
-        let effect = with.participates - without.participates;
-        let over = f64::from(u8::from(customer.belief_mean > customer.ability));
-        // What only the oracle's rows need is not computed without them.
-        let (believed, truly, gap) = if process.keep_oracle {
-            (
-                problem.believed_success(belief, mine.log_effort),
-                problem.true_success(ability, mine.log_effort),
-                problem.believed_success(prior, 0.0) - problem.true_success(customer.ability, 0.0),
-            )
-        } else {
-            (f64::NAN, f64::NAN, f64::NAN)
-        };
         let shown_effort = if mine.participates > 0.5 {
             mine.effort * (process.effort_noise * effort_error).exp()
         } else {
             f64::NAN
         };
-        let deviation = prior.variance.sqrt();
-        let (head, rest) = out.split_at_mut(self.covariates);
-        head.copy_from_slice(&customer.covariates[..self.covariates]);
-        let values = [
+        let mut out = Columns { out, at: 0 };
+        out.put(&customer.covariates[..self.covariates]);
+        out.put(&[
             education,
             tool,
             guarantee,
             coupon * process.coupon,
-            if education > 0.5 && lesson.signals.count() > 0 {
+            if takes && lesson.signals.count() > 0 {
                 signal
             } else {
                 f64::NAN
             },
             problem.price,
-            reported,
+            self.reported(prior, report),
             prior.mean + process.report_noise * median,
-            prior.mean + NINTH_DECILE * deviation + process.report_noise * p90,
+            prior.mean + NINTH_DECILE * prior.variance.sqrt() + process.report_noise * p90,
             mine.buys,
             mine.participates,
             shown_effort,
             seen(mine.quality),
             seen(mine.success),
-            ability,
-            prior.mean,
-            prior.variance,
-            belief.mean,
-            belief.variance,
-            customer.mental_cost,
-            customer.material_cost,
-            r,
-            problem.outside - process.outside,
-            problem.abandon - process.abandon,
-            mine.effort,
-            believed,
-            truly,
-            mine.wtp,
-            without.buys,
-            with.buys,
-            without.participates,
-            with.participates,
-            without.participates * without.success,
-            with.participates * with.success,
-            without.anticipated,
-            with.anticipated,
-            without.experienced,
-            with.experienced,
-            profit(&without, 0.0),
-            profit(&with, 1.0),
-            effect * over,
-            over,
-            effect * (1.0 - over),
-            1.0 - over,
-            gap,
-        ];
-        let (fixed, items) = rest.split_at_mut(values.len());
-        fixed.copy_from_slice(&values);
-        for (item, difficulty) in items.iter_mut().zip(&process.items) {
-            *item = f64::from(u8::from(
-                customer.ability - difficulty + draws.logistic() > 0.0,
-            ));
+        ]);
+        if process.interim.count() > 0 {
+            let told = mine.buys > 0.5;
+            out.put(&[if told {
+                ability + interim_error
+            } else {
+                f64::NAN
+            }]);
         }
+        if self.partial {
+            out.put(&[flag(takes)]);
+        }
+        for difficulty in &process.items {
+            out.put(&[flag(customer.ability - difficulty + draws.logistic() > 0.0)]);
+        }
+        if self.detail >= Detail::Oracle {
+            out.put(&[
+                ability,
+                prior.mean,
+                prior.variance,
+                belief.mean,
+                belief.variance,
+                customer.mental_cost,
+                customer.material_cost,
+                r,
+                problem.outside - process.outside,
+                problem.abandon - process.abandon,
+                mine.effort,
+                mine.optima,
+                problem.believed_success(mine.standing, mine.log_effort),
+                problem.true_success(ability, mine.log_effort),
+                problem.believed_success(prior, 0.0) - problem.true_success(customer.ability, 0.0),
+            ]);
+            if process.interim.count() > 0 {
+                out.put(&[mine.standing.mean, mine.standing.variance]);
+            }
+            if self.partial {
+                out.put(&[f64::from(stratum as u8)]);
+            }
+        }
+        out.put(&[mine.wtp]);
+        if self.detail >= Detail::Effects {
+            let (without, with) = if takes {
+                (decide(prior, customer.ability), mine)
+            } else {
+                (mine, decide(self.taught(prior, signal), taught_ability))
+            };
+            let over = flag(customer.belief_mean > customer.ability);
+            let complier = flag(stratum == Stratum::Complier);
+            let effect = complier * (with.participates - without.participates);
+            let profits = [
+                self.profit(&problem, &without, 0.0),
+                self.profit(&problem, &with, 1.0),
+            ];
+            let outcomes = [
+                [without.buys, with.buys],
+                [without.participates, with.participates],
+                [
+                    without.participates * without.success,
+                    with.participates * with.success,
+                ],
+                [without.anticipated, with.anticipated],
+                [without.experienced, with.experienced],
+                profits,
+            ];
+            out.put(outcomes.as_flattened());
+            out.put(&[
+                effect * over,
+                over,
+                effect * (1.0 - over),
+                1.0 - over,
+                flag(mine.optima > 1.0),
+            ]);
+            if self.partial {
+                out.put(&[complier]);
+                out.put(&outcomes.map(|[y0, y1]| complier * (y1 - y0)));
+            }
+        }
+    }
+
+    /// What the firm earns from a choice.
+    #[inline]
+    fn profit(&self, problem: &Problem, choice: &Choice, taught: f64) -> f64 {
+        let process = self.process;
+        let guarantee = problem.guarantee;
+        let insured = choice.participates > 0.5 && guarantee > 0.0;
+        let claims = if insured && !choice.true_success.is_nan() {
+            guarantee * (1.0 - choice.true_success)
+        } else {
+            0.0
+        };
+        choice.buys * problem.price
+            - choice.participates * (process.firm_cost * (1.0 - process.customer_share) + claims)
+            - process.education_cost * taught
+    }
+
+    /// Who takes the lesson: the customers in order of a latent reluctance that rises with the belief's mean.
+    fn stratum(&self, customer: &Customer, own: f64) -> Stratum {
+        let selection = self.process.selection;
+        let reluctance =
+            (own + selection * customer.belief_mean) / (1.0 + selection * selection).sqrt();
+        self.process.compliance.at(normal::cdf(reluctance))
     }
 
     /// What the flaws change in the customer.
@@ -316,19 +430,18 @@ impl<'a> Fixed<'a> {
     }
 
     /// The belief after education: the prior moves with what is learned, the signals update it, persuasion comes on
-    /// top. It is [`Education::belief`] with the gain taken apart.
+    /// top. It is [`Education::belief`](crate::decision::Education::belief) in plain numbers.
+    #[inline]
     fn taught(&self, prior: Known, signal: f64) -> Known {
         let lesson = &self.process.education;
-        let information = f64::from(lesson.signals.count()) * prior.variance;
-        let gain = if information > 0.0 {
-            information / (information + lesson.signals.variance())
-        } else {
-            0.0
+        let moved = Known {
+            mean: prior.mean + lesson.productivity,
+            ..prior
         };
-        let mean = prior.mean + lesson.productivity;
+        let learned = moved.updated(lesson.signals, signal);
         Known {
-            mean: mean + gain * (signal - mean) + lesson.persuasion + self.hidden_persuasion,
-            variance: prior.variance * (1.0 - gain),
+            mean: learned.mean + lesson.persuasion + self.hidden_persuasion,
+            ..learned
         }
     }
 
@@ -343,6 +456,31 @@ impl<'a> Fixed<'a> {
             p
         }
     }
+}
+
+/// A row that is filled from left to right.
+struct Columns<'a> {
+    out: &'a mut [f64],
+    at: usize,
+}
+
+impl Columns<'_> {
+    #[inline]
+    fn put(&mut self, values: &[f64]) {
+        let end = self.at + values.len();
+        self.out[self.at..end].copy_from_slice(values);
+        self.at = end;
+    }
+}
+
+#[inline]
+fn flag(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
+
+/// Standard deviation of the average of some signals.
+fn deviation_of_average(signals: Signals) -> f64 {
+    (signals.variance() / f64::from(signals.count().max(1))).sqrt()
 }
 
 /// Quantile of the Laplace distribution with variance one.
