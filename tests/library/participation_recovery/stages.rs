@@ -210,9 +210,9 @@ fn adoption() -> Adoption {
         .baseline(Baseline::Polynomial(1))
 }
 
-/// Ten periods; the hazard falls in the log of the period by less than it seems, as the eager leave.
+/// Six periods; the hazard falls in the log of the period by less than it seems, as the eager leave.
 fn adopters(seed: Seed, gamma: bool) -> Sample {
-    const PERIODS: usize = 10;
+    const PERIODS: usize = 6;
     let mut d = Draws::new(seed);
     let (a, tool) = (d.normals(ROWS), d.coins(ROWS));
     // A gamma variable of mean and variance one is exponential.
