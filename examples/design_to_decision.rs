@@ -6,8 +6,14 @@ use cocreate::prelude::*;
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // %% Last month: customers of a photo shop start a product, finish it, buy it. They are simulated, so that the truth is known. Only those who were shown nothing count as the past.
     let shop = PhotoFunnel::new().seed(10).simulate()?.data;
-    let alone: Vec<bool> = shop.label("arm")?.iter().map(|arm| arm == Some("control")).collect();
-    let past = shop.filter(&alone)?.select(&["experience", "starts", "spend"])?;
+    let alone: Vec<bool> = shop
+        .label("arm")?
+        .iter()
+        .map(|arm| arm == Some("control"))
+        .collect();
+    let past = shop
+        .filter(&alone)?
+        .select(&["experience", "starts", "spend"])?;
     println!("{}\n", past.describe());
 
     // %% The experiment as one object: the decision rests on spending by everybody assigned (whose variance the customer's experience lowers); fewer starts would be an alarm; the funnel is shown stage by stage.

@@ -4,7 +4,7 @@ use crate::customer::survival::{
     Baseline, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink, Survival,
 };
 use crate::data::Frame;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 use crate::inference::Covariance;
 use crate::numeric::Progress;
 use serde::Serialize;
@@ -25,9 +25,10 @@ use serde::Serialize;
 /// | `baseline` | [`Baseline::Periods`] | α_t |
 /// | `link` | [`HazardLink::Cloglog`] | hazard from index |
 /// | `covariance` | [`Covariance::Hc0`] | see [`DiscreteHazard`] |
+/// | `weights`, `frequency_weights` | none | see [`DiscreteHazard`] |
 ///
 /// # Errors
-/// [`Error::Unidentified`] for frailty without regressors and a free baseline; those of [`DiscreteHazard`].
+/// [`Error::Unidentified`] for frailty without regressors that vary and a free baseline; those of [`DiscreteHazard`].
 ///
 /// # References
 /// Elbers, C. & Ridder, G. (1982). True and spurious duration dependence: the identifiability of the proportional hazard model. *Review of
@@ -87,6 +88,18 @@ impl Adoption {
         self
     }
 
+    /// Weights of the rows in the log-likelihood (sampling or precision weights).
+    pub fn weights(mut self, column: impl Into<String>) -> Self {
+        self.model = self.model.weights(column);
+        self
+    }
+
+    /// Frequency weights: each row stands for that many equal rows.
+    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
+        self.model = self.model.frequency_weights(column);
+        self
+    }
+
     /// Fits the model.
     ///
     /// # Errors
@@ -101,17 +114,32 @@ impl Adoption {
     /// See [`Adoption`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<DiscreteHazardFit> {
         let bare = matches!(self.regressors.trim(), "" | "0" | "1");
-        if bare && self.frailty != Frailty::None && self.baseline == Baseline::Periods {
-            return Err(Error::Unidentified {
-                what: "frailty beside a baseline with a parameter for each period".to_owned(),
-                needs: "regressors, whose effects fade as the eager leave, or a smoother baseline (Adoption::baseline)"
-                    .to_owned(),
-            });
+        let free = self.frailty != Frailty::None && self.baseline == Baseline::Periods;
+        let refused = || {
+            Error::Unidentified {
+            what: "frailty beside a baseline with a parameter for each period".to_owned(),
+            needs: "regressors that vary, whose effects fade as the eager leave, or a smoother baseline (Adoption::baseline)"
+                .to_owned(),
         }
-        self.model
+        };
+        if bare && free {
+            return Err(refused());
+        }
+        let fit = self
+            .model
             .clone()
             .frailty(self.frailty)
             .baseline(self.baseline)
-            .fit_with(frame, progress)
+            .fit_with(frame, progress)?;
+        // Regressors that were left out because they do not vary.
+        if free && fit.slopes() == 0 {
+            return Err(refused());
+        }
+        Ok(match self.frailty {
+            Frailty::None => fit,
+            _ => fit.with_warning(Warning::Note {
+                message: "the frailty of one spell a customer is told from the baseline by proportional effects of regressors alone: compare baselines, and frailties (gamma, normal)".to_owned(),
+            }),
+        })
     }
 }

@@ -168,6 +168,9 @@ impl Bdm {
                 needs: "amounts inside the range of prices, and all are at its ends".to_owned(),
             });
         }
+        if low.is_infinite() && high.is_infinite() {
+            stated.warnings.extend(heaped(amounts, column));
+        }
         if 2 * censored > amounts.len() {
             stated.warnings.push(Warning::Note {
                 message: format!(
@@ -181,3 +184,35 @@ impl Bdm {
 }
 
 options_builder!(Bdm);
+
+/// Many amounts at the highest or the lowest one, although no range was given: a limit of prices, perhaps, at which amounts are censored.
+fn heaped(amounts: &[f64], column: &str) -> Option<Warning> {
+    /// Of that many amounts at an end, few are there by chance.
+    const TENTH: usize = 10;
+    let ends = [
+        (
+            "highest",
+            amounts.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ),
+        (
+            "lowest",
+            amounts.iter().copied().fold(f64::INFINITY, f64::min),
+        ),
+    ];
+    let (end, value, count) = ends
+        .map(|(name, end)| {
+            (
+                name,
+                end,
+                amounts.iter().filter(|y| (*y - end).abs() <= 0.0).count(),
+            )
+        })
+        .into_iter()
+        .max_by_key(|(_, _, count)| *count)?;
+    (TENTH * count >= amounts.len()).then(|| Warning::Note {
+        message: format!(
+            "{count} of {} amounts `{column}` are {value}, the {end} of all: if no price beyond could be drawn they are censored there (Bdm::range)",
+            amounts.len()
+        ),
+    })
+}

@@ -193,7 +193,7 @@ impl ElicitedBeliefs {
             return refuse(column, step, expected);
         }
         if !(0.0..=1.0).contains(&report) {
-            let expected = "a probability between 0 and 1 (percents are divided by 100 first)";
+            let expected = "a probability between 0 and 1 (percents are divided by 100 first; a self-rating on a free scale does not identify a belief)";
             return refuse(column, report, expected.to_owned());
         }
         if off_integer(report / step) {

@@ -1,5 +1,6 @@
 //! Agreements of two sides of which only "both" is seen.
 
+use super::identification::mutual_shifters;
 use super::optima::{Optima, Start, highest};
 use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result};
@@ -274,18 +275,9 @@ options_builder!(MutualAcceptance);
 fn check_shifters(customer: &Index, firm: &Index) -> Result<()> {
     let own = |a: &Index, b: &Index| {
         let others: Vec<&str> = b.regressors().collect();
-        a.regressors().any(|name| !others.contains(&name))
+        a.regressors().filter(|name| !others.contains(name)).count()
     };
-    let missing = match (own(customer, firm), own(firm, customer)) {
-        (true, true) => return Ok(()),
-        (false, true) => "the customer and not the firm",
-        (true, false) => "the firm and not the customer",
-        (false, false) => "each side and not the other",
-    };
-    Err(Error::Unidentified {
-        what: "which side refused".to_owned(),
-        needs: format!("a variable that moves {missing}"),
-    })
+    mutual_shifters(own(customer, firm), own(firm, customer))
 }
 
 /// Rows with outcome A and indices (z_c, z_f) or (z_c, z_f, atanh ρ): `ln Φ₂`, or `ln (1 − Φ₂)`.

@@ -1,11 +1,13 @@
 //! Stated willingness to participate, explained by the mean and the variance of a belief.
 
+use super::identification::{Elicitation, Evidence, belief_mean};
 use super::ratio::Pair;
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{ConfidenceSet, Covariance, Estimate, Inference, Interval, KrinskyRobb};
 use crate::numeric::{Progress, Seed};
 use crate::regression::delegate::delegate_to_likelihood;
+use crate::regression::linear::Weights;
 use crate::regression::{LikelihoodFit, Logit, OrderedLogit, OrderedProbit, Probit};
 use crate::report::{Cell, Table};
 use nalgebra::DVector;
@@ -44,7 +46,7 @@ pub enum WillingnessScale {
 /// identified. Prices must be randomised.
 ///
 /// # Errors
-/// [`Error::Unidentified`] when mean or variance of the belief does not vary or is a combination of other regressors;
+/// [`Error::Unidentified`] for a belief from a self-rating on a free scale ([`Willingness::elicitation`]), when mean or variance of the belief does not vary or is a combination of other regressors;
 /// [`Error::OutOfRange`] for a negative variance; those of the models named.
 ///
 /// # References
@@ -79,7 +81,8 @@ pub struct Willingness {
     variance: String,
     price: Option<String>,
     covariance: Covariance,
-    weights: Option<String>,
+    weights: Option<Weights>,
+    elicitation: Elicitation,
 }
 
 impl Willingness {
@@ -98,12 +101,20 @@ impl Willingness {
             price: None,
             covariance: Covariance::default(),
             weights: None,
+            elicitation: Elicitation::Quantiles,
         }
     }
 
     /// The regressor that is the price, in money.
     pub fn price(mut self, regressor: impl Into<String>) -> Self {
         self.price = Some(regressor.into());
+        self
+    }
+
+    /// How the belief was elicited; by quantiles unless something else is said. A self-rating on a free scale has neither the zero nor the unit of
+    /// ability, and a belief that was not elicited is collinear with the ambiguity premium: both are [`Error::Unidentified`].
+    pub fn elicitation(mut self, elicitation: Elicitation) -> Self {
+        self.elicitation = elicitation;
         self
     }
 
@@ -115,7 +126,13 @@ impl Willingness {
 
     /// Weights of the rows in the log-likelihood (sampling or precision weights).
     pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.weights = Some(column.into());
+        self.weights = Some(Weights::Analytic(column.into()));
+        self
+    }
+
+    /// Frequency weights: each row stands for that many equal rows.
+    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
+        self.weights = Some(Weights::Frequency(column.into()));
         self
     }
 
@@ -142,11 +159,16 @@ impl Willingness {
                 expected: "zero or above: it is the variance of a belief".to_owned(),
             });
         }
+        belief_mean(&Evidence {
+            elicitation: self.elicitation,
+            ..Evidence::default()
+        })?;
         macro_rules! fit {
             ($model:ident) => {{
                 let model = $model::new(self.formula.clone()).covariance(self.covariance.clone());
                 let model = match &self.weights {
-                    Some(column) => model.weights(column.as_str()),
+                    Some(Weights::Analytic(column)) => model.weights(column.as_str()),
+                    Some(Weights::Frequency(column)) => model.frequency_weights(column.as_str()),
                     None => model,
                 };
                 model.fit_with(frame, progress)?

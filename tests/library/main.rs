@@ -27,6 +27,7 @@ mod likelihood_counts;
 mod linear_models;
 mod multiplicity;
 mod participation;
+mod participation_checks;
 mod participation_recovery;
 mod properties;
 mod quantile;

@@ -918,7 +918,7 @@ fn what_data_cannot_tell_is_refused() {
         MutualAcceptance::new("both ~ ability + load", "both ~ load")
             .fit(&frame)
             .unwrap_err(),
-        "the firm and not the customer",
+        "the firm's side",
     );
     // Arms × stages with effects of their own leave no rate for the frailty.
     unidentified(

@@ -1,5 +1,11 @@
-//! Recovery of the truth by the models of participation over many simulated samples, stored so that a few replications are run
-//! again, bit for bit. `COCREATE_RECOVERY=write` runs all of them and writes the file anew.
+//! Recovery of the truth by the models of participation and ability over many simulated samples, stored so that a few replications
+//! are run again, bit for bit. `COCREATE_RECOVERY=write` runs all of them and writes the file anew; the names of models, separated by commas,
+//! run those and leave the others as they are. A run that is stopped goes on where it was; `COCREATE_REPLICATIONS` asks for another number.
+
+mod ability;
+mod scores;
+mod stages;
+mod stated;
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
@@ -9,58 +15,57 @@ use serde_json::{Value, json};
 
 /// Customers of a sample.
 const ROWS: usize = 5_000;
-/// Replications whose numbers are stored one by one.
-const STORED: usize = 2;
+/// Replications of a model.
+const REPLICATIONS: usize = 1_000;
+/// Replications of models whose fits take seconds.
+const SLOW_REPLICATIONS: usize = 200;
 
-type Design = fn(Seed) -> (Frame, Vec<(&'static str, f64)>);
-type Fitted = fn(&Frame) -> Result<Vec<Estimate>>;
+/// A sample and the truth behind it, by the names of the estimates.
+type Sample = (Frame, Vec<(String, f64)>);
 
 struct Model {
     name: &'static str,
-    replications: usize,
-    simulate: Design,
-    fit: Fitted,
+    /// Replications whose numbers are stored one by one, and run again by the test.
+    stored: usize,
+    /// Estimators that only come near the truth have the share of the naive estimator's bias that they may leave.
+    approximate: Option<f64>,
+    simulate: fn(Seed) -> Sample,
+    fit: fn(&Frame) -> Result<Vec<Estimate>>,
 }
 
-const MODELS: [Model; 4] = [
-    Model {
-        name: "buy_then_participate",
-        replications: 1_000,
-        simulate: buyers,
-        fit: |f| {
-            all(
-                &BuyThenParticipate::new("buy ~ ability + coupon", "participate ~ ability")
-                    .fit(f)?,
-            )
-        },
-    },
-    Model {
-        name: "mutual_acceptance",
-        replications: 1_000,
-        simulate: pairs,
-        fit: |f| {
-            all(&MutualAcceptance::new("both ~ ability", "both ~ load")
-                .independent()
-                .fit(f)?)
-        },
-    },
-    Model {
-        name: "contingent_valuation",
-        replications: 1_000,
-        simulate: bids,
-        fit: |f| {
-            all(&ContingentValuation::new("yes ~ ability", "bid")
-                .follow_up("bid2", "yes2")
-                .fit(f)?)
-        },
-    },
-    Model {
-        name: "elicited_beliefs",
-        replications: 1_000,
-        simulate: reports,
-        fit: |f| all(&ElicitedBeliefs::new("report ~ ability").grid(0.1).fit(f)?),
-    },
-];
+impl Model {
+    const fn new(
+        name: &'static str,
+        simulate: fn(Seed) -> Sample,
+        fit: fn(&Frame) -> Result<Vec<Estimate>>,
+    ) -> Self {
+        Self {
+            name,
+            stored: 2,
+            approximate: None,
+            simulate,
+            fit,
+        }
+    }
+
+    /// One replication is run again: those that take long.
+    const fn slow(mut self) -> Self {
+        self.stored = 1;
+        self
+    }
+}
+
+fn models() -> Vec<Model> {
+    [
+        stages::models(),
+        stated::models(),
+        ability::models(),
+        scores::models(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
 
 fn all(fit: &impl Inference) -> Result<Vec<Estimate>> {
     Ok(fit.coefficients())
@@ -83,128 +88,24 @@ impl Draws {
     fn uniforms(&mut self, n: usize) -> Vec<f64> {
         (0..n).map(|_| (self.random)().1).collect()
     }
+    fn coins(&mut self, n: usize) -> Vec<f64> {
+        self.uniforms(n).iter().map(|u| one(*u < 0.5)).collect()
+    }
 }
 
 fn one(flag: bool) -> f64 {
     f64::from(u8::from(flag))
 }
 
-fn frame(columns: Vec<(&str, Vec<f64>)>) -> Frame {
+fn frame<S: Into<String>>(columns: Vec<(S, Vec<f64>)>) -> Frame {
     columns.into_iter().fold(Frame::new(), |f, (name, values)| {
-        f.with(name, values).unwrap()
+        f.with(name.into(), values).unwrap()
     })
 }
 
-fn buyers(seed: Seed) -> (Frame, Vec<(&'static str, f64)>) {
-    let mut d = Draws::new(seed);
-    let (a, c, e, v) = (
-        d.normals(ROWS),
-        d.uniforms(ROWS),
-        d.normals(ROWS),
-        d.normals(ROWS),
-    );
-    let coupon: Vec<f64> = c.iter().map(|u| one(*u < 0.5)).collect();
-    let buy: Vec<f64> = (0..ROWS)
-        .map(|i| one(-0.3 + 0.5 * a[i] + 0.8 * coupon[i] + e[i] > 0.0))
-        .collect();
-    let participate = (0..ROWS)
-        .map(|i| {
-            if buy[i] > 0.5 {
-                one(0.2 + 0.7 * a[i] + 0.5 * e[i] + 0.75_f64.sqrt() * v[i] > 0.0)
-            } else {
-                f64::NAN
-            }
-        })
-        .collect();
-    let truth = vec![
-        ("buy.(Intercept)", -0.3),
-        ("buy.ability", 0.5),
-        ("buy.coupon", 0.8),
-        ("participate.(Intercept)", 0.2),
-        ("participate.ability", 0.7),
-        ("atanh_rho", 0.5_f64.atanh()),
-    ];
-    (
-        frame(vec![
-            ("ability", a),
-            ("coupon", coupon),
-            ("buy", buy),
-            ("participate", participate),
-        ]),
-        truth,
-    )
-}
-
-fn pairs(seed: Seed) -> (Frame, Vec<(&'static str, f64)>) {
-    let mut d = Draws::new(seed);
-    let (a, l, e, v) = (
-        d.normals(ROWS),
-        d.normals(ROWS),
-        d.normals(ROWS),
-        d.normals(ROWS),
-    );
-    let both = (0..ROWS)
-        .map(|i| one(0.8 + 0.9 * a[i] + e[i] > 0.0 && 0.6 - 1.1 * l[i] + v[i] > 0.0))
-        .collect();
-    let truth = vec![
-        ("customer.(Intercept)", 0.8),
-        ("customer.ability", 0.9),
-        ("firm.(Intercept)", 0.6),
-        ("firm.load", -1.1),
-    ];
-    (
-        frame(vec![("ability", a), ("load", l), ("both", both)]),
-        truth,
-    )
-}
-
-fn bids(seed: Seed) -> (Frame, Vec<(&'static str, f64)>) {
-    let mut d = Draws::new(seed);
-    let (a, u, e) = (d.normals(ROWS), d.uniforms(ROWS), d.normals(ROWS));
-    let bid: Vec<f64> = u
-        .iter()
-        .map(|u| [4.0, 7.0, 10.0, 13.0][(4.0 * u) as usize])
-        .collect();
-    let amount: Vec<f64> = (0..ROWS).map(|i| 8.0 + 2.0 * a[i] + 4.0 * e[i]).collect();
-    let yes: Vec<f64> = (0..ROWS).map(|i| one(amount[i] > bid[i])).collect();
-    let bid2: Vec<f64> = (0..ROWS)
-        .map(|i| {
-            if yes[i] > 0.5 {
-                bid[i] + 3.0
-            } else {
-                bid[i] - 3.0
-            }
-        })
-        .collect();
-    let yes2 = (0..ROWS).map(|i| one(amount[i] > bid2[i])).collect();
-    let truth = vec![("(Intercept)", 2.0), ("ability", 0.5), ("bid", -0.25)];
-    (
-        frame(vec![
-            ("ability", a),
-            ("bid", bid),
-            ("yes", yes),
-            ("bid2", bid2),
-            ("yes2", yes2),
-        ]),
-        truth,
-    )
-}
-
-fn reports(seed: Seed) -> (Frame, Vec<(&'static str, f64)>) {
-    let mut d = Draws::new(seed);
-    let (a, e) = (d.normals(ROWS), d.normals(ROWS));
-    let report = (0..ROWS)
-        .map(|i| {
-            (10.0 * cocreate::numeric::special::normal::cdf(0.3 + 0.6 * a[i] + 0.8 * e[i])).round()
-                / 10.0
-        })
-        .collect();
-    let truth = vec![
-        ("(Intercept)", 0.3),
-        ("ability", 0.6),
-        ("ln_sigma", 0.8_f64.ln()),
-    ];
-    (frame(vec![("ability", a), ("report", report)]), truth)
+fn truth<S: AsRef<str>>(values: &[(S, f64)]) -> Vec<(String, f64)> {
+    let own = |(name, value): &(S, f64)| (name.as_ref().to_owned(), *value);
+    values.iter().map(own).collect()
 }
 
 fn seed(model: &Model, replication: usize) -> Seed {
@@ -233,14 +134,49 @@ fn bits(values: &[[f64; 2]]) -> Value {
         .collect()
 }
 
-fn summary(model: &Model) -> Value {
+/// Estimates and standard errors of the replications of a model; none where it failed.
+type Found = Vec<Option<Vec<[f64; 2]>>>;
+
+/// All replications, those of earlier runs from the shards below `target/`, unless the first of them comes out otherwise today.
+fn run(model: &Model, replications: usize) -> Found {
+    /// Replications after which they are stored.
+    const CHUNK: usize = 50;
+    let file = format!(
+        "{}/target/recovery/{}.json",
+        env!("CARGO_MANIFEST_DIR"),
+        model.name
+    );
+    std::fs::create_dir_all(std::path::Path::new(&file).parent().unwrap()).unwrap();
+    let mut shards: Vec<Option<Vec<[u64; 2]>>> =
+        std::fs::read_to_string(&file).map_or(vec![], |text| serde_json::from_str(&text).unwrap());
+    let whole = |values: Vec<[f64; 2]>| values.iter().map(|v| v.map(f64::to_bits)).collect();
+    let today = replicate(model, 0).ok().map(whole);
+    if shards.first().is_some_and(|first| *first != today) {
+        shards.clear();
+    }
+    while shards.len() < replications {
+        let (from, to) = (shards.len(), replications.min(shards.len() + CHUNK));
+        shards.extend(blocks::map(to - from, |r| {
+            let found = replicate(model, from + r);
+            if let Err(e) = &found {
+                println!("{} {}: {e}", model.name, from + r);
+            }
+            found.ok().map(whole)
+        }));
+        std::fs::write(&file, serde_json::to_string(&shards).unwrap()).unwrap();
+    }
+    shards.truncate(replications);
+    let number = |values: Vec<[u64; 2]>| values.iter().map(|v| v.map(f64::from_bits)).collect();
+    shards.into_iter().map(|s| s.map(number)).collect()
+}
+
+fn summary(model: &Model, replications: usize) -> Value {
     let (_, truth) = (model.simulate)(seed(model, 0));
-    let found: Vec<Option<Vec<[f64; 2]>>> =
-        blocks::map(model.replications, |r| replicate(model, r).ok());
+    let found = run(model, replications);
     let good: Vec<&Vec<[f64; 2]>> = found
         .iter()
         .flatten()
-        .filter(|v| v.iter().all(|e| e[0].is_finite()))
+        .filter(|v| v.iter().flatten().all(|e| e.is_finite()))
         .collect();
     let n = good.len() as f64;
     let parameters: Vec<Value> = truth
@@ -255,8 +191,8 @@ fn summary(model: &Model) -> Value {
         })
         .collect();
     json!({
-        "name": model.name, "rows": ROWS, "replications": model.replications, "failed": model.replications - good.len(), "parameters": parameters,
-        "stored": found.iter().take(STORED).map(|v| bits(v.as_ref().unwrap())).collect::<Vec<_>>(),
+        "name": model.name, "rows": ROWS, "replications": replications, "failed": replications - good.len(), "parameters": parameters,
+        "stored": found.iter().take(model.stored).map(|v| v.as_ref().map(|v| bits(v))).collect::<Vec<_>>(),
     })
 }
 
@@ -267,60 +203,114 @@ fn path() -> String {
     )
 }
 
-#[test]
-fn truths_are_recovered_and_covered() {
-    if std::env::var("COCREATE_RECOVERY").is_ok_and(|v| v == "write") {
-        let models: Vec<Value> = MODELS
+fn read() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap()
+}
+
+/// Runs models and writes their summaries, one line a parameter.
+fn write(asked: &str) {
+    let replications =
+        std::env::var("COCREATE_REPLICATIONS").map_or(REPLICATIONS, |text| text.parse().unwrap());
+    for model in models() {
+        if asked != "write" && !asked.split(',').any(|name| name == model.name) {
+            continue;
+        }
+        let start = std::time::Instant::now();
+        let found = summary(&model, replications);
+        println!("{found:#} {:.1} s", start.elapsed().as_secs_f64());
+        if replications < SLOW_REPLICATIONS {
+            continue; // a trial
+        }
+        let known = read();
+        let values: Vec<Value> = models()
             .iter()
-            .map(|m| {
-                let s = summary(m);
-                println!("{s:#}");
-                s
+            .filter_map(|m| {
+                if m.name == model.name {
+                    return Some(found.clone());
+                }
+                let mut values = known["values"].as_array().unwrap().iter();
+                values.find(|v| v["name"] == m.name).cloned()
             })
             .collect();
         let record = json!({
             "source": "cocreate itself: simulated truths",
             "command": "COCREATE_RECOVERY=write cargo test --test library participation_recovery -- --nocapture",
-            "note": "Robust standard errors, 95 % intervals; bits of estimates and standard errors of the first replications.",
-            "values": models,
+            "note": "95 % intervals of the normal distribution with the default standard errors; bits of estimates and standard errors of the first replications.",
+            "values": values,
         });
-        std::fs::write(path(), format!("{record:#}\n")).unwrap();
+        let text = record
+            .to_string()
+            .replace("{\"failed\"", "\n{\"failed\"")
+            .replace("{\"bias\"", "\n {\"bias\"");
+        std::fs::write(path(), format!("{text}\n")).unwrap();
     }
-    let record: Value = serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap();
-    assert_eq!(record["values"].as_array().unwrap().len(), MODELS.len());
-    for (model, stored) in MODELS.iter().zip(record["values"].as_array().unwrap()) {
-        assert_eq!(stored["name"], model.name);
-        assert_eq!(stored["failed"], 0, "{}", model.name);
-        let n = stored["replications"].as_f64().unwrap();
-        for p in stored["parameters"].as_array().unwrap() {
-            let number = |key: &str| p[key].as_f64().unwrap();
-            // |bias| below a tenth of a standard error, or within what so many replications leave open (3.5 standard deviations of the mean).
-            let open = 0.1_f64.max(3.5 / n.sqrt());
+}
+
+/// The numbers of one model are those of an estimator that is right.
+fn judge(model: &Model, stored: &Value) {
+    assert_eq!(stored["failed"], 0, "{}", model.name);
+    let n = stored["replications"].as_f64().unwrap();
+    let least = if model.stored > 1 {
+        REPLICATIONS
+    } else {
+        SLOW_REPLICATIONS
+    };
+    assert!(n >= least as f64, "{}", model.name);
+    for p in stored["parameters"].as_array().unwrap() {
+        let number = |key: &str| p[key].as_f64().unwrap();
+        if let Some(share) = model.approximate {
             assert!(
-                number("bias").abs() < open * number("sd"),
+                number("bias").abs() < share * scores::naive_bias(p["name"].as_str().unwrap()),
                 "{} {p}",
                 model.name
             );
-            let error = (0.95 * 0.05 / n).sqrt();
-            assert!(
-                (number("coverage") - 0.95).abs() < 3.5 * error,
-                "{} {p}",
-                model.name
-            );
-            assert!(
-                (number("mean_std_error") / number("sd") - 1.0).abs()
-                    < 3.5 / (2.0 * n).sqrt() + 0.02,
-                "{} {p}",
-                model.name
-            );
+            continue;
         }
-        for (replication, known) in stored["stored"].as_array().unwrap().iter().enumerate() {
-            assert_eq!(
-                bits(&replicate(model, replication).unwrap()),
-                *known,
-                "{} {replication}",
-                model.name
-            );
-        }
+        // |bias| below a tenth of a standard error, or within what so many replications leave open (3.5 standard deviations of the mean).
+        let open = 0.1_f64.max(3.5 / n.sqrt());
+        assert!(
+            number("bias").abs() < open * number("sd"),
+            "{} {p}",
+            model.name
+        );
+        let error = (0.95 * 0.05 / n).sqrt();
+        assert!(
+            (number("coverage") - 0.95).abs() < 3.5 * error,
+            "{} {p}",
+            model.name
+        );
+        assert!(
+            (number("mean_std_error") / number("sd") - 1.0).abs() < 3.5 / (2.0 * n).sqrt() + 0.02,
+            "{} {p}",
+            model.name
+        );
+    }
+}
+
+#[test]
+fn truths_are_recovered_and_covered() {
+    if let Ok(asked) = std::env::var("COCREATE_RECOVERY") {
+        write(&asked);
+    }
+    let (record, models) = (read(), models());
+    let values = record["values"].as_array().unwrap();
+    let names: Vec<&str> = values.iter().map(|v| v["name"].as_str().unwrap()).collect();
+    assert_eq!(names, models.iter().map(|m| m.name).collect::<Vec<_>>());
+    for (model, stored) in models.iter().zip(values) {
+        judge(model, stored);
+    }
+    let again: Vec<(usize, usize)> = (0..models.len())
+        .flat_map(|m| (0..models[m].stored).map(move |r| (m, r)))
+        .collect();
+    let found: Vec<Value> = blocks::map(again.len(), |i| {
+        let (model, replication) = again[i];
+        bits(&replicate(&models[model], replication).unwrap())
+    });
+    for ((model, replication), found) in again.into_iter().zip(found) {
+        let name = models[model].name;
+        assert_eq!(
+            found, values[model]["stored"][replication],
+            "{name} {replication}"
+        );
     }
 }

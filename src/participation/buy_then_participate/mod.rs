@@ -8,8 +8,9 @@ mod sample;
 pub use fit::{BuyThenParticipateFit, BuyThenParticipatePrediction};
 pub use profile::{ProfilePoint, RhoProfile};
 
+use super::identification::{Shifter, excluded_regressor, participation_shifter};
 use super::optima::{Start, highest};
-use crate::data::{Formula, Frame};
+use crate::data::{Formula, Frame, regressor_variables};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::Progress;
 use crate::regression::binary::{Binary, Link};
@@ -46,12 +47,13 @@ const STARTS: [f64; 3] = [0.0, -0.6, 0.6];
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `covariance` | `Covariance::Hc1` | sampling variance (sandwich with the observed information) | all but HC2, HC3, CR2 |
+/// | `shifter` | none | what an excluded regressor is, when the second outcome depends on ability | [`Shifter`] |
 /// | `weights` | none | weights in the log-likelihood | ≥ 0; rows of weight 0 are left out |
 /// | `frequency_weights` | none | each row stands for w equal rows | whole numbers |
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for outcomes other than 0 and 1, and for participation recorded where there was no purchase, with the row;
-/// [`Error::Separated`]; [`Error::Unidentified`] when an outcome does not vary or ρ runs to ±1; those of the formulas and the
+/// [`Error::Separated`]; [`Error::Unidentified`] when all excluded regressors are declared as shifters that move ability too, an outcome does not vary or ρ runs to ±1; those of the formulas and the
 /// covariance; [`Error::TooFewRows`], [`Error::NotConverged`], [`Error::Cancelled`].
 ///
 /// # References
@@ -80,6 +82,8 @@ pub struct BuyThenParticipate {
     /// Those of the purchase.
     options: Options,
     participate: Formula,
+    /// What moves purchase, by column.
+    shifters: Vec<(String, Shifter)>,
 }
 
 impl BuyThenParticipate {
@@ -88,7 +92,16 @@ impl BuyThenParticipate {
         Self {
             options: Options::new(buy.into()),
             participate: participate.into(),
+            shifters: vec![],
         }
+    }
+
+    /// Says what a regressor of the first equation that the second has not is, when the second outcome is success at the task (or anything else
+    /// that ability moves): a coupon is a valid shifter, education is not, since it may raise ability itself. A fit whose only excluded regressors
+    /// are invalid ones is [`Error::Unidentified`]. Without a declaration an excluded regressor is taken as valid.
+    pub fn shifter(mut self, column: impl Into<String>, kind: Shifter) -> Self {
+        self.shifters.push((column.into(), kind));
+        self
     }
 
     /// Fits the model.
@@ -105,14 +118,10 @@ impl BuyThenParticipate {
     /// See [`BuyThenParticipate`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<BuyThenParticipateFit> {
         let sample = PairSample::new(&self.options, &self.participate, frame)?;
+        self.check_shifters(frame)?;
         let (start, separate) = separately(&sample, progress)?;
         let mut warnings = sample.warnings;
-        if !sample.excluded {
-            warnings.push(Warning::Note {
-                message: "no exclusion restriction: every regressor of the purchase is in the equation of participation, so that only the assumed normality separates the two; add a variable that moves purchase alone (a randomised coupon), and see the profile of ρ"
-                    .to_owned(),
-            });
-        }
+        warnings.extend(excluded_regressor(usize::from(sample.excluded)));
         let likelihood = Likelihood {
             model: Arc::new(SelectedProbit { fixed: None }),
             indices: vec![
@@ -174,6 +183,40 @@ impl BuyThenParticipate {
 }
 
 options_builder!(BuyThenParticipate);
+
+impl BuyThenParticipate {
+    /// Refuses excluded regressors that are all declared as shifters that move ability too.
+    fn check_shifters(&self, frame: &Frame) -> Result<()> {
+        let first = columns_of(&self.options.formula, frame)?;
+        let second = columns_of(&self.participate, frame)?;
+        if let Some((column, _)) = self.shifters.iter().find(|(c, _)| !first.contains(c)) {
+            return Err(Error::invalid_option(
+                "shifter",
+                column,
+                format!("a regressor of `{}`", self.options.formula),
+            ));
+        }
+        let kind = |column: &String| {
+            let known = self.shifters.iter().find(|(name, _)| name == column);
+            known.map(|(_, kind)| *kind)
+        };
+        let excluded: Vec<Option<Shifter>> = first
+            .iter()
+            .filter(|column| !second.contains(column))
+            .map(kind)
+            .collect();
+        if excluded.is_empty() || excluded.contains(&None) {
+            return Ok(());
+        }
+        let declared: Vec<Shifter> = excluded.into_iter().flatten().collect();
+        participation_shifter(&declared, false)
+    }
+}
+
+/// The columns behind the regressors of a formula.
+fn columns_of(formula: &Formula, frame: &Frame) -> Result<Vec<String>> {
+    regressor_variables(&[formula.parse()?], frame, &[])
+}
 
 /// A probit of the purchase, and one of participation among buyers: the start, and the model with ρ = 0.
 fn separately(sample: &PairSample, progress: &Progress) -> Result<(Vec<f64>, f64)> {

@@ -15,6 +15,7 @@ use crate::regression::binary::check_binary;
 use crate::regression::likelihood::{
     Estimation, Index, Likelihood, Options, maximize_unless, options_builder,
 };
+use crate::regression::sample::Sample;
 use amount::Amount;
 use answers::Answers;
 use density::BidRows;
@@ -54,8 +55,8 @@ const NO_EFFECTS: &str = "without fixed effects for contingent valuation";
 ///
 /// # Errors
 /// [`Error::OutOfRange`] with the row for an answer other than 0 and 1, a bid that is not positive, a second bid that does not go the
-/// way of the first answer, an amount of zero where a bid was accepted; [`Error::Unidentified`] for bids that do not vary or do not bracket the
-/// amount; those of the formula and the covariance; [`Error::TooFewRows`], [`Error::NotConverged`], [`Error::Cancelled`].
+/// way of the first answer, an amount of zero where a bid was accepted; [`Error::Unidentified`] for bids that do not vary, do not bracket the
+/// amount or are a combination of the regressors; those of the formula and the covariance; [`Error::TooFewRows`], [`Error::NotConverged`], [`Error::Cancelled`].
 ///
 /// # References
 /// Cameron, T. A. (1988). A new paradigm for valuing non-market goods using referendum data. *JEEM* 15(3), 355–379.
@@ -164,6 +165,7 @@ impl ContingentValuation {
         }
         refuse_other_answers(&sample.design.outcome.name, &first, |i| rows.index(i) + 1)?;
         let answers = Answers::read(self, &first, &rows, frame)?;
+        check_randomised(self, &sample, frame)?;
         let index = self.options.index(frame, &mut sample)?;
         let amount = Amount {
             error: self.error,
@@ -251,6 +253,30 @@ fn check_bracket(model: &ContingentValuation, first: &[f64]) -> Result<()> {
             model.bid
         ),
     })
+}
+
+/// Bids that are a combination of the regressors: their effect and that of the regressors are one.
+fn check_randomised(model: &ContingentValuation, sample: &Sample, frame: &Frame) -> Result<()> {
+    let bids = DesignColumn::new(&model.bid, Arc::clone(frame.numeric(&model.bid)?.values()));
+    let mut columns = sample.design.exogenous.clone();
+    columns.retain(|c| c.name != model.bid);
+    let own = sample.design.exogenous.len() > columns.len();
+    columns.push(bids);
+    let mut found = Vec::new();
+    let (rows, weights) = (&sample.design.rows, sample.weights.as_deref());
+    Index::new("", &columns, true, rows, weights, &mut found);
+    let spanned = found.iter().any(|w| match w {
+        Warning::Collinear { columns } => columns.contains(&model.bid),
+        _ => false,
+    });
+    if own || spanned {
+        return Err(Error::Unidentified {
+            what: format!("the effect of the bid `{}` apart from the regressors", model.bid),
+            needs: "bids that vary independently of the regressors (randomised), and a formula without them: they are a combination of other regressors"
+                .to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Answers are 0 or 1.

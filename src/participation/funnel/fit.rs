@@ -1,6 +1,8 @@
 //! The fitted funnel: effects of arms first, then the model.
 
 use super::effects::FunnelEffectsFit;
+use super::predict::Stages;
+use super::quadrature::FrailtyQuadrature;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Covariance, Distribution, Estimate, Inference, Summarized, TestResult};
 use crate::regression::{LikelihoodFit, LikelihoodStatistics};
@@ -15,23 +17,28 @@ use std::fmt;
 pub struct FunnelFit {
     fit: LikelihoodFit,
     effects: Option<FunnelEffectsFit>,
-    frailty: bool,
+    /// How its integral was computed, when there is frailty.
+    quadrature: Option<FrailtyQuadrature>,
     /// ℓ without frailty.
     without: f64,
+    #[serde(skip)]
+    pub(super) stages: Stages,
 }
 
 impl FunnelFit {
     pub(super) fn new(
         fit: LikelihoodFit,
         effects: Option<FunnelEffectsFit>,
-        frailty: bool,
+        quadrature: Option<FrailtyQuadrature>,
         without: f64,
+        stages: Stages,
     ) -> Self {
         Self {
             fit,
             effects,
-            frailty,
+            quadrature,
             without,
+            stages,
         }
     }
 
@@ -45,13 +52,18 @@ impl FunnelFit {
     /// # Errors
     /// [`Error::Unidentified`] when the fit has no frailty.
     pub fn sigma(&self) -> Result<Estimate> {
-        if !self.frailty {
+        if self.quadrature.is_none() {
             return Err(Error::Unidentified {
                 what: "the standard deviation of the frailty".to_owned(),
                 needs: "a fit in which it is not zero".to_owned(),
             });
         }
         self.fit.nonlinear("sigma", &["ln_sigma"], |p| p[0].exp())
+    }
+
+    /// How exact the integral over the frailty is; none without frailty.
+    pub fn quadrature(&self) -> Option<FrailtyQuadrature> {
+        self.quadrature
     }
 
     /// The likelihood-ratio test of σ = 0, at the bound of its range: half the time zero, half the time χ²(1).
@@ -138,6 +150,9 @@ impl Inference for FunnelFit {
             table = table
                 .note(sigma.to_string())
                 .note(self.frailty_test().to_string());
+        }
+        if let Some(quadrature) = self.quadrature {
+            table = table.note(quadrature.to_string());
         }
         table.note("Coefficients of later stages are those given that the stage was reached")
     }

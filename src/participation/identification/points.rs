@@ -353,7 +353,7 @@ pub fn discount_sensitivity(
 /// form identifies ρ.
 pub fn excluded_regressor(excluded: usize) -> Option<Warning> {
     (excluded == 0).then(|| {
-        note("no regressor is excluded from either equation: the correlation is identified by the normal form alone; profile it")
+        note("no exclusion restriction: every regressor of the first equation is in the second, so that the correlation is identified by the normal form alone; add a variable that moves the first and does not belong into the second (a randomised coupon), and see the profile of ρ")
     })
 }
 
@@ -369,9 +369,9 @@ pub fn mutual_shifters(customer: usize, firm: usize) -> Result<()> {
         _ => return Ok(()),
     };
     Err(missing(
-        "who of the two declined",
+        "which side refused",
         format!(
-            "a regressor that shifts one side's acceptance alone, for each side (there is none on {side})"
+            "a variable that moves one side's acceptance and not the other's, for each side (there is none on {side})"
         ),
     ))
 }

@@ -2,7 +2,7 @@
 
 use super::super::likelihood::{Core, likelihood_fit};
 use super::{Frailty, HazardLink};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 use crate::inference::{Distribution, Estimate, Inference, TestResult, coefficient_table};
 use crate::numeric::special::chi_squared;
 use crate::report::Table;
@@ -28,6 +28,17 @@ impl DiscreteHazardFit {
     /// The link.
     pub fn link(&self) -> HazardLink {
         self.link
+    }
+
+    /// How many regressors were kept.
+    pub(crate) fn slopes(&self) -> usize {
+        self.slopes
+    }
+
+    /// The same fit with one warning more.
+    pub(crate) fn with_warning(mut self, warning: Warning) -> Self {
+        self.core.warnings.push(warning);
+        self
     }
 
     /// Drops the rows; the covariance can then no longer be changed.
