@@ -1,15 +1,13 @@
 //! The funnel start → finish → buy: effects of arms stage by stage, and sequential hazards with a shared frailty.
 
-mod bounds;
-mod effects;
 mod fit;
 mod frailty;
 mod identify;
 mod prepare;
-mod stages;
 
-pub use bounds::EffectBounds;
-pub use effects::{ConditionalRate, FunnelEffects, FunnelEffectsFit, StageEffect};
+pub use crate::experiment::funnel::{
+    ConditionalRate, EffectBounds, FunnelEffects, FunnelEffectsFit, StageEffect,
+};
 pub use fit::FunnelFit;
 
 use super::interval::LatentError;

@@ -1,10 +1,10 @@
 //! From the formulas of a funnel and a frame to its stages, customers and regressors.
 
 use super::frailty::{Funnels, Stage};
-use super::stages::Stages;
 use super::{Funnel, Prepared};
 use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
 use crate::error::{Error, Result};
+use crate::experiment::funnel::Stages;
 use crate::numeric::quadrature::gauss_hermite_normal;
 use crate::regression::influence::working_columns;
 use crate::regression::likelihood::Index;
