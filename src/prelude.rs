@@ -20,10 +20,15 @@ pub use crate::customer::survival::{
     TimeTransform,
 };
 pub use crate::data::{
-    Column, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder, Frame, Groups,
-    Label, Real, Rows, Time, datasets,
+    Column, CsvBatches, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder,
+    Frame, Groups, Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::{
+    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, Effect, Experiment, ExperimentFit,
+    ExperimentStatistics, ExperimentStream, Lift, LiftMethod, Margin, Metric, MetricKind, Role,
+    SufficientStatistics, Verdict,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

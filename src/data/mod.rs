@@ -16,7 +16,7 @@ pub mod select;
 pub mod time;
 
 pub use column::{Column, Groups, Label, MISSING, Real, Time};
-pub use csv::CsvOptions;
+pub use csv::{CsvBatches, CsvOptions};
 pub use describe::{ColumnDescription, Description, LevelCount, NumberSummary};
 pub use design::{Design, DesignColumn};
 pub(crate) use design::{Elsewhere, elsewhere, regressor_variables};

@@ -61,13 +61,23 @@ impl Tile {
     /// Adds the lower triangle of `B'B` to `packed` (see [`packed_index`]), with the widest vectors the processor has. Products are
     /// not fused with sums, so the bits are the same whatever the width.
     pub(crate) fn add_gram(&self, packed: &mut [f64]) {
-        pulp::Arch::new().dispatch(AddGram { tile: self, packed });
+        self.add_gram_of(TILE, packed);
+    }
+
+    /// The same for a tile that is zero from row `len` on, at the cost of those rows alone.
+    pub(crate) fn add_gram_of(&self, len: usize, packed: &mut [f64]) {
+        pulp::Arch::new().dispatch(AddGram {
+            tile: self,
+            rows: len.next_multiple_of(LANES).min(TILE),
+            packed,
+        });
     }
 }
 
 /// The kernel as pulp compiles it for each width of vectors.
 struct AddGram<'a> {
     tile: &'a Tile,
+    rows: usize,
     packed: &'a mut [f64],
 }
 
@@ -85,7 +95,7 @@ impl pulp::NullaryFnOnce for AddGram<'_> {
         for i in (0..padded).step_by(WIDTH) {
             // Column j against the four columns i..i+4, for all j ≤ i + 3.
             for j in 0..(i + WIDTH).min(columns) {
-                let sums = four(&self.tile.buffer, i, j);
+                let sums = four(&self.tile.buffer, self.rows, i, j);
                 for (a, sum) in sums.iter().enumerate() {
                     let row = i + a;
                     if row < columns && j <= row {
@@ -97,17 +107,17 @@ impl pulp::NullaryFnOnce for AddGram<'_> {
     }
 }
 
-/// The inner products of columns `i..i+4` with column `j`.
+/// The inner products of columns `i..i+4` with column `j` over the first rows.
 #[expect(
     clippy::inline_always,
     reason = "each width of vectors needs a copy of its own"
 )]
 #[inline(always)]
-fn four(buffer: &[f64], i: usize, j: usize) -> [f64; WIDTH] {
-    let at = |c: usize| buffer[c * STRIDE..c * STRIDE + TILE].as_chunks::<LANES>().0;
+fn four(buffer: &[f64], rows: usize, i: usize, j: usize) -> [f64; WIDTH] {
+    let at = |c: usize| buffer[c * STRIDE..c * STRIDE + rows].as_chunks::<LANES>().0;
     let (b, a) = (at(j), [at(i), at(i + 1), at(i + 2), at(i + 3)]);
     let mut sums = [[0.0; LANES]; WIDTH];
-    for r in 0..TILE / LANES {
+    for r in 0..rows / LANES {
         for (sum, column) in sums.iter_mut().zip(&a) {
             for lane in 0..LANES {
                 sum[lane] += column[r][lane] * b[r][lane];

@@ -177,6 +177,22 @@ impl Moments {
         }
     }
 
+    /// One weighted mean.
+    pub(crate) fn mean_at(&self, column: usize) -> f64 {
+        self.mean[column]
+    }
+
+    /// One centred co-moment.
+    pub(crate) fn comoment_at(&self, i: usize, j: usize) -> f64 {
+        self.comoment[packed_index(i.max(j), i.min(j))]
+    }
+
+    /// Counts rows that have no values: of a cell of which nothing but its size is wanted.
+    pub(crate) fn add_rows(&mut self, rows: u64) {
+        self.rows += rows;
+        self.weight += rows as f64;
+    }
+
     /// Whether all sums are finite.
     pub fn is_finite(&self) -> bool {
         self.weight.is_finite()
@@ -188,7 +204,7 @@ impl Moments {
     }
 
     /// Replaces this by the moments of the first `len` rows of the tile, which is centred in place.
-    fn summarize(
+    pub(crate) fn summarize(
         &mut self,
         tile: &mut Tile,
         len: usize,
@@ -221,11 +237,11 @@ impl Moments {
             tile.scale_rows(&root[..len]);
         }
         self.comoment.fill(0.0);
-        tile.add_gram(&mut self.comoment);
+        tile.add_gram_of(len, &mut self.comoment);
     }
 
     /// Chan's pairwise update.
-    fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         self.rows += other.rows;
         let weight = self.weight + other.weight;
         if weight.abs() <= 0.0 {

@@ -20,6 +20,8 @@ mod certified;
 mod decision;
 mod design;
 mod effects_likelihood;
+mod experiment;
+mod experiment_bad_input;
 mod identification;
 mod instrumental_variables;
 mod learners;

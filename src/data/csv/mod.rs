@@ -1,6 +1,7 @@
 //! Reading CSV: a window passes over the file and is cut at record ends, its pieces are parsed on all cores, and kinds
 //! are inferred over whole columns.
 
+mod batches;
 mod chunk;
 mod infer;
 mod interner;
@@ -10,10 +11,12 @@ mod scan;
 mod source;
 mod write;
 
+pub use batches::CsvBatches;
+
 use super::frame::Frame;
 use crate::error::{Error, Result};
 use read::{Header, Reader};
-use source::Source;
+use source::{Input, Source};
 use std::path::Path;
 
 /// Bytes parsed as one piece: small enough that the pieces in flight stay in the cache, large enough to share levels.
@@ -174,6 +177,20 @@ impl CsvOptions {
     }
 
     fn table(&self, source: Source<'_>, name: &str) -> Result<Frame> {
+        let window = self.piece * PIECES;
+        let mut input = source.open(window).map_err(|e| io_error(name, &e))?;
+        let header = self.header(&mut input, name)?;
+        let reader = Reader {
+            options: self,
+            source,
+            name,
+            header: &header,
+        };
+        reader.frame(input)
+    }
+
+    /// Reads the header and moves past it.
+    fn header(&self, input: &mut Input<'_>, name: &str) -> Result<Header> {
         if [b'"', b'\n', b'\r'].contains(&self.delimiter) {
             return Err(Error::invalid_option(
                 "delimiter",
@@ -182,7 +199,6 @@ impl CsvOptions {
             ));
         }
         let io = |e| io_error(name, &e);
-        let mut input = source.open(self.piece * PIECES).map_err(io)?;
         let header = loop {
             input.fill().map_err(io)?;
             let bytes = self.after_preamble(input.bytes());
@@ -201,13 +217,7 @@ impl CsvOptions {
             })?;
         };
         input.consume(header.length);
-        let reader = Reader {
-            options: self,
-            source,
-            name,
-            header: &header,
-        };
-        reader.frame(input)
+        Ok(header)
     }
 
     /// The bytes from the header on.

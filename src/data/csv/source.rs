@@ -27,40 +27,47 @@ pub(super) struct Input<'a> {
 impl<'a> Source<'a> {
     /// Opens it with a window of at most `window` bytes at first.
     pub(super) fn open(self, window: usize) -> io::Result<Input<'a>> {
-        let (mut reader, size): (Box<dyn Read + 'a>, u64) = match self {
-            Self::File(path) => {
-                let file = File::open(path)?;
-                let size = file.metadata()?.len();
-                (Box::new(file), size)
-            }
-            Self::Memory(bytes) => (Box::new(bytes), bytes.len() as u64),
-        };
-        let mut start = Vec::new();
-        reader
-            .by_ref()
-            .take(GZIP.len() as u64)
-            .read_to_end(&mut start)?;
-        let gzip = start == GZIP;
-        let whole = Cursor::new(start).chain(reader);
-        let reader: Box<dyn Read + 'a> = if gzip {
-            Box::new(MultiGzDecoder::new(whole))
-        } else {
-            Box::new(whole)
-        };
-        // One byte more than the source, so that its end is seen with the last of its bytes.
-        let enough = if gzip {
-            window
-        } else {
-            window.min(size as usize + 1)
-        };
-        Ok(Input {
-            reader,
-            buffer: vec![0; enough.max(1)],
-            filled: 0,
-            ended: false,
-            size: (!gzip).then_some(size),
-        })
+        match self {
+            Self::File(path) => Self::open_file(path, window),
+            Self::Memory(bytes) => opened(Box::new(bytes), bytes.len() as u64, window),
+        }
     }
+
+    /// Opens a file, which is then owned.
+    pub(super) fn open_file(path: &Path, window: usize) -> io::Result<Input<'static>> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        opened(Box::new(file), size, window)
+    }
+}
+
+/// Looks at the first bytes for the mark of gzip.
+fn opened<'a>(mut reader: Box<dyn Read + 'a>, size: u64, window: usize) -> io::Result<Input<'a>> {
+    let mut start = Vec::new();
+    reader
+        .by_ref()
+        .take(GZIP.len() as u64)
+        .read_to_end(&mut start)?;
+    let gzip = start == GZIP;
+    let whole = Cursor::new(start).chain(reader);
+    let reader: Box<dyn Read + 'a> = if gzip {
+        Box::new(MultiGzDecoder::new(whole))
+    } else {
+        Box::new(whole)
+    };
+    // One byte more than the source, so that its end is seen with the last of its bytes.
+    let enough = if gzip {
+        window
+    } else {
+        window.min(size as usize + 1)
+    };
+    Ok(Input {
+        reader,
+        buffer: vec![0; enough.max(1)],
+        filled: 0,
+        ended: false,
+        size: (!gzip).then_some(size),
+    })
 }
 
 impl Input<'_> {

@@ -1,9 +1,9 @@
 //! The fitted funnel: effects of arms first, then the model.
 
-use super::effects::FunnelEffectsFit;
 use super::predict::Stages;
 use super::quadrature::FrailtyQuadrature;
 use crate::error::{Error, Result, Warning};
+use crate::experiment::funnel::FunnelEffectsFit;
 use crate::inference::{Covariance, Distribution, Estimate, Inference, Summarized, TestResult};
 use crate::regression::{LikelihoodFit, LikelihoodStatistics};
 use crate::report::{Cell, Table};

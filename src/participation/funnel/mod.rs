@@ -1,17 +1,15 @@
 //! The funnel start → finish → buy: effects of arms stage by stage, and sequential hazards with a shared frailty.
 
-mod bounds;
-mod effects;
 mod fit;
 mod frailty;
 mod identify;
 mod predict;
 mod prepare;
 mod quadrature;
-mod stages;
 
-pub use bounds::EffectBounds;
-pub use effects::{ConditionalRate, FunnelEffects, FunnelEffectsFit, StageEffect};
+pub use crate::experiment::funnel::{
+    ConditionalRate, EffectBounds, FunnelEffects, FunnelEffectsFit, StageEffect,
+};
 pub use fit::FunnelFit;
 pub use predict::FunnelPrediction;
 pub use quadrature::FrailtyQuadrature;

@@ -2,10 +2,10 @@
 
 use super::frailty::{Funnels, Stage};
 use super::quadrature::FEWEST_NODES;
-use super::stages::Stages;
 use super::{Funnel, Prepared};
 use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
 use crate::error::{Error, Result};
+use crate::experiment::funnel::Stages;
 use crate::numeric::quadrature::gauss_hermite_normal;
 use crate::regression::influence::working_columns;
 use crate::regression::likelihood::Index;

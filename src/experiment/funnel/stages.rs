@@ -4,17 +4,17 @@ use crate::data::Frame;
 use crate::error::{Error, Result};
 
 /// Who passed which stage.
-pub(super) struct Stages {
+pub(crate) struct Stages {
     /// One vector a stage, one entry a row of the frame: 1 where it was passed, else 0.
-    pub(super) passed: Vec<Vec<f64>>,
+    pub(crate) passed: Vec<Vec<f64>>,
     /// Whether all is known of the row.
-    pub(super) known: Vec<bool>,
+    pub(crate) known: Vec<bool>,
     /// Rows of which it is not known whether they passed a stage that they reached.
-    pub(super) unknown: usize,
+    pub(crate) unknown: usize,
 }
 
 impl Stages {
-    pub(super) fn read(names: &[String], frame: &Frame) -> Result<Self> {
+    pub(crate) fn read(names: &[String], frame: &Frame) -> Result<Self> {
         if names.len() < 2 {
             return Err(Error::invalid_option(
                 "stages",
