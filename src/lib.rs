@@ -58,6 +58,7 @@ pub mod customer;
 pub mod data;
 pub mod decision;
 pub mod error;
+pub mod experiment;
 pub mod inference;
 pub mod numeric;
 pub mod participation;

@@ -24,6 +24,10 @@ pub use crate::data::{
     Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::compare::{
+    Comparison, ComparisonArm, ComparisonEffect, ComparisonTest, NullDistribution, PairedMeans,
+    Spread, TwoMeans,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

@@ -1,0 +1,3 @@
+//! Experiments: what the arms of a randomised comparison say.
+
+pub mod compare;
