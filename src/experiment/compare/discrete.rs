@@ -60,9 +60,7 @@ impl Masses {
             };
         }
         let odds = p / (1.0 - p);
-        Self::from_ratios(0, trials, |k| {
-            (trials - k) as f64 / (k + 1) as f64 * odds
-        })
+        Self::from_ratios(0, trials, |k| (trials - k) as f64 / (k + 1) as f64 * odds)
     }
 
     /// Treated successes given all successes, with this odds ratio: Fisher's non-central hypergeometric distribution.
@@ -77,7 +75,10 @@ impl Masses {
 
     pub(super) fn at(&self, k: u64) -> f64 {
         let place = k.checked_sub(self.first);
-        place.and_then(|i| self.values.get(i as usize)).copied().unwrap_or(0.0)
+        place
+            .and_then(|i| self.values.get(i as usize))
+            .copied()
+            .unwrap_or(0.0)
     }
 
     /// `P(X ≤ k)`.
@@ -95,7 +96,11 @@ impl Masses {
     /// The sum of the probabilities no larger than that of `k`.
     pub(super) fn no_likelier(&self, k: u64) -> f64 {
         let most = self.at(k) * (1.0 + EQUAL);
-        self.values.iter().filter(|v| **v <= most).sum::<f64>().min(1.0)
+        self.values
+            .iter()
+            .filter(|v| **v <= most)
+            .sum::<f64>()
+            .min(1.0)
     }
 
     /// The exact p-value; two-sided it is of all values that are no likelier.
@@ -144,7 +149,9 @@ mod tests {
         assert!((b.no_likelier(2) - 67.0 / 256.0).abs() < 1e-15);
         // 3 treated, 2 control, 3 successes: C(3,k) C(2,3−k) = 3, 6, 1 for k = 1, 2, 3.
         let h = Masses::hypergeometric(3, 2, 3, 1.0);
-        assert!((h.at(1) - 0.3).abs() < 1e-15 && (h.at(3) - 0.1).abs() < 1e-15 && h.at(0).abs() <= 0.0);
+        assert!(
+            (h.at(1) - 0.3).abs() < 1e-15 && (h.at(3) - 0.1).abs() < 1e-15 && h.at(0).abs() <= 0.0
+        );
         let h = Masses::hypergeometric(3, 2, 3, 2.0);
         assert!((h.at(2) - 12.0 / 19.0).abs() < 1e-15);
         assert!((Masses::binomial(5, 0.0).at(0) - 1.0).abs() <= 0.0);

@@ -1,13 +1,21 @@
 //! The classical comparisons of arms: means, proportions, rates, ranks, several arms. Every one is a builder with `fit(&frame)` for columns and
 //! `compare(…)` for slices, and returns a [`Comparison`].
 
+mod discrete;
 mod location;
 mod means;
 mod paired;
+mod proportions;
+mod rates;
 mod result;
 mod sample;
 mod standardized;
 
 pub use means::{Spread, TwoMeans};
 pub use paired::PairedMeans;
+pub use proportions::{
+    DifferenceInterval, McNemar, OddsRatioInterval, OneProportion, OneProportionTest,
+    ProportionInterval, ProportionTest, RatioInterval, TwoProportions,
+};
+pub use rates::{RateInterval, RateTest, TwoRates};
 pub use result::{Comparison, ComparisonArm, ComparisonEffect, ComparisonTest, NullDistribution};

@@ -362,6 +362,11 @@ pub(super) fn successes(name: &str, values: &[f64]) -> Result<u64> {
 /// The options and verbs of a comparison of two arms: the type has `options` and `run(&TwoArms)`.
 macro_rules! two_arms {
     ($type:ident) => {
+        $crate::experiment::compare::sample::two_arms!($type, read_by: |test: &$type, frame| {
+            test.run(&TwoArms::read(&test.options, frame)?)
+        });
+    };
+    ($type:ident, read_by: $read:expr) => {
         impl $type {
             /// The arm taken as the control; by default the first of two.
             pub fn control(mut self, arm: impl Into<String>) -> Self {
@@ -381,7 +386,8 @@ macro_rules! two_arms {
             #[doc = concat!("See [`", stringify!($type), "`].")]
             pub fn fit(&self, frame: &Frame) -> Result<Comparison> {
                 check_level(self.options.level)?;
-                self.run(&TwoArms::read(&self.options, frame)?)
+                let read: fn(&$type, &Frame) -> Result<Comparison> = $read;
+                read(self, frame)
             }
 
             /// Compares two slices.
@@ -429,7 +435,7 @@ pub(super) use pairs;
 
 /// Side, level and defaults.
 macro_rules! sided {
-    ($type:ident, $outcome:literal, $arm:literal) => {
+    ($type:ident $(, $column:literal)*) => {
         impl $type {
             /// The side of the test and of the intervals.
             pub fn alternative(mut self, alternative: Alternative) -> Self {
@@ -447,7 +453,7 @@ macro_rules! sided {
         impl Default for $type {
             /// For slices, which have no columns to name.
             fn default() -> Self {
-                Self::new($outcome, $arm)
+                Self::new($($column),*)
             }
         }
     };

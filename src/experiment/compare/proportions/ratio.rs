@@ -76,7 +76,8 @@ fn score(counts: &Counts, z: f64) -> Result<Segment> {
         // The smaller root, in the form that does not cancel.
         let control = 2.0 * c / (b + (b * b - 4.0 * a * c).max(0.0).sqrt());
         let treated = (control * ratio).min(1.0);
-        let variance = treated * (1.0 - treated) / n1 + ratio * ratio * control * (1.0 - control) / n0;
+        let variance =
+            treated * (1.0 - treated) / n1 + ratio * ratio * control * (1.0 - control) / n0;
         ((p - ratio * q).powi(2) - z * z * variance) / (1.0 + ratio * ratio)
     };
     // Inside the interval when a zero keeps the estimate from being there.
@@ -99,7 +100,11 @@ fn score(counts: &Counts, z: f64) -> Result<Segment> {
         Ok(None)
     };
     Ok(Segment {
-        lower: if x1 > 0.0 { end(-1.0)?.unwrap_or(0.0) } else { 0.0 },
+        lower: if x1 > 0.0 {
+            end(-1.0)?.unwrap_or(0.0)
+        } else {
+            0.0
+        },
         upper: if x0 > 0.0 {
             end(1.0)?.unwrap_or(f64::INFINITY)
         } else {

@@ -42,7 +42,9 @@ pub(super) fn unconditional(
         return Err(Error::invalid_option(
             "test",
             "exact and unconditional",
-            format!("one of the others: there are more than {MOST_TABLES} tables, and the score test is as good"),
+            format!(
+                "one of the others: there are more than {MOST_TABLES} tables, and the score test is as good"
+            ),
         ));
     }
     if ordering == Ordering::Fisher && alternative == Alternative::TwoSided {
