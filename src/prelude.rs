@@ -25,8 +25,11 @@ pub use crate::data::{
 };
 pub use crate::error::{Error, Result, Warning};
 pub use crate::experiment::compare::{
-    Comparison, ComparisonArm, ComparisonEffect, ComparisonTest, NullDistribution, PairedMeans,
-    Spread, TwoMeans,
+    Anova, BrunnerMunzel, Center, Comparison, ComparisonArm, ComparisonEffect, ComparisonTest,
+    DifferenceInterval, GamesHowell, KolmogorovSmirnov, KruskalWallis, Levene, MannWhitney,
+    McNemar, NullDistribution, OddsRatioInterval, OneProportion, OneProportionTest, PairedMeans,
+    ProportionInterval, ProportionTest, RankMethod, RateInterval, RateTest, RatioInterval,
+    Reference, Spread, TukeyHsd, TwoMeans, TwoProportions, TwoRates, WilcoxonSignedRank,
 };
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,

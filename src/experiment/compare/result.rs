@@ -48,7 +48,9 @@ pub enum NullDistribution {
         /// Degrees of freedom of the estimate.
         df: f64,
     },
-    /// Kolmogorov's limit.
+    /// The normal approximation of a statistic that is not standardised, such as a sum of ranks.
+    NormalApproximation,
+    /// The limit of the largest gap between two distribution functions.
     Kolmogorov,
     /// The exact distribution in samples of this size.
     Exact,
@@ -67,6 +69,7 @@ impl fmt::Display for NullDistribution {
             Self::F { df1, df2 } => write!(f, "F({df1}, {})", df(*df2)),
             Self::ChiSquared { df } => write!(f, "χ²({df})"),
             Self::StudentizedRange { groups, df: d } => write!(f, "q({groups}, {})", df(*d)),
+            Self::NormalApproximation => write!(f, "normal approximation"),
             Self::Kolmogorov => write!(f, "Kolmogorov"),
             Self::Exact => write!(f, "exact"),
         }
