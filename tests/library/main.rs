@@ -20,6 +20,8 @@ mod certified;
 mod decision;
 mod design;
 mod effects_likelihood;
+mod experiment_compare;
+mod experiment_compare_behaviour;
 mod identification;
 mod instrumental_variables;
 mod learners;

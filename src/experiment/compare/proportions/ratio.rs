@@ -17,7 +17,7 @@ pub enum RatioInterval {
     Log,
     /// The same with one half added to successes and trials (Walter 1975).
     LogAdjusted,
-    /// The ratios that the score test does not reject (Koopman 1984; default).
+    /// The ratios that the score test of Miettinen & Nurminen (1985) does not reject: Koopman's (1984) with `N/(N − 1)` in the variance (default).
     #[default]
     Score,
 }
@@ -59,7 +59,7 @@ impl RatioInterval {
     }
 }
 
-/// `(p̂₁ − φp̂₀)² ≤ z² (p₁q₁/n₁ + φ²p₀q₀/n₀)`, with the likeliest proportions whose ratio is φ: the root of a quadratic.
+/// `(p̂₁ − φp̂₀)² ≤ z² (p₁q₁/n₁ + φ²p₀q₀/n₀) N/(N − 1)`, with the likeliest proportions whose ratio is φ: the root of a quadratic.
 fn score(counts: &Counts, z: f64) -> Result<Segment> {
     let ([n1, n0], [x1, x0]) = (counts.trials(), counts.successes());
     let [p, q] = counts.shares();
@@ -69,6 +69,7 @@ fn score(counts: &Counts, z: f64) -> Result<Segment> {
             needs: "a success in one of the arms".to_owned(),
         });
     }
+    let z2 = z * z * (n1 + n0) / (n1 + n0 - 1.0);
     let gap = |log: f64| {
         let ratio = log.exp();
         let (a, c) = ((n1 + n0) * ratio, x1 + x0);
@@ -78,7 +79,7 @@ fn score(counts: &Counts, z: f64) -> Result<Segment> {
         let treated = (control * ratio).min(1.0);
         let variance =
             treated * (1.0 - treated) / n1 + ratio * ratio * control * (1.0 - control) / n0;
-        ((p - ratio * q).powi(2) - z * z * variance) / (1.0 + ratio * ratio)
+        ((p - ratio * q).powi(2) - z2 * variance) / (1.0 + ratio * ratio)
     };
     // Inside the interval when a zero keeps the estimate from being there.
     let half = |x: f64| if x > 0.0 { x } else { 0.5 };
