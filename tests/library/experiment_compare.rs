@@ -288,17 +288,18 @@ fn proportions_agree_with_scipy_and_statsmodels() {
         }
     }
     // Values measured independently with statsmodels 0.15.0 and scipy 1.17.1.
-    let new = || TwoProportions::default();
+    let new = TwoProportions::default;
     let boschloo = new()
         .test(ProportionTest::Boschloo)
         .counts(54, 500, 50, 500)
         .unwrap();
     close("Boschloo", boschloo.p_value(), 0.7279715978431731, 1e-6);
+    // With its default of 32 starting points scipy finds a lower peak, 0.6956; with 512 the highest.
     let barnard = new()
         .test(ProportionTest::Barnard)
         .counts(54, 500, 50, 500)
         .unwrap();
-    close("Barnard", barnard.p_value(), 0.69559854147522, 1e-6);
+    close("Barnard", barnard.p_value(), 0.7534193575192418, 1e-6);
     let fisher = new()
         .test(ProportionTest::Fisher)
         .counts(540, 5000, 500, 5000)

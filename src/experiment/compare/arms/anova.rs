@@ -148,8 +148,15 @@ fn explained(statistic: f64, df1: f64, df2: f64, n: f64, level: f64) -> Result<S
     /// The bracket doubles so often that λ covers any F that is a number.
     const MOST_DOUBLINGS: usize = 200;
     let outside = (1.0 - level) / 2.0;
+    let below = |lambda: f64| {
+        if lambda > 0.0 {
+            noncentral::f_cdf(statistic, df1, df2, lambda)
+        } else {
+            f::cdf(statistic, df1, df2)
+        }
+    };
     let end = |probability: f64| -> Result<f64> {
-        let gap = |lambda: f64| noncentral::f_cdf(statistic, df1, df2, lambda) - probability;
+        let gap = |lambda: f64| below(lambda) - probability;
         if gap(0.0) <= 0.0 {
             return Ok(0.0);
         }
