@@ -29,6 +29,13 @@ pub use crate::experiment::{
     ExperimentStatistics, ExperimentStream, Lift, LiftMethod, Margin, Metric, MetricKind, Role,
     SufficientStatistics, Verdict,
 };
+pub use crate::experiment::compare::{
+    Anova, BrunnerMunzel, Center, Comparison, ComparisonArm, ComparisonEffect, ComparisonTest,
+    DifferenceInterval, GamesHowell, KolmogorovSmirnov, KruskalWallis, Levene, MannWhitney,
+    McNemar, NullDistribution, OddsRatioInterval, OneProportion, OneProportionTest, PairedMeans,
+    ProportionInterval, ProportionTest, RankMethod, RateInterval, RateTest, RatioInterval,
+    Reference, Spread, TukeyHsd, TwoMeans, TwoProportions, TwoRates, WilcoxonSignedRank,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

@@ -95,7 +95,13 @@ def trees(rng):
                 **{f"x{j + 1}": x[:, j] for j in range(20)})
 
 
-MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees}
+def experiment(rng):
+    """100 000 customers in two arms of one skewed outcome, a small difference."""
+    z = rng.permutation(np.arange(100_000) % 2)
+    return dict(y=rng.lognormal(0, 1, 100_000) + 0.012 * z, z=z)
+
+
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment}
 
 
 def write(path, columns):

@@ -30,6 +30,7 @@ TASKS = {
     "cox": ("cox", "survival_coxph.R", 1e-8),
     "bootstrap_mean": ("sample", "scipy_bootstrap.py", 0.05),
     "bootstrap_poisson": ("sample", "scipy_bootstrap.py", 0.05),
+    "permutation": ("experiment", "scipy_permutation.py", 0.1),
     "wild_cluster": ("clustered", None, 1),
     "trees_squared": ("trees", "lightgbm_trees.py", 0.01),
     "trees_logistic": ("trees", "lightgbm_trees.py", 0.01),

@@ -23,3 +23,5 @@ pub use planning::{
 };
 pub use role::{Margin, Role, Verdict};
 pub use stream::ExperimentStream;
+
+pub mod compare;

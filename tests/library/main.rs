@@ -22,6 +22,8 @@ mod design;
 mod effects_likelihood;
 mod experiment;
 mod experiment_bad_input;
+mod experiment_compare;
+mod experiment_compare_behaviour;
 mod identification;
 mod instrumental_variables;
 mod learners;

@@ -127,6 +127,20 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
                 ]))
             }));
         }
+        "permutation" => {
+            let frame = Frame::read_csv(file)?;
+            let test = RandomizationTest::new("y", "z")
+                .contrast(Contrast::DifferenceInMeans)
+                .draws(10_000)
+                .seed(1);
+            return Ok(Box::new(move || {
+                let found = test.run(&frame)?;
+                Ok(Map::from_iter([
+                    ("difference".to_owned(), json!(found.outcomes[0].effect)),
+                    ("p_value".to_owned(), json!(found.outcomes[0].p_value)),
+                ]))
+            }));
+        }
         "wild_cluster" => {
             let frame = Frame::read_csv(file)?;
             let ten = (1..=10)

@@ -1,5 +1,6 @@
 //! How treatment was assigned, and the assignments that could have been.
 
+use super::rerandomized::Balance;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::inference::bootstrap::whole;
@@ -25,6 +26,15 @@ pub enum Assignment {
     Blocked(String),
     /// Whole clusters, a fixed number of them. Outcomes are averaged over each cluster, which is then the unit.
     Clustered(String),
+    /// A fixed number of rows, drawn again until the Mahalanobis distance between the arms' means of the covariates, `M = n₁n₀/n
+    /// (x̄₁ − x̄₀)'S⁻¹(x̄₁ − x̄₀)`, is at most the threshold (Morgan & Rubin 2012). With k covariates the χ²(k) quantile of p accepts a share of
+    /// about p.
+    Rerandomized {
+        /// Numeric columns without missing values.
+        covariates: Vec<String>,
+        /// The largest distance that is accepted.
+        threshold: f64,
+    },
     /// Any other mechanism: an assignment (one flag a row) from a random generator.
     Custom(Mechanism),
 }
@@ -42,6 +52,14 @@ impl fmt::Display for Assignment {
             Self::Bernoulli(p) => write!(f, "independent assignment with probability {p}"),
             Self::Blocked(column) => write!(f, "randomisation within {column}"),
             Self::Clustered(column) => write!(f, "randomisation of clusters of {column}"),
+            Self::Rerandomized {
+                covariates,
+                threshold,
+            } => write!(
+                f,
+                "rerandomisation until the distance of {} is at most {threshold}",
+                covariates.join(", ")
+            ),
             Self::Custom(_) => write!(f, "a given mechanism"),
         }
     }
@@ -51,6 +69,17 @@ impl Assignment {
     /// A mechanism given as a function.
     pub fn custom(draw: impl Fn(&mut ChaCha8Rng) -> Vec<bool> + Send + Sync + 'static) -> Self {
         Self::Custom(Arc::new(draw))
+    }
+
+    /// Complete randomisation, repeated until covariates are balanced: see [`Assignment::Rerandomized`].
+    pub fn rerandomized<S: Into<String>>(
+        covariates: impl IntoIterator<Item = S>,
+        threshold: f64,
+    ) -> Self {
+        Self::Rerandomized {
+            covariates: covariates.into_iter().map(Into::into).collect(),
+            threshold,
+        }
     }
 }
 
@@ -63,6 +92,8 @@ pub(super) struct Units {
     pub(super) of_row: Option<Vec<u32>>,
     /// Units of each block; one block without blocks.
     pub(super) blocks: Vec<Vec<u32>>,
+    /// What an assignment must balance to be accepted.
+    pub(super) balance: Option<Balance>,
 }
 
 impl Units {
@@ -78,6 +109,16 @@ impl Units {
                 treated: rows.to_vec(),
                 of_row: None,
                 blocks: all(rows.len()),
+                balance: None,
+            }),
+            Assignment::Rerandomized {
+                covariates,
+                threshold,
+            } => Ok(Self {
+                treated: rows.to_vec(),
+                of_row: None,
+                blocks: all(rows.len()),
+                balance: Some(Balance::new(frame, covariates, *threshold, rows)?),
             }),
             Assignment::Blocked(column) => {
                 let groups = whole(frame, column)?;
@@ -89,6 +130,7 @@ impl Units {
                     treated: rows.to_vec(),
                     of_row: None,
                     blocks,
+                    balance: None,
                 })
             }
             Assignment::Clustered(column) => {
@@ -117,6 +159,7 @@ impl Units {
                     treated: treated.into_iter().map(|t| t.unwrap_or(false)).collect(),
                     blocks: all(groups.count()),
                     of_row: Some(groups.codes.to_vec()),
+                    balance: None,
                 })
             }
         }
@@ -172,6 +215,15 @@ impl<'a> Assignments<'a> {
             draws,
             seed,
         })
+    }
+
+    /// The seed of random assignments that are uniform within blocks: all that linear statistics need to know.
+    pub(super) fn uniform(&self) -> Option<Seed> {
+        let uniform = matches!(
+            self.assignment,
+            Assignment::Complete | Assignment::Blocked(_) | Assignment::Clustered(_)
+        );
+        (uniform && self.listed.is_none()).then_some(self.seed)
     }
 
     /// Whether these are all there are.
@@ -245,14 +297,22 @@ fn draw(assignment: &Assignment, units: &Units, random: &mut ChaCha8Rng) -> Resu
         }
         _ => {
             let mut z = units.treated.clone();
-            for block in &units.blocks {
-                // Fisher–Yates within the block.
-                for last in (1..block.len()).rev() {
-                    let other = below(random, last as u64 + 1) as usize;
-                    z.swap(block[last] as usize, block[other] as usize);
+            for _ in 0..MOST_TRIES {
+                for block in &units.blocks {
+                    // Fisher–Yates within the block.
+                    for last in (1..block.len()).rev() {
+                        let other = below(random, last as u64 + 1) as usize;
+                        z.swap(block[last] as usize, block[other] as usize);
+                    }
+                }
+                if units.balance.as_ref().is_none_or(|b| b.accepts(&z)) {
+                    return Ok(z);
                 }
             }
-            Ok(z)
+            Err(Error::Unidentified {
+                what: "a balanced assignment".to_owned(),
+                needs: format!("a larger threshold: none of {MOST_TRIES} assignments was accepted"),
+            })
         }
     }
 }
@@ -280,6 +340,7 @@ fn enumerate(assignment: &Assignment, units: &Units, most: usize) -> Option<Vec<
                     .filter(|unit| units.treated[**unit as usize])
                     .count()
             };
+            // Rerandomisation keeps some of them.
             let total = units.blocks.iter().try_fold(1_usize, |total, block| {
                 total.checked_mul(combinations(block.len(), chosen(block), most)?)
             })?;
@@ -301,6 +362,9 @@ fn enumerate(assignment: &Assignment, units: &Units, most: usize) -> Option<Vec<
                         })
                     })
                     .collect();
+            }
+            if let Some(balance) = &units.balance {
+                all.retain(|z| balance.accepts(z));
             }
             Some(all)
         }
@@ -343,6 +407,7 @@ mod tests {
             treated: treated.iter().map(|t| *t == 1).collect(),
             of_row: None,
             blocks,
+            balance: None,
         }
     }
 

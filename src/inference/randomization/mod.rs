@@ -1,9 +1,12 @@
 //! Randomisation inference: tests and intervals whose only assumption is how treatment was assigned.
 
 mod assignment;
+mod linear;
 mod report;
+mod rerandomized;
 mod run;
 mod statistic;
+mod subset;
 
 pub use assignment::{Assignment, Mechanism};
 pub use report::{OutcomeTest, RandomizationFit};

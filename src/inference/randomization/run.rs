@@ -1,6 +1,7 @@
 //! The randomisation test: options, re-assignment, p-values and the interval by inversion.
 
 use super::assignment::{Assignment, Assignments, Units};
+use super::linear;
 use super::report::{OutcomeTest, RandomizationFit};
 use super::statistic::{Contrast, difference};
 use crate::data::Frame;
@@ -254,6 +255,17 @@ impl Problem<'_> {
     fn drawn(&self, effect: f64) -> Result<Vec<f64>> {
         const PIECE: usize = 64;
         let y = self.outcomes_less(effect);
+        if let Some(seed) = self.assignments.uniform()
+            && let Some(all) = linear::statistics(
+                self.contrast,
+                &y,
+                self.units,
+                self.assignments.count(),
+                seed,
+            )
+        {
+            return Ok(all);
+        }
         let pieces: Vec<_> = blocks::ranges(self.assignments.count(), PIECE).collect();
         let parts = blocks::map(pieces.len(), |i| {
             let some = pieces[i].clone();

@@ -122,26 +122,35 @@ pub(super) fn difference(y: &[f64], treated: &[bool], blocks: &[Vec<u32>]) -> Di
 
 /// Sum of the mid-ranks of the treated within a block less its expectation.
 fn rank_sum(y: &[f64], treated: &[bool], block: &[u32]) -> f64 {
-    let mut order = block.to_vec();
-    order.sort_by(|a, b| y[*a as usize].total_cmp(&y[*b as usize]));
     let (mut sum, mut count) = (0.0, 0.0);
+    for (unit, rank) in block.iter().zip(mid_ranks(y, block)) {
+        if treated[*unit as usize] {
+            sum += rank;
+            count += 1.0;
+        }
+    }
+    sum - count * (block.len() as f64 + 1.0) / 2.0
+}
+
+/// The ranks of the units of a block in its order, equal ones sharing the mean of theirs.
+pub(super) fn mid_ranks(y: &[f64], block: &[u32]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..block.len()).collect();
+    let value = |place: usize| y[block[place] as usize];
+    order.sort_by(|a, b| value(*a).total_cmp(&value(*b)));
+    let mut ranks = vec![0.0; block.len()];
     let mut from = 0;
     while from < order.len() {
-        let value = y[order[from] as usize];
+        let smallest = value(order[from]);
         let tied = order[from..]
             .iter()
-            .take_while(|u| y[**u as usize] <= value)
+            .take_while(|place| value(**place) <= smallest)
             .count();
-        let rank = from as f64 + f64::midpoint(tied as f64, 1.0);
-        for unit in &order[from..from + tied] {
-            if treated[*unit as usize] {
-                sum += rank;
-                count += 1.0;
-            }
+        for place in &order[from..from + tied] {
+            ranks[*place] = from as f64 + f64::midpoint(tied as f64, 1.0);
         }
         from += tied;
     }
-    sum - count * (order.len() as f64 + 1.0) / 2.0
+    ranks
 }
 
 fn kolmogorov_smirnov(y: &[f64], treated: &[bool]) -> f64 {
