@@ -24,6 +24,12 @@ pub use crate::data::{
     Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::power::{
+    AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
+    DunnettSuccess, EncouragementPower, FactorialPower, LiftPower, MeanPower, MeanTest,
+    PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine, PowerPlan, ProportionPower,
+    ProportionTest, RatioPower, StratifiedPower, SurvivalPower, TriggeredPower,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

@@ -1,0 +1,1 @@
+//! How treatment is assigned, and the analysis that respects it.
