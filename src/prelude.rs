@@ -24,11 +24,17 @@ pub use crate::data::{
     Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::design::{
+    Assigned, Balance, BalanceTier, DesignFit, Factorial, FractionalFactorial, GeoAssigned,
+    GeoExperiment, HashSplit, LatinSquare, MatchedPairs, Randomization, Switchback, SwitchbackRule,
+    SwitchbackSchedule, TimeBasedRegression,
+};
 pub use crate::experiment::power::{
     AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
-    DunnettSuccess, EncouragementPower, FactorialPower, LiftPower, MeanPower, MeanTest,
-    PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine, PowerPlan, ProportionPower,
-    ProportionTest, RatioPower, StratifiedPower, SurvivalPower, TriggeredPower,
+    DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, LiftPower, MeanPower, MeanTest,
+    PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine, PowerPlan, PowerSimulation,
+    ProportionPower, ProportionTest, RatioPower, StratifiedPower, SurvivalPower, SwitchbackPower,
+    TriggeredPower,
 };
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,

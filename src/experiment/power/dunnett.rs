@@ -3,9 +3,10 @@
 use super::planner::{Planner, Setting};
 use super::rejection::{Claim, Tested, planned, positive, tested};
 use crate::error::{Error, Result};
-use crate::inference::{Alternative, ManyToOne};
+use crate::inference::Alternative;
+use crate::numeric::optimize::brent_root;
 use crate::numeric::quadrature::gauss_legendre;
-use crate::numeric::special::{chi_squared, noncentral, normal};
+use crate::numeric::special::{chi_squared, noncentral, normal, student_t};
 use serde::{Deserialize, Serialize};
 
 /// What counts as success among several comparisons.
@@ -152,10 +153,9 @@ impl Planner for DunnettPower {
             .iter()
             .map(|m| sign * m * effect / se)
             .collect();
-        let critical = ManyToOne::new(df, &vec![n; k], n0)?
-            .critical_value(1.0 - self.tested.alpha, side)?
-            .abs();
         let two_sided = side == Alternative::TwoSided;
+        let loading = (n / (n + n0)).sqrt();
+        let critical = critical_value(k, loading, df, self.tested.alpha, two_sided)?;
         if self.success == DunnettSuccess::First {
             let upper = noncentral::t_sf(critical, df, shifts[0]);
             let lower = if two_sided {
@@ -165,7 +165,6 @@ impl Planner for DunnettPower {
             };
             return Ok(upper + lower);
         }
-        let loading = (n / (n + n0)).sqrt();
         let joint = Joint {
             critical,
             loading,
@@ -173,6 +172,39 @@ impl Planner for DunnettPower {
             two_sided,
         };
         joint.integrate(df, self.success == DunnettSuccess::All)
+    }
+}
+
+/// Dunnett's critical value, which lies between that of one t test and Bonferroni's. The searches need it a hundred times; the
+/// quadrature here is coarser than that of [`ManyToOne`](crate::inference::ManyToOne), and as exact where sizes are planned.
+fn critical_value(k: usize, loading: f64, df: f64, alpha: f64, two_sided: bool) -> Result<f64> {
+    let tail = if two_sided { 0.5 * alpha } else { alpha };
+    let low = student_t::upper_quantile(tail, df);
+    if k == 1 {
+        return Ok(low);
+    }
+    let high = student_t::upper_quantile(tail / k as f64, df);
+    let mut joint = Joint {
+        critical: low,
+        loading,
+        shifts: vec![0.0; k],
+        two_sided,
+    };
+    let mut failure = None;
+    let gap = |c: f64| {
+        joint.critical = c;
+        match joint.integrate(df, false) {
+            Ok(p) => (p / alpha).ln(),
+            Err(error) => {
+                failure = Some(error);
+                f64::NAN
+            }
+        }
+    };
+    let found = brent_root(gap, low, high, 0.0);
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(found?.point),
     }
 }
 
@@ -190,10 +222,14 @@ impl Joint {
         /// Beyond this the normal density is below 1e-17 of its peak.
         const EDGE: f64 = 8.6;
         const TAIL: f64 = 1e-15;
-        const PANELS: usize = 6;
+        const PANELS: usize = 4;
+        /// With few degrees of freedom the scale is far from normal.
+        const FEW: f64 = 30.0;
+        const PANELS_IF_FEW: usize = 16;
         let low = (chi_squared::quantile(TAIL, df) / df).sqrt();
         let high = (chi_squared::upper_quantile(TAIL, df) / df).sqrt();
-        let scale = nodes(low, high, PANELS)?;
+        let panels = if df < FEW { PANELS_IF_FEW } else { PANELS };
+        let scale = nodes(low, high, panels)?;
         let shared = nodes(-EDGE, EDGE, PANELS)?;
         let own = (1.0 - self.loading * self.loading).sqrt();
         let mut total = 0.0;
@@ -267,6 +303,28 @@ mod tests {
                 let t = MeanPower::new(2.0).ratio(0.5).alternative(side).effect(0.5);
                 let gap = one.power(150.0).unwrap().power - t.power(150.0).unwrap().power;
                 assert!(gap.abs() < 1e-10, "{success:?} {side:?} {gap}");
+            }
+        }
+    }
+
+    #[test]
+    fn critical_values_are_those_of_dunnetts_test() {
+        use crate::inference::ManyToOne;
+        for (k, n, n0, df) in [
+            (2, 5.0, 5.0, 12.0),
+            (4, 30.0, 60.0, 175.0),
+            (3, 900.0, 900.0, 3596.0),
+        ] {
+            for two_sided in [true, false] {
+                let side = if two_sided {
+                    Alternative::TwoSided
+                } else {
+                    Alternative::Greater
+                };
+                let want = ManyToOne::new(df, &vec![n; k], n0).unwrap();
+                let want = want.critical_value(0.95, side).unwrap();
+                let got = critical_value(k, (n / (n + n0)).sqrt(), df, 0.05, two_sided).unwrap();
+                assert!((got - want).abs() < 1e-10, "{k} {df} {got} {want}");
             }
         }
     }

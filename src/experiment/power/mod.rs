@@ -14,6 +14,8 @@
 //! | [`StratifiedPower`], [`PairedPower`] | within strata and within matched pairs |
 //! | [`EncouragementPower`], [`TriggeredPower`] | treatment reaches some only |
 //! | [`SurvivalPower`] | log-rank |
+//! | [`SwitchbackPower`], [`GeoPower`] | by simulation; placebo experiments on a history |
+//! | [`PowerSimulation`] | any test, by simulation |
 //!
 //! All answer the verbs of [`Planner`]: `power`, `sample_size`, `mde`, `curve`.
 
@@ -32,6 +34,7 @@ mod proportion;
 mod proportion_exact;
 mod ratio;
 mod rejection;
+mod simulated;
 mod survival;
 
 pub use anova::AnovaPower;
@@ -47,4 +50,5 @@ pub use plan::{ArmSize, Assumption, PowerPlan};
 pub use planner::{Planner, Setting, Shape};
 pub use proportion::{ProportionPower, ProportionTest};
 pub use ratio::{LiftPower, RatioPower};
+pub use simulated::{GeoPower, PowerSimulation, SimulatedTest, SwitchbackPower};
 pub use survival::SurvivalPower;
