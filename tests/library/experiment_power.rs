@@ -14,7 +14,9 @@ fn close(what: &str, ours: f64, theirs: f64, tolerance: f64) {
 }
 
 fn number(case: &Value, name: &str) -> f64 {
-    case[name].as_f64().unwrap_or_else(|| panic!("no number {name}"))
+    case[name]
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number {name}"))
 }
 
 fn side(case: &Value) -> Alternative {
@@ -101,15 +103,35 @@ fn means_agree_with_statsmodels_and_formulas() {
     let r = &values["r"];
     let two = MeanPower::new(1.1).effect(0.6);
     let power = |plan: Result<PowerPlan>| plan.unwrap().power;
-    close("R t", power(two.power(74.0)), number(r, "t_two_sample"), 1e-9);
+    close(
+        "R t",
+        power(two.power(74.0)),
+        number(r, "t_two_sample"),
+        1e-9,
+    );
     let one = two.alternative(Alternative::Greater).alpha(0.01);
-    close("R one-sided", power(one.power(74.0)), number(r, "t_one_sided"), 1e-9);
+    close(
+        "R one-sided",
+        power(one.power(74.0)),
+        number(r, "t_one_sided"),
+        1e-9,
+    );
     let paired = PairedPower::of_differences(1.1).effect(0.6);
-    close("R paired", power(paired.power(25.0)), number(r, "t_paired"), 1e-9);
+    close(
+        "R paired",
+        power(paired.power(25.0)),
+        number(r, "t_paired"),
+        1e-9,
+    );
     // R's variances have n − 1 groups below: f² = between · (k − 1)/k / within.
     let f = (1.2 * 3.0 / 4.0 / 3.5_f64).sqrt();
     let anova = AnovaPower::new(4).effect(f);
-    close("R anova", power(anova.power(48.0)), number(r, "anova"), 1e-9);
+    close(
+        "R anova",
+        power(anova.power(48.0)),
+        number(r, "anova"),
+        1e-9,
+    );
 }
 
 #[test]
@@ -153,16 +175,30 @@ fn proportions_and_counts_agree_with_statsmodels_and_enumeration() {
             .exposure(number(case, "exposure"))
             .ratio(number(case, "ratio"));
         let n = number(case, "n");
-        close("Poisson", planner.power(n).unwrap().power, number(case, "poisson"), 1e-9);
+        close(
+            "Poisson",
+            planner.power(n).unwrap().power,
+            number(case, "poisson"),
+            1e-9,
+        );
         let negative = planner.dispersion(number(case, "dispersion"));
         let power = negative.power(n).unwrap().power;
-        close("negative binomial", power, number(case, "negative_binomial"), 1e-9);
+        close(
+            "negative binomial",
+            power,
+            number(case, "negative_binomial"),
+            1e-9,
+        );
     }
     let r = &values["r"];
     let prop = ProportionPower::new(0.2).effect(0.07);
     let two = prop.power(800.0).unwrap().power;
     close("R two-sided", two, number(r, "prop_two_sided"), 1e-9);
-    let one = prop.alternative(Alternative::Greater).power(800.0).unwrap().power;
+    let one = prop
+        .alternative(Alternative::Greater)
+        .power(800.0)
+        .unwrap()
+        .power;
     close("R one-sided", one, number(r, "prop_one_sided"), 1e-9);
 }
 
@@ -185,14 +221,28 @@ fn sizes_agree_with_published_searches() {
             assert!((plan.power - power).abs() < 1e-9);
         }
     }
-    let plan = MeanPower::new(1.0).effect(0.1).ratio(4.0).sample_size(0.8).unwrap();
-    close("ratio 4", plan.arm("control").unwrap(), 981.491_854_936_096_2, SEARCH);
+    let plan = MeanPower::new(1.0)
+        .effect(0.1)
+        .ratio(4.0)
+        .sample_size(0.8)
+        .unwrap();
+    close(
+        "ratio 4",
+        plan.arm("control").unwrap(),
+        981.491_854_936_096_2,
+        SEARCH,
+    );
     let plan = ProportionPower::new(0.10)
         .effect(0.01)
         .test(ProportionTest::Arcsine)
         .sample_size(0.8)
         .unwrap();
-    close("arcsine", plan.arm("treated").unwrap(), 14_744.104_836_925_611, SEARCH);
+    close(
+        "arcsine",
+        plan.arm("treated").unwrap(),
+        14_744.104_836_925_611,
+        SEARCH,
+    );
     let pooled = ProportionPower::new(0.10).effect(0.01);
     let power = pooled.power(30_000.0).unwrap().power;
     close("pooled", power, 0.806_533_654_656_269_2, 1e-12);
@@ -251,7 +301,11 @@ fn formulas_hold_in_simulated_experiments() {
     });
     assert!((share - want).abs() < 4.0 * error, "Welch {share} {want}");
     // Clusters of 8 with intra-cluster correlation 0.2.
-    let want = ClusterPower::new(1.0, 0.2, 8.0).effect(0.5).power(40.0).unwrap().power;
+    let want = ClusterPower::new(1.0, 0.2, 8.0)
+        .effect(0.5)
+        .power(40.0)
+        .unwrap()
+        .power;
     let (share, error) = simulated(4000, |gauss| {
         let mut arm = |effect: f64| -> Vec<f64> {
             (0..20)
@@ -266,11 +320,24 @@ fn formulas_hold_in_simulated_experiments() {
         let se = ((v0 + v1) / n).sqrt();
         student_t::two_sided((m1 - m0) / se, 38.0) <= 0.05
     });
-    assert!((share - want).abs() < 4.0 * error, "clusters {share} {want}");
+    assert!(
+        (share - want).abs() < 4.0 * error,
+        "clusters {share} {want}"
+    );
     // Dunnett: any of two arms against control.
     let dunnett = DunnettPower::new(2, 1.0).pattern(&[1.0, 0.5]).effect(0.6);
-    let any = dunnett.clone().success(DunnettSuccess::Any).power(120.0).unwrap().power;
-    let all = dunnett.clone().success(DunnettSuccess::All).power(120.0).unwrap().power;
+    let any = dunnett
+        .clone()
+        .success(DunnettSuccess::Any)
+        .power(120.0)
+        .unwrap()
+        .power;
+    let all = dunnett
+        .clone()
+        .success(DunnettSuccess::All)
+        .power(120.0)
+        .unwrap()
+        .power;
     let critical = ManyToOne::new(117.0, &[40.0, 40.0], 40.0)
         .unwrap()
         .critical_value(0.95, Alternative::TwoSided)
@@ -284,12 +351,20 @@ fn formulas_hold_in_simulated_experiments() {
             let pooled = arms.iter().map(|a| a.2).sum::<f64>() / 3.0;
             let se = (pooled * 2.0 / 40.0).sqrt();
             let t = [1, 2].map(|i| ((arms[i].1 - arms[0].1) / se).abs() > critical);
-            if all_needed { t[0] && t[1] } else { t[0] || t[1] }
+            if all_needed {
+                t[0] && t[1]
+            } else {
+                t[0] || t[1]
+            }
         });
         assert!((share - want).abs() < 4.0 * error, "Dunnett {share} {want}");
     }
     // A lift of a mean with a noisy control.
-    let want = LiftPower::new(10.0, 8.0).effect(0.15).power(600.0).unwrap().power;
+    let want = LiftPower::new(10.0, 8.0)
+        .effect(0.15)
+        .power(600.0)
+        .unwrap()
+        .power;
     let (share, error) = simulated(4000, |gauss| {
         let a: Vec<f64> = (0..300).map(|_| 10.0 + 8.0 * gauss()).collect();
         let b: Vec<f64> = (0..300).map(|_| 11.5 + 8.0 * gauss()).collect();
@@ -299,17 +374,28 @@ fn formulas_hold_in_simulated_experiments() {
         (lift / se).abs() > 1.959_963_984_540_054
     });
     // The delta method is an approximation: its error is added to the simulation's.
-    assert!((share - want).abs() < 4.0 * error + 0.01, "lift {share} {want}");
+    assert!(
+        (share - want).abs() < 4.0 * error + 0.01,
+        "lift {share} {want}"
+    );
 }
 
 #[test]
 fn plans_and_curves_print_and_draw() {
-    let plan = ClusterPower::new(1.0, 0.05, 30.0).effect(0.25).sample_size(0.8).unwrap();
+    let plan = ClusterPower::new(1.0, 0.05, 30.0)
+        .effect(0.25)
+        .sample_size(0.8)
+        .unwrap();
     let text = plan.to_string();
-    assert!(text.contains("clusters") && text.contains("Intra-cluster"), "{text}");
+    assert!(
+        text.contains("clusters") && text.contains("Intra-cluster"),
+        "{text}"
+    );
     let again: PowerPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(again, plan);
-    let curve = ProportionPower::new(0.1).curve(&[1e3, 1e4, 1e5], &[0.005, 0.01]).unwrap();
+    let curve = ProportionPower::new(0.1)
+        .curve(&[1e3, 1e4, 1e5], &[0.005, 0.01])
+        .unwrap();
     assert!(curve.to_string().contains("0.0") && curve.figure().unwrap().to_svg().contains("svg"));
     let simulated = SwitchbackPower::new(1.0, 0.2).replications(50).seed(1);
     let curve = simulated.curve(&[20.0, 40.0], &[0.5]).unwrap();

@@ -20,6 +20,8 @@ mod certified;
 mod decision;
 mod design;
 mod effects_likelihood;
+mod experiment_design;
+mod experiment_power;
 mod identification;
 mod instrumental_variables;
 mod learners;

@@ -232,6 +232,7 @@ pub(super) fn effects(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::Inference;
 
     #[test]
     fn cells_are_balanced() {
@@ -265,7 +266,6 @@ mod tests {
             .analyze(&frame.with("y", y).unwrap(), "y", 2)
             .unwrap();
         let at = |name: &str| fit.coefficient(name).unwrap().estimate;
-        use crate::inference::Inference;
         assert!((at("a") - 5.0).abs() < 1e-12); // (4 + 9)/2 − (1 + 2)/2
         assert!((at("b") - 3.0).abs() < 1e-12);
         assert!((at("a:b") - 4.0).abs() < 1e-12); // (9 − 2) − (4 − 1)

@@ -134,7 +134,7 @@ impl GeoExperiment {
 /// Matched pairs of regions by mean and trend of the first `before` times.
 pub(crate) fn pair_up(panel: &Panel, before: usize, seed: Seed) -> Result<Assigned> {
     const FEWEST: usize = 3;
-    if before < FEWEST || before >= panel.times.len() + 1 {
+    if before < FEWEST || before > panel.times.len() {
         return Err(Error::invalid_option(
             "start",
             format!("after {before} times"),

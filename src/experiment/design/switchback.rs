@@ -95,7 +95,7 @@ impl Switchback {
     /// See [`Switchback`].
     pub fn assign(&self, seed: impl Into<Seed>) -> Result<SwitchbackSchedule> {
         const FEWEST_BLOCKS: usize = 4;
-        if self.block_length == 0 || self.periods % self.block_length != 0 {
+        if self.block_length == 0 || !self.periods.is_multiple_of(self.block_length) {
             return Err(Error::invalid_option(
                 "periods",
                 self.periods,

@@ -282,6 +282,7 @@ fn nodes(low: f64, high: f64, panels: usize) -> Result<Vec<(f64, f64)>> {
 mod tests {
     use super::*;
     use crate::experiment::power::MeanPower;
+    use crate::inference::ManyToOne;
 
     #[test]
     fn one_arm_is_a_t_test() {
@@ -309,7 +310,6 @@ mod tests {
 
     #[test]
     fn critical_values_are_those_of_dunnetts_test() {
-        use crate::inference::ManyToOne;
         for (k, n, n0, df) in [
             (2, 5.0, 5.0, 12.0),
             (4, 30.0, 60.0, 175.0),
