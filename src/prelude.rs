@@ -36,6 +36,18 @@ pub use crate::experiment::compare::{
     ProportionInterval, ProportionTest, RankMethod, RateInterval, RateTest, RatioInterval,
     Reference, Spread, TukeyHsd, TwoMeans, TwoProportions, TwoRates, WilcoxonSignedRank,
 };
+pub use crate::experiment::design::{
+    Assigned, Balance, BalanceTier, DesignFit, Factorial, FractionalFactorial, GeoAssigned,
+    GeoExperiment, HashSplit, LatinSquare, MatchedPairs, Randomization, Switchback, SwitchbackRule,
+    SwitchbackSchedule, TimeBasedRegression,
+};
+pub use crate::experiment::power::{
+    AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
+    DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, LiftPower, MeanPower, MeanTest,
+    PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine, PowerPlan, PowerSimulation,
+    ProportionPower, ProportionTest, RatioPower, StratifiedPower, SurvivalPower, SwitchbackPower,
+    TriggeredPower,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

@@ -25,3 +25,6 @@ pub use role::{Margin, Role, Verdict};
 pub use stream::ExperimentStream;
 
 pub mod compare;
+
+pub mod design;
+pub mod power;

@@ -24,6 +24,8 @@ mod experiment;
 mod experiment_bad_input;
 mod experiment_compare;
 mod experiment_compare_behaviour;
+mod experiment_design;
+mod experiment_power;
 mod identification;
 mod instrumental_variables;
 mod learners;
