@@ -36,6 +36,7 @@
 //! | [`simulate`] | customers and experiments with a known truth; the Monte Carlo runner |
 //! | [`regression`] | least squares, fixed effects, instruments; likelihood models; quantiles; [`learners`](regression::learners) |
 //! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
+//! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
 //! | [`ability`] | item response models, scores and their uncertainty |
 //! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!
@@ -58,6 +59,7 @@ pub mod customer;
 pub mod data;
 pub mod decision;
 pub mod error;
+pub mod experiment;
 pub mod inference;
 pub mod numeric;
 pub mod participation;

@@ -24,6 +24,13 @@ pub use crate::data::{
     Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::trust::{
+    AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmCount, ArmInfluence, ArmPair,
+    AssignmentCheck, AssignmentCheckFit, BalanceCheck, BalanceCheckFit, BalanceRow, Contributor,
+    Dropped, OutlierInfluence, OutlierInfluenceFit, PlausibleEffect, RejectionRate, Remedy,
+    SampleRatio, SampleRatioFit, SegmentRatio, SequentialLook, SequentialSampleRatio, Twyman,
+    TwymanFit,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

@@ -1,0 +1,7 @@
+//! Experiments: whether one can be trusted, and designs in which treatment, exposure and outcome are not one thing.
+
+mod arms;
+mod show;
+mod sums;
+
+pub mod trust;
