@@ -24,12 +24,17 @@ pub use crate::data::{
     Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::encouragement::{AverageEffectBounds, Encouragement, EncouragementFit, NonCompliance};
+pub use crate::experiment::network::{
+    ConditionMean, ExposureContrast, ExposureMapping, NetworkExperiment, NetworkFit,
+};
 pub use crate::experiment::trust::{
-    AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmCount, ArmInfluence, ArmPair,
+    AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmCount, ArmInfluence, ArmPair, ArmTrend,
     AssignmentCheck, AssignmentCheckFit, BalanceCheck, BalanceCheckFit, BalanceRow, Contributor,
-    Dropped, OutlierInfluence, OutlierInfluenceFit, PlausibleEffect, RejectionRate, Remedy,
-    SampleRatio, SampleRatioFit, SegmentRatio, SequentialLook, SequentialSampleRatio, Twyman,
-    TwymanFit,
+    Dropped, NoveltyCheck, NoveltyFit, OutlierInfluence, OutlierInfluenceFit, Pattern,
+    PeriodEffect, PlausibleEffect, RejectionRate, Remedy, SampleRatio, SampleRatioFit,
+    SegmentRatio, SequentialLook, SequentialSampleRatio, TrustCheck, TrustReport, TrustReportFit,
+    Twyman, TwymanFit, Verdict,
 };
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,

@@ -4,4 +4,6 @@ mod arms;
 mod show;
 mod sums;
 
+pub mod encouragement;
+pub mod network;
 pub mod trust;
