@@ -24,10 +24,6 @@ pub use crate::data::{
     Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
-pub use crate::experiment::encouragement::{AverageEffectBounds, Encouragement, EncouragementFit, NonCompliance};
-pub use crate::experiment::network::{
-    ConditionMean, ExposureContrast, ExposureMapping, NetworkExperiment, NetworkFit,
-};
 pub use crate::experiment::trust::{
     AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmCount, ArmInfluence, ArmPair, ArmTrend,
     AssignmentCheck, AssignmentCheckFit, BalanceCheck, BalanceCheckFit, BalanceRow, Contributor,
@@ -35,6 +31,13 @@ pub use crate::experiment::trust::{
     PeriodEffect, PlausibleEffect, RejectionRate, Remedy, SampleRatio, SampleRatioFit,
     SegmentRatio, SequentialLook, SequentialSampleRatio, TrustCheck, TrustReport, TrustReportFit,
     Twyman, TwymanFit, Verdict,
+};
+pub use crate::experiment::{
+    AverageEffectBounds, ConditionMean, Credit, Encouragement, EncouragementFit, ExposureContrast,
+    ExposureMapping, Holdout, HoldoutFit, InterleavedList, Interleaving, InterleavingPower,
+    InterleavingSensitivity, InterleavingTest, InterleavingTestFit, NetworkExperiment, NetworkFit,
+    NonCompliance, PastExperiment, SurrogateBalance, SurrogateFit, SurrogateIndex, Triggered,
+    TriggeredArm, TriggeredFit,
 };
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,

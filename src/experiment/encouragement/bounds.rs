@@ -113,7 +113,8 @@ impl Cells {
                     let (a, b) = (k / 2, k % 2);
                     let of = |z: usize| -> Box<dyn Fn(f64, f64) -> f64> {
                         let (t, c) = (treated(one), control(zero));
-                        let (t_on, c_on) = (f64::from(u8::from(a == z)), f64::from(u8::from(b == z)));
+                        let (t_on, c_on) =
+                            (f64::from(u8::from(a == z)), f64::from(u8::from(b == z)));
                         Box::new(move |y, d| t_on * t(y, d) - c_on * c(y, d))
                     };
                     Functional {

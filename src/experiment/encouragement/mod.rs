@@ -359,14 +359,33 @@ impl EncouragementFit {
                 Cell::from(label),
                 Cell::significant(e.estimate, 5),
                 Cell::significant(e.std_error, 4),
-                if p { Cell::p_value(e.p_value()) } else { Cell::empty() },
+                if p {
+                    Cell::p_value(e.p_value())
+                } else {
+                    Cell::empty()
+                },
                 Cell::significant(low, 5),
                 Cell::significant(high, 5),
             ])
         };
-        table = row(table, format!("Intention to treat: {}", self.intention_to_treat.name), &self.intention_to_treat, true);
-        table = row(table, format!("Take-up: {}", self.take_up.name), &self.take_up, true);
-        table = row(table, format!("Local effect: {}", self.local_effect.name), &self.local_effect, true);
+        table = row(
+            table,
+            format!("Intention to treat: {}", self.intention_to_treat.name),
+            &self.intention_to_treat,
+            true,
+        );
+        table = row(
+            table,
+            format!("Take-up: {}", self.take_up.name),
+            &self.take_up,
+            true,
+        );
+        table = row(
+            table,
+            format!("Local effect: {}", self.local_effect.name),
+            &self.local_effect,
+            true,
+        );
         table = table.section("Shares");
         for share in [&self.compliers, &self.always_takers, &self.never_takers] {
             table = row(table, share.name.clone(), share, false);
@@ -424,7 +443,13 @@ mod tests {
             d.push(take);
             y.push(level + effect * take + 2.0 * (u() + u() + u() - 1.5));
         }
-        Frame::new().with("y", y).unwrap().with("d", d).unwrap().with("z", z).unwrap()
+        Frame::new()
+            .with("y", y)
+            .unwrap()
+            .with("d", d)
+            .unwrap()
+            .with("z", z)
+            .unwrap()
     }
 
     #[test]
@@ -432,16 +457,23 @@ mod tests {
         let runs = 200;
         let (mut wald, mut set, mut mean) = (0, 0, 0.0);
         for seed in 0..runs {
-            let fit = Encouragement::new("y", "d", "z").fit(&sample(seed, 600, 1.0 / 3.0)).unwrap();
+            let fit = Encouragement::new("y", "d", "z")
+                .fit(&sample(seed, 600, 1.0 / 3.0))
+                .unwrap();
             let interval = fit.local_effect.confidence_interval(0.95).unwrap();
             wald += usize::from(interval.lower <= 2.0 && 2.0 <= interval.upper);
             set += usize::from(fit.local_set.contains(2.0));
             mean += fit.complier_control_mean / runs as f64;
         }
         // 95 % less three Monte Carlo errors (4.6 %) is 180.
-        assert!((180..=199).contains(&wald) && (180..=199).contains(&set), "{wald} {set}");
+        assert!(
+            (180..=199).contains(&wald) && (180..=199).contains(&set),
+            "{wald} {set}"
+        );
         assert!(mean.abs() < 0.1, "{mean}");
-        let one_sided = Encouragement::new("y", "d", "z").fit(&sample(9, 3000, 0.0)).unwrap();
+        let one_sided = Encouragement::new("y", "d", "z")
+            .fit(&sample(9, 3000, 0.0))
+            .unwrap();
         assert_eq!(one_sided.non_compliance, NonCompliance::NoAlwaysTakers);
         assert!(one_sided.always_takers.estimate <= 0.0 && one_sided.bounds.is_empty());
         assert!((one_sided.never_takers.estimate - 1.0 / 3.0).abs() < 0.05);
@@ -450,23 +482,49 @@ mod tests {
 
     #[test]
     fn bounds_hold_the_effect_for_everybody() {
-        let fit = Encouragement::new("y", "d", "z").outcome_range(-6.0, 10.0).fit(&sample(4, 2000, 1.0 / 3.0)).unwrap();
+        let fit = Encouragement::new("y", "d", "z")
+            .outcome_range(-6.0, 10.0)
+            .fit(&sample(4, 2000, 1.0 / 3.0))
+            .unwrap();
         let bounds = &fit.bounds[0];
         // (2 + 1 + 5)/3
-        assert!(bounds.lower < 8.0 / 3.0 && 8.0 / 3.0 < bounds.upper && bounds.upper - bounds.lower < 16.0);
-        assert!(Encouragement::new("y", "d", "z").outcome_range(0.0, 1.0).fit(&sample(4, 200, 0.3)).is_err());
-        assert!(Encouragement::new("y", "d", "z").outcome_range(1.0, 0.0).fit(&sample(4, 200, 0.3)).is_err());
+        assert!(
+            bounds.lower < 8.0 / 3.0
+                && 8.0 / 3.0 < bounds.upper
+                && bounds.upper - bounds.lower < 16.0
+        );
+        assert!(
+            Encouragement::new("y", "d", "z")
+                .outcome_range(0.0, 1.0)
+                .fit(&sample(4, 200, 0.3))
+                .is_err()
+        );
+        assert!(
+            Encouragement::new("y", "d", "z")
+                .outcome_range(1.0, 0.0)
+                .fit(&sample(4, 200, 0.3))
+                .is_err()
+        );
     }
 
     #[test]
     fn a_weak_encouragement_is_said_and_one_without_effect_refused() {
         let frame = sample(2, 400, 0.3);
         let z: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
-        let weak = Encouragement::new("y", "d", "z").fit(&frame.replace("z", z).unwrap()).unwrap();
-        assert!(weak.warnings().iter().any(|w| matches!(w, Warning::WeakInstruments { .. })));
+        let weak = Encouragement::new("y", "d", "z")
+            .fit(&frame.replace("z", z).unwrap())
+            .unwrap();
+        assert!(
+            weak.warnings()
+                .iter()
+                .any(|w| matches!(w, Warning::WeakInstruments { .. }))
+        );
         let same = frame.replace("d", vec![1.0; 400]).unwrap();
         assert!(Encouragement::new("y", "d", "z").fit(&same).is_err());
         let bad = frame.replace("d", vec![2.0; 400]).unwrap();
-        assert!(matches!(Encouragement::new("y", "d", "z").fit(&bad), Err(Error::OutOfRange { row: 1, .. })));
+        assert!(matches!(
+            Encouragement::new("y", "d", "z").fit(&bad),
+            Err(Error::OutOfRange { row: 1, .. })
+        ));
     }
 }

@@ -133,7 +133,7 @@ impl Observed<'_> {
                     variance.value
                 } else {
                     fit.warnings.push(note(format!(
-                        "{name}: the variance estimate is not positive; the bound 2(V₁ + V₀) is used"
+                        "{name}: the variance estimate is not positive; the bound 2(V₁ + V₀), without negative terms, is used"
                     )));
                     variance.bound
                 };
@@ -191,27 +191,34 @@ impl Observed<'_> {
         })
     }
 
-    /// Variance of the total under one exposure: Aronow & Samii's equation 7 with the correction 8 for pairs never seen together.
-    fn of_total(&self, mean: &Mean, center: f64) -> f64 {
+    /// Variance of the total under one exposure: Aronow & Samii's equation 7 with the correction 8 for pairs never seen together. The second
+    /// number leaves negative terms out: it is never smaller, and positive unless all outcomes are the centre.
+    fn of_total(&self, mean: &Mean, center: f64) -> (f64, f64) {
         let d = mean.exposure;
         let p = |i: usize| self.probabilities.of(i, d);
         let z = |i: usize| (self.y[i] - center) / p(i);
         let parts = blocks::map(mean.people.len(), |at| {
             let i = mean.people[at];
             let mut sum = (1.0 - p(i)) * z(i) * z(i);
+            let mut without_negative = sum;
             let mut never = 0.0;
             for j in self.members.iter().copied().filter(|j| *j != i) {
                 let both = self.probabilities.both(i, d, j, d);
                 if both <= 0.0 {
                     never += 1.0;
                 } else if usize::from(self.exposure[j]) == d {
-                    sum += (both - p(i) * p(j)) / both * z(i) * z(j);
+                    let term = (both - p(i) * p(j)) / both * z(i) * z(j);
+                    sum += term;
+                    without_negative += term.max(0.0);
                 }
             }
             // Each pair gives half of y²/π to both of its people, in both orders.
-            sum + never * (self.y[i] - center).powi(2) / p(i)
+            let correction = never * (self.y[i] - center).powi(2) / p(i);
+            (sum + correction, without_negative + correction)
         });
-        parts.iter().sum()
+        (parts.iter()).fold((0.0, 0.0), |total, part| {
+            (total.0 + part.0, total.1 + part.1)
+        })
     }
 
     /// Covariance of two totals, estimated from below (equation 10): pairs never seen together, oneself among them, take their bound.
@@ -244,8 +251,8 @@ impl Observed<'_> {
         let n2 = (self.members.len() as f64).powi(2);
         let (one, zero) = (self.of_total(k, centers.0), self.of_total(l, centers.1));
         Variance {
-            value: (one + zero - 2.0 * self.between(k, l, centers)) / n2,
-            bound: 2.0 * (one.max(0.0) + zero.max(0.0)) / n2,
+            value: (one.0 + zero.0 - 2.0 * self.between(k, l, centers)) / n2,
+            bound: 2.0 * (one.1 + zero.1) / n2,
         }
     }
 

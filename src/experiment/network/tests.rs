@@ -10,13 +10,16 @@ fn outcome(person: usize, exposure: usize) -> f64 {
 
 fn seen(treated: &[bool], network: &Network) -> Frame {
     let exposure = ExposureMapping::AnyNeighbour.exposures(treated, network);
-    let y: Vec<f64> = (0..treated.len()).map(|i| outcome(i, usize::from(exposure[i]))).collect();
+    let y: Vec<f64> = (0..treated.len())
+        .map(|i| outcome(i, usize::from(exposure[i])))
+        .collect();
     let z: Vec<f64> = treated.iter().map(|t| f64::from(u8::from(*t))).collect();
     Frame::new().with("y", y).unwrap().with("z", z).unwrap()
 }
 
 fn experiment() -> NetworkExperiment {
-    NetworkExperiment::new("y", "z", ExposureMapping::AnyNeighbour).contrast("neighbour treated", "not exposed")
+    NetworkExperiment::new("y", "z", ExposureMapping::AnyNeighbour)
+        .contrast("neighbour treated", "not exposed")
 }
 
 #[test]
@@ -40,7 +43,11 @@ fn over_all_assignments_the_estimate_is_unbiased_and_the_variance_conservative()
         assert!(fit.exact && c.hajek_monte_carlo <= 0.0);
     }
     assert_eq!(count, 220.0);
-    assert!((sum / count - truth).abs() < 1e-10, "{} {truth}", sum / count);
+    assert!(
+        (sum / count - truth).abs() < 1e-10,
+        "{} {truth}",
+        sum / count
+    );
     assert!(variance >= squares, "{variance} {squares}");
     assert!((hajek / count - truth).abs() < 0.1);
 }
@@ -66,13 +73,19 @@ fn simulated_probabilities_are_those_of_the_design() {
     // The Hájek estimate is that of equal probabilities, so its distance from it is the Monte Carlo error.
     let mean = |d: usize| {
         let exposure = ExposureMapping::AnyNeighbour.exposures(&treated, &network);
-        let here: Vec<f64> = (0..n).filter(|i| usize::from(exposure[*i]) == d).map(|i| outcome(i, d)).collect();
+        let here: Vec<f64> = (0..n)
+            .filter(|i| usize::from(exposure[*i]) == d)
+            .map(|i| outcome(i, d))
+            .collect();
         here.iter().sum::<f64>() / here.len() as f64
     };
     let exact = mean(1) - mean(0);
     for fit in [fit, with(500)] {
         let c = &fit.contrasts[0];
-        assert!((c.hajek.estimate - exact).abs() < 4.0 * c.hajek_monte_carlo, "{c:?} {exact}");
+        assert!(
+            (c.hajek.estimate - exact).abs() < 4.0 * c.hajek_monte_carlo,
+            "{c:?} {exact}"
+        );
         assert!(c.hajek_monte_carlo < c.hajek.std_error);
     }
     let again = with(500);
@@ -84,8 +97,14 @@ fn intervals_cover_and_relabelling_people_changes_nothing() {
     let n = 50;
     let network = Network::random(n, 2.0, 3).unwrap();
     let design = Allocation::Bernoulli { share: 0.3 };
-    let able: Vec<usize> = (0..n).filter(|i| !network.neighbours()[*i].is_empty()).collect();
-    let truth = able.iter().map(|i| outcome(*i, 1) - outcome(*i, 0)).sum::<f64>() / able.len() as f64;
+    let able: Vec<usize> = (0..n)
+        .filter(|i| !network.neighbours()[*i].is_empty())
+        .collect();
+    let truth = able
+        .iter()
+        .map(|i| outcome(*i, 1) - outcome(*i, 0))
+        .sum::<f64>()
+        / able.len() as f64;
     let runs = 120;
     let mut covered = 0;
     for run in 0..runs {
@@ -110,8 +129,12 @@ fn intervals_cover_and_relabelling_people_changes_nothing() {
     let z = [true, false, false, true, false, false];
     let frame = seen(&z, &ring);
     let backwards = frame.take(&[5, 4, 3, 2, 1, 0]).unwrap();
-    let own = NetworkExperiment::new("y", "z", ExposureMapping::Own).allocation(Allocation::Complete { share: 1.0 / 3.0 });
-    let (a, b) = (own.fit(&frame, &ring).unwrap(), own.fit(&backwards, &other).unwrap());
+    let own = NetworkExperiment::new("y", "z", ExposureMapping::Own)
+        .allocation(Allocation::Complete { share: 1.0 / 3.0 });
+    let (a, b) = (
+        own.fit(&frame, &ring).unwrap(),
+        own.fit(&backwards, &other).unwrap(),
+    );
     assert!((a.contrasts[0].hajek.estimate - b.contrasts[0].hajek.estimate).abs() < 1e-12);
     assert!((a.contrasts[0].hajek.std_error - b.contrasts[0].hajek.std_error).abs() < 1e-12);
 }
@@ -123,14 +146,33 @@ fn impossible_exposures_and_bad_input_are_refused() {
     let frame = seen(&[true, false, false, false], &network);
     let half = experiment().allocation(Allocation::Complete { share: 0.25 });
     let error = half.fit(&frame, &network).unwrap_err();
-    assert!(matches!(error, Error::Unidentified { .. }) && error.to_string().contains("1 of 4"), "{error}");
+    assert!(
+        matches!(error, Error::Unidentified { .. }) && error.to_string().contains("1 of 4"),
+        "{error}"
+    );
     let ring = Network::ring(30, 1).unwrap();
     let large = seen(&(0..30).map(|i| i % 3 == 0).collect::<Vec<_>>(), &ring);
     let plain = experiment();
-    assert!(matches!(plain.fit(&large, &ring), Err(Error::SeedRequired { .. })));
-    assert!(matches!(plain.fit(&large, &network), Err(Error::LengthMismatch { .. })));
+    assert!(matches!(
+        plain.fit(&large, &ring),
+        Err(Error::SeedRequired { .. })
+    ));
+    assert!(matches!(
+        plain.fit(&large, &network),
+        Err(Error::LengthMismatch { .. })
+    ));
     assert!(plain.clone().seed(1).draws(3).fit(&large, &ring).is_err());
-    assert!(plain.clone().contrast("nonsense", "not exposed").seed(1).fit(&large, &ring).is_err());
+    assert!(
+        plain
+            .clone()
+            .contrast("nonsense", "not exposed")
+            .seed(1)
+            .fit(&large, &ring)
+            .is_err()
+    );
     let gap = large.replace("y", vec![f64::NAN; 30]).unwrap();
-    assert!(matches!(plain.seed(1).fit(&gap, &ring), Err(Error::OutOfRange { row: 1, .. })));
+    assert!(matches!(
+        plain.seed(1).fit(&gap, &ring),
+        Err(Error::OutOfRange { row: 1, .. })
+    ));
 }

@@ -10,7 +10,7 @@ const TIE: f64 = 1e-7;
 
 /// `Σ P(table)` over tables with `P(table) ≤ P(observed)`; none when there are too many terms. The last two arms are summed by
 /// binomial tails, so that k arms need about `n^(k−2)` terms: two arms of any size, three of up to 200 000 units.
-pub(super) fn multinomial(counts: &[u64], shares: &[f64]) -> Option<f64> {
+pub(in crate::experiment) fn multinomial(counts: &[u64], shares: &[f64]) -> Option<f64> {
     let n: u64 = counts.iter().sum();
     let free = counts.len().checked_sub(2)?;
     let terms = (0..free).fold(1.0, |t, i| {

@@ -241,17 +241,18 @@ impl OutlierInfluence {
                     let p = p_value(a, c);
                     influence.lowest_p_value = influence.lowest_p_value.min(p);
                     influence.highest_p_value = influence.highest_p_value.max(p);
-                    moves.push((without - influence.effect.estimate, *row, arm, p));
+                    moves.push((without, *row, arm, p));
                 }
             }
             // Ties in the order of rows.
-            moves.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()).then(a.1.cmp(&b.1)));
+            let step = |without: f64| (without - influence.effect.estimate).abs();
+            moves.sort_by(|a, b| step(b.0).total_cmp(&step(a.0)).then(a.1.cmp(&b.1)));
             influence.contributors = (moves.iter().take(self.top))
-                .map(|(step, row, arm, p)| Contributor {
+                .map(|(without, row, arm, p)| Contributor {
                     unit: named(*row),
                     arm: arms.levels[*arm].clone(),
                     value: y[*row],
-                    estimate_without: influence.effect.estimate + step,
+                    estimate_without: *without,
                     p_value_without: *p,
                 })
                 .collect();

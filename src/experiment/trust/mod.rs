@@ -2,9 +2,9 @@
 //! whether its tests hold their size on these data, and whether a few units or a few days make the result.
 
 mod aa;
-mod assignment;
+pub(in crate::experiment) mod assignment;
 mod balance;
-mod exact;
+pub(in crate::experiment) mod exact;
 mod influence;
 mod novelty;
 mod panel;
