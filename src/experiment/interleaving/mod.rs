@@ -306,7 +306,7 @@ mod tests {
     fn a_random_click_favours_nobody_but_under_balanced_interleaving() {
         // The example of Radlinski et al. (2008): under one random click balanced interleaving prefers B.
         for method in ALL {
-            let mut preference = 0.0;
+            let mut preference = 0.0_f64;
             for seed in 0..4000_u64 {
                 let list = method.draw(&A, &B, 4, seed).unwrap();
                 let credit = list.credit(&[(seed % 4) as usize]).unwrap();
