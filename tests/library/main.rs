@@ -20,6 +20,7 @@ mod certified;
 mod decision;
 mod design;
 mod effects_likelihood;
+mod experiment_trust;
 mod identification;
 mod instrumental_variables;
 mod learners;

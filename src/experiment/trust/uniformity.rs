@@ -122,8 +122,24 @@ mod tests {
         assert!((p_value(1, 0.7) - 0.6).abs() < 1e-14);
         // n = 2: P(D < d) = 2 (2d − 1/2)² for 1/4 ≤ d ≤ 1/2.
         assert!((p_value(2, 0.4) - (1.0 - 2.0 * 0.3_f64.powi(2))).abs() < 1e-14);
-        // Marsaglia, Tsang & Wang's example: P(D₁₀ < 0.274) = 0.6284796154565
+        // Marsaglia, Tsang & Wang's example: P(D₁₀ < 0.274) = 0.628_479_615_456_5
         assert!((cdf(10, 0.274) - 0.628_479_615_456_504).abs() < 1e-12);
+        // scipy.stats.kstwo (tests/reference/experiment_trust.json)
+        for (n, d, p) in [
+            (20, 0.1, 0.976_255_094_592_155),
+            (20, 0.3, 0.043_067_066_658_516_23),
+            (200, 0.05, 0.680_262_549_587_170_4),
+            (200, 0.11, 0.014_579_948_726_993_197),
+            (1000, 0.02, 0.810_897_165_689_557_7),
+            (1000, 0.043, 0.048_110_987_651_926_56),
+            (1000, 0.08, 5.154_189_384_789_824e-6),
+        ] {
+            assert!(
+                (p_value(n, d) / p - 1.0_f64).abs() < 1e-8,
+                "{n} {d}: {}",
+                p_value(n, d)
+            );
+        }
         // Both forms agree where they meet.
         for n in [50, 1000] {
             let d = (TAIL / n as f64).sqrt();
