@@ -167,19 +167,16 @@ impl SurrogateIndex {
             Some(learner) => learned(learner, self.seed, &named(&names, &old)?, &design, &here)?,
         };
         let direct = difference(&index.values, &treated)?;
-        let index_error = match &index.covariance {
-            Some(covariance) => {
-                let gap = |x: &Vec<f64>| {
-                    let of = |arm: bool| side(x, &treated, arm).mean;
-                    of(true) - of(false)
-                };
-                let g = DVector::from_iterator(here.len(), here.iter().map(gap));
-                (covariance * &g).dot(&g).max(0.0).sqrt()
-            }
-            None => {
-                let total = self.resampled(&old, &design, &here, &names, &treated, progress)?;
-                (total.powi(2) - direct.std_error.powi(2)).max(0.0).sqrt()
-            }
+        let index_error = if let Some(covariance) = &index.covariance {
+            let gap = |x: &Vec<f64>| {
+                let of = |arm: bool| side(x, &treated, arm).mean;
+                of(true) - of(false)
+            };
+            let g = DVector::from_iterator(here.len(), here.iter().map(gap));
+            (covariance * &g).dot(&g).max(0.0).sqrt()
+        } else {
+            let total = self.resampled(&old, &design, &here, &names, &treated, progress)?;
+            (total.powi(2) - direct.std_error.powi(2)).max(0.0).sqrt()
         };
         let residuals = index.outcome.iter().zip(&index.fitted).map(|(y, m)| y - m);
         let rss: f64 = residuals.map(|e| e * e).sum();

@@ -59,7 +59,7 @@ use std::fmt;
 pub struct Encouragement {
     outcome: String,
     treatment: String,
-    encouragement: String,
+    assigned: String,
     adjust: Option<String>,
     covariance: Covariance,
     outcome_range: Option<(f64, f64)>,
@@ -140,7 +140,7 @@ impl Encouragement {
         Self {
             outcome: outcome.into(),
             treatment: treatment.into(),
-            encouragement: encouragement.into(),
+            assigned: encouragement.into(),
             adjust: None,
             covariance: Covariance::default(),
             outcome_range: None,
@@ -181,7 +181,7 @@ impl Encouragement {
         let (y, d, z) = (
             measured(frame, &self.outcome)?,
             zero_one(frame, &self.treatment)?,
-            zero_one(frame, &self.encouragement)?,
+            zero_one(frame, &self.assigned)?,
         );
         let known: Vec<bool> = (0..frame.rows())
             .map(|i| !(y[i].is_nan() || d[i].is_nan() || z[i].is_nan()))
@@ -194,12 +194,12 @@ impl Encouragement {
         }
         if cells.rows.iter().any(|rows| rows.len() < 2) {
             return Err(Error::Unidentified {
-                what: format!("the effect of `{}`", self.encouragement),
+                what: format!("the effect of `{}`", self.assigned),
                 needs: "two rows or more with and without encouragement".to_owned(),
             });
         }
         let bounds = self.bounds(&cells, &y, &known)?;
-        let sample = self.sample(frame, &y, &d, &z, &known)?;
+        let sample = sample(frame, &y, &d, &z, &known)?;
         let adjust = (self.adjust.as_ref()).map_or_else(String::new, |a| format!(" + {a}"));
         let on = |outcome: &str, name: String| -> Result<Estimate> {
             let fit = Ols::new(format!("{outcome} ~ {Z}{adjust}"))
@@ -210,8 +210,8 @@ impl Encouragement {
                 ..fit.coefficient(Z)?
             })
         };
-        let intention_to_treat = on(Y, format!("{} on {}", self.encouragement, self.outcome))?;
-        let take_up = on(D, format!("{} on {}", self.encouragement, self.treatment))?;
+        let intention_to_treat = on(Y, format!("{} on {}", self.assigned, self.outcome))?;
+        let take_up = on(D, format!("{} on {}", self.assigned, self.treatment))?;
         let exogenous = self.adjust.as_deref().unwrap_or("1");
         let iv = Iv::new(format!("{Y} ~ {exogenous} | {D} ~ {Z}"))
             .covariance(self.covariance.clone())
@@ -311,23 +311,16 @@ impl Encouragement {
         }
         Ok(bounds)
     }
+}
 
-    /// The rows used, with short names for the three columns.
-    fn sample(
-        &self,
-        frame: &Frame,
-        y: &[f64],
-        d: &[f64],
-        z: &[f64],
-        known: &[bool],
-    ) -> Result<Frame> {
-        let all = frame
-            .clone()
-            .with(Y, y.to_vec())?
-            .with(D, d.to_vec())?
-            .with(Z, z.to_vec())?;
-        all.filter(known)
-    }
+/// The rows used, with short names for the three columns.
+fn sample(frame: &Frame, y: &[f64], d: &[f64], z: &[f64], known: &[bool]) -> Result<Frame> {
+    let all = frame
+        .clone()
+        .with(Y, y.to_vec())?
+        .with(D, d.to_vec())?
+        .with(Z, z.to_vec())?;
+    all.filter(known)
 }
 
 /// Names in the frame of the regressions.
@@ -345,7 +338,7 @@ impl EncouragementFit {
     pub fn table(&self) -> Table {
         let percent = self.level * 100.0;
         let mut table = Table::new("Encouragement design").columns([
-            "".to_owned(),
+            String::new(),
             "Estimate".to_owned(),
             "Std. error".to_owned(),
             "p".to_owned(),

@@ -268,7 +268,9 @@ impl InterleavedList {
             .map(|(rank, item)| (*item, (rank as f64 + 1.0).powf(-tau)))
             .collect();
         let total: f64 = left.iter().map(|(_, w)| w).sum();
-        left.iter_mut().for_each(|(_, w)| *w /= total);
+        for (_, weight) in &mut left {
+            *weight /= total;
+        }
         left
     }
 }

@@ -173,12 +173,21 @@ impl Probabilities {
     }
 }
 
+/// An assignment with its probability.
+type Weighted = (Vec<bool>, f64);
+
+/// The rows of each unit of a block.
+type Units = Vec<Vec<usize>>;
+
+/// Numbers of units treated, with their probabilities.
+type Numbers = Vec<(usize, f64)>;
+
 /// All assignments with their probabilities, unless they are too many.
-fn listed(allocation: &Allocation, frame: &Frame) -> Result<Option<Vec<(Vec<bool>, f64)>>> {
+fn listed(allocation: &Allocation, frame: &Frame) -> Result<Option<Vec<Weighted>>> {
     let rows = frame.rows();
     let alone = || (0..rows).map(|row| vec![row]).collect::<Vec<_>>();
     // Blocks of units (each a list of rows), with the numbers of units treated and their probabilities.
-    let blocks: Vec<(Vec<Vec<usize>>, Vec<(usize, f64)>)> = match allocation {
+    let blocks: Vec<(Units, Numbers)> = match allocation {
         Allocation::Complete { share } => {
             vec![(alone(), vec![((share * rows as f64).round() as usize, 1.0)])]
         }

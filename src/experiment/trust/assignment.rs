@@ -349,12 +349,12 @@ mod tests {
         Frame::new()
             .with(
                 "user",
-                (0..2000).map(|r| (r % 1000) as f64).collect::<Vec<_>>(),
+                (0..2000).map(|r| f64::from(r % 1000)).collect::<Vec<_>>(),
             )
             .unwrap()
             .with(
                 "day",
-                (0..2000).map(|r| (r / 1000) as f64).collect::<Vec<_>>(),
+                (0..2000).map(|r| f64::from(r / 1000)).collect::<Vec<_>>(),
             )
             .unwrap()
             .with("phone", (0..2000).map(|r| r % 4 == 3).collect::<Vec<_>>())

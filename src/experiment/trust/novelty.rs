@@ -373,6 +373,9 @@ impl Effects {
     }
 }
 
+/// The name of a period.
+type Named<'a> = &'a dyn Fn(f64) -> String;
+
 impl NoveltyFit {
     /// Whether every effect is stable over the days and, at 1 %, alike on all days of the week.
     pub fn is_stable(&self) -> bool {
@@ -395,7 +398,7 @@ impl NoveltyFit {
         .columns(["", "Arm", "Units", "Effect", "Std. error", "p"]);
         let weekday = |p: f64| WEEKDAYS.get(p as usize).copied().unwrap_or("").to_owned();
         let number = |p: f64| p.to_string();
-        let views: [(&str, &[PeriodEffect], &dyn Fn(f64) -> String); 3] = [
+        let views: [(&str, &[PeriodEffect], Named<'_>); 3] = [
             ("By day since exposure", &self.by_day, &number),
             ("From exposure to this day", &self.cumulative, &number),
             ("By day of the week", &self.by_weekday, &weekday),

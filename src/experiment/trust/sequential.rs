@@ -89,7 +89,7 @@ impl SequentialSampleRatio {
     /// # Errors
     /// [`Error::InvalidOption`] unless positive, or after a look: a prior chosen with the data in view is none.
     pub fn concentration(mut self, concentration: f64) -> Result<Self> {
-        if !(concentration > 0.0 && concentration.is_finite()) || !self.looks.is_empty() {
+        if !(concentration > 0.0 && concentration.is_finite() && self.looks.is_empty()) {
             return Err(Error::invalid_option(
                 "concentration",
                 concentration,

@@ -64,13 +64,13 @@ fn cdf(n: usize, d: f64) -> f64 {
         let steps = i + 1 - j;
         let mut value = 1.0;
         if j == 0 {
-            value -= h.powi(i as i32 + 1);
+            value -= h.powf(i as f64 + 1.0);
         }
         if i + 1 == m {
-            value -= h.powi((m - j) as i32);
+            value -= h.powf((m - j) as f64);
         }
         if i + 1 == m && j == 0 && 2.0 * h - 1.0 > 0.0 {
-            value += (2.0 * h - 1.0).powi(m as i32);
+            value += (2.0 * h - 1.0).powf(m as f64);
         }
         value * (-factorial(steps)).exp()
     });

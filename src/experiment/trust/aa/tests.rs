@@ -14,12 +14,14 @@ fn shops() -> Frame {
         .unwrap()
         .with(
             "shop",
-            (0..1200).map(|i| (i / 20) as f64).collect::<Vec<_>>(),
+            (0..1200).map(|i| f64::from(i / 20)).collect::<Vec<_>>(),
         )
         .unwrap()
         .with(
             "views",
-            (0..1200).map(|i| 1.0 + (i % 5) as f64).collect::<Vec<_>>(),
+            (0..1200)
+                .map(|i| 1.0 + f64::from(i % 5))
+                .collect::<Vec<_>>(),
         )
         .unwrap()
 }
