@@ -38,6 +38,7 @@
 //! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
 //! | [`experiment`] | A/B and multi-arm tests: metrics, adjustment, streams of sufficient statistics, planning |
 //! | [`experiment`] | power and sample size; designs: how treatment is assigned, and the analysis that respects it |
+//! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
 //! | [`ability`] | item response models, scores and their uncertainty |
 //! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!

@@ -48,6 +48,21 @@ pub use crate::experiment::power::{
     ProportionPower, ProportionTest, RatioPower, StratifiedPower, SurvivalPower, SwitchbackPower,
     TriggeredPower,
 };
+pub use crate::experiment::trust::{
+    AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmCount, ArmInfluence, ArmPair, ArmTrend,
+    AssignmentCheck, AssignmentCheckFit, BalanceCheck, BalanceCheckFit, BalanceRow, Contributor,
+    Dropped, NoveltyCheck, NoveltyFit, OutlierInfluence, OutlierInfluenceFit, Pattern,
+    PeriodEffect, PlausibleEffect, RejectionRate, Remedy, SampleRatio, SampleRatioFit,
+    SegmentRatio, SequentialLook, SequentialSampleRatio, TrustCheck, TrustReport, TrustReportFit,
+    Twyman, TwymanFit, Verdict,
+};
+pub use crate::experiment::{
+    AverageEffectBounds, ConditionMean, Credit, Encouragement, EncouragementFit, ExposureContrast,
+    ExposureMapping, Holdout, HoldoutFit, InterleavedList, Interleaving, InterleavingPower,
+    InterleavingSensitivity, InterleavingTest, InterleavingTestFit, NetworkExperiment, NetworkFit,
+    NonCompliance, PastExperiment, SurrogateBalance, SurrogateFit, SurrogateIndex, Triggered,
+    TriggeredArm, TriggeredFit,
+};
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
     adjust_p_values, romano_wolf, westfall_young,

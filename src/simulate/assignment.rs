@@ -291,6 +291,30 @@ impl Network {
         Ok(Self { neighbours })
     }
 
+    /// A network from its ties between people, numbered from 0; a tie joins both ways, and repeated ties count once.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a tie of somebody with themselves or with a number that nobody has.
+    pub fn from_ties(people: usize, ties: &[(u32, u32)]) -> Result<Self> {
+        let mut neighbours = vec![Vec::new(); people];
+        for (a, b) in ties {
+            if a == b || *a as usize >= people || *b as usize >= people {
+                return Err(Error::invalid_option(
+                    "ties",
+                    format!("({a}, {b})"),
+                    format!("between two different numbers below {people}"),
+                ));
+            }
+            neighbours[*a as usize].push(*b);
+            neighbours[*b as usize].push(*a);
+        }
+        for list in &mut neighbours {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Ok(Self { neighbours })
+    }
+
     /// The people whom each knows.
     pub fn neighbours(&self) -> &[Vec<u32>] {
         &self.neighbours

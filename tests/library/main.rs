@@ -26,6 +26,7 @@ mod experiment_compare;
 mod experiment_compare_behaviour;
 mod experiment_design;
 mod experiment_power;
+mod experiment_trust;
 mod identification;
 mod instrumental_variables;
 mod learners;
