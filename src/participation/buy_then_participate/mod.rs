@@ -11,7 +11,7 @@ pub use profile::{ProfilePoint, RhoProfile};
 use super::identification::{Shifter, excluded_regressor, participation_shifter};
 use super::optima::{Start, highest};
 use crate::data::{Formula, Frame, regressor_variables};
-use crate::error::{Error, Result, Warning};
+use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use crate::regression::binary::{Binary, Link};
 use crate::regression::likelihood::{
