@@ -98,7 +98,7 @@ fn means_agree_with_scipy_and_statsmodels() {
     }
     for case in cases(values, "standardized") {
         let (x, y) = samples(values, case);
-        let fit = TwoMeans::default().compare(&x, &y).unwrap();
+        let fit = TwoMeans::default().standardized().compare(&x, &y).unwrap();
         for (name, key) in [("Cohen's d", "d"), ("Hedges' g", "g")] {
             let effect = fit.effect(name).unwrap();
             let theirs = list(&case[key]);

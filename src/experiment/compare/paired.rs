@@ -41,6 +41,7 @@ pub struct PairedMeans {
     options: Options,
     null: f64,
     margin: Option<Margin>,
+    standardized: bool,
 }
 
 impl PairedMeans {
@@ -50,6 +51,7 @@ impl PairedMeans {
             options: Options::new(first, second),
             null: 0.0,
             margin: None,
+            standardized: false,
         }
     }
 
@@ -68,6 +70,12 @@ impl PairedMeans {
     /// Also tests that the first is worse by less than the margin.
     pub fn non_inferiority(mut self, margin: f64) -> Self {
         self.margin = Some(Margin::NonInferiority { margin });
+        self
+    }
+
+    /// Also gives Cohen's d and Hedges' g, as [`TwoMeans::standardized`](super::TwoMeans::standardized).
+    pub fn standardized(mut self) -> Self {
+        self.standardized = true;
         self
     }
 
@@ -96,8 +104,10 @@ impl PairedMeans {
         tests.extend(self.margin.into_iter().flat_map(|m| m.tests(&location)));
         let mut effects = vec![location.effect(name, "t", level, alternative)];
         effects.extend(self.margin.and_then(|m| m.effect(&location, name, level)));
-        let t = location.estimate / location.std_error;
-        effects.extend(standardized(t, location.df, mean.rows, level, alternative)?);
+        if self.standardized {
+            let t = location.estimate / location.std_error;
+            effects.extend(standardized(t, location.df, mean.rows, level, alternative)?);
+        }
         let arm = |name: &String, values: &[f64]| ComparisonArm {
             name: name.clone(),
             rows: values.len() as u64,

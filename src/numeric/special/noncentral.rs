@@ -122,6 +122,10 @@ fn chi_squared(x: f64, df: f64, noncentrality: f64, upper: bool) -> f64 {
     if x <= 0.0 || x.is_infinite() {
         return f64::from((x > 0.0) != upper);
     }
+    if noncentrality <= 0.0 {
+        let central = gamma::lower(0.5 * df, 0.5 * x);
+        return if upper { central.flip() } else { central }.value();
+    }
     let (a, mean, half) = (0.5 * df, 0.5 * noncentrality, 0.5 * x);
     let mixture = Mixture {
         shape: a,
@@ -145,7 +149,7 @@ fn f_tail(x: f64, numerator: f64, denominator: f64, noncentrality: f64, upper: b
     if denominator.is_infinite() && numerator.is_finite() {
         return chi_squared(x * numerator, numerator, noncentrality, upper);
     }
-    if numerator.is_infinite() {
+    if numerator.is_infinite() || noncentrality <= 0.0 {
         return if upper {
             f::sf(x, numerator, denominator)
         } else {

@@ -10,7 +10,7 @@ use nalgebra::DMatrix;
 use std::cell::RefCell;
 
 /// With more rows than this the start comes from a part of them, and the full passes become three or four.
-const LARGE: usize = 100_000;
+const LARGE: usize = 50_000;
 
 /// The part: one tile of rows in so many.
 const PART: usize = 16;
