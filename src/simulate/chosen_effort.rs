@@ -125,26 +125,18 @@ impl Guarantee {
 }
 
 impl Problem {
-    /// γθ/c: one plus the effort at which a sure unit of quality pays; one or less where no effort does.
-    #[inline]
-    fn reach(&self) -> f64 {
-        self.effort_return * self.taste / self.mental
-    }
-
     /// The effort of one who has paid. The first-order condition is `1 + L'(h)/(θ√(1+v)) = e^x` in
     /// `x = g − ln(γθ/c) ≤ 0`, where L is what the guarantee is worth (moral hazard: L' ≤ 0): closed form without a
     /// guarantee, else the corner or the one root; where there may be several, all are looked for. A guarantee comes
     /// with form 3 only, where α = r.
     #[inline]
     pub(super) fn plan_after(&self, belief: Known) -> Plan {
-        let reach = self.reach();
-        // Without a return NaN when the mental cost is zero too.
-        let useful = self.effort_return > 0.0 && reach > 1.0;
+        let useful = self.reach > 1.0;
         if self.guarantee <= 0.0 {
             return if useful {
                 Plan {
-                    effort: reach - 1.0,
-                    log_effort: reach.ln(),
+                    effort: self.reach - 1.0,
+                    log_effort: self.highest,
                     ..Plan::NONE
                 }
             } else {
@@ -164,23 +156,24 @@ impl Problem {
         }
         // The slope of the condition is negative for all efforts, so that one optimum is all there is.
         let gamma = self.effort_return;
-        if gamma * gamma * guarantee.steepest_bend() < self.mental * total {
-            self.the_root(
-                &guarantee,
-                base,
-                gamma * inverse,
-                reach,
-                inverse / self.taste,
-            )
-        } else {
-            self.the_best_root(&guarantee, belief, base, gamma * inverse)
+        if gamma * gamma * guarantee.steepest_bend() >= self.mental * total {
+            return self.the_best_root(&guarantee, belief, base, gamma * inverse);
         }
+        // Not even a guarantee that pays for sure, on top of the best work without one, keeps this customer.
+        let most = self.worth_uninsured(belief, self.reach - 1.0, self.highest) + self.guarantee;
+        if !self.thorough && most <= self.abandon {
+            return Plan {
+                guaranteed: f64::NEG_INFINITY,
+                ..Plan::NONE
+            };
+        }
+        self.the_root(&guarantee, base, gamma * inverse, inverse / self.taste)
     }
 
     /// Halley's method from x = 0, the effort without a guarantee, in a bracket; the lower end is the corner.
     #[inline]
-    fn the_root(&self, guarantee: &Guarantee, base: f64, rise: f64, reach: f64, unit: f64) -> Plan {
-        let highest = reach.ln();
+    fn the_root(&self, guarantee: &Guarantee, base: f64, rise: f64, unit: f64) -> Plan {
+        let highest = self.highest;
         let corner = -highest;
         let (mut low, mut high) = (corner, 0.0);
         let (mut x, mut power) = (0.0_f64, 1.0);
@@ -219,7 +212,7 @@ impl Problem {
                 let grown = 1.0 + step * (1.0 + step * (0.5 + step * (1.0 / 6.0 + step / 24.0)));
                 plan = Plan {
                     effort: if inside {
-                        reach * (power * grown) - 1.0
+                        self.reach * (power * grown) - 1.0
                     } else {
                         0.0
                     },
@@ -286,12 +279,11 @@ impl Problem {
         let base = self.taste * (belief.mean - self.difficulty) - strike;
         let corner = option.at(base);
         let idle = corner.value - self.material;
-        let reach = self.reach();
-        if !(self.effort_return > 0.0 && reach > 1.0) {
+        if self.reach <= 1.0 {
             return (idle, Plan::NONE);
         }
-        let highest = reach.ln();
-        let falls = corner.weight * reach <= 1.0;
+        let highest = self.highest;
+        let falls = corner.weight * self.reach <= 1.0;
         match self.larger_root(option, base, highest) {
             Some((surplus, log_effort)) if surplus > idle => {
                 let plan = Plan {
@@ -370,7 +362,7 @@ struct Right {
 
 /// Its certainty equivalent, the derivative B of that with respect to w, and two derivatives of ln B.
 #[derive(Clone, Copy, Debug)]
-struct Value {
+struct Exercise {
     value: f64,
     weight: f64,
     slope: f64,
@@ -381,7 +373,7 @@ impl Right {
     /// With `z = w/τ`, `s = z − rτ`, `E = φ(z)Φ(s)/φ(s)` and `A = Φ(−z) + E`: `−ln A/r`, `B = E/A`,
     /// `(ln B)' = λ/τ − r(1 − B)` with `λ = φ(z)/E = φ(s)/Φ(s)`, `λ' = −λ(s + λ)/τ`.
     #[inline]
-    fn at(self, w: f64) -> Value {
+    fn at(self, w: f64) -> Exercise {
         /// Below, −ln A/r has lost four digits.
         const SMALL: f64 = 1e-2;
         let Self { r, tau } = self;
@@ -409,7 +401,7 @@ impl Right {
             (at.value, at.by_mean, lambda)
         };
         let slope = lambda / tau - r * (1.0 - weight);
-        Value {
+        Exercise {
             value,
             weight,
             slope,

@@ -43,6 +43,11 @@ pub(super) struct Problem {
     pub task_noise: f64,
     /// Signals between payment and work.
     pub interim: Signals,
+    /// Whether effort is wanted of those too who give up whatever it is.
+    pub thorough: bool,
+    /// γθ/c and its logarithm, by [`Problem::prepared`].
+    pub reach: f64,
+    pub highest: f64,
 }
 
 /// A belief in plain numbers.
@@ -99,6 +104,19 @@ fn flag(yes: bool) -> f64 {
 }
 
 impl Problem {
+    /// With what does not depend on beliefs computed: γθ/c is one plus the effort at which a sure unit of quality pays;
+    /// one or less where no effort does.
+    #[inline]
+    pub(super) fn prepared(mut self) -> Self {
+        self.reach = self.effort_return * self.taste / self.mental;
+        // Without a return NaN where the mental cost is zero too.
+        if !(self.effort_return > 0.0 && self.reach > 1.0) {
+            self.reach = 1.0;
+        }
+        self.highest = self.reach.ln();
+        self
+    }
+
     /// The decision and its outcome. `average` is that of the interim signals; without them it does not matter.
     #[inline]
     pub(super) fn choose(
@@ -131,11 +149,17 @@ impl Problem {
     #[inline]
     fn worth_after(&self, belief: Known) -> (f64, Plan) {
         let plan = self.plan_after(belief);
-        let mu = belief.mean + self.effort_return * plan.log_effort - self.difficulty;
+        let worth = self.worth_uninsured(belief, plan.effort, plan.log_effort);
+        (worth + plan.guaranteed, plan)
+    }
+
+    /// The same at this effort, without the guarantee.
+    #[inline]
+    pub(super) fn worth_uninsured(&self, belief: Known, effort: f64, log_effort: f64) -> f64 {
+        let mu = belief.mean + self.effort_return * log_effort - self.difficulty;
         let (r, alpha) = (self.risk_aversion, self.ambiguity_aversion);
         let risk = 0.5 * self.taste * self.taste * (r + alpha * belief.variance);
-        let cost = self.mental * plan.effort + self.material;
-        (self.taste * mu - risk + plan.guaranteed - cost, plan)
+        self.taste * mu - risk - self.mental * effort - self.material
     }
 
     #[inline]

@@ -167,6 +167,15 @@ fn proportions_agree_with_scipy_and_statsmodels() {
             .counts(x, n, y, m)
             .unwrap();
         let what = case.to_string();
+        if test == ProportionTest::Barnard && n != m {
+            // scipy compares the statistics without allowance for rounding, and loses tables that tie with the observed one:
+            // of 7/12 and 2/15 three, 0.015558 for 0.017772. Its p-value is then too small, never too large.
+            assert!(run.p_value() >= number(&case["p"]) * (1.0 - 1e-6), "{what}");
+            if [x, n, y, m] == [7, 12, 2, 15] && case["side"] == "two-sided" {
+                close(&what, run.p_value(), 0.017771555563404887, 1e-6);
+            }
+            continue;
+        }
         close_to(&what, run.p_value(), &case["p"], tolerance);
         if case["statistic"].is_number() {
             close_to(&what, run.statistic(), &case["statistic"], 1e-9);

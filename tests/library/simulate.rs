@@ -1,7 +1,7 @@
 //! The simulators: closed forms, identities between data and oracle, the same bits for any number of threads, pinned draws,
 //! and presets that fail by the predicted amount.
 
-use cocreate::decision::{Belief, Cost, Preferences, Situation, Task, Terms, Tool};
+use cocreate::decision::{Belief, Cost, Preferences, Signals, Situation, Task, Terms, Tool};
 use cocreate::prelude::*;
 use cocreate::simulate::*;
 
@@ -594,6 +594,228 @@ fn effort_before_purchase_is_the_best_on_a_grid() {
         let mine = anticipated[usize::from(taught[i] > 0.5)][i];
         assert!((mine - value(effort[i]).max(0.0)).abs() < 1e-12);
     }
+}
+
+/// The problem of a customer of an after-purchase sample without ambiguity, without cost of the effort-free kind.
+fn situation(process: &StaticParticipation, made: &Simulated, i: usize) -> Situation {
+    let get = |name: &str| {
+        let frame = if made.data.has(name) {
+            &made.data
+        } else {
+            &made.oracle.individuals
+        };
+        frame.numeric(name).unwrap().values()[i]
+    };
+    let terms = Terms {
+        price: get("price"),
+        outside: process.outside + get("outside_shock"),
+        guarantee: get("guarantee"),
+        tool: Tool::Share(get("tool") * process.tool),
+        value_abandon: process.abandon + get("abandon_shock"),
+        taste: process.taste,
+        ..Terms::default()
+    };
+    let cost = Cost {
+        mental: get("mental_cost"),
+        material: get("material_cost"),
+        relief: 0.0,
+    };
+    let preferences = Preferences::continuous_cara(get("risk_aversion")).unwrap();
+    Situation::new(preferences, cost, process.task, terms).unwrap()
+}
+
+#[test]
+fn the_data_alone_are_the_data_of_the_simulation() {
+    for timing in TIMINGS {
+        let mut process = participation(timing).customers(9_000).encouragement(
+            Compliance {
+                always: 0.1,
+                never: 0.2,
+            },
+            0.5,
+        );
+        process.items = vec![0.0, 1.0];
+        if timing == PurchaseTiming::AfterPurchase {
+            process = process.interim(Signals::new(1, 0.5).unwrap());
+            process.guarantees = vec![0.0];
+        }
+        assert_eq!(
+            bits(&process.data().unwrap()),
+            bits(&process.simulate().unwrap().data)
+        );
+    }
+    let free = StaticParticipation {
+        tool: 1.0,
+        ..participation(PurchaseTiming::AfterPurchase)
+    };
+    assert!(matches!(free.simulate(), Err(Error::InvalidOption { .. })));
+    assert!(matches!(free.data(), Err(Error::InvalidOption { .. })));
+}
+
+#[test]
+fn an_interim_signal_follows_the_objective_law_and_the_decision_room() {
+    use cocreate::decision::{AfterPurchase, Timing};
+    let signals = Signals::new(2, 1.5).unwrap();
+    let process = StaticParticipation {
+        interim: signals,
+        ..participation(PurchaseTiming::AfterPurchase).customers(3_000)
+    };
+    let made = process.simulate().unwrap();
+    let get = |name: &str| column(&made, name);
+    let (a, m, v) = (get("ability"), get("belief_mean"), get("belief_variance"));
+    let (m1, v1) = (get("interim_mean"), get("interim_variance"));
+    // m' ~ N(m + K(a − m), K²σ_s²/n) given ability.
+    let z: Vec<f64> = (0..a.len())
+        .map(|i| {
+            let law = Belief::new(m[i], v[i]).unwrap().objective(a[i], signals);
+            assert!((law.posterior_variance() - v1[i]).abs() < 1e-12);
+            (m1[i] - law.mean()) / law.variance().sqrt()
+        })
+        .collect();
+    close(&z, 0.0, "standardised posterior mean");
+    close(
+        &z.iter().map(|z| z * z).collect::<Vec<_>>(),
+        1.0,
+        "its variance",
+    );
+    let timing = AfterPurchase::with_signals(signals);
+    let (wtp, buys, goes_on) = (get("wtp"), get("buys"), get("participates"));
+    let signal = get("interim_signal");
+    for i in 0..300 {
+        let at = situation(&process, &made, i);
+        let belief = Belief::new(m[i], v[i]).unwrap();
+        let value = Timing::value_at_best_effort(&timing, &at, belief) + at.terms().price
+            - at.terms().outside;
+        assert!((wtp[i] - value).abs() < 1e-8, "{i}: {} {value}", wtp[i]);
+        let posterior = Belief::new(m1[i], v1[i]).unwrap();
+        let effort = AfterPurchase::without_signal().best_effort(&at, posterior);
+        let expected = buys[i] > 0.5 && timing.continues(&at, posterior, effort);
+        assert_eq!(goes_on[i] > 0.5, expected, "{i}");
+        assert_eq!(signal[i].is_nan(), buys[i] < 0.5);
+        if buys[i] > 0.5 {
+            let updated = belief.update(signals, signal[i]);
+            assert!((updated.mean() - m1[i]).abs() < 1e-12);
+        }
+    }
+    let before = StaticParticipation {
+        interim: signals,
+        ..participation(PurchaseTiming::BeforePurchase)
+    };
+    assert!(
+        before
+            .simulate()
+            .unwrap_err()
+            .to_string()
+            .contains("interim")
+    );
+}
+
+#[test]
+fn an_encouragement_has_its_late_and_as_treated_comparisons_do_not() {
+    let compliance = Compliance {
+        always: 0.2,
+        never: 0.3,
+    };
+    let made = participation(PurchaseTiming::AfterPurchase)
+        .customers(120_000)
+        .encouragement(compliance, 1.5)
+        .simulate()
+        .unwrap();
+    let get = |name: &str| column(&made, name);
+    let (offered, taught, y) = (get("education"), get("taught"), get("participates"));
+    let strata = made.oracle.individuals.label("stratum").unwrap();
+    let stratum: Vec<&str> = (0..y.len()).map(|i| strata.get(i).unwrap()).collect();
+    let (y0, y1) = (get("participates_0"), get("participates_1"));
+    let mut sums = [0.0; 2];
+    for i in 0..y.len() {
+        let takes = match stratum[i] {
+            "always-taker" => true,
+            "never-taker" => false,
+            _ => offered[i] > 0.5,
+        };
+        assert_eq!(taught[i] > 0.5, takes);
+        assert_eq!(y[i], if takes { y1[i] } else { y0[i] });
+        if stratum[i] == "complier" {
+            sums[0] += y1[i] - y0[i];
+            sums[1] += 1.0;
+        }
+    }
+    let late = made.oracle.effect("late_participation").unwrap();
+    assert!((late - sums[0] / sums[1]).abs() < 1e-12);
+    let share = made.oracle.effect("share_compliers").unwrap();
+    assert!((share - sums[1] / y.len() as f64).abs() < 1e-12);
+    let itt = made.oracle.effect("itt_participation").unwrap();
+    assert!((itt - late * share).abs() < 1e-12);
+    // The instrument finds it; comparing the taught with the others does not, since the confident stay away.
+    let iv = Iv::new("participates ~ 1 | taught ~ education")
+        .fit(&made.data)
+        .unwrap()
+        .coefficient("taught")
+        .unwrap();
+    assert!(
+        (iv.estimate - late).abs() < 4.0 * iv.std_error,
+        "{iv} {late}"
+    );
+    let naive = Ols::new("participates ~ taught")
+        .fit(&made.data)
+        .unwrap()
+        .coefficient("taught")
+        .unwrap();
+    assert!(
+        (naive.estimate - late).abs() > 10.0 * naive.std_error,
+        "{naive}"
+    );
+    // Without selection the shares are those given, and the LATE is near the mean effect.
+    let random = participation(PurchaseTiming::AfterPurchase)
+        .encouragement(compliance, 0.0)
+        .simulate()
+        .unwrap();
+    let share = random.oracle.effect("share_compliers").unwrap();
+    assert!((share - 0.5).abs() < 4.0 * (0.25 / 60_000.0_f64).sqrt());
+    let wrong = Compliance {
+        always: 0.8,
+        never: 0.3,
+    };
+    let refused = participation(PurchaseTiming::AfterPurchase).encouragement(wrong, 0.0);
+    assert!(refused.data().unwrap_err().to_string().contains("takers"));
+}
+
+#[test]
+fn several_optima_of_effort_are_all_looked_at() {
+    use cocreate::decision::{AfterPurchase, Timing};
+    let process = StaticParticipation {
+        task: Task {
+            difficulty: 2.0,
+            effort_return: 2.0,
+        },
+        guarantees: vec![3.0],
+        ..participation(PurchaseTiming::AfterPurchase).customers(400)
+    };
+    let made = process.simulate().unwrap();
+    let get = |name: &str| column(&made, name);
+    let (m, v) = (get("belief_mean"), get("belief_variance"));
+    let (effort, optima) = (get("true_effort"), get("local_optima"));
+    for i in 0..400 {
+        let at = situation(&process, &made, i);
+        let belief = Belief::new(m[i], v[i]).unwrap();
+        let value = |e: f64| at.gross(belief, e) - at.anticipated_cost(belief, e);
+        let best = (0..1_500)
+            .map(|k| value(f64::from(k) * 0.02))
+            .fold(f64::MIN, f64::max);
+        assert!(value(effort[i]) >= best - 1e-9, "{i}");
+        let found = AfterPurchase::without_signal()
+            .effort_choice(&at, belief)
+            .unwrap();
+        assert_eq!(optima[i], found.local_optima.len() as f64, "{i}");
+    }
+    let share = made.oracle.effect("several_optima").unwrap();
+    let counted = optima.iter().filter(|o| **o > 1.0).count();
+    assert!(counted > 0 && (share - counted as f64 / 400.0).abs() < 1e-12);
+    // At the defaults every problem after purchase has one.
+    let fair = participation(PurchaseTiming::AfterPurchase)
+        .simulate()
+        .unwrap();
+    assert!(fair.oracle.effect("several_optima").unwrap() < 1e-3);
 }
 
 #[test]

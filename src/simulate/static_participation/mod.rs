@@ -1,6 +1,7 @@
 //! The flagship process: customers of uncertain ability decide whether to buy and to co-create, in a factorial
 //! experiment of education, tool, guarantee and coupon.
 
+mod fields;
 mod row;
 
 use super::assignment::Compliance;
@@ -13,7 +14,8 @@ use crate::data::Frame;
 use crate::decision::{Education, Signals, Task};
 use crate::error::{Error, Result};
 use crate::numeric::Seed;
-use row::{Detail, Fixed, OUTCOMES, fields};
+use fields::{Detail, OUTCOMES, fields};
+use row::Fixed;
 use serde::{Deserialize, Serialize};
 
 /// An assumption that the process breaks, one at a time, to see what an estimator that makes it does then.
@@ -317,6 +319,8 @@ impl StaticParticipation {
 
     /// The effects, by name; NaN where one does not exist.
     fn truths(&self, made: &Generated) -> Vec<(String, f64)> {
+        /// The effects among the over- and the underconfident come after those on the stages, before the surpluses.
+        const STAGES: usize = 3;
         let mean = |name: &str| made.mean(name);
         let partial = self.compliance != Compliance::FULL;
         let all = |name: &str| mean(&format!("{name}_1")) - mean(&format!("{name}_0"));
@@ -344,8 +348,6 @@ impl StaticParticipation {
                 made.ratio("effect_under", "under"),
             ),
         ];
-        // After the stages, before the surpluses.
-        const STAGES: usize = 3;
         for (at, (name, value)) in among.into_iter().enumerate() {
             truths.insert(STAGES + at, (name.to_owned(), value));
         }
