@@ -276,7 +276,7 @@ impl Assigned {
     ///
     /// - units: the difference of means, averaged over strata with their shares of units, and Neyman's variance;
     /// - matched pairs: the mean difference within pairs, and the variance of those;
-    /// - clusters: least squares of the units, effects of strata absorbed, with cluster-robust errors of Bell & McCaffrey (CR2).
+    /// - clusters: least squares of the units with effects of strata, and cluster-robust errors of Bell & McCaffrey (CR2).
     ///
     /// A rerandomised design is analysed as if it were not, which is cautious.
     ///
@@ -289,7 +289,7 @@ impl Assigned {
     }
 
     /// The same, adjusted by Lin's regression: covariates from before the assignment, centred, in interaction with the arms; HC2 errors, CR2
-    /// with clusters; effects of strata absorbed.
+    /// with clusters; with effects of strata.
     ///
     /// # Errors
     /// Those of [`analyze`](Self::analyze) and of [`Ols`](crate::regression::Ols).
