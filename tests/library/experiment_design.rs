@@ -211,7 +211,9 @@ fn sizes_are_exact_and_clusters_whole() {
         .unwrap()
         .pair(&arm.groups("arm").unwrap());
     let mut counts = vec![0; cells.count()];
-    cells.codes.iter().for_each(|c| counts[*c as usize] += 1);
+    for code in cells.codes.iter() {
+        counts[*code as usize] += 1;
+    }
     assert_eq!(counts, [24, 12, 12, 36, 18, 18, 60, 30, 30]);
     // Each of three arms against control within strata.
     let y: Vec<f64> = three

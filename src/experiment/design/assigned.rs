@@ -72,7 +72,9 @@ impl Assigned {
     /// Rows in each arm.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.arms.len()];
-        self.codes.iter().for_each(|a| counts[*a as usize] += 1);
+        for arm in &self.codes {
+            counts[*arm as usize] += 1;
+        }
         counts
     }
 
@@ -103,24 +105,21 @@ impl Assigned {
 
     /// The mechanism in words.
     pub fn mechanism(&self) -> String {
-        let mut text = if self.plan.independent {
-            "independent assignment".to_owned()
+        let kind = if self.plan.independent {
+            "independent assignment"
         } else {
-            "complete randomisation".to_owned()
+            "complete randomisation"
         };
-        if let Some(cluster) = &self.cluster {
-            text += &format!(" of clusters of {cluster}");
-        }
+        let mut parts = vec![kind.to_owned()];
+        parts.extend(self.cluster.iter().map(|c| format!(" of clusters of {c}")));
         if !self.strata.is_empty() {
-            text += &format!(" within {}", self.strata.join(" × "));
+            parts.push(format!(" within {}", self.strata.join(" × ")));
         }
-        if let Some(balance) = &self.plan.balance {
-            text += &format!(
-                ", drawn again until balanced ({} % accepted)",
-                Cell::significant(100.0 * balance.acceptance(), 3)
-            );
-        }
-        text
+        parts.extend(self.plan.balance.iter().map(|balance| {
+            let share = Cell::significant(100.0 * balance.acceptance(), 3);
+            format!(", drawn again until balanced ({share} % accepted)")
+        }));
+        parts.concat()
     }
 
     /// The criterion of a rerandomised design.
