@@ -272,7 +272,12 @@ fn regression(
     let strata = assigned.plan.strata.len() > 1;
     if strata {
         data = data.with("stratum", assigned.strata_by_row())?;
-        formula += " | stratum";
+        // CR2 takes absorbed effects only when they are nested in the clusters; strata hold several, and are few.
+        formula += if assigned.plan.of_row.is_some() {
+            " + C(stratum)"
+        } else {
+            " | stratum"
+        };
     }
     let covariance = match &assigned.plan.of_row {
         Some(of_row) => {
@@ -298,7 +303,7 @@ fn regression(
                 covariates.len()
             )
         },
-        if strata { ", strata absorbed" } else { "" },
+        if strata { ", effects of strata" } else { "" },
         if assigned.plan.of_row.is_some() {
             "cluster-robust (CR2)"
         } else {

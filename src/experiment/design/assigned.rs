@@ -72,7 +72,9 @@ impl Assigned {
     /// Rows in each arm.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.arms.len()];
-        self.codes.iter().for_each(|a| counts[*a as usize] += 1);
+        for arm in &self.codes {
+            counts[*arm as usize] += 1;
+        }
         counts
     }
 
@@ -103,24 +105,21 @@ impl Assigned {
 
     /// The mechanism in words.
     pub fn mechanism(&self) -> String {
-        let mut text = if self.plan.independent {
-            "independent assignment".to_owned()
+        let kind = if self.plan.independent {
+            "independent assignment"
         } else {
-            "complete randomisation".to_owned()
+            "complete randomisation"
         };
-        if let Some(cluster) = &self.cluster {
-            text += &format!(" of clusters of {cluster}");
-        }
+        let mut parts = vec![kind.to_owned()];
+        parts.extend(self.cluster.iter().map(|c| format!(" of clusters of {c}")));
         if !self.strata.is_empty() {
-            text += &format!(" within {}", self.strata.join(" × "));
+            parts.push(format!(" within {}", self.strata.join(" × ")));
         }
-        if let Some(balance) = &self.plan.balance {
-            text += &format!(
-                ", drawn again until balanced ({} % accepted)",
-                Cell::significant(100.0 * balance.acceptance(), 3)
-            );
-        }
-        text
+        parts.extend(self.plan.balance.iter().map(|balance| {
+            let share = Cell::significant(100.0 * balance.acceptance(), 3);
+            format!(", drawn again until balanced ({share} % accepted)")
+        }));
+        parts.concat()
     }
 
     /// The criterion of a rerandomised design.
@@ -276,7 +275,7 @@ impl Assigned {
     ///
     /// - units: the difference of means, averaged over strata with their shares of units, and Neyman's variance;
     /// - matched pairs: the mean difference within pairs, and the variance of those;
-    /// - clusters: least squares of the units, effects of strata absorbed, with cluster-robust errors of Bell & McCaffrey (CR2).
+    /// - clusters: least squares of the units with effects of strata, and cluster-robust errors of Bell & McCaffrey (CR2).
     ///
     /// A rerandomised design is analysed as if it were not, which is cautious.
     ///
@@ -289,7 +288,7 @@ impl Assigned {
     }
 
     /// The same, adjusted by Lin's regression: covariates from before the assignment, centred, in interaction with the arms; HC2 errors, CR2
-    /// with clusters; effects of strata absorbed.
+    /// with clusters; with effects of strata.
     ///
     /// # Errors
     /// Those of [`analyze`](Self::analyze) and of [`Ols`](crate::regression::Ols).

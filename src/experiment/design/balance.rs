@@ -117,7 +117,9 @@ impl Balance {
     /// The distance of each tier, `Σ_arms n_a z̄_a' z̄_a` in whitened covariates: with two arms Mahalanobis' distance of the means.
     pub fn distances(&self, arms: &[u32], count: usize) -> Vec<f64> {
         let mut units = vec![0.0; count];
-        arms.iter().for_each(|a| units[*a as usize] += 1.0);
+        for arm in arms {
+            units[*arm as usize] += 1.0;
+        }
         let mut column = 0;
         self.tiers
             .iter()

@@ -304,7 +304,7 @@ fn parse(generator: &str, factors: usize, basic: usize) -> Result<Word> {
         None => (false, right.strip_prefix('+').unwrap_or(right).trim()),
     };
     let added = letters(left.trim(), factors);
-    let Some(added) = added.filter(|s| s.count_ones() == 1 && *s >> basic != 0) else {
+    let Some(added) = added.filter(|s| s.is_power_of_two() && *s >> basic != 0) else {
         return refused(format!(
             "for one of the added factors {}",
             &LETTERS[basic..factors]

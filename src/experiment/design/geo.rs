@@ -2,15 +2,15 @@
 
 use super::analysis::DesignFit;
 use super::assigned::Assigned;
-use super::pairs::MatchedPairs;
+use super::pairs::{assign_pairs, closest};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, RandomizationFit};
 use crate::numeric::Seed;
 use serde::{Deserialize, Serialize};
 
-/// A geo experiment on a panel with one row for every region and time: regions are matched in pairs by the level and trend of the outcome
-/// before the experiment, and one of each pair is treated.
+/// A geo experiment on a panel with one row for every region and time: regions are matched in pairs by the squared distance of their
+/// outcomes over the times before the experiment (the best pairing of up to 16 regions, greedy beyond), and one of each pair is treated.
 ///
 /// ```
 /// use cocreate::prelude::*;
@@ -72,7 +72,7 @@ impl GeoExperiment {
         }
     }
 
-    /// Pairs the regions by the mean and the trend of the times before `start`, and draws who is treated from `start` on.
+    /// Pairs the regions by their outcomes at the times before `start`, and draws who is treated from `start` on.
     ///
     /// # Errors
     /// See [`GeoExperiment`].
@@ -131,38 +131,24 @@ impl GeoExperiment {
     }
 }
 
-/// Matched pairs of regions by mean and trend of the first `before` times.
+/// Matched pairs of regions by the squared distance of their series over the first `before` times.
 pub(crate) fn pair_up(panel: &Panel, before: usize, seed: Seed) -> Result<Assigned> {
     const FEWEST: usize = 3;
     if before < FEWEST || before > panel.times.len() {
         return Err(Error::invalid_option(
             "start",
             format!("after {before} times"),
-            format!("after at least {FEWEST} times that show level and trend"),
+            format!("after at least {FEWEST} times that show how regions differ"),
         ));
     }
-    let centre = (before as f64 - 1.0) / 2.0;
-    let (mut level, mut trend) = (Vec::new(), Vec::new());
-    for series in &panel.series {
-        let seen = &series[..before];
-        level.push(seen.iter().sum::<f64>() / before as f64);
-        let slope: f64 = seen
+    let pairs = closest(panel.geos.len(), |i, j| {
+        let series = panel.series[i][..before]
             .iter()
-            .enumerate()
-            .map(|(t, y)| (t as f64 - centre) * y)
-            .sum();
-        trend.push(slope);
-    }
-    let varies = |x: &[f64]| x.iter().any(|v| (v - x[0]).abs() > 0.0);
-    let mut columns = Vec::new();
-    let mut geos = Frame::new();
-    for (name, values) in [("level", level), ("trend", trend)] {
-        if varies(&values) {
-            columns.push(name);
-            geos = geos.with(name, values)?;
-        }
-    }
-    MatchedPairs::new(columns).seed(seed).assign(&geos)
+            .zip(&panel.series[j][..before]);
+        series.map(|(a, b)| (a - b).powi(2)).sum()
+    })?;
+    let arms = vec!["control".to_owned(), "treated".to_owned()];
+    assign_pairs(pairs, panel.geos.len(), arms, seed)
 }
 
 /// A drawn [`GeoExperiment`].

@@ -82,21 +82,7 @@ impl MatchedPairs {
             what: "random assignment within pairs".to_owned(),
         })?;
         let pairs = self.pairs(frame)?;
-        let plan = Plan {
-            shares,
-            independent: false,
-            strata: pairs.into_iter().map(|p| p.to_vec()).collect(),
-            of_row: None,
-            units: frame.rows(),
-            balance: None,
-        };
-        Assigned::draw(
-            plan,
-            self.arms.clone(),
-            vec!["matched pair".to_owned()],
-            None,
-            seed.child("matched pairs"),
-        )
+        assign_pairs(pairs, frame.rows(), self.arms.clone(), seed)
     }
 
     /// The pairs, ordered by their first row.
@@ -105,27 +91,61 @@ impl MatchedPairs {
     /// See [`MatchedPairs`].
     pub fn pairs(&self, frame: &Frame) -> Result<Vec<[u32; 2]>> {
         let n = frame.rows();
-        if n % 2 == 1 || !(4..=MOST_UNITS).contains(&n) {
-            return Err(Error::invalid_option(
-                "rows",
-                n,
-                format!(
-                    "an even number from 4 to {MOST_UNITS}; leave one unit out (not after seeing outcomes), or use Randomization::within strata"
-                ),
-            ));
-        }
+        check_count("rows", n)?;
         let z = whiten(frame, &self.covariates)?;
-        let distance = |i: usize, j: usize| -> f64 {
+        closest(n, |i, j| {
             z.iter().map(|column| (column[i] - column[j]).powi(2)).sum()
-        };
-        let mut pairs = if n <= MOST_EXACT {
-            exact(n, distance)
-        } else {
-            greedy(n, distance)
-        };
-        pairs.sort_unstable();
-        Ok(pairs)
+        })
     }
+}
+
+/// Draws one of each pair.
+pub(super) fn assign_pairs(
+    pairs: Vec<[u32; 2]>,
+    units: usize,
+    arms: Vec<String>,
+    seed: Seed,
+) -> Result<Assigned> {
+    let plan = Plan {
+        shares: vec![0.5, 0.5],
+        independent: false,
+        strata: pairs.into_iter().map(|p| p.to_vec()).collect(),
+        of_row: None,
+        units,
+        balance: None,
+    };
+    Assigned::draw(
+        plan,
+        arms,
+        vec!["matched pair".to_owned()],
+        None,
+        seed.child("matched pairs"),
+    )
+}
+
+fn check_count(option: &str, n: usize) -> Result<()> {
+    if n % 2 == 1 || !(4..=MOST_UNITS).contains(&n) {
+        return Err(Error::invalid_option(
+            option,
+            n,
+            format!(
+                "an even number from 4 to {MOST_UNITS}; leave one unit out (not after seeing outcomes), or use Randomization::within strata"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Pairs of `n` units by squared distance, ordered by their first unit: the best of all when there are few units, greedy otherwise.
+pub(super) fn closest(n: usize, squared: impl Fn(usize, usize) -> f64) -> Result<Vec<[u32; 2]>> {
+    check_count("units", n)?;
+    let mut pairs = if n <= MOST_EXACT {
+        exact(n, squared)
+    } else {
+        greedy(n, squared)
+    };
+    pairs.sort_unstable();
+    Ok(pairs)
 }
 
 /// Covariates turned and scaled so that Mahalanobis' distance is Euclid's; collinear ones add nothing.

@@ -45,7 +45,7 @@ pub struct PowerLine {
 }
 
 impl PowerCurve {
-    pub(super) fn new(plans: Vec<Vec<PowerPlan>>) -> Result<Self> {
+    pub(super) fn new(plans: &[Vec<PowerPlan>]) -> Result<Self> {
         let Some(first) = plans.first().and_then(|line| line.first()) else {
             return Err(Error::invalid_option(
                 "sizes and effects",

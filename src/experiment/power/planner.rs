@@ -256,7 +256,7 @@ pub trait Planner: Clone {
                     .collect::<Result<Vec<_>>>()
             })
             .collect::<Result<Vec<_>>>()?;
-        PowerCurve::new(plans)
+        PowerCurve::new(&plans)
     }
 
     #[doc(hidden)]

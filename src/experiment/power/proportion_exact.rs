@@ -160,7 +160,9 @@ fn binomial(n: usize, p: f64) -> Counts {
     }
     // The ratios are exact to rounding; the peak by logarithms is not.
     let sum: f64 = probabilities.iter().sum();
-    probabilities.iter_mut().for_each(|v| *v /= sum);
+    for v in &mut probabilities {
+        *v /= sum;
+    }
     Counts {
         first,
         probabilities,
@@ -183,7 +185,9 @@ fn hypergeometric(n0: usize, n1: usize, total: usize, from: usize, to: usize) ->
         density[x - 1 - from] = density[x - from] * up / down;
     }
     let sum: f64 = density.iter().sum();
-    density.iter_mut().for_each(|d| *d /= sum);
+    for d in &mut density {
+        *d /= sum;
+    }
     density
 }
 

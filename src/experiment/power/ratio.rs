@@ -128,7 +128,7 @@ impl Planner for RatioPower {
                 "between −1 and 1",
             ));
         }
-        if !self.means.0.is_finite() || !(self.sds.0 >= 0.0 && self.sds.1 >= 0.0) {
+        if !(self.means.0.is_finite() && self.sds.0 >= 0.0 && self.sds.1 >= 0.0) {
             return Err(Error::invalid_option(
                 "numerator",
                 format!("mean {}, standard deviations {:?}", self.means.0, self.sds),
