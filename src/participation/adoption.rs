@@ -24,6 +24,7 @@ use serde::Serialize;
 /// | `frailty` | [`Frailty::Normal`] | unobserved differences; [`Frailty::Gamma`], [`Frailty::None`] |
 /// | `baseline` | [`Baseline::Periods`] | α_t |
 /// | `link` | [`HazardLink::Cloglog`] | hazard from index |
+/// | `nodes` | by accuracy | quadrature nodes of normal frailty |
 /// | `covariance` | [`Covariance::Hc0`] | see [`DiscreteHazard`] |
 /// | `weights`, `frequency_weights` | none | see [`DiscreteHazard`] |
 ///
@@ -88,6 +89,12 @@ impl Adoption {
         self
     }
 
+    /// Sets the number of quadrature nodes of normal frailty, which is else chosen by accuracy.
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.model = self.model.nodes(nodes);
+        self
+    }
+
     /// Weights of the rows in the log-likelihood (sampling or precision weights).
     pub fn weights(mut self, column: impl Into<String>) -> Self {
         self.model = self.model.weights(column);
@@ -125,16 +132,12 @@ impl Adoption {
         if bare && free {
             return Err(refused());
         }
-        let fit = self
-            .model
-            .clone()
-            .frailty(self.frailty)
-            .baseline(self.baseline)
-            .fit_with(frame, progress)?;
-        // Regressors that were left out because they do not vary.
-        if free && fit.slopes() == 0 {
+        let model = self.model.clone().baseline(self.baseline);
+        // Regressors may be left out because they do not vary.
+        if free && model.fit_with(frame, progress)?.slopes() == 0 {
             return Err(refused());
         }
+        let fit = model.frailty(self.frailty).fit_with(frame, progress)?;
         Ok(match self.frailty {
             Frailty::None => fit,
             _ => fit.with_warning(Warning::Note {

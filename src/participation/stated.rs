@@ -94,10 +94,17 @@ fn start(index: &Index, stated: &Stated, column: &str) -> Result<Vec<f64>> {
     let n = ends.len() as f64;
     let mean = ends.iter().sum::<f64>() / n;
     let variance = ends.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / n;
-    if variance <= 0.0 || variance.is_nan() {
+    // A number that lies in every interval makes the likelihood one as σ falls to zero there.
+    let above = stated
+        .lower
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
+    let below = stated.upper.iter().copied().fold(f64::INFINITY, f64::min);
+    if variance <= 0.0 || variance.is_nan() || above <= below {
         return Err(Error::Unidentified {
             what: format!("the spread of `{column}`"),
-            needs: "numbers that differ".to_owned(),
+            needs: "numbers that differ by more than their rounding".to_owned(),
         });
     }
     let mut start = vec![0.0; index.parameters()];

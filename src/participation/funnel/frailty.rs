@@ -372,7 +372,7 @@ mod tests {
             weights: vec![1.0],
             frequency: false,
             error: LatentError::Normal,
-            rule: gauss_hermite_normal(9).unwrap(),
+            rule: gauss_hermite_normal(15).unwrap(),
             parameters: 2,
             frailty: true,
             last: RefCell::new(None),
@@ -388,9 +388,10 @@ mod tests {
             .sum::<f64>()
             / (2.0 * std::f64::consts::PI).sqrt();
         let at = [-1.0, 3.0_f64.ln()];
-        let nine = (one.pass(&at).value - exact.ln()).abs();
-        one.rule = gauss_hermite_normal(31).unwrap();
+        let few = (one.pass(&at).value - exact.ln()).abs();
+        one.rule = gauss_hermite_normal(63).unwrap();
         let more = (one.pass(&at).value - exact.ln()).abs();
-        assert!(nine < 1e-3 && more < 1e-6, "{nine} {more}");
+        // Nodes that stay where they are miss it by 0.02 and 0.003.
+        assert!(few < 1e-3 && more < 1e-8, "{few} {more}");
     }
 }

@@ -23,6 +23,9 @@ const VALUE_TOLERANCE: f64 = 1e-6;
 /// … and estimates by this many of their standard errors.
 const MOVE_TOLERANCE: f64 = 1e-5;
 
+/// … and standard errors by this share.
+const ERROR_TOLERANCE: f64 = 1e-5;
+
 /// How exact the integrals over the frailty are: what about twice as many nodes would change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrailtyQuadrature {
@@ -35,13 +38,16 @@ pub struct FrailtyQuadrature {
     /// How far estimates would move by the finer rule: `√(g' I⁻¹ g)` with its score g and information I, the largest move of any linear combination
     /// in standard errors.
     pub estimate_change: f64,
+    /// The largest change of a standard error (of the inverse information, in the working units of regressors) by the finer rule, as a share of it.
+    pub std_error_change: f64,
 }
 
 impl FrailtyQuadrature {
-    /// Whether both changes are below 1e-6 (log-likelihood) and 1e-5 (standard errors).
+    /// Whether the log-likelihood changes by less than 1e-6, estimates by less than 1e-5 standard errors, and these by less than 1e-5 of them.
     pub fn is_exact(&self) -> bool {
         self.log_likelihood_change.abs() <= VALUE_TOLERANCE
             && self.estimate_change <= MOVE_TOLERANCE
+            && self.std_error_change <= ERROR_TOLERANCE
     }
 }
 
@@ -49,8 +55,12 @@ impl fmt::Display for FrailtyQuadrature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "adaptive quadrature with {} nodes; {} would change the log-likelihood by {:.0e} and estimates by {:.0e} standard errors",
-            self.nodes, self.finer, self.log_likelihood_change, self.estimate_change
+            "adaptive quadrature with {} nodes; {} would change the log-likelihood by {:.0e}, estimates by {:.0e} standard errors and these by a share of {:.0e}",
+            self.nodes,
+            self.finer,
+            self.log_likelihood_change,
+            self.estimate_change,
+            self.std_error_change
         )
     }
 }
@@ -99,18 +109,28 @@ impl Prepared {
     /// What a finer rule says at a point.
     fn check_rule(&mut self, point: &[f64], nodes: usize) -> Result<FrailtyQuadrature> {
         let finer = 2 * nodes + 1;
-        let value = self.funnels.pass_at(point).value;
+        let coarse = self.funnels.pass_at(point);
         self.use_nodes(finer)?;
         let pass = self.funnels.pass(point);
         self.use_nodes(nodes)?;
         let gradient = DVector::from_vec(pass.gradient);
-        let information = unpack(&pass.information, self.funnels.parameters);
-        let inverse = Cholesky::with_tolerance(&information, f64::EPSILON).inverse();
+        let inverse_of = |packed: &[f64]| {
+            let information = unpack(packed, self.funnels.parameters);
+            Cholesky::with_tolerance(&information, f64::EPSILON).inverse()
+        };
+        let (inverse, before) = (
+            inverse_of(&pass.information),
+            inverse_of(&coarse.information),
+        );
+        let std_error_change = (0..inverse.nrows())
+            .map(|j| ((inverse[(j, j)] / before[(j, j)]).sqrt() - 1.0).abs())
+            .fold(0.0, f64::max);
         Ok(FrailtyQuadrature {
             nodes,
             finer,
-            log_likelihood_change: pass.value - value,
+            log_likelihood_change: pass.value - coarse.value,
             estimate_change: gradient.dot(&(inverse * &gradient)).max(0.0).sqrt(),
+            std_error_change,
         })
     }
 

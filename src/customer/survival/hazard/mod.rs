@@ -63,9 +63,15 @@ pub enum Frailty {
     Normal,
 }
 
-/// Nodes of the quadrature for normal frailty. Posteriors of customers with few periods are skewed, and every likelihood sums the errors of
-/// many customers.
+/// Nodes of the quadrature for normal frailty where the search begins. Posteriors of customers with few periods are skewed, and every
+/// likelihood sums the errors of many customers.
 const NODES: usize = 31;
+
+/// Nodes beyond which rounding is all that changes.
+const MOST_NODES: usize = 127;
+
+/// About twice as many nodes may change the log-likelihood by this.
+const EXACT: f64 = 1e-6;
 
 /// A frailty with a variance below this is none.
 const NO_FRAILTY: f64 = 1e-4;
@@ -84,7 +90,7 @@ const NO_FRAILTY: f64 = 1e-4;
 /// | `link` | [`HazardLink::Cloglog`] | hazard from index | |
 /// | `baseline` | [`Baseline::Periods`] | α(t) | polynomials to degree 6 |
 /// | `frailty` | [`Frailty::None`] | unobserved differences | gamma needs cloglog |
-/// | `nodes` | 31 | quadrature nodes of normal frailty | 1 to 350 |
+/// | `nodes` | by accuracy: 31, 63, 127 | quadrature nodes of normal frailty | 1 to 350 |
 /// | `covariance` | [`Covariance::Hc0`] | robust sandwich, summed by subject when given | `Classical`, `Hc0`, `Hc1`, clusters |
 /// | `weights`, `frequency_weights` | none | as in [`Cox`](super::Cox); equal on the rows of a customer with frailty | |
 ///
@@ -116,7 +122,7 @@ pub struct DiscreteHazard {
     link: HazardLink,
     baseline: Baseline,
     frailty: Frailty,
-    nodes: usize,
+    nodes: Option<usize>,
     covariance: Covariance,
     weights: Option<CaseWeights>,
 }
@@ -132,7 +138,7 @@ impl DiscreteHazard {
             link: HazardLink::Cloglog,
             baseline: Baseline::Periods,
             frailty: Frailty::None,
-            nodes: NODES,
+            nodes: None,
             covariance: Covariance::Hc0,
             weights: None,
         }
@@ -158,7 +164,7 @@ impl DiscreteHazard {
 
     /// Quadrature nodes of normal frailty.
     pub fn nodes(mut self, nodes: usize) -> Self {
-        self.nodes = nodes;
+        self.nodes = Some(nodes);
         self
     }
 
@@ -205,7 +211,7 @@ impl DiscreteHazard {
         let mut start = null.point.clone();
         start.extend(vec![0.0; regressors.count()]);
         let plain = without_frailty(&cells, &regressors, start, progress)?;
-        let shared = match self.frailty {
+        let mut shared = match self.frailty {
             Frailty::None => None,
             _ => Some(Shared {
                 cells: &cells,
@@ -215,14 +221,15 @@ impl DiscreteHazard {
                     || (0..sample.spells.len()).map(|i| vec![i]).collect(),
                     members,
                 ),
-                rule: gauss_hermite_normal(self.nodes)?,
+                rule: gauss_hermite_normal(self.nodes.unwrap_or(NODES))?,
             }),
         };
-        let with = shared
-            .as_ref()
-            .map(|s| with_frailty(s, &cells, &regressors, &plain, progress))
-            .transpose()?
-            .flatten();
+        let with = match &mut shared {
+            Some(shared) => {
+                self.with_enough_nodes(shared, &cells, &regressors, &plain, progress)?
+            }
+            None => None,
+        };
         if shared.is_some() && with.is_none() {
             warnings.push(Warning::Note {
                 message: "the likelihood is highest without frailty (its variance is estimated at zero): the model without it is reported".to_owned(),
@@ -296,6 +303,39 @@ impl DiscreteHazard {
             slopes: regressors.count(),
             means: regressors.means.clone(),
         })
+    }
+
+    /// The maximum with frailty, with as many nodes as it takes: a score that is not the derivative of its inexact value may not even converge.
+    fn with_enough_nodes(
+        &self,
+        shared: &mut Shared<'_>,
+        cells: &Cells<'_>,
+        regressors: &Regressors,
+        plain: &Maximum,
+        progress: &Progress,
+    ) -> Result<Option<Maximum>> {
+        let stays = self.nodes.is_some() || self.frailty != Frailty::Normal;
+        let mut nodes = self.nodes.unwrap_or(NODES);
+        loop {
+            let found = with_frailty(shared, cells, regressors, plain, progress);
+            let finer = 2 * nodes + 1;
+            if stays || finer > MOST_NODES {
+                return found;
+            }
+            match &found {
+                Ok(Some(maximum)) => {
+                    shared.rule = gauss_hermite_normal(finer)?;
+                    let value = shared.pass(&maximum.point).log_likelihood;
+                    if (value - maximum.pass.log_likelihood).abs() <= EXACT {
+                        shared.rule = gauss_hermite_normal(nodes)?;
+                        return found;
+                    }
+                }
+                Err(Error::NotConverged { .. }) => shared.rule = gauss_hermite_normal(finer)?,
+                _ => return found,
+            }
+            nodes = finer;
+        }
     }
 
     fn frailty_name(&self) -> &'static str {
