@@ -24,11 +24,6 @@ pub use crate::data::{
     Frame, Groups, Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
-pub use crate::experiment::{
-    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, Effect, Experiment, ExperimentFit,
-    ExperimentStatistics, ExperimentStream, Lift, LiftMethod, Margin, Metric, MetricKind, Role,
-    SufficientStatistics, Verdict,
-};
 pub use crate::experiment::compare::{
     Anova, BrunnerMunzel, Center, Comparison, ComparisonArm, ComparisonEffect, ComparisonTest,
     DifferenceInterval, GamesHowell, KolmogorovSmirnov, KruskalWallis, Levene, MannWhitney,
@@ -45,16 +40,22 @@ pub use crate::experiment::power::{
     AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
     DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, LiftPower, MeanPower, MeanTest,
     PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine, PowerPlan, PowerSimulation,
-    ProportionPower, ProportionTest, RatioPower, StratifiedPower, SurvivalPower, SwitchbackPower,
-    TriggeredPower,
+    ProportionPower, ProportionPowerTest, RatioPower, StratifiedPower, SurvivalPower,
+    SwitchbackPower, TriggeredPower,
 };
 pub use crate::experiment::trust::{
-    AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmCount, ArmInfluence, ArmPair, ArmTrend,
+    AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmInfluence, ArmPair, ArmShare, ArmTrend,
     AssignmentCheck, AssignmentCheckFit, BalanceCheck, BalanceCheckFit, BalanceRow, Contributor,
     Dropped, NoveltyCheck, NoveltyFit, OutlierInfluence, OutlierInfluenceFit, Pattern,
     PeriodEffect, PlausibleEffect, RejectionRate, Remedy, SampleRatio, SampleRatioFit,
     SegmentRatio, SequentialLook, SequentialSampleRatio, TrustCheck, TrustReport, TrustReportFit,
-    Twyman, TwymanFit, Verdict,
+    TrustVerdict, Twyman, TwymanFit,
+};
+pub use crate::experiment::{
+    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, DatedEffect, Effect, Experiment,
+    ExperimentBaseline, ExperimentFit, ExperimentPlan, ExperimentSimulation, ExperimentStatistics,
+    ExperimentStream, Lift, LiftMethod, LiftOverTime, Margin, Metric, MetricBaseline, MetricKind,
+    PlannedMetric, Role, SimulatedMetric, SufficientStatistics, Verdict,
 };
 pub use crate::experiment::{
     AverageEffectBounds, ConditionMean, Credit, Encouragement, EncouragementFit, ExposureContrast,

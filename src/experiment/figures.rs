@@ -21,7 +21,10 @@ impl ExperimentFit {
     pub fn forest_plot(&self) -> Result<Figure> {
         let mut plot = CoefficientPlot::new()
             .title("Relative lifts")
-            .x_title(format!("lift, percent ({} % intervals)", self.level * PERCENT));
+            .x_title(format!(
+                "lift, percent ({} % intervals)",
+                self.level * PERCENT
+            ));
         let pair = |e: &Effect| format!("{} against {}", e.arm, e.control);
         let mut series: Vec<String> = Vec::new();
         for effect in &self.effects {

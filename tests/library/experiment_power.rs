@@ -145,9 +145,9 @@ fn proportions_and_counts_agree_with_statsmodels_and_enumeration() {
     };
     for case in cases(values, "proportions") {
         for (name, test) in [
-            ("pooled", ProportionTest::Pooled),
-            ("unpooled", ProportionTest::Unpooled),
-            ("arcsine", ProportionTest::Arcsine),
+            ("pooled", ProportionPowerTest::Pooled),
+            ("unpooled", ProportionPowerTest::Unpooled),
+            ("arcsine", ProportionPowerTest::Arcsine),
         ] {
             let plan = planner(case).alternative(side(case)).test(test);
             let power = plan.power(number(case, "n")).unwrap().power;
@@ -155,7 +155,7 @@ fn proportions_and_counts_agree_with_statsmodels_and_enumeration() {
         }
     }
     for case in cases(values, "fisher") {
-        let exact = planner(case).test(ProportionTest::Fisher);
+        let exact = planner(case).test(ProportionPowerTest::Fisher);
         for (name, side) in [
             ("TwoSided", Alternative::TwoSided),
             ("Greater", Alternative::Greater),
@@ -165,7 +165,7 @@ fn proportions_and_counts_agree_with_statsmodels_and_enumeration() {
             let power = plan.power(number(case, "n")).unwrap().power;
             close(name, power, number(case, name), 1e-9);
         }
-        let pooled = planner(case).test(ProportionTest::PooledEnumerated);
+        let pooled = planner(case).test(ProportionPowerTest::PooledEnumerated);
         let power = pooled.power(number(case, "n")).unwrap().power;
         close("pooled", power, number(case, "pooled"), 1e-9);
     }
@@ -234,7 +234,7 @@ fn sizes_agree_with_published_searches() {
     );
     let plan = ProportionPower::new(0.10)
         .effect(0.01)
-        .test(ProportionTest::Arcsine)
+        .test(ProportionPowerTest::Arcsine)
         .sample_size(0.8)
         .unwrap();
     close(

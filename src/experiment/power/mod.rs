@@ -51,7 +51,7 @@ pub use geo::GeoPower;
 pub use mean::{MeanPower, MeanTest};
 pub use plan::{ArmSize, Assumption, PowerPlan};
 pub use planner::{Planner, Setting, Shape};
-pub use proportion::{ProportionPower, ProportionTest};
+pub use proportion::{ProportionPower, ProportionPowerTest};
 pub use ratio::{LiftPower, RatioPower};
 pub use simulated::{PowerSimulation, SimulatedTest};
 pub use survival::SurvivalPower;

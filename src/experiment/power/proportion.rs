@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which test compares two proportions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ProportionTest {
+pub enum ProportionPowerTest {
     /// The normal test with the pooled variance under the null hypothesis, the root of the χ² test of the 2 × 2 table.
     #[default]
     Pooled,
@@ -30,7 +30,7 @@ pub enum ProportionTest {
 /// | `effect` | none | δ | p₀ + δ in (0, 1) |
 /// | `lift` | none | the same as a relative change: δ = lift · p₀ | |
 /// | `ratio` | 1 | treated units per control unit | > 0 |
-/// | `test` | pooled | | see [`ProportionTest`] |
+/// | `test` | pooled | | see [`ProportionPowerTest`] |
 /// | `alpha` | 0.05 | level | (0, 1) |
 /// | `alternative` | two-sided | side | |
 /// | `non_inferiority`, `equivalence` | | with the unpooled test | |
@@ -41,7 +41,7 @@ pub enum ProportionTest {
 /// use cocreate::prelude::*;
 /// let plan = ProportionPower::new(0.10).lift(0.05).sample_size(0.8)?;
 /// assert_eq!(plan.whole_size(), 2 * 57_763);
-/// let exact = ProportionPower::new(0.2).effect(0.3).test(ProportionTest::Fisher).power(60.0)?;
+/// let exact = ProportionPower::new(0.2).effect(0.3).test(ProportionPowerTest::Fisher).power(60.0)?;
 /// assert!((exact.power - 0.596).abs() < 1e-3); // the normal approximation says 0.69
 /// # Ok::<(), cocreate::Error>(())
 /// ```
@@ -55,7 +55,7 @@ pub enum ProportionTest {
 pub struct ProportionPower {
     baseline: f64,
     ratio: f64,
-    test: ProportionTest,
+    test: ProportionPowerTest,
     tested: Tested,
 }
 
@@ -68,7 +68,7 @@ impl ProportionPower {
         Self {
             baseline,
             ratio: 1.0,
-            test: ProportionTest::default(),
+            test: ProportionPowerTest::default(),
             tested: Tested::default(),
         }
     }
@@ -86,7 +86,7 @@ impl ProportionPower {
     }
 
     /// Sets the test.
-    pub fn test(mut self, test: ProportionTest) -> Self {
+    pub fn test(mut self, test: ProportionPowerTest) -> Self {
         self.test = test;
         self
     }
@@ -94,7 +94,7 @@ impl ProportionPower {
     fn enumerated(&self) -> bool {
         matches!(
             self.test,
-            ProportionTest::Fisher | ProportionTest::PooledEnumerated
+            ProportionPowerTest::Fisher | ProportionPowerTest::PooledEnumerated
         )
     }
 }
@@ -124,11 +124,11 @@ impl Planner for ProportionPower {
             }
         }
         let margin = !matches!(self.tested.claim, Claim::Difference(_));
-        if margin && self.test != ProportionTest::Unpooled {
+        if margin && self.test != ProportionPowerTest::Unpooled {
             return Err(Error::invalid_option(
                 "test",
                 format!("{:?} with a margin", self.test),
-                "ProportionTest::Unpooled for non-inferiority and equivalence: the others test equality",
+                "ProportionPowerTest::Unpooled for non-inferiority and equivalence: the others test equality",
             ));
         }
         self.tested.check()
@@ -136,11 +136,13 @@ impl Planner for ProportionPower {
 
     fn setting(&self) -> Setting {
         let (test, shape) = match self.test {
-            ProportionTest::Pooled => ("pooled normal test", Shape::Smooth),
-            ProportionTest::Unpooled => ("unpooled normal test", Shape::Smooth),
-            ProportionTest::Arcsine => ("normal test of arcsines", Shape::Smooth),
-            ProportionTest::Fisher => ("Fisher's exact test, enumerated", Shape::Sawtooth),
-            ProportionTest::PooledEnumerated => ("pooled normal test, enumerated", Shape::Sawtooth),
+            ProportionPowerTest::Pooled => ("pooled normal test", Shape::Smooth),
+            ProportionPowerTest::Unpooled => ("unpooled normal test", Shape::Smooth),
+            ProportionPowerTest::Arcsine => ("normal test of arcsines", Shape::Smooth),
+            ProportionPowerTest::Fisher => ("Fisher's exact test, enumerated", Shape::Sawtooth),
+            ProportionPowerTest::PooledEnumerated => {
+                ("pooled normal test, enumerated", Shape::Sawtooth)
+            }
         };
         let smallest = (1.0 + self.ratio) * f64::max(1.0, 1.0 / self.ratio);
         let setting = Setting::new(
@@ -176,18 +178,18 @@ impl Planner for ProportionPower {
                 return Ok(f64::NAN); // refused by `check`
             };
             return Ok(match self.test {
-                ProportionTest::Fisher => tables.fisher(self.tested.alpha, alternative),
+                ProportionPowerTest::Fisher => tables.fisher(self.tested.alpha, alternative),
                 _ => tables.pooled(self.tested.alpha, alternative),
             });
         }
         let unpooled = (p0 * (1.0 - p0) / n0 + p1 * (1.0 - p1) / n1).sqrt();
         match self.test {
-            ProportionTest::Arcsine => {
+            ProportionPowerTest::Arcsine => {
                 let h = 2.0 * (p1.sqrt().asin() - p0.sqrt().asin());
                 let se = (1.0 / n0 + 1.0 / n1).sqrt();
                 self.tested.power(h, Precision::new(se, f64::INFINITY))
             }
-            ProportionTest::Pooled => {
+            ProportionPowerTest::Pooled => {
                 let p = (n0 * p0 + n1 * p1) / size;
                 let precision = Precision {
                     under_null: (p * (1.0 - p) * (1.0 / n0 + 1.0 / n1)).sqrt(),
@@ -211,9 +213,9 @@ mod tests {
     #[test]
     fn the_three_questions_invert_each_other() {
         for test in [
-            ProportionTest::Pooled,
-            ProportionTest::Unpooled,
-            ProportionTest::Arcsine,
+            ProportionPowerTest::Pooled,
+            ProportionPowerTest::Unpooled,
+            ProportionPowerTest::Arcsine,
         ] {
             for (effect, ratio) in [(0.03, 1.0), (-0.05, 2.0), (0.3, 0.4)] {
                 let planner = ProportionPower::new(0.1)
@@ -232,7 +234,7 @@ mod tests {
     fn exact_sizes_keep_their_power() {
         let planner = ProportionPower::new(0.2)
             .effect(0.4)
-            .test(ProportionTest::Fisher);
+            .test(ProportionPowerTest::Fisher);
         let plan = planner.sample_size(0.8).unwrap();
         assert!(plan.size.fract() <= 0.0 && plan.power >= 0.8);
         assert!(planner.power(plan.size - 1.0).unwrap().power < 0.8);
@@ -250,7 +252,7 @@ mod tests {
         let margin = ProportionPower::new(0.5).effect(0.0).non_inferiority(-0.05);
         assert!(margin.power(100.0).is_err());
         let plan = margin
-            .test(ProportionTest::Unpooled)
+            .test(ProportionPowerTest::Unpooled)
             .sample_size(0.8)
             .unwrap();
         assert!((plan.power - 0.8).abs() < 1e-12);

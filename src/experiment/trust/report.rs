@@ -41,8 +41,8 @@ use std::fmt;
 ///     .covariates(["age", "educ", "re75"])
 ///     .outcomes(["re78"])
 ///     .fit(&nsw)?;
-/// assert_eq!(report.verdict("Sample ratio"), Some(Verdict::Pass));
-/// assert_eq!(report.verdict("Balance"), Some(Verdict::Pass));
+/// assert_eq!(report.verdict("Sample ratio"), Some(TrustVerdict::Pass));
+/// assert_eq!(report.verdict("Balance"), Some(TrustVerdict::Pass));
 /// assert!(report.page().to_html().contains("Balance"));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
@@ -62,7 +62,7 @@ pub struct TrustReport {
 
 /// What a check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict {
+pub enum TrustVerdict {
     /// Nothing found.
     Pass,
     /// Something that a reader of effects has to know.
@@ -73,7 +73,7 @@ pub enum Verdict {
     Skipped,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for TrustVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pass => "pass",
@@ -90,7 +90,7 @@ pub struct TrustCheck {
     /// The check.
     pub check: String,
     /// Its verdict.
-    pub verdict: Verdict,
+    pub verdict: TrustVerdict,
     /// Why, in a sentence.
     pub message: String,
 }
@@ -269,7 +269,7 @@ impl TrustReportFit {
     }
 
     /// The verdict of a check by its name.
-    pub fn verdict(&self, check: &str) -> Option<Verdict> {
+    pub fn verdict(&self, check: &str) -> Option<TrustVerdict> {
         (self.checks().iter())
             .find(|c| c.check == check)
             .map(|c| c.verdict)
@@ -277,13 +277,16 @@ impl TrustReportFit {
 
     /// Whether no check fails.
     pub fn is_trusted(&self) -> bool {
-        self.checks().iter().all(|c| c.verdict != Verdict::Fail)
+        self.checks()
+            .iter()
+            .all(|c| c.verdict != TrustVerdict::Fail)
     }
 
     /// All checks with their verdicts.
     pub fn checks(&self) -> Vec<TrustCheck> {
         let ratio = &self.sample_ratio;
-        let verdict = |bad: bool, verdict: Verdict| if bad { verdict } else { Verdict::Pass };
+        let verdict =
+            |bad: bool, verdict: TrustVerdict| if bad { verdict } else { TrustVerdict::Pass };
         vec![
             optional(
                 "Assignments",
@@ -295,7 +298,11 @@ impl TrustReportFit {
                         .iter()
                         .chain(&a.missing_tests)
                         .any(|t| t.p_value < ratio.alpha);
-                    let kind = if biased { Verdict::Fail } else { Verdict::Look };
+                    let kind = if biased {
+                        TrustVerdict::Fail
+                    } else {
+                        TrustVerdict::Look
+                    };
                     let message = format!(
                         "{} units in two arms, {} rows without arm",
                         a.crossing_units, a.rows_without_arm
@@ -305,7 +312,7 @@ impl TrustReportFit {
             ),
             optional("Sample ratio", Some(ratio), "", |r| {
                 (
-                    verdict(r.is_mismatch(), Verdict::Fail),
+                    verdict(r.is_mismatch(), TrustVerdict::Fail),
                     format!("p = {:.4}", r.p_value()),
                 )
             }),
@@ -324,7 +331,7 @@ impl TrustReportFit {
                         b.marked().len(),
                         b.rows.len()
                     );
-                    (verdict(!b.is_balanced(), Verdict::Fail), message)
+                    (verdict(!b.is_balanced(), TrustVerdict::Fail), message)
                 },
             ),
             optional(
@@ -333,7 +340,7 @@ impl TrustReportFit {
                 "give a `calibration`",
                 |c| {
                     let message = format!("95 % intervals cover {}", Cell::percent(c.coverage, 1));
-                    (verdict(!c.is_calibrated(), Verdict::Fail), message)
+                    (verdict(!c.is_calibrated(), TrustVerdict::Fail), message)
                 },
             ),
             optional(
@@ -352,7 +359,7 @@ impl TrustReportFit {
                     } else {
                         format!("a few units overturn {}", fragile.join(", "))
                     };
-                    (verdict(!fragile.is_empty(), Verdict::Look), message)
+                    (verdict(!fragile.is_empty(), TrustVerdict::Look), message)
                 },
             ),
             optional(
@@ -362,7 +369,7 @@ impl TrustReportFit {
                 |t| {
                     let count = t.effects.iter().filter(|e| e.implausible).count();
                     let message = format!("{count} of {} effects are implausible", t.effects.len());
-                    (verdict(count > 0, Verdict::Look), message)
+                    (verdict(count > 0, TrustVerdict::Look), message)
                 },
             ),
             optional(
@@ -373,7 +380,10 @@ impl TrustReportFit {
                     let trends: Vec<String> = (n.trends.iter())
                         .map(|t| format!("{} {}", t.arm, t.pattern))
                         .collect();
-                    (verdict(!n.is_stable(), Verdict::Look), trends.join(", "))
+                    (
+                        verdict(!n.is_stable(), TrustVerdict::Look),
+                        trends.join(", "),
+                    )
                 },
             ),
         ]
@@ -381,7 +391,7 @@ impl TrustReportFit {
 
     /// One row a check.
     pub fn table(&self) -> Table {
-        let mut table = Table::new("Trust").columns(["Check", "Verdict", ""]);
+        let mut table = Table::new("Trust").columns(["Check", "TrustVerdict", ""]);
         for check in self.checks() {
             table = table.row([
                 Cell::from(check.check),
@@ -444,10 +454,10 @@ fn optional<T>(
     check: &str,
     fit: Option<&T>,
     needs: &str,
-    judge: impl FnOnce(&T) -> (Verdict, String),
+    judge: impl FnOnce(&T) -> (TrustVerdict, String),
 ) -> TrustCheck {
     let (verdict, message) = match fit {
-        None => (Verdict::Skipped, format!("{needs} to have it")),
+        None => (TrustVerdict::Skipped, format!("{needs} to have it")),
         Some(fit) => judge(fit),
     };
     TrustCheck {

@@ -62,7 +62,7 @@ pub struct SampleRatio {
 
 /// One arm, counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ArmCount {
+pub struct ArmShare {
     /// The arm.
     pub arm: String,
     /// Units in it.
@@ -92,7 +92,7 @@ pub struct SegmentRatio {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleRatioFit {
     /// The arms.
-    pub arms: Vec<ArmCount>,
+    pub arms: Vec<ArmShare>,
     /// The χ² test.
     pub test: TestResult,
     /// The exact p-value; none where the sum has too many terms, and χ² is as good.
@@ -315,7 +315,7 @@ impl SampleRatio {
             ));
         }
         let arms = (arms.iter().zip(shares).zip(counts))
-            .map(|((arm, share), count)| ArmCount {
+            .map(|((arm, share), count)| ArmShare {
                 arm: arm.clone(),
                 observed: *count,
                 expected: n * share,

@@ -37,11 +37,11 @@ fn every_check_has_its_verdict_and_its_part_of_the_page() {
         .fit(&frame)
         .unwrap();
     // Thirds in place of halves.
-    assert_eq!(report.verdict("Sample ratio"), Some(Verdict::Fail));
-    assert_eq!(report.verdict("Assignments"), Some(Verdict::Pass));
-    assert_eq!(report.verdict("Balance"), Some(Verdict::Pass));
-    assert_eq!(report.verdict("A/A calibration"), Some(Verdict::Pass));
-    assert_eq!(report.verdict("Novelty"), Some(Verdict::Skipped));
+    assert_eq!(report.verdict("Sample ratio"), Some(TrustVerdict::Fail));
+    assert_eq!(report.verdict("Assignments"), Some(TrustVerdict::Pass));
+    assert_eq!(report.verdict("Balance"), Some(TrustVerdict::Pass));
+    assert_eq!(report.verdict("A/A calibration"), Some(TrustVerdict::Pass));
+    assert_eq!(report.verdict("Novelty"), Some(TrustVerdict::Skipped));
     assert!(!report.is_trusted());
     let declared = TrustReport::new("arm")
         .expected([("a", 1.0), ("b", 2.0)])
@@ -60,7 +60,7 @@ fn every_check_has_its_verdict_and_its_part_of_the_page() {
         .fit(&days)
         .unwrap();
     let report = report.with_novelty(novelty);
-    assert_eq!(report.verdict("Novelty"), Some(Verdict::Pass));
+    assert_eq!(report.verdict("Novelty"), Some(TrustVerdict::Pass));
     let html = report.page().to_html();
     for part in ["Verdicts", "Twyman", "Outliers: spend", "<svg"] {
         assert!(html.contains(part), "{part}");
