@@ -6,10 +6,9 @@ use cocreate::prelude::*;
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // %% Last month: customers of a photo shop start a product, finish it, buy it. They are simulated, so that the truth is known. Only those who were shown nothing count as the past.
     let shop = PhotoFunnel::new().seed(10).simulate()?.data;
-    let alone: Vec<bool> = shop
-        .label("arm")?
-        .iter()
-        .map(|arm| arm == Some("control"))
+    let arm = shop.label("arm")?;
+    let alone: Vec<bool> = (0..shop.rows())
+        .map(|row| arm.get(row) == Some("control"))
         .collect();
     let past = shop
         .filter(&alone)?
