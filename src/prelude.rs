@@ -25,9 +25,10 @@ pub use crate::data::{
 };
 pub use crate::error::{Error, Result, Warning};
 pub use crate::experiment::{
-    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, Effect, Experiment, ExperimentFit,
-    ExperimentStatistics, ExperimentStream, Lift, LiftMethod, Margin, Metric, MetricKind, Role,
-    SufficientStatistics, Verdict,
+    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, DatedEffect, Effect, Experiment,
+    ExperimentBaseline, ExperimentFit, ExperimentStatistics, ExperimentStream, Lift, LiftMethod,
+    LiftOverTime, Margin, Metric, MetricBaseline, MetricKind, PlannedMetric, PowerPlan, Role,
+    SimulatedMetric, SimulatedPower, SufficientStatistics, Verdict,
 };
 pub use crate::inference::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,

@@ -16,10 +16,10 @@ mod stream;
 pub use analysis::{ArmCount, ArmValue, Effect, ExperimentFit, Lift, LiftMethod};
 pub use arm::ExperimentStatistics;
 pub use declare::{Comparisons, Experiment};
-pub use metric::{Covariate, CovariateSlope, Metric, MetricKind, SufficientStatistics};
 pub use figures::{DatedEffect, LiftOverTime};
+pub use metric::{Covariate, CovariateSlope, Metric, MetricKind, SufficientStatistics};
 pub use planning::{
-    Baseline, MetricBaseline, PlannedMetric, PowerPlan, SimulatedMetric, SimulatedPower,
+    ExperimentBaseline, MetricBaseline, PlannedMetric, PowerPlan, SimulatedMetric, SimulatedPower,
 };
 pub use role::{Margin, Role, Verdict};
 pub use stream::ExperimentStream;

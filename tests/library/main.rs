@@ -22,6 +22,7 @@ mod design;
 mod effects_likelihood;
 mod experiment;
 mod experiment_bad_input;
+mod experiment_calibration;
 mod identification;
 mod instrumental_variables;
 mod learners;

@@ -11,7 +11,7 @@ use std::ops::Range;
 const PIECE: usize = 4096;
 
 /// Rows of one task.
-const BLOCK: usize = 16 * PIECE;
+const BLOCK: usize = 64 * PIECE;
 
 /// What is missing in a unit that is not analysed: everything.
 pub(crate) const NOT_ANALYSED: u64 = u64::MAX;

@@ -24,7 +24,7 @@ pub struct MetricBaseline {
 
 /// The baselines of the metrics of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
+pub struct ExperimentBaseline {
     /// One entry a metric that is a function of moments.
     pub metrics: Vec<MetricBaseline>,
 }
@@ -38,7 +38,7 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`Experiment::analyze`]; [`Error::InvalidOption`] when no metric is a function of moments.
-    pub fn baseline(&self, past: &Frame) -> Result<Baseline> {
+    pub fn baseline(&self, past: &Frame) -> Result<ExperimentBaseline> {
         let arms = vec![EVERYBODY; past.rows()];
         let past = past.clone().with_or_replace(&self.variant, arms)?;
         let moments = self.metrics.iter().filter(|m| m.is_of_moments());
@@ -69,6 +69,6 @@ impl Experiment {
                 unadjusted_variance: record.unadjusted_variance,
             });
         }
-        Ok(Baseline { metrics })
+        Ok(ExperimentBaseline { metrics })
     }
 }

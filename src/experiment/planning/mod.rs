@@ -3,7 +3,7 @@
 mod baseline;
 mod simulated;
 
-pub use baseline::{Baseline, MetricBaseline};
+pub use baseline::{ExperimentBaseline, MetricBaseline};
 pub use simulated::{SimulatedMetric, SimulatedPower};
 
 use super::declare::Experiment;
@@ -63,7 +63,12 @@ impl Experiment {
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for too few units or an effect that is not finite.
-    pub fn power(&self, baseline: &Baseline, effect: Margin, units: f64) -> Result<PowerPlan> {
+    pub fn power(
+        &self,
+        baseline: &ExperimentBaseline,
+        effect: Margin,
+        units: f64,
+    ) -> Result<PowerPlan> {
         self.plan(baseline, |metric, role, shares| {
             let difference = signed(effect, metric.value);
             let power = self.power_of(metric, role, shares, difference, units)?;
@@ -75,7 +80,12 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`Experiment::power`]; [`Error::Unidentified`] when no number of units gives the power.
-    pub fn sample_size(&self, baseline: &Baseline, effect: Margin, power: f64) -> Result<PowerPlan> {
+    pub fn sample_size(
+        &self,
+        baseline: &ExperimentBaseline,
+        effect: Margin,
+        power: f64,
+    ) -> Result<PowerPlan> {
         check_level(power)?;
         self.plan(baseline, |metric, role, shares| {
             /// More units than there are people.
@@ -98,7 +108,7 @@ impl Experiment {
     ///
     /// # Errors
     /// As [`Experiment::power`].
-    pub fn mde(&self, baseline: &Baseline, units: f64, power: f64) -> Result<PowerPlan> {
+    pub fn mde(&self, baseline: &ExperimentBaseline, units: f64, power: f64) -> Result<PowerPlan> {
         check_level(power)?;
         self.plan(baseline, |metric, role, shares| {
             if !matches!(role, Role::Decision | Role::Secondary | Role::Guardrail) {
@@ -115,7 +125,7 @@ impl Experiment {
 
     fn plan(
         &self,
-        baseline: &Baseline,
+        baseline: &ExperimentBaseline,
         of: impl Fn(&MetricBaseline, Role, [f64; 2]) -> Result<(f64, f64, f64)>,
     ) -> Result<PowerPlan> {
         self.check()?;
@@ -147,7 +157,10 @@ impl Experiment {
         }
         let total: f64 = self.allocation.iter().map(|(_, s)| s).sum();
         let control = self.allocation.iter().find(|(arm, _)| *arm == self.control);
-        let others = self.allocation.iter().filter(|(arm, _)| *arm != self.control);
+        let others = self
+            .allocation
+            .iter()
+            .filter(|(arm, _)| *arm != self.control);
         let smallest = others.map(|(_, s)| *s).fold(f64::INFINITY, f64::min);
         match control {
             Some((_, share)) if smallest.is_finite() => Ok([share / total, smallest / total]),
@@ -223,7 +236,8 @@ fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> Result<bool>) -> R
 impl PowerPlan {
     /// One row a metric.
     pub fn table(&self) -> Table {
-        let mut table = Table::new("Plan").columns(["", "Difference", "Relative", "Units", "Power"]);
+        let mut table =
+            Table::new("Plan").columns(["", "Difference", "Relative", "Units", "Power"]);
         for metric in &self.metrics {
             table = table.row([
                 Cell::from(metric.metric.as_str()),
@@ -258,7 +272,7 @@ mod tests {
     use super::*;
     use crate::experiment::Metric;
 
-    fn of(variance: f64) -> (Experiment, Baseline) {
+    fn of(variance: f64) -> (Experiment, ExperimentBaseline) {
         let experiment = Experiment::new("arm", "a").metric(Metric::mean("y"));
         let metrics = vec![MetricBaseline {
             metric: "y".to_owned(),
@@ -267,7 +281,7 @@ mod tests {
             unit_variance: variance,
             unadjusted_variance: variance,
         }];
-        (experiment, Baseline { metrics })
+        (experiment, ExperimentBaseline { metrics })
     }
 
     #[test]
@@ -279,26 +293,39 @@ mod tests {
             (0.5, 0.8, 63.765_610_588_911_7),
             (0.2, 0.9, 526.333_188_576_053),
         ] {
-            let plan = experiment.sample_size(&baseline, Margin::Absolute(d), power).unwrap();
-            assert!((plan.metrics[0].units / 2.0 / want - 1.0).abs() < 1e-6, "{plan:?}");
+            let plan = experiment
+                .sample_size(&baseline, Margin::Absolute(d), power)
+                .unwrap();
+            assert!(
+                (plan.metrics[0].units / 2.0 / want - 1.0).abs() < 1e-6,
+                "{plan:?}"
+            );
             let mde = experiment.mde(&baseline, 2.0 * want, power).unwrap();
             assert!((mde.metrics[0].difference / d - 1.0).abs() < 1e-6);
         }
         let uneven = experiment.allocation([("a", 1.0), ("b", 4.0)]);
-        let plan = uneven.sample_size(&baseline, Margin::Absolute(0.1), 0.8).unwrap();
+        let plan = uneven
+            .sample_size(&baseline, Margin::Absolute(0.1), 0.8)
+            .unwrap();
         assert!((plan.metrics[0].units / 5.0 / 981.491_854_936_1 - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn margins_have_power_of_their_own() {
         let (mut experiment, baseline) = of(1.0);
-        let alone = experiment.power(&baseline, Margin::Absolute(0.1), 3_000.0).unwrap();
+        let alone = experiment
+            .power(&baseline, Margin::Absolute(0.1), 3_000.0)
+            .unwrap();
         experiment.metrics[0] = Metric::mean("y").non_inferiority(Margin::Absolute(0.1));
-        let same = experiment.power(&baseline, Margin::Absolute(0.0), 3_000.0).unwrap();
+        let same = experiment
+            .power(&baseline, Margin::Absolute(0.0), 3_000.0)
+            .unwrap();
         // One-sided at α/2 with the margin in place of the effect.
         assert!((same.metrics[0].power - alone.metrics[0].power).abs() < 1e-6);
         experiment.metrics[0] = Metric::mean("y").equivalence(Margin::Absolute(0.1));
-        let both = experiment.power(&baseline, Margin::Absolute(0.0), 3_000.0).unwrap();
+        let both = experiment
+            .power(&baseline, Margin::Absolute(0.0), 3_000.0)
+            .unwrap();
         assert!(both.metrics[0].power < alone.metrics[0].power);
         let none = experiment.sample_size(&baseline, Margin::Absolute(0.2), 0.8);
         assert!(matches!(none, Err(Error::Unidentified { .. })));

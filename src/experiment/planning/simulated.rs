@@ -66,7 +66,8 @@ impl Experiment {
         let runs = blocks::map(replications, |i| {
             let mut generator = seed.stream(i as u64);
             let codes = design.draw(&mut generator);
-            let frame = self.with_lift(past, &codes, lift, &mut || open_unit(generator.next_u64()))?;
+            let frame =
+                self.with_lift(past, &codes, lift, &mut || open_unit(generator.next_u64()))?;
             let arms = Label::new(codes, design.arms.clone())?;
             let fit = self.analyze(&frame.with_or_replace(&self.variant, arms)?)?;
             let of_effect = |e: &crate::experiment::Effect| {
@@ -86,7 +87,10 @@ impl Experiment {
                 if !order.contains(&metric) {
                     order.push(metric.clone());
                 }
-                found.entry(metric).or_default().push((success, estimate, error));
+                found
+                    .entry(metric)
+                    .or_default()
+                    .push((success, estimate, error));
             }
         }
         let metrics = order
@@ -94,7 +98,8 @@ impl Experiment {
             .map(|metric| {
                 let runs = &found[&metric];
                 let n = runs.len() as f64;
-                let mean = |f: &dyn Fn(&(bool, f64, f64)) -> f64| runs.iter().map(f).sum::<f64>() / n;
+                let mean =
+                    |f: &dyn Fn(&(bool, f64, f64)) -> f64| runs.iter().map(f).sum::<f64>() / n;
                 let centre = mean(&|r| r.1);
                 SimulatedMetric {
                     power: mean(&|r| f64::from(u8::from(r.0))),
@@ -173,7 +178,11 @@ impl Assigner {
         let mut shares = experiment.allocation.clone();
         if shares.is_empty() {
             let control = experiment.control.clone();
-            let other = if control == "treated" { "changed" } else { "treated" };
+            let other = if control == "treated" {
+                "changed"
+            } else {
+                "treated"
+            };
             shares = vec![(control, 1.0), (other.to_owned(), 1.0)];
         }
         // The control first: its code is zero.
@@ -225,7 +234,10 @@ impl Assigner {
                 arm_of[*unit as usize] = arm.min(self.ends.len() - 1) as u32;
             }
         }
-        self.units.iter().map(|unit| arm_of[*unit as usize]).collect()
+        self.units
+            .iter()
+            .map(|unit| arm_of[*unit as usize])
+            .collect()
     }
 }
 
