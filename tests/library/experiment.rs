@@ -423,3 +423,43 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "parallel")]
+#[test]
+fn the_same_bits_on_any_number_of_threads() {
+    // More rows than one task takes, so that partial sums are merged.
+    let n = 600_000;
+    let number = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..n).map(f).collect() };
+    let frame = Frame::new()
+        .with(
+            "arm",
+            (0..n)
+                .map(|i| ["A", "B"][(i * i) % 3 % 2])
+                .collect::<Vec<_>>(),
+        )
+        .unwrap()
+        .with("y", number(&|i| ((i * 7919) % 1009) as f64 / 7.0))
+        .unwrap()
+        .with(
+            "x",
+            number(&|i| {
+                if i % 1000 == 3 {
+                    f64::NAN
+                } else {
+                    ((i * 31) % 977) as f64 / 3.0
+                }
+            }),
+        )
+        .unwrap();
+    let experiment = experiment()
+        .metric(Metric::mean("y").cuped(["x"]).name("cuped"))
+        .metric(Metric::mean("y"));
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| serde_json::to_string(&experiment.analyze(&frame).unwrap()).unwrap())
+    };
+    assert_eq!(on(1), on(5));
+}

@@ -101,7 +101,7 @@ fn spending(replication: usize) -> Frame {
         .collect();
     let spend: Vec<f64> = (0..n)
         .map(|_| {
-            if g.next_u64() % 10 == 0 {
+            if g.next_u64().is_multiple_of(10) {
                 amounts.sample(&mut g)
             } else {
                 0.0
@@ -207,13 +207,13 @@ fn learners_cut_values_funnels_times_and_figures() {
         .map(|i| f64::from(u8::from(g.next_u64() % 10 < 4 + 2 * (i as u64 % 2))))
         .collect();
     let buy: Vec<f64> = (0..n)
-        .map(|i| start[i] * f64::from(u8::from(g.next_u64() % 2 == 0)))
+        .map(|i| start[i] * f64::from(u8::from(g.next_u64().is_multiple_of(2))))
         .collect();
     let time: Vec<f64> = (0..n)
         .map(|_| 0.5 + (g.next_u64() % 1000) as f64 / 100.0)
         .collect();
     let seen: Vec<f64> = (0..n)
-        .map(|_| f64::from(u8::from(g.next_u64() % 3 > 0)))
+        .map(|_| f64::from(u8::from(!g.next_u64().is_multiple_of(3))))
         .collect();
     let met: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 3 > 0))).collect();
     let mut frame = Frame::new().with("arm", arm).unwrap();
