@@ -284,13 +284,8 @@ impl Experiment {
             values.extend(arms.iter().map(|a| a.record.clone()));
             for &(arm, control) in &pairs {
                 let name = effect_name(&metric.label(), &sample.arms, arm, control);
-                let mut effect = compare(
-                    name.clone(),
-                    metric.role,
-                    &arms[arm],
-                    &arms[control],
-                    self.level,
-                )?;
+                let mut effect =
+                    compare(&name, metric.role, &arms[arm], &arms[control], self.level)?;
                 if let Some(bit) = bit {
                     names.push(name);
                     estimates.push(effect.difference.estimate);

@@ -19,12 +19,6 @@ impl ExperimentFit {
     /// # Errors
     /// [`Error::InvalidOption`] when no lift is determined.
     pub fn forest_plot(&self) -> Result<Figure> {
-        let mut plot = CoefficientPlot::new()
-            .title("Relative lifts")
-            .x_title(format!(
-                "lift, percent ({} % intervals)",
-                self.level * PERCENT
-            ));
         let pair = |e: &Effect| format!("{} against {}", e.arm, e.control);
         let mut series: Vec<String> = Vec::new();
         for effect in &self.effects {
@@ -32,6 +26,14 @@ impl ExperimentFit {
                 series.push(pair(effect));
             }
         }
+        let title = match series.as_slice() {
+            [one] => format!("Relative lifts, {one}"),
+            _ => "Relative lifts".to_owned(),
+        };
+        let percent = self.level * PERCENT;
+        let mut plot = CoefficientPlot::new()
+            .title(title)
+            .x_title(format!("lift, percent ({percent} % intervals)"));
         for name in &series {
             plot = plot.series(name);
             for effect in self.effects.iter().filter(|e| pair(e) == *name) {

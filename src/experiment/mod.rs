@@ -8,6 +8,7 @@ mod declare;
 mod figures;
 pub mod funnel;
 mod metric;
+mod metric_check;
 mod planning;
 mod prepare;
 mod role;

@@ -144,7 +144,7 @@ impl Experiment {
         let others: BTreeSet<u32> = crossed.iter().map(|row| units.codes()[*row]).collect();
         let mut label = units.levels()[code].clone();
         if others.len() > 1 {
-            label.push_str(&format!(" (and of {} other units)", others.len() - 1));
+            label = format!("{label} (and of {} other units)", others.len() - 1);
         }
         Err(in_two_arms(unit, &label, first, second))
     }

@@ -27,6 +27,7 @@ mod experiment_compare_behaviour;
 mod experiment_design;
 mod experiment_power;
 mod experiment_trust;
+mod experiment_calibration;
 mod identification;
 mod instrumental_variables;
 mod learners;

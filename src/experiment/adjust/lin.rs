@@ -48,7 +48,8 @@ pub(crate) fn lin(
         let mut formula = "y ~ 1".to_owned();
         for (i, (column, mean)) in columns.iter().zip(&means).enumerate() {
             part = part.with(format!("x{i}"), take(column.values(), *mean))?;
-            formula.push_str(&format!(" + x{i}"));
+            formula += " + x";
+            formula += &i.to_string();
         }
         let parameters = columns.len() + 1;
         if rows.len() <= parameters {

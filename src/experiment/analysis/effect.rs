@@ -128,7 +128,7 @@ pub(crate) fn satterthwaite(parts: impl Iterator<Item = (f64, f64)> + Clone) -> 
 
 /// Compares an arm with its control.
 pub(crate) fn compare(
-    name: String,
+    name: &str,
     role: Role,
     arm: &Compared,
     control: &Compared,
@@ -138,7 +138,7 @@ pub(crate) fn compare(
     let (a, c) = (&arm.record, &control.record);
     let parts = || arm.parts.iter().chain(&control.parts).copied();
     let difference = Estimate {
-        name: name.clone(),
+        name: name.to_owned(),
         estimate: a.value - c.value,
         std_error: (arm.variance() + control.variance()).sqrt(),
         degrees_of_freedom: satterthwaite(parts()),
@@ -171,7 +171,7 @@ pub(crate) fn compare(
 }
 
 /// The relative lift with its three intervals.
-fn lift(name: String, arm: &Compared, control: &Compared, df: f64, level: f64) -> Lift {
+fn lift(name: &str, arm: &Compared, control: &Compared, df: f64, level: f64) -> Lift {
     let (y, x) = (arm.record.value, control.record.value);
     let (vy, vx) = (arm.variance(), control.variance());
     let ratio = y / x;

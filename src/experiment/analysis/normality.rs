@@ -12,9 +12,9 @@ const UNITS_PER_SQUARED_SKEWNESS: f64 = 355.0;
 /// A change of one tail's probability by more than this share of its nominal value is worth a warning: 0.5 of 2.5 points, as in Kohavi's rule.
 const TAIL: f64 = 0.2;
 
-/// Warns where the skewness of the difference, `κ = (κ₃ₐ/nₐ² − κ₃c/n_c²) / V^{3/2}`, moves a tail of the t interval by more than
-/// [`TAIL`]. By Cornish and Fisher (Hall 1988, Johnson 1978) the studentised mean's tail beyond z has probability
-/// `Φ(−z) ± κ (2z² + 1)/6 · φ(z)`; equal arms cancel, unequal ones do not.
+/// Warns where the skewness of the difference, `κ = κ₃ (1/nₐ² − 1/n_c²) / V^{3/2}` with the third moment κ₃ of both arms together (that of
+/// one arm alone is too noisy to tell), moves a tail of the t interval by more than [`TAIL`]. By Edgeworth's expansion (Hall 1988; Johnson
+/// 1978) the studentised difference lies beyond z with probability `Φ(−z) ± κ (2z² + 1)/6 · φ(z)`: equal arms cancel, unequal ones do not.
 pub(crate) fn warn_about_skew(
     metric: &Analysed,
     arm: usize,
@@ -23,20 +23,18 @@ pub(crate) fn warn_about_skew(
     level: f64,
 ) -> Option<Warning> {
     let z = normal::quantile(0.5 + level / 2.0);
-    let part = |a: usize| {
-        let record = &metric.arms[a].record;
-        let n = record.units as f64;
-        (metric.skewness[a] * record.unadjusted_variance.powf(1.5)) / (n * n)
+    let size = |a: usize| metric.arms[a].record.units as f64;
+    let third = |a: usize| {
+        size(a) * metric.skewness[a] * metric.arms[a].record.unadjusted_variance.powf(1.5)
     };
+    let pooled = (third(arm) + third(control)) / (size(arm) + size(control));
     let variance = effect.difference.std_error * effect.difference.std_error;
-    let skewness = (part(arm) - part(control)) / variance.powf(1.5);
+    let gap = size(arm).powi(-2) - size(control).powi(-2);
+    let skewness = pooled * gap / variance.powf(1.5);
     let shift = skewness.abs() * (2.0 * z * z + 1.0) / 6.0 * normal::pdf(z) / normal::sf(z);
     let needs = |a: usize| UNITS_PER_SQUARED_SKEWNESS * metric.skewness[a] * metric.skewness[a];
-    let short = [arm, control]
-        .into_iter()
-        .find(|a| (metric.arms[*a].record.units as f64) < needs(*a));
+    let short = [arm, control].into_iter().find(|a| size(*a) < needs(*a));
     let sizes = effect.units;
-    // Equal sizes and alike skewness cancel in the difference whatever the arms alone need.
     if shift > TAIL {
         let worst = short.unwrap_or(arm);
         return Some(Warning::Note {

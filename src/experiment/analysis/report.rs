@@ -12,7 +12,7 @@ pub(super) fn effects(fit: &ExperimentFit) -> Table {
     let percent = fit.level * 100.0;
     let several = fit.effects.iter().any(|e| e.control != fit.counts[0].arm);
     let mut table = Table::new("Effects").columns([
-        "".to_owned(),
+        String::new(),
         "Arm".to_owned(),
         "Control".to_owned(),
         "Value".to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn effects(fit: &ExperimentFit) -> Table {
         "to".to_owned(),
         "p".to_owned(),
         "Adjusted p".to_owned(),
-        "".to_owned(),
+        String::new(),
     ]);
     for effect in &fit.effects {
         let arm = if several {

@@ -203,7 +203,7 @@ impl ClusterSums {
         let cells = source.pass().cells.into_iter().map(|found| Cell {
             arm: (found.base % n_arms) as u32,
             stratum: (found.base / n_arms) as u32,
-            missing: if found.missing == everything {
+            missing: if found.missing == everything && everything > 0 {
                 NOT_ANALYSED
             } else {
                 found.missing

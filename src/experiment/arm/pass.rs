@@ -5,13 +5,14 @@ use super::variables::Values;
 use crate::data::MISSING;
 use crate::numeric::blocks;
 use crate::summary::gram::{TILE, Tile};
+use std::array::from_fn;
 use std::ops::Range;
 
 /// Rows that are sorted by cell at once: their columns stay in a second-level cache while every cell takes its rows.
 const PIECE: usize = 4096;
 
 /// Rows of one task.
-const BLOCK: usize = 16 * PIECE;
+const BLOCK: usize = 64 * PIECE;
 
 /// What is missing in a unit that is not analysed: everything.
 pub(crate) const NOT_ANALYSED: u64 = u64::MAX;
@@ -136,10 +137,10 @@ struct Worker<'a> {
     sums: Sums,
     tile: Tile,
     part: CellMoments,
-    scratch: Vec<[f64; PIECE]>,
+    scratch: Vec<Box<[f64; PIECE]>>,
     /// For every row of a piece the number of its cell.
     cells: [u32; PIECE],
-    missing: [u64; PIECE],
+    missing: Box<[u64; PIECE]>,
     /// Rows of a piece in the order of their cells.
     order: [u16; PIECE],
     starts: Vec<u32>,
@@ -153,9 +154,9 @@ impl<'a> Worker<'a> {
             sums: Sums::default(),
             tile: Tile::new(columns),
             part: CellMoments::empty(columns),
-            scratch: vec![[0.0; PIECE]; columns],
+            scratch: (0..columns).map(|_| Box::new(from_fn(|_| 0.0))).collect(),
             cells: [0; PIECE],
-            missing: [0; PIECE],
+            missing: Box::new(from_fn(|_| 0)),
             order: [0; PIECE],
             starts: Vec::new(),
         }
@@ -274,7 +275,7 @@ impl<'a> Worker<'a> {
     fn number_by_pattern(&mut self, len: usize) {
         let cells = self.source.cells();
         let (mut last, mut offset) = (0, self.sums.pattern(0, cells) * cells);
-        for (cell, bits) in self.cells[..len].iter_mut().zip(&self.missing) {
+        for (cell, bits) in self.cells[..len].iter_mut().zip(self.missing.iter()) {
             if *cell == MISSING {
                 continue;
             }

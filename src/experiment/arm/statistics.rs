@@ -134,7 +134,7 @@ impl ExperimentStatistics {
             return Ok(found);
         }
         let pass = source.pass();
-        found.take(pass)?;
+        found.take(pass);
         Ok(found)
     }
 
@@ -203,7 +203,7 @@ impl ExperimentStatistics {
         )
     }
 
-    fn take(&mut self, pass: Pass) -> Result<()> {
+    fn take(&mut self, pass: Pass) {
         let arms = self.arms.len().max(1);
         for found in pass.cells {
             self.add(Cell {
@@ -214,7 +214,6 @@ impl ExperimentStatistics {
             });
         }
         (self.no_arm, self.no_stratum) = (pass.no_arm, pass.no_stratum);
-        Ok(())
     }
 
     fn add(&mut self, cell: Cell) {

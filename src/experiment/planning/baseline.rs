@@ -44,7 +44,7 @@ impl Experiment {
         let moments = self.metrics.iter().filter(|m| m.is_of_moments());
         let mut alone = self.clone();
         alone.metrics = moments.cloned().collect();
-        alone.control = EVERYBODY.to_owned();
+        EVERYBODY.clone_into(&mut alone.control);
         if alone.metrics.is_empty() {
             return Err(Error::invalid_option(
                 "baseline",

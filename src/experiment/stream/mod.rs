@@ -101,7 +101,7 @@ impl ExperimentStream {
     /// As [`ExperimentStream::read_csv`].
     pub fn read_csv_with(&mut self, options: &CsvOptions, path: impl AsRef<Path>) -> Result<u64> {
         let prepared = self.prepared()?;
-        let mut options = options.clone().keep(self.columns(&prepared));
+        let mut options = options.clone().keep(columns(&prepared));
         // Names of arms, strata and units are text, also where a batch has only numbers.
         let layout = &prepared.layout;
         let names = [
@@ -160,17 +160,17 @@ impl ExperimentStream {
     fn prepared(&self) -> Result<Prepared> {
         self.experiment.prepare_stream()
     }
+}
 
-    /// Every column that is read.
-    fn columns(&self, prepared: &Prepared) -> Vec<String> {
-        let layout = &prepared.layout;
-        let mut columns = vec![layout.variant.clone()];
-        columns.extend(layout.strata.clone());
-        columns.extend(layout.clusters.clone());
-        columns.extend(layout.trigger.clone());
-        columns.extend(prepared.plan.variables.iter().map(|v| v.column.clone()));
-        columns.sort();
-        columns.dedup();
-        columns
-    }
+/// Every column that is read.
+fn columns(prepared: &Prepared) -> Vec<String> {
+    let layout = &prepared.layout;
+    let mut columns = vec![layout.variant.clone()];
+    columns.extend(layout.strata.clone());
+    columns.extend(layout.clusters.clone());
+    columns.extend(layout.trigger.clone());
+    columns.extend(prepared.plan.variables.iter().map(|v| v.column.clone()));
+    columns.sort();
+    columns.dedup();
+    columns
 }

@@ -98,7 +98,9 @@ def lin(d):
     z -= z.mean(axis=0)
     x = sm.add_constant(np.column_stack([t, z, t[:, :1] * z, t[:, 1:] * z]))
     fit = sm.OLS(d["revenue"], x).fit()
-    return {"difference": list(fit.params[1:3]), "HC2": list(fit.HC2_se[1:3]), "HC3": list(fit.HC3_se[1:3])}
+    e = {a: fit.resid[d["arm"] == a] for a in "ABC"}
+    residual = [np.sqrt(e[a].var(ddof=1) / len(e[a]) + e["A"].var(ddof=1) / len(e["A"])) for a in "BC"]
+    return {"difference": list(fit.params[1:3]), "HC2": list(fit.HC2_se[1:3]), "HC3": list(fit.HC3_se[1:3]), "residual": residual}
 
 
 def poststratified(d):
