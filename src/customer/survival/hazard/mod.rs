@@ -3,6 +3,7 @@
 mod cells;
 mod fit;
 mod frailty;
+mod nodes;
 mod plain;
 
 pub use fit::DiscreteHazardFit;
@@ -66,12 +67,6 @@ pub enum Frailty {
 /// Nodes of the quadrature for normal frailty where the search begins. Posteriors of customers with few periods are skewed, and every
 /// likelihood sums the errors of many customers.
 const NODES: usize = 31;
-
-/// Nodes beyond which rounding is all that changes.
-const MOST_NODES: usize = 127;
-
-/// About twice as many nodes may change the log-likelihood by this.
-const EXACT: f64 = 1e-6;
 
 /// A frailty with a variance below this is none.
 const NO_FRAILTY: f64 = 1e-4;
@@ -303,39 +298,6 @@ impl DiscreteHazard {
             slopes: regressors.count(),
             means: regressors.means.clone(),
         })
-    }
-
-    /// The maximum with frailty, with as many nodes as it takes: a score that is not the derivative of its inexact value may not even converge.
-    fn with_enough_nodes(
-        &self,
-        shared: &mut Shared<'_>,
-        cells: &Cells<'_>,
-        regressors: &Regressors,
-        plain: &Maximum,
-        progress: &Progress,
-    ) -> Result<Option<Maximum>> {
-        let stays = self.nodes.is_some() || self.frailty != Frailty::Normal;
-        let mut nodes = self.nodes.unwrap_or(NODES);
-        loop {
-            let found = with_frailty(shared, cells, regressors, plain, progress);
-            let finer = 2 * nodes + 1;
-            if stays || finer > MOST_NODES {
-                return found;
-            }
-            match &found {
-                Ok(Some(maximum)) => {
-                    shared.rule = gauss_hermite_normal(finer)?;
-                    let value = shared.pass(&maximum.point).log_likelihood;
-                    if (value - maximum.pass.log_likelihood).abs() <= EXACT {
-                        shared.rule = gauss_hermite_normal(nodes)?;
-                        return found;
-                    }
-                }
-                Err(Error::NotConverged { .. }) => shared.rule = gauss_hermite_normal(finer)?,
-                _ => return found,
-            }
-            nodes = finer;
-        }
     }
 
     fn frailty_name(&self) -> &'static str {
