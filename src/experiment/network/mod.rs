@@ -62,7 +62,8 @@ const FEWEST_DRAWS: usize = 100;
 /// let n = 10;
 /// let network = Network::ring(n, 1)?;
 /// let treated: Vec<f64> = (0..n).map(|i| f64::from(u8::from([0, 3, 4].contains(&i)))).collect();
-/// let visits: Vec<f64> = (0..n).map(|i| 1.0 + 2.0 * treated[i] + treated[(i + 1) % n] + treated[(i + n - 1) % n]).collect();
+/// let own = |i: usize| 1.0 + 0.5 * (i % 4) as f64;
+/// let visits: Vec<f64> = (0..n).map(|i| own(i) + 2.0 * treated[i] + treated[(i + 1) % n] + treated[(i + n - 1) % n]).collect();
 /// let frame = Frame::new().with("treated", treated)?.with("visits", visits)?;
 /// let fit = NetworkExperiment::new("visits", "treated", ExposureMapping::AnyNeighbour)
 ///     .allocation(Allocation::Complete { share: 0.3 })
