@@ -101,7 +101,15 @@ def experiment(rng):
     return dict(y=rng.lognormal(0, 1, 100_000) + 0.012 * z, z=z)
 
 
-MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment}
+def users(rng):
+    """10 000 000 users in two arms: sessions, orders and revenue, and the same before the experiment."""
+    n = 10_000_000
+    before = dict(sessions_b=rng.poisson(2, n) + 1, orders_b=rng.poisson(1, n), revenue_b=np.round(rng.gamma(1, 5, n), 2))
+    after = dict(sessions=rng.poisson(2, n) + 1, orders=(before["orders_b"] + rng.poisson(0.5, n)) // 2, revenue=np.round(before["revenue_b"] + rng.gamma(1, 5, n), 2))
+    return dict(variant=rng.integers(0, 2, n), **after, **before)
+
+
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users}
 
 
 def write(path, columns):

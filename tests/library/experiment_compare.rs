@@ -176,6 +176,10 @@ fn proportions_agree_with_scipy_and_statsmodels() {
             }
             continue;
         }
+        if test == ProportionTest::Score && case["null"].as_f64().unwrap_or(0.0) != 0.0 {
+            // statsmodels 0.15.0 puts the control's successes where Miettinen & Nurminen's cubic has its trials; see below.
+            continue;
+        }
         close_to(&what, run.p_value(), &case["p"], tolerance);
         if case["statistic"].is_number() {
             close_to(&what, run.statistic(), &case["statistic"], 1e-9);
@@ -196,7 +200,6 @@ fn proportions_agree_with_scipy_and_statsmodels() {
             (DifferenceInterval::Wald, "wald"),
             (DifferenceInterval::AgrestiCaffo, "agresti_caffo"),
             (DifferenceInterval::Newcombe, "newcombe"),
-            (DifferenceInterval::Score, "score"),
         ] {
             check(
                 new().difference(kind),
@@ -516,4 +519,39 @@ fn several_arms_agree_with_scipy_and_statsmodels() {
             close_to(key, effect.upper(), &pair["upper"], 1e-9);
         }
     }
+}
+
+/// Independent of statsmodels 0.15.0, whose score interval of a difference takes the wrong coefficient in the cubic: the roots in numpy 2.4.6 of
+/// `z² = 1.96²` with the cubic that a direct maximisation of the likelihood satisfies (`scipy.optimize.minimize_scalar`, residual below 2e-6; 0.9 with
+/// statsmodels' coefficient).
+#[test]
+fn score_intervals_of_a_difference_rest_on_the_likeliest_proportions() {
+    let interval = |[x, n, y, m]: [u64; 4]| {
+        let run = TwoProportions::default()
+            .difference(DifferenceInterval::Score)
+            .counts(x, n, y, m)
+            .unwrap();
+        let found = run.effect("difference in proportions").unwrap();
+        [found.lower(), found.upper()]
+    };
+    for (counts, theirs) in [
+        (
+            [540, 5000, 500, 5000],
+            [-0.003_971_468_917_145_9, 0.019_985_916_114_060_6],
+        ),
+        (
+            [1, 40, 5, 38],
+            [-0.253_430_159_298_070_7, 0.015_929_522_592_151_7],
+        ),
+    ] {
+        for (ours, theirs) in interval(counts).into_iter().zip(theirs) {
+            close("score interval", ours, theirs, 1e-9);
+        }
+    }
+    let shifted = TwoProportions::default()
+        .test(ProportionTest::Score)
+        .null(0.05)
+        .counts(540, 5000, 500, 5000)
+        .unwrap();
+    close("score", shifted.statistic(), -6.779_639_003_456_3, 1e-6);
 }

@@ -127,6 +127,35 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
                 ]))
             }));
         }
+        "experiment" => {
+            let frame = Frame::read_csv(file)?;
+            let total = |metric: Metric| metric.slope(CovariateSlope::Total);
+            let experiment = Experiment::new("variant", "0")
+                .metric(Metric::mean("sessions"))
+                .metric(Metric::mean("orders"))
+                .metric(Metric::ratio("orders", "sessions").name("rate"))
+                .metric(total(Metric::mean("revenue").cuped(["revenue_b"])))
+                .metric(total(
+                    Metric::ratio("orders", "sessions")
+                        .cuped_ratio("orders_b", "sessions_b")
+                        .name("adjusted_rate"),
+                ));
+            return Ok(Box::new(move || {
+                let fit = experiment.analyze(&frame)?;
+                Ok(fit
+                    .effects()
+                    .iter()
+                    .flat_map(|effect| {
+                        [
+                            ("difference", effect.difference.estimate),
+                            ("lower", effect.interval.lower),
+                            ("p", effect.p_value),
+                        ]
+                        .map(|(what, number)| (format!("{} {what}", effect.metric), json!(number)))
+                    })
+                    .collect())
+            }));
+        }
         "permutation" => {
             let frame = Frame::read_csv(file)?;
             let test = RandomizationTest::new("y", "z")

@@ -18,13 +18,13 @@ pub(super) const FEWEST_NODES: usize = 15;
 const MOST_NODES: usize = 127;
 
 /// Twice as many nodes may change the log-likelihood by this: a likelihood ratio is printed to three decimals.
-const VALUE_TOLERANCE: f64 = 1e-6;
+const VALUE_TOLERANCE: f64 = 1e-4;
 
 /// … and estimates by this many of their standard errors.
-const MOVE_TOLERANCE: f64 = 1e-5;
+const MOVE_TOLERANCE: f64 = 1e-3;
 
 /// … and standard errors by this share.
-const ERROR_TOLERANCE: f64 = 1e-5;
+const ERROR_TOLERANCE: f64 = 1e-3;
 
 /// How exact the integrals over the frailty are: what about twice as many nodes would change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct FrailtyQuadrature {
 }
 
 impl FrailtyQuadrature {
-    /// Whether the log-likelihood changes by less than 1e-6, estimates by less than 1e-5 standard errors, and these by less than 1e-5 of them.
+    /// Whether the log-likelihood changes by less than 1e-4, estimates by less than 1e-3 standard errors, and these by less than 1e-3 of them.
     pub fn is_exact(&self) -> bool {
         self.log_likelihood_change.abs() <= VALUE_TOLERANCE
             && self.estimate_change <= MOVE_TOLERANCE
@@ -114,22 +114,28 @@ impl Prepared {
         let pass = self.funnels.pass(point);
         self.use_nodes(nodes)?;
         let gradient = DVector::from_vec(pass.gradient);
+        // Far too few nodes may give an information without an inverse: nothing is then known of the estimates.
         let inverse_of = |packed: &[f64]| {
             let information = unpack(packed, self.funnels.parameters);
-            Cholesky::with_tolerance(&information, f64::EPSILON).inverse()
+            let inverse = Cholesky::with_tolerance(&information, f64::EPSILON).inverse();
+            (inverse.nrows() == self.funnels.parameters).then_some(inverse)
         };
-        let (inverse, before) = (
+        let inverses = (
             inverse_of(&pass.information),
             inverse_of(&coarse.information),
         );
-        let std_error_change = (0..inverse.nrows())
-            .map(|j| ((inverse[(j, j)] / before[(j, j)]).sqrt() - 1.0).abs())
-            .fold(0.0, f64::max);
+        let (mut estimate_change, mut std_error_change) = (f64::INFINITY, f64::INFINITY);
+        if let (Some(inverse), Some(before)) = inverses {
+            estimate_change = gradient.dot(&(&inverse * &gradient)).max(0.0).sqrt();
+            std_error_change = (0..inverse.nrows())
+                .map(|j| ((inverse[(j, j)] / before[(j, j)]).sqrt() - 1.0).abs())
+                .fold(0.0, f64::max);
+        }
         Ok(FrailtyQuadrature {
             nodes,
             finer,
             log_likelihood_change: pass.value - coarse.value,
-            estimate_change: gradient.dot(&(inverse * &gradient)).max(0.0).sqrt(),
+            estimate_change,
             std_error_change,
         })
     }

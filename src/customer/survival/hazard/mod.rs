@@ -3,7 +3,6 @@
 mod cells;
 mod fit;
 mod frailty;
-mod nodes;
 mod plain;
 
 pub use fit::DiscreteHazardFit;
@@ -64,8 +63,8 @@ pub enum Frailty {
     Normal,
 }
 
-/// Nodes of the quadrature for normal frailty where the search begins. Posteriors of customers with few periods are skewed, and every
-/// likelihood sums the errors of many customers.
+/// Nodes of the quadrature for normal frailty. Posteriors of customers with few periods are skewed, and every likelihood sums the errors of
+/// many customers.
 const NODES: usize = 31;
 
 /// A frailty with a variance below this is none.
@@ -85,7 +84,7 @@ const NO_FRAILTY: f64 = 1e-4;
 /// | `link` | [`HazardLink::Cloglog`] | hazard from index | |
 /// | `baseline` | [`Baseline::Periods`] | α(t) | polynomials to degree 6 |
 /// | `frailty` | [`Frailty::None`] | unobserved differences | gamma needs cloglog |
-/// | `nodes` | by accuracy: 31, 63, 127 | quadrature nodes of normal frailty | 1 to 350 |
+/// | `nodes` | 31 | quadrature nodes of normal frailty | 1 to 350 |
 /// | `covariance` | [`Covariance::Hc0`] | robust sandwich, summed by subject when given | `Classical`, `Hc0`, `Hc1`, clusters |
 /// | `weights`, `frequency_weights` | none | as in [`Cox`](super::Cox); equal on the rows of a customer with frailty | |
 ///
@@ -117,7 +116,7 @@ pub struct DiscreteHazard {
     link: HazardLink,
     baseline: Baseline,
     frailty: Frailty,
-    nodes: Option<usize>,
+    nodes: usize,
     covariance: Covariance,
     weights: Option<CaseWeights>,
 }
@@ -133,7 +132,7 @@ impl DiscreteHazard {
             link: HazardLink::Cloglog,
             baseline: Baseline::Periods,
             frailty: Frailty::None,
-            nodes: None,
+            nodes: NODES,
             covariance: Covariance::Hc0,
             weights: None,
         }
@@ -159,7 +158,7 @@ impl DiscreteHazard {
 
     /// Quadrature nodes of normal frailty.
     pub fn nodes(mut self, nodes: usize) -> Self {
-        self.nodes = Some(nodes);
+        self.nodes = nodes;
         self
     }
 
@@ -206,7 +205,7 @@ impl DiscreteHazard {
         let mut start = null.point.clone();
         start.extend(vec![0.0; regressors.count()]);
         let plain = without_frailty(&cells, &regressors, start, progress)?;
-        let mut shared = match self.frailty {
+        let shared = match self.frailty {
             Frailty::None => None,
             _ => Some(Shared {
                 cells: &cells,
@@ -216,15 +215,14 @@ impl DiscreteHazard {
                     || (0..sample.spells.len()).map(|i| vec![i]).collect(),
                     members,
                 ),
-                rule: gauss_hermite_normal(self.nodes.unwrap_or(NODES))?,
+                rule: gauss_hermite_normal(self.nodes)?,
             }),
         };
-        let with = match &mut shared {
-            Some(shared) => {
-                self.with_enough_nodes(shared, &cells, &regressors, &plain, progress)?
-            }
-            None => None,
-        };
+        let with = shared
+            .as_ref()
+            .map(|s| with_frailty(s, &cells, &regressors, &plain, progress))
+            .transpose()?
+            .flatten();
         if shared.is_some() && with.is_none() {
             warnings.push(Warning::Note {
                 message: "the likelihood is highest without frailty (its variance is estimated at zero): the model without it is reported".to_owned(),

@@ -18,7 +18,8 @@ pub enum DifferenceInterval {
     /// From Wilson's intervals of both (Newcombe 1998, method 10; default).
     #[default]
     Newcombe,
-    /// The differences that the score test of Miettinen & Nurminen (1985) does not reject.
+    /// The differences that the score test of Miettinen & Nurminen (1985) does not reject. (statsmodels 0.15.0 differs: its cubic has the
+    /// control's successes where theirs has its trials.)
     Score,
 }
 
@@ -86,7 +87,7 @@ fn control_share(counts: &Counts, d: f64) -> f64 {
         return x / n;
     }
     let l2 = ((n1 + 2.0 * n0) * d - n - x) / n;
-    let l1 = ((x0 * d - n - 2.0 * x0) * d + x) / n;
+    let l1 = ((n0 * d - n - 2.0 * x0) * d + x) / n;
     let l0 = x0 * d * (1.0 - d) / n;
     let third = l2 / 3.0;
     let q = third.powi(3) - l1 * l2 / 6.0 + l0 / 2.0;
