@@ -45,8 +45,7 @@ pub use contingent_valuation::{
 };
 pub use elicited_beliefs::ElicitedBeliefs;
 pub use funnel::{
-    ConditionalRate, EffectBounds, FrailtyQuadrature, Funnel, FunnelEffects, FunnelEffectsFit,
-    FunnelFit, FunnelPrediction, StageEffect,
+    ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, StageEffect,
 };
 pub use interval::LatentError;
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};

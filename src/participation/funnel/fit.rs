@@ -1,7 +1,5 @@
 //! The fitted funnel: effects of arms first, then the model.
 
-use super::predict::Stages;
-use super::quadrature::FrailtyQuadrature;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::funnel::FunnelEffectsFit;
 use crate::inference::{Covariance, Distribution, Estimate, Inference, Summarized, TestResult};
@@ -17,28 +15,23 @@ use std::fmt;
 pub struct FunnelFit {
     fit: LikelihoodFit,
     effects: Option<FunnelEffectsFit>,
-    /// How its integral was computed, when there is frailty.
-    quadrature: Option<FrailtyQuadrature>,
+    frailty: bool,
     /// ℓ without frailty.
     without: f64,
-    #[serde(skip)]
-    pub(super) stages: Stages,
 }
 
 impl FunnelFit {
     pub(super) fn new(
         fit: LikelihoodFit,
         effects: Option<FunnelEffectsFit>,
-        quadrature: Option<FrailtyQuadrature>,
+        frailty: bool,
         without: f64,
-        stages: Stages,
     ) -> Self {
         Self {
             fit,
             effects,
-            quadrature,
+            frailty,
             without,
-            stages,
         }
     }
 
@@ -52,18 +45,13 @@ impl FunnelFit {
     /// # Errors
     /// [`Error::Unidentified`] when the fit has no frailty.
     pub fn sigma(&self) -> Result<Estimate> {
-        if self.quadrature.is_none() {
+        if !self.frailty {
             return Err(Error::Unidentified {
                 what: "the standard deviation of the frailty".to_owned(),
                 needs: "a fit in which it is not zero".to_owned(),
             });
         }
         self.fit.nonlinear("sigma", &["ln_sigma"], |p| p[0].exp())
-    }
-
-    /// How exact the integral over the frailty is; none without frailty.
-    pub fn quadrature(&self) -> Option<FrailtyQuadrature> {
-        self.quadrature
     }
 
     /// The likelihood-ratio test of σ = 0, at the bound of its range: half the time zero, half the time χ²(1).
@@ -150,9 +138,6 @@ impl Inference for FunnelFit {
             table = table
                 .note(sigma.to_string())
                 .note(self.frailty_test().to_string());
-        }
-        if let Some(quadrature) = self.quadrature {
-            table = table.note(quadrature.to_string());
         }
         table.note("Coefficients of later stages are those given that the stage was reached")
     }

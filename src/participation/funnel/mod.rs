@@ -3,16 +3,12 @@
 mod fit;
 mod frailty;
 mod identify;
-mod predict;
 mod prepare;
-mod quadrature;
 
 pub use crate::experiment::funnel::{
     ConditionalRate, EffectBounds, FunnelEffects, FunnelEffectsFit, StageEffect,
 };
 pub use fit::FunnelFit;
-pub use predict::FunnelPrediction;
-pub use quadrature::FrailtyQuadrature;
 
 use super::interval::LatentError;
 use crate::data::{Formula, Frame, Rows};
@@ -28,6 +24,9 @@ use nalgebra::{DMatrix, DVector};
 use serde::Serialize;
 use std::sync::Arc;
 
+/// Nodes of the quadrature.
+const NODES: usize = 31;
+
 /// A frailty with a standard deviation below this is none.
 const NO_FRAILTY: f64 = 1e-2;
 
@@ -35,8 +34,7 @@ const NO_FRAILTY: f64 = 1e-2;
 const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 
 /// A funnel of stages that are passed one after the other: `P(pass stage k | stage k reached, u) = F(x_k'β_k + w'γ + σu)` with a standard normal u
-/// that a customer keeps through all stages, by maximum likelihood over u: adaptive Gauss–Hermite quadrature, whose nodes are moved to the peak of each
-/// customer's integrand (Naylor & Smith 1982), as many as it takes until more of them change nothing ([`FunnelFit::quadrature`]). Without frailty, the effects at
+/// that a customer keeps through all stages, by maximum likelihood over u (Gauss–Hermite quadrature). Without frailty, the effects at
 /// later stages are biased where it exists: those who got there against the odds have a high u.
 ///
 /// Each stage has a formula, whose outcome is its column of 0 and 1 (0 or missing where it was not reached). Names of its
@@ -56,13 +54,10 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 /// | `subject` | a customer a row | column that names the customer of repeated funnels | |
 /// | `error` | [`LatentError::Normal`] | F | |
 /// | `frailty` | on | | |
-/// | `nodes` | by accuracy: 15, 31, 63, 127 | of the quadrature; a number that is given stays, with a warning where it is too small | 2 to 350 |
+/// | `nodes` | 31 | of the quadrature | 2 to 350 |
 /// | `arm` | none | column of randomised arms, and the control | |
 /// | `covariance` | `Covariance::Hc1` | sampling variance, summed by customer | all but HC2, HC3, CR2 |
 /// | `weights` | none | weights in the log-likelihood, equal within a customer | ≥ 0 |
-/// | `frequency_weights` | none | each customer stands for that many equal ones | whole numbers, equal within a customer |
-///
-/// Effects of arms count rows: with weights, [`Funnel::arm`] is refused.
 ///
 /// # Errors
 /// [`Error::OutOfRange`] with the row for a stage recorded for somebody who did not pass the one before; [`Error::Unidentified`] as above;
@@ -70,9 +65,6 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 ///
 /// # References
 /// Mare, R. D. (1980). Social background and school continuation decisions. *JASA* 75(370), 295–305. doi:10.1080/01621459.1980.10477466
-///
-/// Naylor, J. C. & Smith, A. F. M. (1982). Applications of a method for the efficient computation of posterior distributions. *JRSS C*
-/// 31(3), 214–225. doi:10.2307/2347995
 ///
 /// Cameron, S. V. & Heckman, J. J. (1998). Life cycle schooling and dynamic selection bias. *JPE* 106(2), 262–333. doi:10.1086/250010
 ///
@@ -87,8 +79,6 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 /// let fit = Funnel::new(["start ~ arm", "buy ~ arm"]).frailty(false).arm("arm", "0").fit(&frame)?;
 /// assert!(fit.coefficient("start.arm")?.estimate > 0.0);
 /// assert!(fit.effects().is_some_and(|e| e.intention_to_treat.len() == 2));
-/// let bought = fit.predict(&frame, FunnelPrediction::Passed, "buy")?; // start and then buy
-/// assert!(bought.iter().all(|p| *p > 0.0 && *p < 1.0));
 /// let unidentified = Funnel::new(["start ~ arm", "buy ~ arm"]).fit(&frame);
 /// assert!(matches!(unidentified, Err(Error::Unidentified { .. })));
 /// # Ok::<(), cocreate::Error>(())
@@ -100,7 +90,7 @@ pub struct Funnel {
     subject: Option<String>,
     error: LatentError,
     frailty: bool,
-    nodes: Option<usize>,
+    nodes: usize,
     arm: Option<(String, String)>,
     covariance: Covariance,
     weights: Option<Weights>,
@@ -115,7 +105,7 @@ impl Funnel {
             subject: None,
             error: LatentError::Normal,
             frailty: true,
-            nodes: None,
+            nodes: NODES,
             arm: None,
             covariance: Covariance::default(),
             weights: None,
@@ -146,9 +136,9 @@ impl Funnel {
         self
     }
 
-    /// Sets the number of nodes of the quadrature.
+    /// Nodes of the quadrature.
     pub fn nodes(mut self, nodes: usize) -> Self {
-        self.nodes = Some(nodes);
+        self.nodes = nodes;
         self
     }
 
@@ -170,12 +160,6 @@ impl Funnel {
         self
     }
 
-    /// Frequency weights: each customer stands for that many equal ones.
-    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
-        self.weights = Some(Weights::Frequency(column.into()));
-        self
-    }
-
     /// Fits the model.
     ///
     /// # Errors
@@ -190,55 +174,38 @@ impl Funnel {
     /// See [`Funnel`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<FunnelFit> {
         let mut prepared = self.prepare(frame)?;
-        let effects = self.arm_effects(&prepared, frame)?;
+        let effects = match &self.arm {
+            Some((arm, control)) => Some(
+                FunnelEffects::new(arm.as_str(), prepared.names.clone())
+                    .control(control.as_str())
+                    .covariance(self.covariance.clone())
+                    .fit(frame)?,
+            ),
+            None => None,
+        };
         let repeated = prepared.funnels.customers.iter().any(|c| c.len() > 1);
         if self.frailty {
             let warning = identify::check(&prepared.funnels, &prepared.indices, repeated)?;
             prepared.warnings.extend(warning);
         }
-        let (plain, without_frailty) =
-            prepared.maximum(&vec![0.0; prepared.funnels.parameters], progress)?;
+        let (plain, _) = prepared.maximum(&vec![0.0; prepared.funnels.parameters], progress)?;
         let without = prepared.funnels.pass_at(&plain).value;
-        let (mut point, mut convergence) = (plain, without_frailty);
-        let mut quadrature = None;
+        let mut point = plain;
+        let mut with = None;
         if self.frailty {
-            match prepared.with_frailty(&point, without, progress)? {
-                Some(start) => {
-                    prepared.funnels.set_frailty(true);
-                    let found = prepared.refined(&start, self.nodes, progress)?;
-                    (point, convergence) = (found.point, found.convergence);
-                    quadrature = Some(found.quadrature);
-                }
+            with = prepared.with_frailty(&point, without, progress)?;
+            match &with {
+                Some(found) => point.clone_from(found),
                 None => prepared.warnings.push(Warning::Note {
                     message: "the likelihood is highest without frailty (its standard deviation is estimated at zero): the model without it is reported".to_owned(),
                 }),
             }
         }
-        let stages = predict::Stages::new(&prepared, self.error);
+        let has_frailty = with.is_some();
+        prepared.funnels.set_frailty(has_frailty);
+        let (point, convergence) = prepared.maximum(&point, progress)?;
         let fit = prepared.finish(&point, convergence, &self.covariance, frame)?;
-        Ok(FunnelFit::new(fit, effects, quadrature, without, stages))
-    }
-
-    /// The effects of arms that lead the report.
-    fn arm_effects(&self, prepared: &Prepared, frame: &Frame) -> Result<Option<FunnelEffectsFit>> {
-        let Some((arm, control)) = &self.arm else {
-            return Ok(None);
-        };
-        if let Some(weights) = &self.weights {
-            return Err(Error::invalid_option(
-                "arm",
-                arm,
-                format!(
-                    "left out of a funnel with the weights `{}`: effects of arms count rows (write equal customers out as rows, and use FunnelEffects)",
-                    weights.column()
-                ),
-            ));
-        }
-        let effects = FunnelEffects::new(arm.as_str(), prepared.names.clone())
-            .control(control.as_str())
-            .covariance(self.covariance.clone())
-            .fit(frame)?;
-        Ok(Some(effects))
+        Ok(FunnelFit::new(fit, effects, has_frailty, without))
     }
 }
 
@@ -255,28 +222,6 @@ impl Funnels {
         }
         *self.last.borrow_mut() = None;
     }
-
-    /// Customers, or the sum of their frequencies.
-    fn observations(&self) -> f64 {
-        if self.frequency {
-            self.weights.iter().sum()
-        } else {
-            self.customers.len() as f64
-        }
-    }
-
-    /// The frequency of each row: that of its customer.
-    fn frequencies(&self, rows: usize) -> Option<Vec<f64>> {
-        self.frequency.then(|| {
-            let mut all = vec![1.0; rows];
-            for (members, weight) in self.customers.iter().zip(&self.weights) {
-                for row in members {
-                    all[*row] = *weight;
-                }
-            }
-            all
-        })
-    }
 }
 
 /// A funnel ready for estimation.
@@ -286,8 +231,6 @@ struct Prepared {
     rows: Rows,
     warnings: Vec<Warning>,
     formula: String,
-    /// Those of the stages, and that of the slopes in common.
-    formulas: Vec<Formula>,
     funnels: Funnels,
 }
 
@@ -371,7 +314,6 @@ impl Prepared {
                 column[members[0]] = s;
             }
         }
-        let frequencies = self.funnels.frequencies(self.rows.len());
         Finished {
             title: "Funnel",
             formula: self.formula,
@@ -379,7 +321,7 @@ impl Prepared {
             names,
             log_likelihood: pass.value,
             null_log_likelihood: None,
-            observations: self.funnels.observations(),
+            observations: self.funnels.customers.len() as f64,
             convergence,
             warnings: self.warnings,
             parts: Parts {
@@ -387,7 +329,7 @@ impl Prepared {
                     columns,
                     residual: vec![1.0; self.rows.len()],
                     bread: factor.inverse(),
-                    frequencies,
+                    frequencies: None,
                 }),
                 leverages: false,
                 likelihood: None,

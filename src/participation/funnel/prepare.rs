@@ -1,7 +1,6 @@
 //! From the formulas of a funnel and a frame to its stages, customers and regressors.
 
 use super::frailty::{Funnels, Stage};
-use super::quadrature::FEWEST_NODES;
 use super::{Funnel, Prepared};
 use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
 use crate::error::{Error, Result};
@@ -72,8 +71,6 @@ impl Funnel {
         let mut indices = Vec::new();
         let mut built = Vec::new();
         let mut at = 0;
-        let mut formulas = self.stages.clone();
-        formulas.extend(common.iter().map(|c| Formula::from(c.to_string())));
         for (k, design) in designs.iter().take(parsed.len()).enumerate() {
             let reached: Vec<bool> = (0..rows.len())
                 .map(|i| k == 0 || stages.passed[k - 1][rows.index(i)] > 0.5)
@@ -149,16 +146,14 @@ impl Funnel {
             rows,
             warnings,
             formula,
-            formulas,
             funnels: Funnels {
                 stages: built,
                 common: shared,
                 common_at,
                 customers,
                 weights,
-                frequency: sample.frequency,
                 error: self.error,
-                rule: gauss_hermite_normal(self.nodes.unwrap_or(FEWEST_NODES))?,
+                rule: gauss_hermite_normal(self.nodes)?,
                 parameters: at,
                 frailty: false,
                 last: RefCell::new(None),
