@@ -156,11 +156,11 @@ mod tests {
     fn batches_are_the_file() {
         let mut text = "arm,\"note\",x\n".to_owned();
         for i in 0..500 {
-            text.push_str(&format!(
+            text.extend([format!(
                 "{},\"line {i}\nmore, \"\"quoted\"\"\",{}\n",
                 ["a", "b"][i % 2],
                 i as f64 / 4.0
-            ));
+            )]);
         }
         let path = file("batches.csv", &text);
         let whole = Frame::read_csv(&path).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     fn rows_in_errors_are_those_of_the_file() {
         let mut text = "a,b\n".to_owned();
         for i in 0..300 {
-            text.push_str(&format!("{i},{}\n", i * 2));
+            text.extend([i.to_string(), format!(",{}\n", i * 2)]);
         }
         text.push_str("7\n");
         let path = file("ragged.csv", &text);

@@ -46,7 +46,9 @@ impl Masses {
             values.push(mass);
         }
         let total: f64 = values.iter().sum();
-        values.iter_mut().for_each(|v| *v /= total);
+        for v in &mut values {
+            *v /= total;
+        }
         Self { first, values }
     }
 

@@ -318,6 +318,10 @@ two_arms!(TwoMeans);
 
 /// Count, mean and unbiased variance.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the mean of a mean with its variance"
+)]
 pub(super) struct Mean {
     pub(super) rows: f64,
     pub(super) mean: f64,

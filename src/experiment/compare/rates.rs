@@ -355,7 +355,7 @@ impl TwoRates {
             .zip(times.values().iter())
             .enumerate();
         for (row, (y, e)) in known {
-            if !y.is_nan() && !(*e > 0.0 && e.is_finite()) {
+            if !(y.is_nan() || *e > 0.0 && e.is_finite()) {
                 return Err(Error::OutOfRange {
                     column: exposure.clone(),
                     row: row + 1,

@@ -112,7 +112,9 @@ impl Cell {
             _ if whole => mean.round(),
             _ => mean,
         };
-        values.iter_mut().for_each(|v| *v -= centre);
+        for v in &mut values {
+            *v -= centre;
+        }
         Self {
             treated: block.iter().filter(|u| treated[**u as usize]).count(),
             total: values.iter().sum(),
@@ -168,7 +170,8 @@ mod tests {
     #[test]
     fn sums_give_the_statistics() {
         let y: Vec<f64> = (0..40).map(|i| f64::from(i * i % 23) + 0.1).collect();
-        let units = units(40, &[0..40]);
+        let whole = 0..40;
+        let units = units(40, std::slice::from_ref(&whole));
         let of = difference(&y, &units.treated, &units.blocks);
         let cell = Cell::new(Kind::Studentized, &y, &units.treated, &units.blocks[0]);
         let chosen = || {
@@ -227,7 +230,8 @@ mod tests {
 
     #[test]
     fn a_constant_outcome_has_no_effect_in_any_assignment() {
-        let units = units(30, &[0..30]);
+        let whole = 0..30;
+        let units = units(30, std::slice::from_ref(&whole));
         let drawn =
             statistics(&Contrast::Studentized, &[0.1; 30], &units, 50, Seed::new(1)).unwrap();
         assert!(drawn.iter().all(|t| t.abs() <= 0.0));

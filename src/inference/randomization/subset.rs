@@ -128,7 +128,9 @@ fn toss(
         }
         let left = units - w * WORD;
         if left < WORD {
-            words.iter_mut().for_each(|word| *word &= (1 << left) - 1);
+            for word in words.iter_mut() {
+                *word &= (1 << left) - 1;
+            }
         }
         for (size, word) in sizes.iter_mut().zip(&*words) {
             *size += word.count_ones() as usize;

@@ -71,7 +71,9 @@ impl Levene {
                     f64::midpoint(values[(n - 1) / 2], values[n / 2])
                 }
             };
-            values.iter_mut().for_each(|v| *v = (*v - center).abs());
+            for v in values.iter_mut() {
+                *v = (*v - center).abs();
+            }
         }
         let squares = Squares::of(&means(&deviations), &arms.outcome)?;
         let name = match self.center {

@@ -50,7 +50,13 @@ impl TukeyHsd {
             std_error: (residual * (1.0 / a.rows + 1.0 / b.rows)).sqrt(),
             df: squares.df_within,
         };
-        report("Tukey–Kramer", arms, &means, self.options.level, pair)
+        Ok(report(
+            "Tukey–Kramer",
+            arms,
+            &means,
+            self.options.level,
+            pair,
+        ))
     }
 }
 
@@ -101,7 +107,13 @@ impl GamesHowell {
                 df: (v + w).powi(2) / (v * v / (a.rows - 1.0) + w * w / (b.rows - 1.0)),
             }
         };
-        report("Games–Howell", arms, &means, self.options.level, pair)
+        Ok(report(
+            "Games–Howell",
+            arms,
+            &means,
+            self.options.level,
+            pair,
+        ))
     }
 }
 
@@ -119,7 +131,7 @@ fn report(
     means: &[Mean],
     level: f64,
     pair: impl Fn(&Mean, &Mean) -> Pair,
-) -> Result<Comparison> {
+) -> Comparison {
     let groups = means.len() as f64;
     let (mut tests, mut effects) = (Vec::new(), Vec::new());
     // The critical value is the same for pairs of equal degrees of freedom, and takes an integral.
@@ -157,12 +169,12 @@ fn report(
             ));
         }
     }
-    Ok(Comparison {
+    Comparison {
         title: format!("All pairs of arms by {method}: {}", arms.outcome),
         location: "Mean".to_owned(),
         arms: shown(arms, means),
         effects,
         tests,
         warnings: arms.warnings.clone(),
-    })
+    }
 }

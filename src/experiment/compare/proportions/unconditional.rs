@@ -64,7 +64,7 @@ pub(super) fn unconditional(
         Ordering::PooledZ => pooled_region(counts, alternative),
         Ordering::Fisher => fisher_region(counts, alternative),
     };
-    let p_value = supremum(counts, &region)?.clamp(0.0, 1.0);
+    let p_value = supremum(counts, &region).clamp(0.0, 1.0);
     Ok(Unconditional { statistic, p_value })
 }
 
@@ -144,7 +144,7 @@ fn fisher_region(counts: &Counts, alternative: Alternative) -> (f64, Region) {
 }
 
 /// The largest probability of the region over the common proportion `π = sin²θ`.
-fn supremum(counts: &Counts, region: &Region) -> Result<f64> {
+fn supremum(counts: &Counts, region: &Region) -> f64 {
     let size = |theta: f64| probability(counts, region, theta.sin().powi(2));
     let total = (counts.n[0] + counts.n[1]) as f64;
     let points = (FRAC_PI_2 * total.sqrt() * POINTS_A_STEP).max(FEWEST_POINTS) as usize;
@@ -158,7 +158,7 @@ fn supremum(counts: &Counts, region: &Region) -> Result<f64> {
     for peak in peaks.into_iter().take(CLOSE_LOOKS) {
         best = best.max(golden(&size, at(peak - 1), at(peak + 1)));
     }
-    Ok(best)
+    best
 }
 
 /// The largest value between two points around one peak.

@@ -105,7 +105,7 @@ two_arms!(KolmogorovSmirnov);
 
 /// `n₁n₀ (F₀ − F₁)` as a whole number, turned so that large values speak against the null hypothesis.
 fn turned(n: usize, m: usize, treated: usize, control: usize, alternative: Alternative) -> i64 {
-    let gap = control as i64 * n as i64 - treated as i64 * m as i64;
+    let gap = ((control * n).cast_signed() - (treated * m).cast_signed()) as i64;
     match alternative {
         Alternative::TwoSided => gap.abs(),
         Alternative::Greater => gap,

@@ -38,6 +38,10 @@ impl KruskalWallis {
         }
     }
 
+    #[expect(
+        clippy::unused_self,
+        reason = "the verbs of all comparisons call it so"
+    )]
     fn run(&self, arms: &Arms) -> Result<Comparison> {
         arms.at_least(1)?;
         let all = arms.values.concat();

@@ -101,12 +101,11 @@ impl MannWhitney {
         let pairs = Differences::new(treatment, control);
         let outside = tail(level, alternative);
         // How many of the smallest differences lie below the interval.
-        let left_out = match &law {
-            Some(law) => quantile(law, outside) as u64,
-            None => {
-                let z = critical(level, alternative, f64::INFINITY);
-                (n * m / 2.0 - z * spread).floor().max(0.0) as u64
-            }
+        let left_out = if let Some(law) = &law {
+            quantile(law, outside) as u64
+        } else {
+            let z = critical(level, alternative, f64::INFINITY);
+            (n * m / 2.0 - z * spread).floor().max(0.0) as u64
         };
         let first = left_out.max(1);
         let mut warnings = arms.warnings.clone();

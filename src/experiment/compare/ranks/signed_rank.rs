@@ -101,21 +101,20 @@ impl WilcoxonSignedRank {
         let (level, alternative) = (self.options.level, self.options.alternative);
         let law = exact.then(|| signed_rank(&ranking.ranks));
         let averages = Averages::new(&differences);
-        let (p_value, left_out) = match &law {
-            Some(law) => (
+        let (p_value, left_out) = if let Some(law) = &law {
+            (
                 exact_p(law, (2.0 * statistic).round() as usize, alternative),
                 // The law is of twice the sum.
                 quantile(law, tail(level, alternative)).div_ceil(2) as u64,
-            ),
-            None => {
-                let center = n * (n + 1.0) / 4.0;
-                let z = (statistic - center) / spread;
-                let reach = critical(level, alternative, f64::INFINITY) * spread;
-                (
-                    t_tail(z, f64::INFINITY, alternative),
-                    (center - reach).floor().max(0.0) as u64,
-                )
-            }
+            )
+        } else {
+            let center = n * (n + 1.0) / 4.0;
+            let z = (statistic - center) / spread;
+            let reach = critical(level, alternative, f64::INFINITY) * spread;
+            (
+                t_tail(z, f64::INFINITY, alternative),
+                (center - reach).floor().max(0.0) as u64,
+            )
         };
         if left_out == 0 {
             warnings.push(Warning::Note {
