@@ -442,7 +442,7 @@ fn nonsense_is_refused_with_a_remedy() {
             .is_err()
     );
     // One unit of an arm in a stratum: no variance, unless strata are adjusted for.
-    let thin: Vec<f64> = (0..40).map(|i| (i / 3) as f64).collect();
+    let thin: Vec<f64> = (0..40).map(|i| f64::from(i / 3)).collect();
     let small = p.frame.clone().with("thin", thin).unwrap().head(39);
     let blocks = two_arms().within(["thin"]).seed(1).assign(&small).unwrap();
     let y = p.control[..39].to_vec();

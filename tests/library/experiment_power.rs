@@ -209,8 +209,8 @@ fn sizes_agree_with_published_searches() {
     for (d, at_80, at_90) in [
         (0.01, 156_978.170_555_703_84, 210_149.348_562_187_05),
         (0.02, 39_245.262_934_409_09, 52_538.057_431_720_64),
-        (0.05, 6280.048_916_291_407, 8406.896_008_340_045),
-        (0.1, 1570.733_043_052_003_7, 2102.444_710_082_507_3),
+        (0.05, 6_280.048_916_291_407, 8_406.896_008_340_045),
+        (0.1, 1_570.733_043_052_003_7, 2_102.444_710_082_507_3),
         (0.2, 393.405_693_000_252_6, 526.333_188_576_053_2),
         (0.5, 63.765_610_588_911_69, 85.031_284_115_734_1),
         (0.8, 25.524_571_854_446_116, 33.825_542_344_160_304),
@@ -247,7 +247,7 @@ fn sizes_agree_with_published_searches() {
     let power = pooled.power(30_000.0).unwrap().power;
     close("pooled", power, 0.806_533_654_656_269_2, 1e-12);
     let anova = AnovaPower::new(4).effect(0.1).sample_size(0.8).unwrap();
-    close("anova", anova.size, 1094.171_574_719_760_4, SEARCH);
+    close("anova", anova.size, 1_094.171_574_719_760_4, SEARCH);
 }
 
 /// The closed form of one tail (statsmodels' `samplesize_proportions_2indep_onetail`) at 0.0125, half of a two-sided 0.025.

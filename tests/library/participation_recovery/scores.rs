@@ -119,7 +119,11 @@ fn answered(seed: Seed) -> Sample {
         .collect();
     let mut columns = vec![];
     for k in 0..10 {
-        let difficulty = if k == 0 { 0.0 } else { -1.5 + 0.33 * k as f64 };
+        let difficulty = if k == 0 {
+            0.0
+        } else {
+            -1.5 + 0.33 * f64::from(k)
+        };
         let u = d.uniforms(ROWS);
         let answers = (0..ROWS)
             .map(|i| one(u[i] < 1.0 / (1.0 + (difficulty - a[i]).exp())))

@@ -68,11 +68,9 @@ pub(super) fn models() -> Vec<Model> {
 
 const WILLING: &str = "join ~ mean + variance + price";
 
-fn named(name: &str, estimate: Estimate) -> Estimate {
-    Estimate {
-        name: name.to_owned(),
-        ..estimate
-    }
+fn named(name: &str, mut estimate: Estimate) -> Estimate {
+    name.clone_into(&mut estimate.name);
+    estimate
 }
 
 /// Coefficients and what they mean in money.
