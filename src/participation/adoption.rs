@@ -24,7 +24,6 @@ use serde::Serialize;
 /// | `frailty` | [`Frailty::Normal`] | unobserved differences; [`Frailty::Gamma`], [`Frailty::None`] |
 /// | `baseline` | [`Baseline::Periods`] | α_t |
 /// | `link` | [`HazardLink::Cloglog`] | hazard from index |
-/// | `nodes` | 31 | quadrature nodes of normal frailty |
 /// | `covariance` | [`Covariance::Hc0`] | see [`DiscreteHazard`] |
 /// | `weights`, `frequency_weights` | none | see [`DiscreteHazard`] |
 ///
@@ -86,12 +85,6 @@ impl Adoption {
     /// Sets the covariance estimator.
     pub fn covariance(mut self, covariance: Covariance) -> Self {
         self.model = self.model.covariance(covariance);
-        self
-    }
-
-    /// Sets the number of quadrature nodes of normal frailty; with a large spread the default may be too few for the search to converge.
-    pub fn nodes(mut self, nodes: usize) -> Self {
-        self.model = self.model.nodes(nodes);
         self
     }
 

@@ -45,7 +45,8 @@ pub use contingent_valuation::{
 };
 pub use elicited_beliefs::ElicitedBeliefs;
 pub use funnel::{
-    ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, StageEffect,
+    ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit,
+    FunnelPrediction, StageEffect,
 };
 pub use interval::LatentError;
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};

@@ -553,7 +553,6 @@ fn discrete_hazards_as_in_glm_and_in_their_likelihoods() {
         .link(link)
         .baseline(Baseline::Polynomial(2))
         .frailty(frailty)
-        .nodes(61)
         .covariance(Covariance::Classical)
     };
     for (name, estimator) in [

@@ -14,6 +14,9 @@ const MAX_HALVINGS: usize = 50;
 /// The peak is found when the step is this small relative to the peak's width: the rule corrects the rest.
 const PEAK_TOLERANCE: f64 = 1e-9;
 
+/// The share of the promised rise that a step must bring (Armijo).
+const SUFFICIENT: f64 = 1e-4;
+
 /// Where a log-integrand peaks and how wide the peak is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
@@ -65,12 +68,14 @@ impl Peak {
                     });
                 }
             }
-            let noise = 8.0 * f64::EPSILON * here.value.abs();
+            let noise = 8.0 * f64::EPSILON * here.value.abs().max(1.0);
             let mut halvings = 0;
             let next = loop {
                 let trial = curve(u + step);
                 let inside = trial.slope.is_finite() && trial.curvature.is_finite();
-                if inside && trial.value >= here.value - noise {
+                // A share of the rise that the slope promises: else steps may go to and fro between two points of nearly the same value.
+                let promised = SUFFICIENT * here.slope * step;
+                if inside && trial.value >= here.value + promised - noise {
                     break trial;
                 }
                 halvings += 1;
@@ -264,6 +269,25 @@ mod tests {
         assert!((found - exact).abs() < 1e-11, "{found} {exact}");
         let wrong = rule.log_integral_of_many(&mode[..2], &root, log_integrand);
         assert!(matches!(wrong, Err(Error::Matrix { .. })));
+    }
+
+    /// One event of a complementary log-log model: the value is rounded to 1e-16 while the rise near the peak is smaller.
+    #[test]
+    fn a_rise_below_the_rounding_of_the_value_does_not_stop_the_search() {
+        let (index, sigma) = (1.914_057_246_045_056_2, 1.828_189_3_f64);
+        for shift in 0..1_000 {
+            let curve = |u: f64| {
+                let e = (index + 1e-3 * f64::from(shift) + sigma * u).exp();
+                let slope = e / e.exp_m1();
+                Curve {
+                    value: -0.5 * u * u + (-(-e).exp_m1()).ln(),
+                    slope: -u + sigma * slope,
+                    curvature: -1.0 + sigma * sigma * slope * (1.0 - e - slope),
+                }
+            };
+            let peak = Peak::find(0.0, curve).unwrap();
+            assert!(curve(peak.mode).slope.abs() < 1e-8);
+        }
     }
 
     #[test]

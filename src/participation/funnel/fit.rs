@@ -1,5 +1,6 @@
 //! The fitted funnel: effects of arms first, then the model.
 
+use super::predict::Stages;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::funnel::FunnelEffectsFit;
 use crate::inference::{Covariance, Distribution, Estimate, Inference, Summarized, TestResult};
@@ -18,6 +19,8 @@ pub struct FunnelFit {
     frailty: bool,
     /// ℓ without frailty.
     without: f64,
+    #[serde(skip)]
+    pub(super) stages: Stages,
 }
 
 impl FunnelFit {
@@ -26,12 +29,14 @@ impl FunnelFit {
         effects: Option<FunnelEffectsFit>,
         frailty: bool,
         without: f64,
+        stages: Stages,
     ) -> Self {
         Self {
             fit,
             effects,
             frailty,
             without,
+            stages,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::numeric::blocks;
 use crate::numeric::optimize::Objective;
-use crate::numeric::quadrature::Rule;
+use crate::numeric::quadrature::NormalFrailty;
 use crate::participation::interval::LatentError;
 use crate::regression::likelihood::Jet;
 use crate::summary::gram::{packed_index, packed_len, unpack};
@@ -31,8 +31,9 @@ pub(super) struct Funnels {
     pub(super) customers: Vec<Vec<usize>>,
     /// One weight a customer.
     pub(super) weights: Vec<f64>,
+    /// Whether weights count equal customers.
+    pub(super) frequency: bool,
     pub(super) error: LatentError,
-    pub(super) rule: Rule,
     /// Parameters, ln σ (the last) included when there is frailty.
     pub(super) parameters: usize,
     pub(super) frailty: bool,
@@ -117,10 +118,10 @@ struct View<'a> {
     customers: &'a [Vec<usize>],
     weights: &'a [f64],
     error: LatentError,
-    nodes: &'a [f64],
-    node_weights: &'a [f64],
     parameters: usize,
     frailty: bool,
+    /// How ln σ enters: by itself.
+    unit: Vec<f64>,
 }
 
 impl<'a> View<'a> {
@@ -132,10 +133,11 @@ impl<'a> View<'a> {
             customers: &all.customers,
             weights: &all.weights,
             error: all.error,
-            nodes: all.rule.nodes(),
-            node_weights: all.rule.weights(),
             parameters: all.parameters,
             frailty: all.frailty,
+            unit: (0..all.parameters)
+                .map(|j| if j + 1 == all.parameters { 1.0 } else { 0.0 })
+                .collect(),
         }
     }
 
@@ -162,86 +164,68 @@ impl<'a> View<'a> {
         events
     }
 
-    /// Adds a customer: `ln Σ_q w_q Π_e F(±(η_e + σ u_q))`, by the derivatives of its terms and their posterior weights.
+    /// `ln F(±(η + shift))` of an event with two derivatives by η.
+    fn derivatives(&self, event: &Event, shift: f64) -> [f64; 3] {
+        let z = Jet::<1>::variable(event.sign * (event.index + shift), 0);
+        let ln = self.error.ln_cdf(z);
+        [ln.value, event.sign * ln.gradient[0], ln.hessian[0][0]]
+    }
+
+    /// Adds a customer: `ln ∫ φ(u) Π_e F(±(η_e + σu)) du`, from the indices of its events and ln σ to the parameters.
     fn add(&self, customer: usize, point: &[f64], sums: &mut Pass) {
         let k = self.parameters;
         let events = self.events(customer, point);
-        let sigma = if self.frailty {
-            point[k - 1].exp()
-        } else {
-            0.0
-        };
-        let alone = ([0.0], [1.0]);
-        let (nodes, node_weights): (&[f64], &[f64]) = if self.frailty {
-            (self.nodes, self.node_weights)
-        } else {
-            (&alone.0, &alone.1)
-        };
-        let mut terms = Vec::with_capacity(nodes.len());
-        let mut top = f64::NEG_INFINITY;
-        for (u, w) in nodes.iter().zip(node_weights) {
-            let derivatives: Vec<[f64; 3]> = events
-                .iter()
-                .map(|e| {
-                    let z = Jet::<1>::variable(e.sign * (e.index + sigma * u), 0);
-                    let ln = self.error.ln_cdf(z);
-                    [ln.value, e.sign * ln.gradient[0], ln.hessian[0][0]]
-                })
-                .collect();
-            let value = w.ln() + derivatives.iter().map(|d| d[0]).sum::<f64>();
-            top = top.max(value);
-            terms.push((value, derivatives, sigma * u));
-        }
-        let total: f64 = terms.iter().map(|t| (t.0 - top).exp()).sum();
         let weight = self.weights[customer];
-        sums.value += weight * (top + total.ln());
-
-        // Σ π_q g_q, Σ π_q g_q g_q', and the expected curvature of each event.
-        let mut mean = vec![0.0; k];
-        let mut curvature = vec![[0.0; 2]; events.len()];
-        let mut own = 0.0;
-        let mut slope = vec![0.0; k];
-        for (value, derivatives, shift) in &terms {
-            let posterior = (value - top).exp() / total;
-            slope.fill(0.0);
-            for ((event, d), c) in events.iter().zip(derivatives).zip(&mut curvature) {
-                for (s, x) in slope.iter_mut().zip(&event.regressors) {
-                    *s += d[1] * x;
-                }
-                c[0] += posterior * d[2];
-                c[1] += posterior * d[2] * shift;
-                if self.frailty {
-                    slope[k - 1] += d[1] * shift;
-                    own += posterior * (d[2] * shift * shift + d[1] * shift);
-                }
-            }
-            for i in 0..k {
-                mean[i] += posterior * slope[i];
-                let scaled = weight * posterior * slope[i];
-                for (j, other) in slope[..=i].iter().enumerate() {
-                    sums.information[packed_index(i, j)] -= scaled * other;
-                }
-            }
-        }
-        for i in 0..k {
-            sums.gradient[i] += weight * mean[i];
-            for j in 0..=i {
-                sums.information[packed_index(i, j)] += weight * mean[i] * mean[j];
-            }
-        }
-        for (event, c) in events.iter().zip(&curvature) {
-            for i in 0..k {
-                let scaled = weight * c[0] * event.regressors[i];
-                for j in 0..=i {
-                    sums.information[packed_index(i, j)] -= scaled * event.regressors[j];
-                }
-                if self.frailty && i < k - 1 {
-                    sums.information[packed_index(k - 1, i)] -= weight * c[1] * event.regressors[i];
-                }
-            }
-        }
+        let mut gradient = vec![0.0; k];
+        let mut add = |i: usize, j: usize, second: f64| {
+            sums.information[packed_index(i, j)] -= weight * second;
+        };
         if self.frailty {
-            sums.information[packed_index(k - 1, k - 1)] -= weight * own;
+            let sigma = point[k - 1].exp();
+            let Some(shared) = NormalFrailty::new(events.len(), sigma, |e, shift| {
+                self.derivatives(&events[e], shift)
+            }) else {
+                sums.value = f64::NAN;
+                return;
+            };
+            let size = events.len() + 1;
+            sums.value += weight * shared.value;
+            // Σ_f H_ef x_f by event, then Σ_e x_e (Σ_f H_ef x_f)'.
+            for (e, row) in shared.hessian.chunks_exact(size).enumerate() {
+                let mut mixed = vec![0.0; k];
+                for (event, h) in events.iter().zip(row) {
+                    mixed
+                        .iter_mut()
+                        .zip(&event.regressors)
+                        .for_each(|(m, x)| *m += h * x);
+                }
+                mixed[k - 1] = row[size - 1];
+                let own = if e < events.len() {
+                    &events[e].regressors
+                } else {
+                    &self.unit
+                };
+                for (i, x) in own.iter().enumerate() {
+                    gradient[i] += shared.gradient[e] * x;
+                    for (j, m) in mixed[..=i].iter().enumerate() {
+                        add(i, j, x * m);
+                    }
+                }
+            }
+        } else {
+            for event in &events {
+                let [value, first, second] = self.derivatives(event, 0.0);
+                sums.value += weight * value;
+                for (i, x) in event.regressors.iter().enumerate() {
+                    gradient[i] += first * x;
+                    for (j, other) in event.regressors[..=i].iter().enumerate() {
+                        add(i, j, second * x * other);
+                    }
+                }
+            }
+        }
+        for (sum, g) in sums.gradient.iter_mut().zip(gradient) {
+            *sum += weight * g;
         }
     }
 }
@@ -266,7 +250,6 @@ impl Objective for Funnels {
 mod tests {
     use super::*;
     use crate::numeric::derivative::{gradient, hessian};
-    use crate::numeric::quadrature::gauss_hermite_normal;
 
     #[test]
     fn derivatives_are_those_of_the_value() {
@@ -291,8 +274,8 @@ mod tests {
             common_at: 3,
             customers: vec![vec![0, 2], vec![1], vec![3]],
             weights: vec![1.0, 2.0, 0.5],
+            frequency: false,
             error: LatentError::Logistic,
-            rule: gauss_hermite_normal(15).unwrap(),
             parameters: 5,
             frailty: true,
             last: RefCell::new(None),

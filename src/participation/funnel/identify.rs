@@ -2,6 +2,7 @@
 
 use super::frailty::Funnels;
 use crate::error::{Error, Result, Warning};
+use crate::participation::identification::{Evidence, FunnelEvidence, funnel_frailty};
 use crate::regression::likelihood::Index;
 
 /// Refuses a frailty that nothing identifies, and warns of one that only functional form identifies.
@@ -19,6 +20,20 @@ pub(super) fn check(
     }
     let parameters = funnels.parameters + 1;
     let rates = rates(funnels);
+    let restricted =
+        !funnels.common.is_empty() || !same_regressors(&indices[..funnels.stages.len()]);
+    let found = funnel_frailty(&Evidence {
+        funnel: if restricted {
+            FunnelEvidence::Restricted {
+                stages: funnels.stages.len(),
+            }
+        } else {
+            FunnelEvidence::StageSpecific {
+                stages: funnels.stages.len(),
+            }
+        },
+        ..Evidence::default()
+    });
     let needs = "a cross-stage restriction (slopes in common: Funnel::common; or a regressor that moves one stage and not a later one), or repeated funnels of the same customers (Funnel::subject)";
     if parameters > rates {
         return Err(Error::Unidentified {
@@ -28,7 +43,16 @@ pub(super) fn check(
             needs: needs.to_owned(),
         });
     }
-    let stages = &indices[..funnels.stages.len()];
+    // Regressors with many values: only the shape of F speaks, which is said and not refused.
+    Ok(found.err().map(|_| Warning::Note {
+        message: format!(
+            "every regressor has an effect of its own at each stage: the frailty is identified by functional form alone; it wants {needs}"
+        ),
+    }))
+}
+
+/// Whether every stage has the same regressors.
+fn same_regressors(stages: &[Index]) -> bool {
     let sets: Vec<Vec<&str>> = stages
         .iter()
         .map(|index| {
@@ -37,15 +61,7 @@ pub(super) fn check(
             names
         })
         .collect();
-    let same = sets.windows(2).all(|w| w[0] == w[1]);
-    if same && funnels.common.is_empty() {
-        return Ok(Some(Warning::Note {
-            message: format!(
-                "every regressor has an effect of its own at each stage: the frailty is identified by functional form alone; it wants {needs}"
-            ),
-        }));
-    }
-    Ok(None)
+    sets.windows(2).all(|w| w[0] == w[1])
 }
 
 /// Distinct pairs of a stage and the values of all regressors among those who reached it, counted as far as parameters could.

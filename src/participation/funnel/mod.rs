@@ -3,12 +3,14 @@
 mod fit;
 mod frailty;
 mod identify;
+mod predict;
 mod prepare;
 
 pub use crate::experiment::funnel::{
     ConditionalRate, EffectBounds, FunnelEffects, FunnelEffectsFit, StageEffect,
 };
 pub use fit::FunnelFit;
+pub use predict::FunnelPrediction;
 
 use super::interval::LatentError;
 use crate::data::{Formula, Frame, Rows};
@@ -16,7 +18,7 @@ use crate::error::{Error, Result, Warning};
 use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::numeric::linalg::Cholesky;
-use crate::numeric::optimize::{Convergence, Newton, Stopping};
+use crate::numeric::optimize::{Convergence, Minimum, Newton, Stopping};
 use crate::regression::likelihood::{Finished, Index, LikelihoodFit, Parts, StoredRows};
 use crate::regression::linear::Weights;
 use frailty::Funnels;
@@ -24,18 +26,19 @@ use nalgebra::{DMatrix, DVector};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Nodes of the quadrature.
-const NODES: usize = 31;
-
 /// A frailty with a standard deviation below this is none.
 const NO_FRAILTY: f64 = 1e-2;
+
+/// A search that ends beyond this standard deviation without having converged follows a likelihood that rises as the frailty grows.
+const RUNS_AWAY: f64 = 5.0;
 
 /// Logarithms of the frailty's standard deviation where searches begin.
 const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 
 /// A funnel of stages that are passed one after the other: `P(pass stage k | stage k reached, u) = F(x_k'β_k + w'γ + σu)` with a standard normal u
-/// that a customer keeps through all stages, by maximum likelihood over u (Gauss–Hermite quadrature). Without frailty, the effects at
-/// later stages are biased where it exists: those who got there against the odds have a high u.
+/// that a customer keeps through all stages, by maximum likelihood over u, which is integrated out to 1e-12 by the trapezoidal rule over the peak of each
+/// customer's integrand. Without frailty, the effects at later stages are biased where it exists: those who got there against the odds have a
+/// high u.
 ///
 /// Each stage has a formula, whose outcome is its column of 0 and 1 (0 or missing where it was not reached). Names of its
 /// coefficients have the stage as prefix. Regressors of [`Funnel::common`] have one slope in all stages. The last parameter is
@@ -45,7 +48,8 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 /// σ is not identified by arms × stages with effects of their own at each stage: any pattern of conditional rates fits without frailty.
 /// It needs a cross-stage restriction (slopes in common, or a regressor that moves one stage and not a later one), or repeated
 /// funnels of the same customers ([`Funnel::subject`]); otherwise [`Error::Unidentified`] is returned, or, where regressors are
-/// continuous and only the shape of F speaks, a warning. When the likelihood is highest at σ = 0, the model without frailty is
+/// continuous and only the shape of F speaks, a warning. In small samples the likelihood may rise with σ without end, which is
+/// [`Error::Unidentified`] too. When the likelihood is highest at σ = 0, the model without frailty is
 /// reported with a warning.
 ///
 /// | name | default | meaning | range |
@@ -54,10 +58,12 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 /// | `subject` | a customer a row | column that names the customer of repeated funnels | |
 /// | `error` | [`LatentError::Normal`] | F | |
 /// | `frailty` | on | | |
-/// | `nodes` | 31 | of the quadrature | 2 to 350 |
 /// | `arm` | none | column of randomised arms, and the control | |
 /// | `covariance` | `Covariance::Hc1` | sampling variance, summed by customer | all but HC2, HC3, CR2 |
 /// | `weights` | none | weights in the log-likelihood, equal within a customer | ≥ 0 |
+/// | `frequency_weights` | none | each customer stands for that many equal ones | whole numbers, equal within a customer |
+///
+/// Effects of arms count rows: with weights, [`Funnel::arm`] is refused.
 ///
 /// # Errors
 /// [`Error::OutOfRange`] with the row for a stage recorded for somebody who did not pass the one before; [`Error::Unidentified`] as above;
@@ -79,6 +85,8 @@ const STARTS: [f64; 3] = [-0.5, 0.4, -2.0];
 /// let fit = Funnel::new(["start ~ arm", "buy ~ arm"]).frailty(false).arm("arm", "0").fit(&frame)?;
 /// assert!(fit.coefficient("start.arm")?.estimate > 0.0);
 /// assert!(fit.effects().is_some_and(|e| e.intention_to_treat.len() == 2));
+/// let bought = fit.predict(&frame, FunnelPrediction::Passed, "buy")?; // start and then buy
+/// assert!(bought.iter().all(|p| *p > 0.0 && *p < 1.0));
 /// let unidentified = Funnel::new(["start ~ arm", "buy ~ arm"]).fit(&frame);
 /// assert!(matches!(unidentified, Err(Error::Unidentified { .. })));
 /// # Ok::<(), cocreate::Error>(())
@@ -90,7 +98,6 @@ pub struct Funnel {
     subject: Option<String>,
     error: LatentError,
     frailty: bool,
-    nodes: usize,
     arm: Option<(String, String)>,
     covariance: Covariance,
     weights: Option<Weights>,
@@ -105,7 +112,6 @@ impl Funnel {
             subject: None,
             error: LatentError::Normal,
             frailty: true,
-            nodes: NODES,
             arm: None,
             covariance: Covariance::default(),
             weights: None,
@@ -136,12 +142,6 @@ impl Funnel {
         self
     }
 
-    /// Nodes of the quadrature.
-    pub fn nodes(mut self, nodes: usize) -> Self {
-        self.nodes = nodes;
-        self
-    }
-
     /// The column of randomised arms and the control among them, for the effects that lead the report.
     pub fn arm(mut self, column: impl Into<String>, control: impl Into<String>) -> Self {
         self.arm = Some((column.into(), control.into()));
@@ -160,6 +160,12 @@ impl Funnel {
         self
     }
 
+    /// Frequency weights: each customer stands for that many equal ones.
+    pub fn frequency_weights(mut self, column: impl Into<String>) -> Self {
+        self.weights = Some(Weights::Frequency(column.into()));
+        self
+    }
+
     /// Fits the model.
     ///
     /// # Errors
@@ -174,38 +180,54 @@ impl Funnel {
     /// See [`Funnel`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<FunnelFit> {
         let mut prepared = self.prepare(frame)?;
-        let effects = match &self.arm {
-            Some((arm, control)) => Some(
-                FunnelEffects::new(arm.as_str(), prepared.names.clone())
-                    .control(control.as_str())
-                    .covariance(self.covariance.clone())
-                    .fit(frame)?,
-            ),
-            None => None,
-        };
+        let effects = self.arm_effects(&prepared, frame)?;
         let repeated = prepared.funnels.customers.iter().any(|c| c.len() > 1);
         if self.frailty {
             let warning = identify::check(&prepared.funnels, &prepared.indices, repeated)?;
             prepared.warnings.extend(warning);
         }
-        let (plain, _) = prepared.maximum(&vec![0.0; prepared.funnels.parameters], progress)?;
+        let (plain, without_frailty) =
+            prepared.maximum(&vec![0.0; prepared.funnels.parameters], progress)?;
         let without = prepared.funnels.pass_at(&plain).value;
-        let mut point = plain;
-        let mut with = None;
+        let (mut point, mut convergence) = (plain, without_frailty);
+        let mut frailty = false;
         if self.frailty {
-            with = prepared.with_frailty(&point, without, progress)?;
-            match &with {
-                Some(found) => point.clone_from(found),
+            match prepared.with_frailty(&point, without, progress)? {
+                Some(start) => {
+                    prepared.funnels.set_frailty(true);
+                    (point, convergence) = start;
+                    frailty = true;
+                }
                 None => prepared.warnings.push(Warning::Note {
                     message: "the likelihood is highest without frailty (its standard deviation is estimated at zero): the model without it is reported".to_owned(),
                 }),
             }
         }
-        let has_frailty = with.is_some();
-        prepared.funnels.set_frailty(has_frailty);
-        let (point, convergence) = prepared.maximum(&point, progress)?;
+        let stages = predict::Stages::new(&prepared, self.error);
         let fit = prepared.finish(&point, convergence, &self.covariance, frame)?;
-        Ok(FunnelFit::new(fit, effects, has_frailty, without))
+        Ok(FunnelFit::new(fit, effects, frailty, without, stages))
+    }
+
+    /// The effects of arms that lead the report.
+    fn arm_effects(&self, prepared: &Prepared, frame: &Frame) -> Result<Option<FunnelEffectsFit>> {
+        let Some((arm, control)) = &self.arm else {
+            return Ok(None);
+        };
+        if let Some(weights) = &self.weights {
+            return Err(Error::invalid_option(
+                "arm",
+                arm,
+                format!(
+                    "left out of a funnel with the weights `{}`: effects of arms count rows (write equal customers out as rows, and use FunnelEffects)",
+                    weights.column()
+                ),
+            ));
+        }
+        let effects = FunnelEffects::new(arm.as_str(), prepared.names.clone())
+            .control(control.as_str())
+            .covariance(self.covariance.clone())
+            .fit(frame)?;
+        Ok(Some(effects))
     }
 }
 
@@ -222,6 +244,28 @@ impl Funnels {
         }
         *self.last.borrow_mut() = None;
     }
+
+    /// Customers, or the sum of their frequencies.
+    fn observations(&self) -> f64 {
+        if self.frequency {
+            self.weights.iter().sum()
+        } else {
+            self.customers.len() as f64
+        }
+    }
+
+    /// The frequency of each row: that of its customer.
+    fn frequencies(&self, rows: usize) -> Option<Vec<f64>> {
+        self.frequency.then(|| {
+            let mut all = vec![1.0; rows];
+            for (members, weight) in self.customers.iter().zip(&self.weights) {
+                for row in members {
+                    all[*row] = *weight;
+                }
+            }
+            all
+        })
+    }
 }
 
 /// A funnel ready for estimation.
@@ -231,15 +275,22 @@ struct Prepared {
     rows: Rows,
     warnings: Vec<Warning>,
     formula: String,
+    /// Those of the stages, and that of the slopes in common.
+    formulas: Vec<Formula>,
     funnels: Funnels,
 }
 
 impl Prepared {
-    fn maximum(&self, start: &[f64], progress: &Progress) -> Result<(Vec<f64>, Convergence)> {
-        const MOST_ITERATIONS: usize = 200;
-        let found = Newton::new()
+    fn search(&self, start: &[f64], progress: &Progress) -> Result<Minimum> {
+        const MOST_ITERATIONS: usize = 60;
+        Newton::new()
             .stopping(Stopping::new().max_iterations(MOST_ITERATIONS))
-            .minimize_with(&self.funnels, start, progress)?
+            .minimize_with(&self.funnels, start, progress)
+    }
+
+    fn maximum(&self, start: &[f64], progress: &Progress) -> Result<(Vec<f64>, Convergence)> {
+        let found = self
+            .search(start, progress)?
             .or_error("the likelihood of the funnel")?;
         Ok((found.point, found.convergence))
     }
@@ -250,27 +301,42 @@ impl Prepared {
         plain: &[f64],
         without: f64,
         progress: &Progress,
-    ) -> Result<Option<Vec<f64>>> {
+    ) -> Result<Option<(Vec<f64>, Convergence)>> {
         self.funnels.set_frailty(true);
-        let mut best: Option<(f64, Vec<f64>)> = None;
+        let mut best: Option<(f64, Vec<f64>, Convergence)> = None;
+        let mut rising = f64::NEG_INFINITY;
         for ln_sigma in STARTS {
             let start: Vec<f64> = plain.iter().copied().chain([ln_sigma]).collect();
-            let found = match self.maximum(&start, progress) {
-                Ok((point, _)) => point,
+            let found = match self.search(&start, progress) {
+                Ok(found) => found,
                 Err(Error::Cancelled { what }) => return Err(Error::Cancelled { what }),
                 Err(_) => continue,
             };
-            let value = self.funnels.pass_at(&found).value;
-            if best.as_ref().is_none_or(|(b, _)| value > *b) {
-                best = Some((value, found));
+            let sigma = found.point.last().map_or(0.0, |ln| ln.exp());
+            let value = -found.value;
+            let Ok(found) = found.or_error("the likelihood of the funnel") else {
+                if sigma > RUNS_AWAY {
+                    rising = rising.max(value);
+                }
+                continue;
+            };
+            let (point, convergence) = (found.point, found.convergence);
+            if best.as_ref().is_none_or(|(b, ..)| value > *b) {
+                best = Some((value, point, convergence));
             }
         }
-        let good = best.filter(|(value, point)| {
+        if rising > best.as_ref().map_or(without, |b| b.0.max(without)) {
+            return Err(Error::Unidentified {
+                what: "a finite standard deviation of the frailty: the likelihood keeps rising as it grows, as if the same customers passed every stage whatever the regressors are".to_owned(),
+                needs: "more customers, repeated funnels of the same ones (Funnel::subject), or the model without frailty (Funnel::frailty)".to_owned(),
+            });
+        }
+        let good = best.filter(|(value, point, _)| {
             let sigma = point.last().copied().unwrap_or(f64::NEG_INFINITY).exp();
             *value > without && sigma > NO_FRAILTY
         });
         self.funnels.set_frailty(false);
-        Ok(good.map(|(_, point)| point))
+        Ok(good.map(|(_, point, convergence)| (point, convergence)))
     }
 
     fn finish(
@@ -314,6 +380,7 @@ impl Prepared {
                 column[members[0]] = s;
             }
         }
+        let frequencies = self.funnels.frequencies(self.rows.len());
         Finished {
             title: "Funnel",
             formula: self.formula,
@@ -321,7 +388,7 @@ impl Prepared {
             names,
             log_likelihood: pass.value,
             null_log_likelihood: None,
-            observations: self.funnels.customers.len() as f64,
+            observations: self.funnels.observations(),
             convergence,
             warnings: self.warnings,
             parts: Parts {
@@ -329,7 +396,7 @@ impl Prepared {
                     columns,
                     residual: vec![1.0; self.rows.len()],
                     bread: factor.inverse(),
-                    frequencies: None,
+                    frequencies,
                 }),
                 leverages: false,
                 likelihood: None,

@@ -5,7 +5,6 @@ use super::{Funnel, Prepared};
 use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
 use crate::error::{Error, Result};
 use crate::experiment::funnel::Stages;
-use crate::numeric::quadrature::gauss_hermite_normal;
 use crate::regression::influence::working_columns;
 use crate::regression::likelihood::Index;
 use crate::regression::linear::Weights;
@@ -71,6 +70,8 @@ impl Funnel {
         let mut indices = Vec::new();
         let mut built = Vec::new();
         let mut at = 0;
+        let mut formulas = self.stages.clone();
+        formulas.extend(common.iter().map(|c| Formula::from(c.to_string())));
         for (k, design) in designs.iter().take(parsed.len()).enumerate() {
             let reached: Vec<bool> = (0..rows.len())
                 .map(|i| k == 0 || stages.passed[k - 1][rows.index(i)] > 0.5)
@@ -146,14 +147,15 @@ impl Funnel {
             rows,
             warnings,
             formula,
+            formulas,
             funnels: Funnels {
                 stages: built,
                 common: shared,
                 common_at,
                 customers,
                 weights,
+                frequency: sample.frequency,
                 error: self.error,
-                rule: gauss_hermite_normal(self.nodes)?,
                 parameters: at,
                 frailty: false,
                 last: RefCell::new(None),

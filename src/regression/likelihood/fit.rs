@@ -5,7 +5,7 @@ use super::index::Index;
 use super::margins::{MarginalEffects, Margins};
 use super::maximize::{Maximum, maximize};
 use super::model::{Order, Quantity};
-use super::predict::{Predictions, Predictor};
+use super::predict::{Predictions, Predictor, Predicts};
 use super::rows::LikelihoodRows;
 use crate::data::{Formula, Frame, Groups, Rows};
 use crate::error::{Error, Result, Warning};
@@ -358,6 +358,27 @@ impl LikelihoodFit {
             rows: &likelihood.rows,
             rows_of_formulas: &[],
             weights: likelihood.weights.as_ref().map(|w| w.as_slice()),
+            fitted: &self.fitted,
+            noise: 0.0,
+        })
+    }
+
+    /// The same for a model that is no [`RowModel`], by its own indices and formulas.
+    pub(crate) fn predictor_of<'a>(
+        &'a self,
+        model: &'a dyn Predicts,
+        indices: &'a [Index],
+        formulas: &'a [Formula],
+    ) -> Result<Predictor<'a>> {
+        let parts = self.parts("a prediction")?;
+        Ok(Predictor {
+            model,
+            indices,
+            formulas,
+            frame: &parts.frame,
+            rows: &parts.rows,
+            rows_of_formulas: &[],
+            weights: None,
             fitted: &self.fitted,
             noise: 0.0,
         })

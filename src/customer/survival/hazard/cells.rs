@@ -5,6 +5,7 @@ use super::super::regressors::Regressors;
 use super::{Baseline, HazardLink};
 use crate::error::{Error, Result, Warning};
 use nalgebra::DMatrix;
+use std::f64::consts::LN_2;
 
 /// More periods than this are a slip of units (days for months).
 const MOST_PERIODS: f64 = 10_000.0;
@@ -30,7 +31,12 @@ impl HazardLink {
                 // ln(1 − exp(−e)); its slope is e/(exp(e) − 1).
                 let slope = if e > 0.0 { e / e.exp_m1() } else { 1.0 };
                 let slope = if slope.is_finite() { slope } else { 0.0 };
-                [(-(-e).exp_m1()).ln(), slope, slope * (1.0 - e - slope)]
+                let value = if e < LN_2 {
+                    (-(-e).exp_m1()).ln()
+                } else {
+                    (-(-e).exp()).ln_1p()
+                };
+                [value, slope, slope * (1.0 - e - slope)]
             }
         }
     }

@@ -4,7 +4,8 @@ use super::super::newton::Pass;
 use super::super::regressors::Regressors;
 use super::Frailty;
 use super::cells::Cells;
-use crate::numeric::quadrature::{Curve, Peak, Rule};
+use crate::numeric::blocks;
+use crate::numeric::quadrature::NormalFrailty;
 use nalgebra::{DMatrix, DVector};
 
 /// Below this, `θH` is small and the closed forms cancel: their series are used.
@@ -19,9 +20,10 @@ pub(super) struct Shared<'a> {
     pub(super) frailty: Frailty,
     /// Rows of each customer.
     pub(super) customers: Vec<Vec<usize>>,
-    /// Nodes and weights for the standard normal.
-    pub(super) rule: Rule,
 }
+
+/// Customers of a parallel block.
+const BLOCK: usize = 128;
 
 /// A period of a customer: its index without frailty, whether the event came, and what multiplies the parameters in it.
 struct Cell {
@@ -29,6 +31,16 @@ struct Cell {
     event: bool,
     row: usize,
     period: usize,
+}
+
+/// What the parameters at a point say of all rows.
+struct At {
+    /// The baseline by period.
+    offsets: Vec<f64>,
+    /// `x'β` by row.
+    index: Vec<f64>,
+    /// Variance (gamma) or standard deviation (normal).
+    spread: f64,
 }
 
 /// The log-likelihood of a customer with its derivatives.
@@ -46,59 +58,82 @@ impl Shared<'_> {
     /// One pass over all customers. The last parameter is the log of the variance (gamma) or standard deviation (normal).
     pub(super) fn pass(&self, point: &[f64]) -> Pass {
         let k = self.parameters();
-        let mut total = Pass {
+        let nothing = || Pass {
             log_likelihood: 0.0,
             gradient: vec![0.0; k],
             information: DMatrix::zeros(k, k),
         };
-        self.walk(point, |rows, terms| {
-            let w = self.cells.sample.weight(rows[0]);
-            total.log_likelihood += w * terms.value;
-            for (sum, g) in total.gradient.iter_mut().zip(terms.gradient.iter()) {
-                *sum += w * g;
-            }
-            total.information -= terms.hessian * w;
-        });
-        total
+        let at = self.at(point);
+        blocks::reduce(
+            self.customers.len(),
+            BLOCK,
+            |range| {
+                let mut sums = nothing();
+                for rows in &self.customers[range] {
+                    let terms = self.terms(rows, &at);
+                    let w = self.cells.sample.weight(rows[0]);
+                    sums.log_likelihood += w * terms.value;
+                    for (sum, g) in sums.gradient.iter_mut().zip(terms.gradient.iter()) {
+                        *sum += w * g;
+                    }
+                    sums.information -= terms.hessian * w;
+                }
+                sums
+            },
+            |total, part| {
+                total.log_likelihood += part.log_likelihood;
+                for (sum, g) in total.gradient.iter_mut().zip(part.gradient) {
+                    *sum += g;
+                }
+                total.information += part.information;
+            },
+        )
+        .unwrap_or_else(nothing)
     }
 
     /// Weighted scores, each customer's in its first row, in own units by `inverse`, from own to standardised units.
     pub(super) fn scores(&self, point: &[f64], inverse: &DMatrix<f64>) -> Vec<Vec<f64>> {
         let mut columns = vec![vec![0.0; self.cells.last.len()]; self.parameters()];
-        self.walk(point, |rows, terms| {
+        let at = self.at(point);
+        let scores = blocks::map(self.customers.len(), |customer| {
+            inverse.transpose() * self.terms(&self.customers[customer], &at).gradient
+        });
+        for (rows, own) in self.customers.iter().zip(scores) {
             let w = self.cells.sample.weight(rows[0]);
-            let own = inverse.transpose() * terms.gradient;
             for (column, value) in columns.iter_mut().zip(own.iter()) {
                 column[rows[0]] = w * value;
             }
-        });
+        }
         columns
     }
 
-    fn walk(&self, point: &[f64], mut visit: impl FnMut(&[usize], Terms)) {
+    fn at(&self, point: &[f64]) -> At {
         let (q, p) = (self.cells.baseline(), self.regressors.count());
-        let offsets = self.cells.offsets(point);
         let mut index = vec![0.0; self.cells.last.len()];
         self.regressors.add_index(&point[q..q + p], &mut index);
-        let spread = point[q + p].exp();
+        At {
+            offsets: self.cells.offsets(point),
+            index,
+            spread: point[q + p].exp(),
+        }
+    }
+
+    /// The likelihood of the customer with these rows.
+    fn terms(&self, rows: &[usize], at: &At) -> Terms {
         let mut cells = Vec::new();
-        for rows in &self.customers {
-            cells.clear();
-            for &row in rows {
-                self.cells.each(row, |period, event| {
-                    cells.push(Cell {
-                        index: offsets[period] + index[row],
-                        event,
-                        row,
-                        period,
-                    });
+        for &row in rows {
+            self.cells.each(row, |period, event| {
+                cells.push(Cell {
+                    index: at.offsets[period] + at.index[row],
+                    event,
+                    row,
+                    period,
                 });
-            }
-            let terms = match self.frailty {
-                Frailty::Gamma => self.gamma(&cells, spread),
-                _ => self.normal(&cells, spread),
-            };
-            visit(rows, terms);
+            });
+        }
+        match self.frailty {
+            Frailty::Gamma => self.gamma(&cells, at.spread),
+            _ => self.normal(&cells, at.spread),
         }
     }
 
@@ -162,94 +197,30 @@ impl Shared<'_> {
         }
     }
 
-    /// Normal frailty: the index of all periods of a customer moves by `σ z`, z standard normal, which is integrated out on nodes that
-    /// are moved to the peak of the integrand. Derivatives are posterior means over the nodes (Louis 1982):
-    /// `∇ ln L = E g`, `∇² ln L = E(H + g g') − E g E g'`.
+    /// Normal frailty: the index of all periods of a customer moves by `σ z`, z standard normal, which is integrated out.
     fn normal(&self, cells: &[Cell], sigma: f64) -> Terms {
-        let link = self.cells.link;
-        let curve = |z: f64| {
-            let start = Curve {
-                value: -0.5 * z * z,
-                slope: -z,
-                curvature: -1.0,
+        let (k, link) = (self.parameters(), self.cells.link);
+        let jet = |c: usize, shift: f64| link.period(cells[c].index + shift, cells[c].event);
+        let Some(shared) = NormalFrailty::new(cells.len(), sigma, jet) else {
+            return Terms {
+                value: f64::NAN,
+                gradient: DVector::from_element(k, f64::NAN),
+                hessian: DMatrix::from_element(k, k, f64::NAN),
             };
-            cells.iter().fold(start, |c, cell| {
-                let [value, d1, d2] = link.period(cell.index + sigma * z, cell.event);
-                Curve {
-                    value: c.value + value,
-                    slope: c.slope + sigma * d1,
-                    curvature: c.curvature + sigma * sigma * d2,
-                }
-            })
         };
-        let k = self.parameters();
-        let nothing = || Terms {
-            value: f64::NAN,
-            gradient: DVector::from_element(k, f64::NAN),
-            hessian: DMatrix::from_element(k, k, f64::NAN),
-        };
-        let Ok(peak) = Peak::find(0.0, curve) else {
-            return nothing();
-        };
-        let nodes: Vec<(f64, f64)> = self
-            .rule
-            .nodes()
-            .iter()
-            .zip(self.rule.weights())
-            .map(|(z, w)| {
-                let u = peak.mode + peak.scale * z;
-                (u, w.ln() + 0.5 * z * z + curve(u).value)
-            })
-            .collect();
-        let top = nodes.iter().map(|n| n.1).fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = nodes.iter().map(|n| (n.1 - top).exp()).sum();
-        let value = peak.scale.ln() + top + sum.ln();
-        // By cell: E d1, E d2, and E d2 σu; over cells, the derivatives by ln σ.
-        let mut moments = vec![[0.0_f64; 3]; cells.len()];
-        let (mut own, mut own_own) = (0.0, 0.0);
-        let mut directions = DMatrix::zeros(k, cells.len());
+        // From the indices of cells and ln σ to the parameters.
+        let mut directions = DMatrix::zeros(k, cells.len() + 1);
         let mut direction = DVector::zeros(k);
         for (c, cell) in cells.iter().enumerate() {
             self.direction(cell, &mut direction);
             directions.set_column(c, &direction);
         }
-        let mut hessian = DMatrix::zeros(k, k);
-        let mut slopes = DVector::zeros(cells.len());
-        for (u, log) in &nodes {
-            let weight = (log - top).exp() / sum;
-            let shift = sigma * u;
-            let mut along = 0.0;
-            for (c, cell) in cells.iter().enumerate() {
-                let [_, d1, d2] = link.period(cell.index + shift, cell.event);
-                moments[c][0] += weight * d1;
-                moments[c][1] += weight * d2;
-                moments[c][2] += weight * d2 * shift;
-                slopes[c] = d1;
-                along += d1 * shift;
-                own_own += weight * (d2 * shift * shift + d1 * shift);
-            }
-            own += weight * along;
-            let mut score = &directions * &slopes;
-            score[k - 1] = along;
-            hessian.ger(weight, &score, &score, 1.0);
-        }
-        let means = DVector::from_iterator(cells.len(), moments.iter().map(|m| m[0]));
-        let mut gradient = &directions * means;
-        gradient[k - 1] = own;
-        for (c, [_, second, mixed]) in moments.iter().enumerate() {
-            let column = directions.column(c);
-            hessian.ger(*second, &column, &column, 1.0);
-            for j in 0..k - 1 {
-                hessian[(j, k - 1)] += mixed * column[j];
-                hessian[(k - 1, j)] += mixed * column[j];
-            }
-        }
-        hessian[(k - 1, k - 1)] += own_own;
-        hessian.ger(-1.0, &gradient, &gradient, 1.0);
+        directions[(k - 1, cells.len())] = 1.0;
+        let by_cell = DMatrix::from_row_slice(cells.len() + 1, cells.len() + 1, &shared.hessian);
         Terms {
-            value,
-            gradient,
-            hessian,
+            value: shared.value,
+            gradient: &directions * DVector::from_vec(shared.gradient),
+            hessian: &directions * by_cell * directions.transpose(),
         }
     }
 }

@@ -16,7 +16,6 @@ use crate::error::{Error, Result, Warning};
 use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::numeric::linalg::{Cholesky, sandwich};
-use crate::numeric::quadrature::gauss_hermite_normal;
 use cells::Cells;
 use frailty::Shared;
 use nalgebra::{DMatrix, DVector};
@@ -59,13 +58,9 @@ pub enum Frailty {
     None,
     /// The hazard of a customer is multiplied by a gamma variable of mean 1 (cloglog only; in closed form).
     Gamma,
-    /// A normal variable of mean 0 is added to the index (adaptive Gauss–Hermite quadrature).
+    /// A normal variable of mean 0 is added to the index (integrated out by the trapezoidal rule, to 1e-12).
     Normal,
 }
-
-/// Nodes of the quadrature for normal frailty. Posteriors of customers with few periods are skewed, and every likelihood sums the errors of
-/// many customers.
-const NODES: usize = 31;
 
 /// A frailty with a variance below this is none.
 const NO_FRAILTY: f64 = 1e-4;
@@ -84,7 +79,6 @@ const NO_FRAILTY: f64 = 1e-4;
 /// | `link` | [`HazardLink::Cloglog`] | hazard from index | |
 /// | `baseline` | [`Baseline::Periods`] | α(t) | polynomials to degree 6 |
 /// | `frailty` | [`Frailty::None`] | unobserved differences | gamma needs cloglog |
-/// | `nodes` | 31 | quadrature nodes of normal frailty | 1 to 350 |
 /// | `covariance` | [`Covariance::Hc0`] | robust sandwich, summed by subject when given | `Classical`, `Hc0`, `Hc1`, clusters |
 /// | `weights`, `frequency_weights` | none | as in [`Cox`](super::Cox); equal on the rows of a customer with frailty | |
 ///
@@ -116,7 +110,6 @@ pub struct DiscreteHazard {
     link: HazardLink,
     baseline: Baseline,
     frailty: Frailty,
-    nodes: usize,
     covariance: Covariance,
     weights: Option<CaseWeights>,
 }
@@ -132,7 +125,6 @@ impl DiscreteHazard {
             link: HazardLink::Cloglog,
             baseline: Baseline::Periods,
             frailty: Frailty::None,
-            nodes: NODES,
             covariance: Covariance::Hc0,
             weights: None,
         }
@@ -153,12 +145,6 @@ impl DiscreteHazard {
     /// Sets the frailty.
     pub fn frailty(mut self, frailty: Frailty) -> Self {
         self.frailty = frailty;
-        self
-    }
-
-    /// Quadrature nodes of normal frailty.
-    pub fn nodes(mut self, nodes: usize) -> Self {
-        self.nodes = nodes;
         self
     }
 
@@ -215,7 +201,6 @@ impl DiscreteHazard {
                     || (0..sample.spells.len()).map(|i| vec![i]).collect(),
                     members,
                 ),
-                rule: gauss_hermite_normal(self.nodes)?,
             }),
         };
         let with = shared
