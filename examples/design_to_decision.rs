@@ -6,10 +6,12 @@ use cocreate::prelude::*;
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // %% Last month: customers of a photo shop start a product, finish it, buy it. They are simulated, so that the truth is known. Only those who were shown nothing count as the past.
     let shop = PhotoFunnel::new().seed(10).simulate()?.data;
-    let arm = shop.label("arm")?;
-    let alone: Vec<bool> = (0..shop.rows())
-        .map(|row| arm.get(row) == Some("control"))
-        .collect();
+    let alone: Vec<bool> = {
+        let arm = shop.label("arm")?;
+        (0..shop.rows())
+            .map(|row| arm.get(row) == Some("control"))
+            .collect()
+    };
     let past = shop
         .filter(&alone)?
         .select(&["experience", "starts", "spend"])?;
@@ -56,18 +58,14 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{funnel}\n");
 
     // %% The truth that only a simulation knows: inspired to start, discouraged from finishing.
-    let truth = |name: &str| simulated.oracle.effect(name);
     let mut table = Table::new("Expected effects of the process").columns(["", "peers", "experts"]);
     for stage in ["start", "finish", "buy"] {
-        let [peers, experts] = [
-            truth(&format!("expected_itt_{stage}_peers"))?,
-            truth(&format!("expected_itt_{stage}_experts"))?,
-        ];
-        table = table.row([
-            Cell::text(stage),
-            Cell::fixed(peers, 4),
-            Cell::fixed(experts, 4),
-        ]);
+        let mut row = vec![Cell::text(stage)];
+        for arm in ["peers", "experts"] {
+            let name = format!("expected_itt_{stage}_{arm}");
+            row.push(Cell::fixed(simulated.oracle.effect(&name)?, 4));
+        }
+        table = table.row(row);
     }
     println!("{table}");
     Ok(())

@@ -84,6 +84,8 @@ pub enum Standing {
     Recalled,
     /// It was written down from memory, and the memory is not a sure one.
     RecalledLessSurely,
+    /// Not printed: counted in the published data.
+    Counted,
     /// A published figure to which the simulated process is calibrated, as the estimator has to find out.
     Calibrated,
     /// Not published: what the simulated process predicts in expectation.
@@ -96,6 +98,7 @@ impl std::fmt::Display for Standing {
             Self::Read => "read",
             Self::Recalled => "recalled",
             Self::RecalledLessSurely => "recalled, less surely",
+            Self::Counted => "counted",
             Self::Calibrated => "calibrated to",
             Self::Predicted => "predicted",
         })
@@ -142,6 +145,22 @@ impl Published {
             decimals,
             tolerance,
             standing: Standing::Recalled,
+        }
+    }
+
+    /// A figure that is not printed but was counted in the published data.
+    pub const fn counted(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self {
+            quantity,
+            value,
+            decimals,
+            tolerance,
+            standing: Standing::Counted,
         }
     }
 

@@ -15,6 +15,7 @@ mod hyderabad;
 mod lsat;
 mod mroz;
 mod nsw;
+mod open_bandit;
 mod organ_donations;
 mod photo_funnel;
 mod rossi;
@@ -29,11 +30,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 11] = [
+const ALL: [&Experiment; 12] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,
+    &open_bandit::OPEN_BANDIT,
     &organ_donations::ORGAN_DONATIONS,
     &weather_insurance::WEATHER_INSURANCE,
     &mroz::MROZ,

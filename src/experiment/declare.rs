@@ -7,9 +7,10 @@ use super::analysis::{
 use super::arm::{ExperimentStatistics, Sample};
 use super::metric::Metric;
 use super::prepare::{Prepared, RowValues};
+use super::trust::{SAMPLE_RATIO_ALARM, sample_ratio_test};
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
-use crate::inference::{Adjustment, Distribution, Estimate, TestResult, check_level};
+use crate::inference::{Adjustment, Estimate, TestResult, check_level};
 use serde::{Deserialize, Serialize};
 
 /// Which arms are compared.
@@ -349,8 +350,6 @@ impl Experiment {
 
     /// Pearson's χ² of the units assigned, and a warning when it is far off.
     fn sample_ratio(&self, counts: &[ArmCount], warnings: &mut Vec<Warning>) -> Result<TestResult> {
-        /// The level at which platforms stop an experiment: a false alarm in a thousand.
-        const ALARM: f64 = 1e-3;
         let share = |arm: &str| {
             if self.allocation.is_empty() {
                 return Ok(1.0);
@@ -366,20 +365,10 @@ impl Experiment {
         };
         let shares = (counts.iter().map(|c| share(&c.arm))).collect::<Result<Vec<f64>>>()?;
         let total: f64 = shares.iter().sum();
-        let units: f64 = counts.iter().map(|c| c.assigned as f64).sum();
-        let statistic: f64 = (counts.iter().zip(&shares))
-            .map(|(c, share)| {
-                let expected = units * share / total;
-                (c.assigned as f64 - expected).powi(2) / expected
-            })
-            .sum();
-        let df = (counts.len() - 1) as f64;
-        let test = TestResult::new(
-            "sample ratio as planned",
-            statistic,
-            Distribution::ChiSquared { df },
-        );
-        if test.p_value < ALARM {
+        let shares: Vec<f64> = shares.iter().map(|share| share / total).collect();
+        let assigned: Vec<u64> = counts.iter().map(|c| c.assigned as u64).collect();
+        let test = sample_ratio_test(&assigned, &shares);
+        if test.p_value < SAMPLE_RATIO_ALARM {
             warnings.push(Warning::Note {
                 message: format!(
                     "sample-ratio mismatch (p = {:.1e}): units got lost or were assigned otherwise than planned, so arms may not be alike; find the cause before reading effects, or declare the shares with .allocation",

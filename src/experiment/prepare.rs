@@ -250,6 +250,13 @@ impl Prepared {
         };
         for (index, metric) in self.metrics.iter().enumerate() {
             let label = metric.label();
+            if let (Some(strata), true) = (&self.layout.strata, wanted(metric)) {
+                found.warnings.push(Warning::Note {
+                    message: format!(
+"`{label}` compares arms over all units, not within the strata of `{strata}` (means, proportions, counts and ratios do, without .lin and .bootstrap_t): right when every stratum has the same shares of arms, if less precise, and biased when the shares differ",
+                    ),
+                });
+            }
             let refuse_clusters = |what: &str, remedy: &str| match &clusters {
                 None => Ok(()),
                 Some(_) => Err(Error::invalid_option(

@@ -128,6 +128,38 @@ fn designs() {
     );
 }
 
+/// Metrics that need the rows compare arms over all units, whatever the strata.
+#[test]
+fn strata_that_a_metric_does_not_use() {
+    let strata: Vec<&str> = (0..200).map(|i| ["x", "y"][(i / 3) % 2]).collect();
+    let f = frame().with("stratum", strata).unwrap();
+    let of = |metric: Metric| of(metric).strata("stratum").analyze(&f).unwrap();
+    for fit in [
+        of(Metric::quantile("y", 0.5).name("a")),
+        of(Metric::mean("y").name("a").bootstrap_t(200).seed(7)),
+    ] {
+        warned(&fit, "`a` compares arms over all units, not within");
+    }
+    let plain = of(Metric::mean("y"));
+    assert!(!plain.to_string().contains("over all units, not"));
+}
+
+/// A control without a single success: the lift is no number, and a file of the result is read back all the same.
+#[test]
+fn a_control_of_zero_is_written_and_read() {
+    let bought = (0..200).map(|i| f64::from(u8::from(i % 3 > 0 && i % 2 > 0)));
+    let f = frame().with("rare", bought.collect::<Vec<_>>()).unwrap();
+    let fit = of(Metric::proportion("rare")).analyze(&f).unwrap();
+    let lift = &fit.effect("rare", "green").unwrap().lift;
+    assert!(lift.estimate.is_nan() && !lift.determined);
+    assert!(lift.delta.lower < -1e300 && lift.delta.upper > 1e300);
+    let file = serde_json::to_string(&fit).unwrap();
+    let back: ExperimentFit = serde_json::from_str(&file).unwrap();
+    assert_eq!(back.to_string(), fit.to_string());
+    let lift = &back.effect("rare", "green").unwrap().lift;
+    assert!(lift.delta.lower < -1e300 && lift.delta.upper > 1e300);
+}
+
 #[test]
 fn values() {
     let f = frame();

@@ -70,7 +70,7 @@ fn intervals_cover_in_balanced_designs() {
             [
                 inside(e.interval.lower, e.interval.upper, t),
                 inside(e.lift.lower, e.lift.upper, 0.1),
-                inside(e.lift.delta[0], e.lift.delta[1], 0.1),
+                inside(e.lift.delta.lower, e.lift.delta.upper, 0.1),
                 f64::from(u8::from(e.lift.fieller.contains(0.1))),
             ]
         };

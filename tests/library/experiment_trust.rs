@@ -3,6 +3,7 @@
 use crate::support::{agree, fixture, numbers};
 use cocreate::prelude::*;
 use cocreate::simulate::Network;
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn values() -> Value {
@@ -378,5 +379,121 @@ fn the_surrogate_index_has_the_stacked_variance() {
     let theirs = names.map(|k| number(&reference[k]));
     for (name, (a, b)) in names.iter().zip(ours.iter().zip(theirs)) {
         agree(name, &[*a], &[b], 1e-9);
+    }
+}
+
+// ---- what holds for any data ----
+
+/// Rows of arm, two covariates, an outcome, and whether the offer was taken.
+type Row = (bool, f64, f64, f64, bool);
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let row = (
+        any::<bool>(),
+        -5.0_f64..5.0,
+        0.0_f64..3.0,
+        -2.0_f64..2.0,
+        any::<bool>(),
+    );
+    prop::collection::vec(row, 60..160).prop_filter(
+        "both arms, takers in the treated one",
+        |rows| {
+            let count = |f: &dyn Fn(&Row) -> bool| rows.iter().filter(|r| f(r)).count();
+            count(&|r| r.0) > 15 && count(&|r| !r.0) > 15 && count(&|r| r.0 && r.4) > 10
+        },
+    )
+}
+
+/// The rows in an order, with the first covariate and the outcome moved and stretched.
+fn made(rows: &[Row], order: &[usize], scale: f64, shift: f64) -> Frame {
+    let of = |f: &dyn Fn(&Row) -> f64| order.iter().map(|i| f(&rows[*i])).collect::<Vec<f64>>();
+    Frame::new()
+        .with("arm", of(&|r| f64::from(u8::from(r.0))))
+        .unwrap()
+        .with("x", of(&|r| scale * r.1 + shift))
+        .unwrap()
+        .with("z", of(&|r| r.2))
+        .unwrap()
+        .with("y", of(&|r| scale * (r.3 + r.1 + f64::from(u8::from(r.0)))))
+        .unwrap()
+        // Nobody takes what was not offered.
+        .with("took", of(&|r| f64::from(u8::from(r.0 && r.4))))
+        .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn sample_ratios_do_not_know_order_nor_scale(
+        counts in prop::collection::vec(1_u64..5_000, 2..5),
+        weights in prop::collection::vec(0.1_f64..5.0, 4),
+        scale in 0.01_f64..100.0,
+    ) {
+        let names: Vec<String> = (0..counts.len()).map(|i| format!("arm {i}")).collect();
+        let fit = |order: &[usize], scale: f64| {
+            SampleRatio::new("arm")
+                .expected(order.iter().map(|i| (names[*i].clone(), scale * weights[*i])))
+                .fit_counts(order.iter().map(|i| (names[*i].clone(), counts[*i])))
+                .unwrap()
+        };
+        let order: Vec<usize> = (0..counts.len()).collect();
+        let turned: Vec<usize> = order.iter().rev().copied().collect();
+        let (a, b) = (fit(&order, 1.0), fit(&turned, scale));
+        prop_assert!((a.test.statistic - b.test.statistic).abs() < 1e-9 * a.test.statistic.max(1.0));
+        prop_assert!((a.p_value() - b.p_value()).abs() < 1e-9);
+        if let (Some(p), Some(q)) = (a.exact_p_value, b.exact_p_value) {
+            prop_assert!((p - q).abs() < 1e-9 && p <= 1.0 + 1e-12);
+        }
+        // What the analysis of an experiment says of the same counts.
+        let total: f64 = a.arms.iter().map(|arm| arm.expected).sum();
+        prop_assert!((total - counts.iter().sum::<u64>() as f64).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_experiment_and_the_trust_check_agree_on_the_sample_ratio(rows in rows()) {
+        let order: Vec<usize> = (0..rows.len()).collect();
+        let frame = made(&rows, &order, 1.0, 0.0);
+        let shares = [("0", 2.0), ("1", 1.0)];
+        let check = SampleRatio::new("arm").expected(shares).fit(&frame).unwrap();
+        let fit = Experiment::new("arm", "0")
+            .metric(Metric::mean("y"))
+            .allocation(shares)
+            .analyze(&frame)
+            .unwrap();
+        prop_assert!((fit.sample_ratio().statistic - check.test.statistic).abs() < 1e-12);
+        prop_assert!((fit.sample_ratio().p_value - check.test.p_value).abs() < 1e-12);
+    }
+
+    #[test]
+    fn balance_does_not_know_order_scale_nor_shift(rows in rows(), scale in 0.1_f64..10.0, shift in -100.0_f64..100.0) {
+        let order: Vec<usize> = (0..rows.len()).collect();
+        let turned: Vec<usize> = order.iter().rev().copied().collect();
+        let fit = |frame: Frame| BalanceCheck::new("arm", ["x", "z"]).control("0").fit(&frame).unwrap();
+        let a = fit(made(&rows, &order, 1.0, 0.0));
+        let b = fit(made(&rows, &turned, scale, shift));
+        for (a, b) in a.rows.iter().zip(&b.rows) {
+            prop_assert!((a.standardized_difference - b.standardized_difference).abs() < 1e-8);
+            prop_assert!((a.variance_ratio - b.variance_ratio).abs() < 1e-8 * a.variance_ratio);
+            prop_assert!((a.p_value - b.p_value).abs() < 1e-8);
+        }
+        let (a, b) = (&a.omnibus[0].test, &b.omnibus[0].test);
+        prop_assert!((a.statistic - b.statistic).abs() < 1e-6 * a.statistic.max(1.0));
+    }
+
+    #[test]
+    fn encouragements_scale_with_the_outcome(rows in rows(), scale in 0.1_f64..10.0) {
+        let order: Vec<usize> = (0..rows.len()).collect();
+        let turned: Vec<usize> = order.iter().rev().copied().collect();
+        let fit = |frame: Frame| Encouragement::new("y", "took", "arm").fit(&frame).unwrap();
+        let (a, b) = (fit(made(&rows, &order, 1.0, 0.0)), fit(made(&rows, &turned, scale, 0.0)));
+        for (a, b) in [(&a.local_effect, &b.local_effect), (&a.intention_to_treat, &b.intention_to_treat)] {
+            let tolerance = 1e-8 * scale * a.estimate.abs().max(a.std_error).max(1.0);
+            prop_assert!((scale * a.estimate - b.estimate).abs() < tolerance);
+            prop_assert!((scale * a.std_error - b.std_error).abs() < tolerance);
+        }
+        // With one-sided non-compliance the local effect is the effect of the offer over the share of takers.
+        let share = rows.iter().filter(|r| r.0 && r.4).count() as f64 / rows.iter().filter(|r| r.0).count() as f64;
+        prop_assert!((a.local_effect.estimate * share - a.intention_to_treat.estimate).abs() < 1e-8);
     }
 }

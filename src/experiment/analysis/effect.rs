@@ -50,8 +50,8 @@ pub struct Lift {
     pub upper: f64,
     /// How the interval was made.
     pub method: LiftMethod,
-    /// The interval of the delta method on the ratio itself, symmetric about the estimate.
-    pub delta: [f64; 2],
+    /// The interval of the delta method on the ratio itself, symmetric about the estimate; all numbers when the control's value is zero.
+    pub delta: Interval,
     /// Fieller's set, which is right also when the control's value is near zero.
     pub fieller: ConfidenceSet,
     /// Whether the control's interval keeps away from zero, so that a ratio to it has a meaning.
@@ -210,7 +210,20 @@ fn lift(name: &str, arm: &Compared, control: &Compared, df: f64, level: f64) -> 
         lower,
         upper,
         method,
-        delta: [estimate - half, estimate + half],
+        delta: Interval {
+            name: format!("lift of {name}"),
+            level,
+            lower: if half.is_finite() {
+                estimate - half
+            } else {
+                f64::NEG_INFINITY
+            },
+            upper: if half.is_finite() {
+                estimate + half
+            } else {
+                f64::INFINITY
+            },
+        },
         fieller: ConfidenceSet {
             name: format!("lift of {name}"),
             level,

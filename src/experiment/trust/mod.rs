@@ -20,6 +20,7 @@ pub use balance::{ArmBalance, BalanceCheck, BalanceCheckFit, BalanceRow};
 pub use influence::{ArmInfluence, Contributor, Dropped, OutlierInfluence, OutlierInfluenceFit};
 pub use novelty::{ArmTrend, NoveltyCheck, NoveltyFit, Pattern, PeriodEffect};
 pub use report::{TrustCheck, TrustReport, TrustReportFit, TrustVerdict};
+pub(super) use sample_ratio::{ALARM as SAMPLE_RATIO_ALARM, chi_squared as sample_ratio_test};
 pub use sample_ratio::{ArmShare, SampleRatio, SampleRatioFit, SegmentRatio};
 pub use sequential::{SequentialLook, SequentialSampleRatio};
 pub use twyman::{PlausibleEffect, Twyman, TwymanFit};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// A p-value below which the ratio counts as broken: experimenters test every experiment, so that a level of 0.05 would stop one sound
 /// experiment in twenty (Fabijan et al. 2019 use less than 0.001).
-const ALPHA: f64 = 0.001;
+pub(in crate::experiment) const ALARM: f64 = 0.001;
 
 /// Expected counts below this make χ² unreliable (Cochran's rule).
 const SMALL: f64 = 5.0;
@@ -116,7 +116,7 @@ impl SampleRatio {
             segments: vec![],
             adjustment: Adjustment::Holm,
             order: None,
-            alpha: ALPHA,
+            alpha: ALARM,
         }
     }
 
@@ -334,8 +334,8 @@ impl SampleRatio {
     }
 }
 
-/// `Σ (n − e)²/e`.
-fn chi_squared(counts: &[u64], shares: &[f64]) -> TestResult {
+/// `Σ (n − e)²/e` of counts whose shares, which sum to one, were declared.
+pub(in crate::experiment) fn chi_squared(counts: &[u64], shares: &[f64]) -> TestResult {
     let n = counts.iter().sum::<u64>() as f64;
     let statistic = (counts.iter().zip(shares))
         .map(|(count, share)| (*count as f64 - n * share).powi(2) / (n * share))

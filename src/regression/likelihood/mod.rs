@@ -13,6 +13,7 @@ mod maximize;
 mod model;
 mod options;
 mod predict;
+mod predicted;
 mod rows;
 mod separation;
 mod stored;
