@@ -24,7 +24,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .metric(Metric::funnel(["starts", "finishes", "buys"]))
         .many_to_one();
 
-    // %% Design: how many customers would show a lift of 10 % in spending with a probability of 0.8? And what can 60,000 show?
+    // %% Design: how many customers would show a lift of 10 % in spending with a probability of 0.8? And what can 40,000 show, half of them in each of two arms?
     let planned = Experiment::new("arm", "control")
         .metric(Metric::mean("spend").cuped(["experience"]).decision())
         .metric(Metric::proportion("starts").guardrail());
@@ -42,6 +42,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let trust = TrustReport::new("arm")
         .control("control")
         .covariates(["experience"])
+        .outcomes(["spend"])
         .fit(&simulated.data)?;
     println!("{trust}\n");
 

@@ -34,7 +34,12 @@ const POWER: f64 = 0.8;
 
 fn run(_: &Experiment, random: &Frame) -> Result<Findings> {
     let both = policies(random, &datasets::load("open_bandit_bts")?)?;
-    let test = |test| TwoProportions::new("click", "policy").test(test).fit(&both);
+    let test = |test| {
+        TwoProportions::new("click", "policy")
+            .control("random")
+            .test(test)
+            .fit(&both)
+    };
     let score = test(ProportionTest::Score)?;
     let (fisher, middle) = (
         test(ProportionTest::Fisher)?,

@@ -398,7 +398,7 @@ fn predictions_of_a_funnel_average_over_the_frailty() {
 
 #[test]
 fn intervals_of_predicted_probabilities_cover_them() {
-    const REPLICATIONS: u64 = 100;
+    const REPLICATIONS: u64 = 60;
     let at = Frame::new()
         .with("nudge", vec![1.0])
         .unwrap()
@@ -418,17 +418,23 @@ fn intervals_of_predicted_probabilities_cover_them() {
     let covered = (0..REPLICATIONS)
         .filter(|seed| {
             let mut random = Seed::new(*seed).child("funnel").stream(0);
-            let n = 800;
-            let mut columns = vec![vec![]; 5];
-            for _ in 0..n {
-                let draw: [f64; 4] = std::array::from_fn(|_| StandardNormal.sample(&mut random));
+            // Four funnels of each of 300 customers, who keep their frailty.
+            let (customers, funnels) = (300, 4);
+            let mut columns = vec![vec![]; 6];
+            let mut u = 0.0;
+            for row in 0..customers * funnels {
+                if row % funnels == 0 {
+                    u = StandardNormal.sample(&mut random);
+                }
+                let draw: [f64; 3] = std::array::from_fn(|_| StandardNormal.sample(&mut random));
                 let coin =
                     |r: &mut rand::rngs::ChaCha8Rng| f64::from(u8::from(r.random::<f64>() < 0.5));
                 let (nudge, tool) = (coin(&mut random), coin(&mut random));
-                let [a, u, e, f] = draw;
+                let [a, e, f] = draw;
                 let start = 0.2 + 0.4 * nudge + 0.5 * a + u + e > 0.0;
                 let finish = 0.3 + 0.6 * tool + 0.5 * a + u + f > 0.0;
                 let values = [
+                    f64::from(row / funnels),
                     a,
                     nudge,
                     tool,
@@ -441,13 +447,14 @@ fn intervals_of_predicted_probabilities_cover_them() {
                 ];
                 columns.iter_mut().zip(values).for_each(|(c, v)| c.push(v));
             }
-            let names = ["ability", "nudge", "tool", "start", "finish"];
+            let names = ["customer", "ability", "nudge", "tool", "start", "finish"];
             let frame = names
                 .into_iter()
                 .zip(columns)
                 .fold(Frame::new(), |f, (name, c)| f.with(name, c).unwrap());
             let fit = Funnel::new(["start ~ nudge", "finish ~ tool"])
                 .common("ability")
+                .subject("customer")
                 .fit(&frame)
                 .unwrap();
             let found = fit
@@ -458,8 +465,8 @@ fn intervals_of_predicted_probabilities_cover_them() {
         .count() as f64
         / REPLICATIONS as f64;
     println!("coverage {covered}");
-    // Three Monte Carlo errors of .0218.
-    assert!((covered - 0.95).abs() < 0.066, "{covered}");
+    // Three Monte Carlo errors of .0281.
+    assert!((covered - 0.95).abs() < 0.085, "{covered}");
 }
 
 // ---- adoption against statsmodels and likelihoods written down in numpy ----

@@ -67,10 +67,7 @@ pub(super) fn effects(fit: &ExperimentFit) -> Table {
         .collect();
     table = table
         .note(format!("Units: {}.", counts.join(", ")))
-        .note(format!(
-            "Sample ratio: {}.",
-            fit.sample_ratio
-        ))
+        .note(format!("{}.", fit.sample_ratio))
         .note(format!(
             "Differences: Welch t intervals; lifts: delta method on the logarithm, Fieller's set where the control's value may be zero. Adjustment of p-values: {}.",
             fit.adjustment

@@ -391,7 +391,7 @@ impl TrustReportFit {
 
     /// One row a check.
     pub fn table(&self) -> Table {
-        let mut table = Table::new("Trust").columns(["Check", "TrustVerdict", ""]);
+        let mut table = Table::new("Trust").columns(["Check", "Verdict", ""]);
         for check in self.checks() {
             table = table.row([
                 Cell::from(check.check),

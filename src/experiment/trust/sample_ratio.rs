@@ -341,7 +341,7 @@ pub(in crate::experiment) fn chi_squared(counts: &[u64], shares: &[f64]) -> Test
         .map(|(count, share)| (*count as f64 - n * share).powi(2) / (n * share))
         .sum();
     let df = counts.len() as f64 - 1.0;
-    TestResult::new("sample ratio", statistic, Distribution::ChiSquared { df })
+    TestResult::new("Sample ratio", statistic, Distribution::ChiSquared { df })
 }
 
 impl SampleRatioFit {
