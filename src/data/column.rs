@@ -1,6 +1,7 @@
 //! Columns of a frame: numbers, flags, labels and times, each behind an `Arc`.
 
 use super::levels::Levels;
+use super::number_groups::number_groups;
 use super::time;
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -351,57 +352,6 @@ impl Column {
     }
 }
 
-/// Codes numbers by sorted value. Small integers, the common case for identifiers, are coded by a counting table.
-fn number_groups(values: &[f64], text: impl Fn(f64) -> String) -> (Vec<u32>, Vec<String>) {
-    /// A table this many times the rows is still cheaper than sorting.
-    const SPARSE: usize = 4;
-    let (mut low, mut high, mut integer) = (f64::INFINITY, f64::NEG_INFINITY, true);
-    for v in values.iter().filter(|v| !v.is_nan()) {
-        low = low.min(*v);
-        high = high.max(*v);
-        integer &= v.trunc().to_bits() == (v + 0.0).to_bits();
-    }
-    let span = high - low;
-    if integer && span.is_finite() && span >= 0.0 && span < (SPARSE * values.len() + 1024) as f64 {
-        let mut table = vec![MISSING; span as usize + 1];
-        for v in values.iter().filter(|v| !v.is_nan()) {
-            table[(v - low) as usize] = 0;
-        }
-        let mut levels = Vec::new();
-        for (i, slot) in table.iter_mut().enumerate().filter(|(_, s)| **s == 0) {
-            *slot = levels.len() as u32;
-            levels.push(text(low + i as f64));
-        }
-        let codes = values
-            .iter()
-            .map(|v| {
-                if v.is_nan() {
-                    MISSING
-                } else {
-                    table[(v - low) as usize]
-                }
-            })
-            .collect();
-        return (codes, levels);
-    }
-    let mut sorted: Vec<f64> = values
-        .iter()
-        .filter(|v| !v.is_nan())
-        .map(|v| v + 0.0)
-        .collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    sorted.dedup_by(|a, b| a.to_bits() == b.to_bits());
-    let codes = values
-        .iter()
-        .map(|v| {
-            sorted
-                .binary_search_by(|s| s.total_cmp(&(v + 0.0)))
-                .map_or(MISSING, |i| i as u32)
-        })
-        .collect();
-    (codes, sorted.into_iter().map(text).collect())
-}
-
 macro_rules! column_from {
     ($($source:ty => $make:expr),* $(,)?) => {$(
         impl From<$source> for Column {
@@ -462,6 +412,10 @@ mod tests {
         assert_eq!(*g.codes, vec![1, 0, MISSING, 0, 1]);
         assert_eq!(*g.levels, vec!["0", "3"]);
         assert_eq!(g.missing, 1);
+        let g = Column::from(vec![63.0, 5.0, f64::NAN, 63.0]).groups("g");
+        assert_eq!((*g.codes).as_slice(), [1, 0, MISSING, 1]);
+        let g = Column::from(vec![64.0, 5.0, -1.0]).groups("g");
+        assert_eq!(*g.codes, vec![2, 1, 0]);
         let g = Column::from(vec![0.5, 1e300, 0.5]).groups("g");
         assert_eq!(*g.codes, vec![0, 1, 0]);
         let g = Column::from(vec!["b", "a", "b"]).groups("g");
