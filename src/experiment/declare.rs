@@ -366,7 +366,7 @@ impl Experiment {
         let shares = (counts.iter().map(|c| share(&c.arm))).collect::<Result<Vec<f64>>>()?;
         let total: f64 = shares.iter().sum();
         let shares: Vec<f64> = shares.iter().map(|share| share / total).collect();
-        let assigned: Vec<u64> = counts.iter().map(|c| c.assigned as u64).collect();
+        let assigned: Vec<u64> = counts.iter().map(|c| c.assigned).collect();
         let test = sample_ratio_test(&assigned, &shares);
         if test.p_value < SAMPLE_RATIO_ALARM {
             warnings.push(Warning::Note {
