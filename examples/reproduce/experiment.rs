@@ -121,15 +121,25 @@ pub struct Published {
 }
 
 impl Published {
-    /// A figure that was read in the paper.
-    pub const fn read(quantity: &'static str, value: f64, decimals: usize, tolerance: f64) -> Self {
+    const fn new(
+        standing: Standing,
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
         Self {
             quantity,
             value,
             decimals,
             tolerance,
-            standing: Standing::Read,
+            standing,
         }
+    }
+
+    /// A figure that was read in the paper.
+    pub const fn read(quantity: &'static str, value: f64, decimals: usize, tolerance: f64) -> Self {
+        Self::new(Standing::Read, quantity, value, decimals, tolerance)
     }
 
     /// A figure that was recalled.
@@ -139,13 +149,7 @@ impl Published {
         decimals: usize,
         tolerance: f64,
     ) -> Self {
-        Self {
-            quantity,
-            value,
-            decimals,
-            tolerance,
-            standing: Standing::Recalled,
-        }
+        Self::new(Standing::Recalled, quantity, value, decimals, tolerance)
     }
 
     /// A figure that is not printed but was counted in the published data.
@@ -155,13 +159,7 @@ impl Published {
         decimals: usize,
         tolerance: f64,
     ) -> Self {
-        Self {
-            quantity,
-            value,
-            decimals,
-            tolerance,
-            standing: Standing::Counted,
-        }
+        Self::new(Standing::Counted, quantity, value, decimals, tolerance)
     }
 
     /// A published figure to which the simulated data are calibrated.
@@ -171,13 +169,7 @@ impl Published {
         decimals: usize,
         tolerance: f64,
     ) -> Self {
-        Self {
-            quantity,
-            value,
-            decimals,
-            tolerance,
-            standing: Standing::Calibrated,
-        }
+        Self::new(Standing::Calibrated, quantity, value, decimals, tolerance)
     }
 
     /// What a simulated process predicts.
@@ -187,13 +179,7 @@ impl Published {
         decimals: usize,
         tolerance: f64,
     ) -> Self {
-        Self {
-            quantity,
-            value,
-            decimals,
-            tolerance,
-            standing: Standing::Predicted,
-        }
+        Self::new(Standing::Predicted, quantity, value, decimals, tolerance)
     }
 }
 

@@ -183,8 +183,13 @@ fn lift(name: &str, arm: &Compared, control: &Compared, df: f64, level: f64) -> 
     let t2 = t * t;
     let mut segments = quadratic_set(x * x - t2 * vx, x * y, y * y - t2 * vy);
     if segments.is_empty() {
-        // The estimate itself is never rejected: a set without points is the rounding of a double root.
-        let (lower, upper) = (ratio, ratio);
+        // The estimate itself is never rejected: a set without points is the rounding of a double root, or a control of zero without any
+        // variance, to which there is no ratio and so none to reject.
+        let (lower, upper) = if ratio.is_finite() {
+            (ratio, ratio)
+        } else {
+            (f64::NEG_INFINITY, f64::INFINITY)
+        };
         segments.push(Segment { lower, upper });
     }
     for segment in &mut segments {
