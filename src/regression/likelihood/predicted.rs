@@ -26,8 +26,8 @@ impl LikelihoodFit {
     /// ```
     ///
     /// # Errors
-    /// [`Error::DataNotKept`] after `lean`; [`Error::ColumnNotFound`] and [`Error::InvalidOption`] for regressors and levels
-    /// that the fit does not know; [`Error::NotFinite`].
+    /// [`Error::DataNotKept`](crate::Error::DataNotKept) after `lean`; [`Error::ColumnNotFound`](crate::Error::ColumnNotFound) and [`Error::InvalidOption`](crate::Error::InvalidOption) for regressors and levels
+    /// that the fit does not know; [`Error::NotFinite`](crate::Error::NotFinite).
     pub fn predict(&self, frame: &Frame, quantity: Quantity) -> Result<Vec<f64>> {
         Ok(self
             .predict_interval(frame, quantity, DEFAULT_LEVEL)?
@@ -37,7 +37,7 @@ impl LikelihoodFit {
     /// Predictions with standard errors and confidence intervals.
     ///
     /// # Errors
-    /// As [`LikelihoodFit::predict`]; [`Error::InvalidOption`] for a level outside (0, 1).
+    /// As [`LikelihoodFit::predict`]; [`Error::InvalidOption`](crate::Error::InvalidOption) for a level outside (0, 1).
     pub fn predict_interval(
         &self,
         frame: &Frame,
@@ -50,8 +50,8 @@ impl LikelihoodFit {
     /// Marginal effects with standard errors.
     ///
     /// # Errors
-    /// [`Error::DataNotKept`] after `lean`; [`Error::ColumnNotFound`] and [`Error::WrongKind`] for the variables;
-    /// [`Error::Unidentified`] for a variable that does not vary.
+    /// [`Error::DataNotKept`](crate::Error::DataNotKept) after `lean`; [`Error::ColumnNotFound`](crate::Error::ColumnNotFound) and [`Error::WrongKind`](crate::Error::WrongKind) for the variables;
+    /// [`Error::Unidentified`](crate::Error::Unidentified) for a variable that does not vary.
     pub fn marginal_effects(&self, margins: &Margins) -> Result<MarginalEffects> {
         margins.estimate(&self.predictor()?, self.title(), self.covariance_label())
     }
