@@ -31,6 +31,7 @@ TASKS = {
     "cox": ("cox", "survival_coxph.R", 1e-8),
     "bootstrap_mean": ("sample", "scipy_bootstrap.py", 0.05),
     "bootstrap_poisson": ("sample", "scipy_bootstrap.py", 0.05),
+    "bootstrap_little_bags": ("sample", "scipy_bootstrap.py", 0.1),
     "permutation": ("experiment", "scipy_permutation.py", 0.1),
     "experiment": ("users", "tea_tasting_experiment.py", 1e-8),
     "wild_cluster": ("clustered", None, 1),

@@ -109,14 +109,14 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
                 .covariance(Covariance::Classical);
             return Ok(Box::new(move || slopes(&cox.fit(&frame)?)));
         }
-        "bootstrap_mean" | "bootstrap_poisson" => {
+        "bootstrap_mean" | "bootstrap_poisson" | "bootstrap_little_bags" => {
             let frame = Frame::read_csv(file)?;
-            let scheme = if task == "bootstrap_mean" {
-                Bootstrap::pairs()
-            } else {
-                Bootstrap::poisson()
-            };
-            let bootstrap = scheme.draws(10_000).seed(1);
+            let bootstrap = match task {
+                "bootstrap_mean" => Bootstrap::pairs().draws(10_000),
+                "bootstrap_poisson" => Bootstrap::poisson().draws(10_000),
+                _ => Bootstrap::little_bags(20, 0.7).draws(500),
+            }
+            .seed(1);
             return Ok(Box::new(move || {
                 let fit = bootstrap.mean(&frame, "y")?;
                 let interval = fit.confidence_interval_by(Method::Percentile, 0.95)?;

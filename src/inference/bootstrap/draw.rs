@@ -26,6 +26,7 @@ impl Words {
     }
 
     /// The next words, at least one and at most `most`.
+    #[inline(always)]
     pub(crate) fn some(&mut self, most: usize) -> &[[u8; 4]] {
         self.refill();
         let from = self.used;
@@ -41,6 +42,7 @@ impl Words {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn one(&mut self) -> u32 {
         let word = self.some(1)[0];
         u32::from_le_bytes(word)
@@ -62,6 +64,30 @@ impl Words {
         let law = Binomial::new(trials, probability)
             .map_err(|_| Error::invalid_option("probability", probability, "between 0 and 1"))?;
         Ok(law.sample(&mut self.generator))
+    }
+
+    /// A binomial count with probability ½: the ones among as many random bits.
+    #[inline(always)]
+    fn half(&mut self, trials: u32) -> Result<u32> {
+        // From here on the rejection sampler is faster than so many bits.
+        const BITS: u32 = 2048;
+        if trials > BITS {
+            return Ok(self.binomial(u64::from(trials), 0.5)? as u32);
+        }
+        let (mut words, mut ones) = ((trials / u32::BITS) as usize, 0);
+        while words > 0 {
+            let some = self.some(words);
+            words -= some.len();
+            ones += some
+                .iter()
+                .map(|word| u32::from_le_bytes(*word).count_ones())
+                .sum::<u32>();
+        }
+        let rest = trials % u32::BITS;
+        if rest > 0 {
+            ones += (self.one() & ((1 << rest) - 1)).count_ones();
+        }
+        Ok(ones)
     }
 
     /// [`Words::visit`] for a bound of at most 2¹⁶, on 16 bits a draw.
@@ -269,19 +295,51 @@ fn undecided(eight: u64) -> u64 {
     ((eight & LOW) + MISSING) & eight & !LOW
 }
 
-/// Multinomial counts of `total` draws over equally likely cells, each binomial given those before.
-pub(super) fn multinomial(generator: &mut ChaCha8Rng, total: u64, out: &mut [u32]) -> Result<()> {
-    let cells = out.len();
-    let mut left = total;
-    for (i, count) in out.iter_mut().enumerate() {
-        let share = 1.0 / (cells - i) as f64;
-        let drawn = Binomial::new(left, share)
-            .map_err(|_| Error::invalid_option("cells", cells, "at least 1"))?
-            .sample(generator);
-        *count = drawn as u32;
+/// Cells whose count is split by halves: a power of two, so that every split is even.
+const EVEN: usize = 64;
+
+/// Multinomial counts of `total` draws over equally likely cells: the count of each [`EVEN`] cells (and of each binary digit of the
+/// rest) is binomial given those before, and is split in halves down to single cells, each split by counting random bits.
+pub(super) fn multinomial(words: &mut Words, total: u64, out: &mut [u32]) -> Result<()> {
+    let (mut left, mut rest) = (total, out);
+    while !rest.is_empty() {
+        let size = EVEN.min(1 << rest.len().ilog2());
+        let drawn = if size == rest.len() {
+            left
+        } else {
+            words.binomial(left, size as f64 / rest.len() as f64)?
+        };
         left -= drawn;
+        let (cells, after) = rest.split_at_mut(size);
+        cells[0] = drawn as u32;
+        pulp::Arch::new().dispatch(Halve { words, cells })?;
+        rest = after;
     }
     Ok(())
+}
+
+/// Splits the count in the first of the cells over all of them, as pulp compiles it for machines that count bits at once.
+struct Halve<'a> {
+    words: &'a mut Words,
+    cells: &'a mut [u32],
+}
+
+impl pulp::NullaryFnOnce for Halve<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn call(self) -> Result<()> {
+        let mut width = self.cells.len();
+        while width > 1 {
+            for part in self.cells.chunks_exact_mut(width) {
+                let half = self.words.half(part[0])?;
+                part[width / 2] = part[0] - half;
+                part[0] = half;
+            }
+            width /= 2;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -372,20 +430,57 @@ mod tests {
     }
 
     #[test]
-    fn multinomial_counts_sum_to_the_total() {
-        let mut counts = vec![0; 50];
-        let mut generator = Seed::new(3).stream(0);
-        let mut chi2 = 0.0;
-        for _ in 0..40 {
-            multinomial(&mut generator, 5000, &mut counts).unwrap();
-            assert_eq!(counts.iter().sum::<u32>(), 5000);
-            chi2 += counts
-                .iter()
-                .map(|c| (f64::from(*c) - 100.0).powi(2) / 100.0)
-                .sum::<f64>();
+    fn multinomial_counts_sum_to_the_total_and_have_their_law() {
+        // 50 = 32 + 16 + 2; 203 = 3·64 + 8 + 2 + 1, where blocks of 64 are split from above and from below 2048 draws.
+        for (cells, total, rounds) in [(50_usize, 5_000_u64, 40_u64), (203, 20_300, 40), (1, 9, 3)] {
+            let mut counts = vec![0; cells];
+            let (mut source, mean) = (words(3), total as f64 / cells as f64);
+            let (mut chi2, mut neighbours) = (0.0, 0.0);
+            let mut sums = vec![0.0; cells];
+            for _ in 0..rounds {
+                multinomial(&mut source, total, &mut counts).unwrap();
+                assert_eq!(counts.iter().map(|c| u64::from(*c)).sum::<u64>(), total);
+                for (i, count) in counts.iter().enumerate() {
+                    let off = f64::from(*count) - mean;
+                    sums[i] += off;
+                    chi2 += off * off / mean;
+                    if i % 2 == 1 {
+                        neighbours += off * (f64::from(counts[i - 1]) - mean) / mean;
+                    }
+                }
+            }
+            let df = (cells as u64 - 1) as f64 * rounds as f64;
+            assert!((chi2 - df).abs() <= 3.3 * (2.0 * df).sqrt(), "{chi2} {df}");
+            // Counts of two cells have covariance −mean/cells, and variance of about mean² in the product.
+            let pairs = (cells / 2) as f64 * rounds as f64;
+            assert!(
+                (neighbours + pairs / cells as f64).abs() <= 3.3 * pairs.sqrt(),
+                "{neighbours}"
+            );
+            let of_cells: f64 = sums.iter().map(|s| s * s / (rounds as f64 * mean)).sum();
+            let df = cells as f64 - 1.0;
+            assert!((of_cells - df).abs() <= 3.3 * (2.0 * df).sqrt(), "{of_cells}");
         }
-        // χ²(40 · 49): mean 1960, standard deviation 63.
-        assert!((chi2 - 1960.0).abs() < 200.0, "{chi2}");
+    }
+
+    #[test]
+    fn halves_have_binomial_moments() {
+        for trials in [1_u32, 31, 32, 33, 700, 2048, 5000] {
+            const ROUNDS: usize = 4000;
+            let mut source = words(u64::from(trials));
+            let (mut sum, mut square) = (0.0, 0.0);
+            for _ in 0..ROUNDS {
+                let off = f64::from(source.half(trials).unwrap()) - f64::from(trials) / 2.0;
+                sum += off;
+                square += off * off;
+            }
+            let (n, variance) = (ROUNDS as f64, f64::from(trials) / 4.0);
+            assert!(sum.abs() < 3.3 * (n * variance).sqrt(), "{trials}: {sum}");
+            assert!(
+                (square / (n * variance) - 1.0).abs() < 3.3 * (2.0 / n).sqrt(),
+                "{trials}: {square}"
+            );
+        }
     }
 
     #[test]
@@ -394,7 +489,7 @@ mod tests {
         let drawn: Vec<u32> = (0..6).map(|_| source.below(1000)).collect();
         let counts = poisson_counts(&mut source, 12);
         let mut cells = [0; 4];
-        multinomial(&mut Seed::new(7).stream(4), 100, &mut cells).unwrap();
+        multinomial(&mut words(4), 100, &mut cells).unwrap();
         assert_eq!(drawn, [525, 181, 522, 92, 719, 979]);
         assert_eq!(counts, [1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0]);
         assert_eq!(cells, [28, 24, 23, 25]);
