@@ -3,6 +3,8 @@
 
 use super::fit::ItemResponseFit;
 use super::item::Item;
+use super::population::AbilityDistribution;
+use super::responses::Responses;
 use super::tables::{Sums, Tables, answers_of, range};
 use crate::data::{Frame, Rows};
 use crate::error::{Error, Result, Warning};
@@ -335,15 +337,28 @@ impl ItemResponseFit {
             .collect())
     }
 
-    /// The logarithm of a pattern's posterior at the nodes, up to a constant.
+    /// [`ln_posterior`] at the estimates.
     pub(super) fn ln_posterior(&self, tables: &Tables, pattern: usize) -> Result<Vec<f64>> {
-        let (mean, variance) = (self.ability_mean(pattern)?, self.ability_variance(pattern)?);
-        let mut ln = tables.ln_likelihood(self.responses()?.answers(pattern));
-        for (ln, a) in ln.iter_mut().zip(&tables.nodes) {
-            *ln -= 0.5 * (a - mean).powi(2) / variance;
-        }
-        Ok(ln)
+        let responses = self.responses()?;
+        Ok(ln_posterior(tables, responses, &self.population, pattern))
     }
+}
+
+/// The logarithm of a pattern's posterior at the nodes, up to a constant.
+pub(super) fn ln_posterior(
+    tables: &Tables,
+    responses: &Responses,
+    population: &AbilityDistribution,
+    pattern: usize,
+) -> Vec<f64> {
+    let group = responses.group(pattern);
+    let mean = population.mean(group, responses.covariates(pattern));
+    let variance = population.variance(group);
+    let mut ln = tables.ln_likelihood(responses.answers(pattern));
+    for (ln, a) in ln.iter_mut().zip(&tables.nodes) {
+        *ln -= 0.5 * (a - mean).powi(2) / variance;
+    }
+    ln
 }
 
 impl AbilityScores {

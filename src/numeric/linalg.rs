@@ -180,6 +180,9 @@ pub fn block(a: &DMatrix<f64>, rows: &[usize], columns: &[usize]) -> DMatrix<f64
 
 /// `V f(λ) V'` of a symmetric matrix.
 pub fn spectral(a: &DMatrix<f64>, f: impl Fn(f64) -> f64) -> DMatrix<f64> {
+    if a.is_empty() {
+        return a.clone();
+    }
     let eigen = SymmetricEigen::new(symmetrize(a));
     let scaled = DMatrix::from_fn(a.nrows(), a.nrows(), |i, j| {
         eigen.eigenvectors[(i, j)] * f(eigen.eigenvalues[j])

@@ -432,7 +432,8 @@ mod tests {
     #[test]
     fn multinomial_counts_sum_to_the_total_and_have_their_law() {
         // 50 = 32 + 16 + 2; 203 = 3·64 + 8 + 2 + 1, where blocks of 64 are split from above and from below 2048 draws.
-        for (cells, total, rounds) in [(50_usize, 5_000_u64, 40_u64), (203, 20_300, 40), (1, 9, 3)] {
+        for (cells, total, rounds) in [(50_usize, 5_000_u64, 40_u64), (203, 20_300, 40), (1, 9, 3)]
+        {
             let mut counts = vec![0; cells];
             let (mut source, mean) = (words(3), total as f64 / cells as f64);
             let (mut chi2, mut neighbours) = (0.0, 0.0);
@@ -459,7 +460,10 @@ mod tests {
             );
             let of_cells: f64 = sums.iter().map(|s| s * s / (rounds as f64 * mean)).sum();
             let df = cells as f64 - 1.0;
-            assert!((of_cells - df).abs() <= 3.3 * (2.0 * df).sqrt(), "{of_cells}");
+            assert!(
+                (of_cells - df).abs() <= 3.3 * (2.0 * df).sqrt(),
+                "{of_cells}"
+            );
         }
     }
 

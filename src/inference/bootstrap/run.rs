@@ -372,7 +372,11 @@ impl Bootstrap {
             }
             Scheme::LittleBags { .. } => {
                 let mut counts = vec![0; units.count];
-                multinomial(&mut Words::new(seed.stream(index)), rows as u64, &mut counts)?;
+                multinomial(
+                    &mut Words::new(seed.stream(index)),
+                    rows as u64,
+                    &mut counts,
+                )?;
                 Ok(Drawn::Counts(counts))
             }
         }
