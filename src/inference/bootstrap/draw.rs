@@ -26,6 +26,10 @@ impl Words {
     }
 
     /// The next words, at least one and at most `most`.
+    #[expect(
+        clippy::inline_always,
+        reason = "each width of vectors needs a copy of its own"
+    )]
     #[inline(always)]
     pub(crate) fn some(&mut self, most: usize) -> &[[u8; 4]] {
         self.refill();
@@ -42,6 +46,10 @@ impl Words {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "each width of vectors needs a copy of its own"
+    )]
     #[inline(always)]
     pub(crate) fn one(&mut self) -> u32 {
         let word = self.some(1)[0];
@@ -327,6 +335,10 @@ struct Halve<'a> {
 impl pulp::NullaryFnOnce for Halve<'_> {
     type Output = Result<()>;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "each width of vectors needs a copy of its own"
+    )]
     #[inline(always)]
     fn call(self) -> Result<()> {
         let mut width = self.cells.len();
