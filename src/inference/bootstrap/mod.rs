@@ -5,6 +5,7 @@ mod fit;
 mod interval;
 mod jackknife;
 mod mean;
+mod multinomial;
 mod report;
 mod resample;
 mod run;

@@ -1,9 +1,10 @@
 //! The bootstrap: schemes, options, and the loop over replicates.
 
-use super::draw::{Words, multinomial, poisson_counts};
+use super::draw::{Words, poisson_counts};
 use super::fit::{BootstrapFit, Parts};
 use super::jackknife::LeaveOut;
 use super::mean;
+use super::multinomial::multinomial;
 use super::resample::{Drawn, Resample};
 use super::units::Units;
 use crate::data::Frame;
