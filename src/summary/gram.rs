@@ -1,5 +1,7 @@
 //! The one hot kernel: half of the cross-product `B'B` of a small block of columns that sits in cache.
 
+use super::kernels;
+
 /// Rows of a tile: 24 columns of a tile are 48 kB, within a second-level cache, and long enough to hide the loop's start.
 pub(crate) const TILE: usize = 256;
 
@@ -52,9 +54,7 @@ impl Tile {
     /// Multiplies every column by `factor` row by row.
     pub(crate) fn scale_rows(&mut self, factor: &[f64]) {
         for column in self.buffer.chunks_exact_mut(STRIDE).take(self.columns) {
-            for (value, f) in column.iter_mut().zip(factor) {
-                *value *= f;
-            }
+            kernels::scale(column, factor);
         }
     }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod gram;
 mod group_sums;
+pub(crate) mod kernels;
 mod moments;
 
 pub use group_sums::GroupSums;

@@ -7,10 +7,10 @@ pub use baseline::{ExperimentBaseline, MetricBaseline};
 pub use simulated::{ExperimentSimulation, SimulatedMetric};
 
 use super::declare::Experiment;
+use super::power::{MeanPower, Planner, PowerPlan};
 use super::role::{Margin, Role};
 use crate::error::{Error, Result};
-use crate::inference::check_level;
-use crate::numeric::special::{noncentral, normal, student_t};
+use crate::inference::Alternative;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -35,6 +35,8 @@ pub struct PlannedMetric {
 pub struct ExperimentPlan {
     /// One entry a metric.
     pub metrics: Vec<PlannedMetric>,
+    /// Metrics of equivalence, for which no smallest effect is defined.
+    pub left_out: Vec<String>,
     /// The shares of the control and of the arm it is compared with.
     pub shares: [f64; 2],
     /// The confidence level of the test.
@@ -42,13 +44,14 @@ pub struct ExperimentPlan {
 }
 
 impl Experiment {
-    /// The power to find an effect with `units` in all arms together:
-    /// `P(|t'| > t₁₋α/₂)` with a noncentral t of noncentrality `Δ/√(σ²/n_c + σ²/n_a)` and `n_c + n_a − 2` degrees of freedom, where σ² is the variance of a
-    /// unit in the baseline, after adjustment, and units are clusters where they are declared. For a non-inferiority margin it is the power
-    /// of its one-sided test, for an equivalence margin that of both (effect and margin as declared).
+    /// The power to find an effect with `units` in all arms together: that of [`MeanPower`] (Student's t with n_c + n_a − 2 degrees of
+    /// freedom), where the variance of a unit is the baseline's, after adjustment, and units are clusters where they are
+    /// declared. The role of a metric says which test: two-sided for decision and secondary metrics, one-sided for a guardrail (the power to
+    /// see a harm of this size), one-sided at α/2 against the margin of non-inferiority, both one-sided tests for equivalence (effect and
+    /// margins as declared).
     ///
     /// Shares are those of [`Experiment::allocation`] (the control and the smallest other arm), by default equal shares of two arms. Multiplicity is not
-    /// taken into account: set the level.
+    /// taken into account: set the level, or ask [`DunnettPower`](crate::experiment::power::DunnettPower).
     ///
     /// ```
     /// use cocreate::prelude::*;
@@ -62,17 +65,18 @@ impl Experiment {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for too few units or an effect that is not finite.
+    /// [`Error::InvalidOption`] for too few units, an effect that is not finite, or a metric without variance.
     pub fn power(
         &self,
         baseline: &ExperimentBaseline,
         effect: Margin,
         units: f64,
     ) -> Result<ExperimentPlan> {
-        self.plan(baseline, |metric, role, shares| {
-            let difference = signed(effect, metric.value);
-            let power = self.power_of(metric, role, shares, difference, units)?;
-            Ok((difference, units, power))
+        self.plan(baseline, |metric| {
+            metric
+                .assuming(effect)
+                .power(units * metric.share)
+                .map(Some)
         })
     }
 
@@ -86,27 +90,13 @@ impl Experiment {
         effect: Margin,
         power: f64,
     ) -> Result<ExperimentPlan> {
-        check_level(power)?;
-        self.plan(baseline, |metric, role, shares| {
-            let difference = signed(effect, metric.value);
-            let least = 4.0 / shares[0].min(shares[1]);
-            let at = |n: f64| self.power_of(metric, role, shares, difference, n);
-            let mut most = least;
-            while at(most)? < power {
-                if most > MOST {
-                    return Err(Error::Unidentified {
-                        what: format!("a sample size for `{}`", metric.metric),
-                        needs: "an effect away from the null hypothesis".to_owned(),
-                    });
-                }
-                most *= 2.0;
-            }
-            let units = bisect(least, most, |n| Ok(at(n)? >= power))?;
-            Ok((difference, units, at(units)?))
+        self.plan(baseline, |metric| {
+            metric.assuming(effect).sample_size(power).map(Some)
         })
     }
 
-    /// The smallest effect that is found with the power; positive.
+    /// The smallest effect that is found with the power: above zero for a test of an effect; for non-inferiority the least favourable
+    /// difference at which it is still shown. For equivalence there is none: such metrics are left out and named in the plan.
     ///
     /// # Errors
     /// As [`Experiment::power`].
@@ -116,43 +106,83 @@ impl Experiment {
         units: f64,
         power: f64,
     ) -> Result<ExperimentPlan> {
-        check_level(power)?;
-        self.plan(baseline, |metric, role, shares| {
-            if !matches!(role, Role::Decision | Role::Secondary | Role::Guardrail) {
-                return Ok((f64::NAN, units, f64::NAN));
+        self.plan(baseline, |metric| {
+            if matches!(metric.role, Role::Equivalence(_)) {
+                return Ok(None);
             }
-            let at = |d: f64| self.power_of(metric, role, shares, d, units);
-            let error = (metric.unit_variance / units * (1.0 / shares[0] + 1.0 / shares[1])).sqrt();
-            let difference = bisect(0.0, FAR * error, |d| Ok(at(d)? >= power))?;
-            Ok((difference, units, at(difference)?))
+            metric.planner.mde(units * metric.share, power).map(Some)
         })
     }
 
     fn plan(
         &self,
         baseline: &ExperimentBaseline,
-        of: impl Fn(&MetricBaseline, Role, [f64; 2]) -> Result<(f64, f64, f64)>,
+        answer: impl Fn(Planned) -> Result<Option<PowerPlan>>,
     ) -> Result<ExperimentPlan> {
         self.check()?;
         let shares = self.planned_shares()?;
-        let mut metrics = Vec::new();
+        let share = shares[0] + shares[1];
+        let (mut metrics, mut left_out) = (Vec::new(), Vec::new());
         for metric in &baseline.metrics {
             let declared = self.metrics.iter().find(|m| m.label() == metric.metric);
             let role = declared.map_or(Role::Secondary, |m| m.role);
-            let (difference, units, power) = of(metric, role, shares)?;
-            metrics.push(PlannedMetric {
-                metric: metric.metric.clone(),
-                difference,
-                relative: difference / metric.value.abs(),
-                units,
-                power,
-            });
+            let planned = Planned {
+                value: metric.value,
+                role,
+                share,
+                planner: self.planner(
+                    metric,
+                    role,
+                    declared.is_none_or(|m| m.higher_is_better),
+                    shares,
+                ),
+            };
+            let name = || metric.metric.clone();
+            match answer(planned).map_err(|error| named(error, &metric.metric))? {
+                Some(found) => metrics.push(PlannedMetric {
+                    metric: name(),
+                    difference: found.effect,
+                    relative: found.effect / metric.value.abs(),
+                    units: found.size / share,
+                    power: found.power,
+                }),
+                None => left_out.push(name()),
+            }
         }
         Ok(ExperimentPlan {
             metrics,
+            left_out,
             shares,
             level: self.level,
         })
+    }
+
+    /// The test of a metric's role.
+    fn planner(
+        &self,
+        metric: &MetricBaseline,
+        role: Role,
+        higher_is_better: bool,
+        shares: [f64; 2],
+    ) -> MeanPower {
+        let alpha = 1.0 - self.level;
+        let planner = MeanPower::new(metric.unit_variance.sqrt())
+            .ratio(shares[1] / shares[0])
+            .alpha(alpha);
+        match role {
+            Role::Decision | Role::Secondary => planner,
+            // A harm has the size of the effect, whatever side is worse.
+            Role::Guardrail => planner.alternative(Alternative::Greater),
+            Role::NonInferiority(margin) => {
+                let size = margin.size(metric.value);
+                let margin = if higher_is_better { -size } else { size };
+                planner.non_inferiority(margin).alpha(alpha / 2.0)
+            }
+            Role::Equivalence(margin) => {
+                let size = margin.size(metric.value);
+                planner.equivalence(-size, size)
+            }
+        }
     }
 
     /// Shares of the control and of the smallest other arm.
@@ -176,79 +206,50 @@ impl Experiment {
             )),
         }
     }
+}
 
-    fn power_of(
-        &self,
-        metric: &MetricBaseline,
-        role: Role,
-        shares: [f64; 2],
-        difference: f64,
-        units: f64,
-    ) -> Result<f64> {
-        let [control, arm] = shares.map(|s| s * units);
-        if !(control >= 2.0 && arm >= 2.0 && difference.is_finite()) {
-            return Err(Error::invalid_option(
-                "units",
-                units,
-                "enough for two of every arm, and the effect a number",
-            ));
-        }
-        let df = control + arm - 2.0;
-        let error = (metric.unit_variance * (1.0 / control + 1.0 / arm)).sqrt();
-        let alpha = 1.0 - self.level;
-        let upper = |alpha: f64, distance: f64| {
-            let critical = student_t::quantile(1.0 - alpha, df);
-            if df > NORMAL {
-                return normal::sf(critical - distance / error);
-            }
-            noncentral::t_sf(critical, df, distance / error)
+/// A metric whose plan is asked for.
+struct Planned {
+    value: f64,
+    role: Role,
+    /// The share of all units that the two arms of the comparison have.
+    share: f64,
+    planner: MeanPower,
+}
+
+impl Planned {
+    /// The planner of an effect given with its sign.
+    fn assuming(&self, effect: Margin) -> MeanPower {
+        let effect = match effect {
+            Margin::Absolute(size) => size,
+            Margin::Relative(share) => share * self.value,
         };
-        Ok(match role {
-            Role::Decision | Role::Secondary => {
-                upper(alpha / 2.0, difference) + upper(alpha / 2.0, -difference)
-            }
-            Role::Guardrail => upper(alpha, difference.abs()),
-            Role::NonInferiority(margin) => {
-                upper(alpha / 2.0, difference + margin.size(metric.value))
-            }
-            Role::Equivalence(margin) => {
-                let size = margin.size(metric.value);
-                (upper(alpha, size + difference) + upper(alpha, size - difference) - 1.0).max(0.0)
-            }
-        })
-    }
-}
-
-/// More units than there are people.
-const MOST: f64 = 1e11;
-
-/// Standard errors beyond which every power is reached.
-const FAR: f64 = 64.0;
-
-/// From here on the noncentral t is normal to seven digits.
-const NORMAL: f64 = 1e6;
-
-/// The effect in units of the metric, with its sign.
-fn signed(effect: Margin, value: f64) -> f64 {
-    match effect {
-        Margin::Absolute(size) => size,
-        Margin::Relative(share) => share * value,
-    }
-}
-
-/// Where a rising condition begins to hold.
-fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> Result<bool>) -> Result<f64> {
-    /// Halvings down to the last digit.
-    const HALVINGS: usize = 60;
-    for _ in 0..HALVINGS {
-        let middle = 0.5 * (low + high);
-        if holds(middle)? {
-            high = middle;
-        } else {
-            low = middle;
+        if self.role == Role::Guardrail && effect < 0.0 {
+            let harm = self.planner.clone().alternative(Alternative::Less);
+            return harm.effect(effect);
         }
+        self.planner.clone().effect(effect)
     }
-    Ok(high)
+}
+
+/// The error of a planner with the metric it came from.
+fn named(error: Error, metric: &str) -> Error {
+    match error {
+        Error::Unidentified { what, needs } => Error::Unidentified {
+            what: format!("{what} in `{metric}`"),
+            needs,
+        },
+        Error::InvalidOption {
+            option,
+            value,
+            expected,
+        } => Error::InvalidOption {
+            option: format!("{option} of `{metric}`"),
+            value,
+            expected,
+        },
+        other => other,
+    }
 }
 
 impl ExperimentPlan {
@@ -265,9 +266,16 @@ impl ExperimentPlan {
                 Cell::fixed(metric.power, 3),
             ]);
         }
-        table.note(format!(
+        table = table.note(format!(
             "Noncentral t; shares {:.3} and {:.3} of the units; level {}; one comparison",
             self.shares[0], self.shares[1], self.level
+        ));
+        if self.left_out.is_empty() {
+            return table;
+        }
+        table.note(format!(
+            "No smallest effect is defined for equivalence: {}",
+            self.left_out.join(", ")
         ))
     }
 

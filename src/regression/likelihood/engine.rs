@@ -5,6 +5,7 @@ use super::model::{Derivatives, Inputs, Order, RowModel};
 use crate::data::{DesignColumn, Rows};
 use crate::numeric::blocks;
 use crate::summary::gram::{TILE, Tile, packed_index, packed_len, unpack};
+use crate::summary::kernels::dot;
 use nalgebra::{DMatrix, DVector};
 use std::ops::Range;
 use std::sync::Arc;
@@ -251,18 +252,4 @@ pub(crate) fn inverse_map(indices: &[Index]) -> DMatrix<f64> {
         at += index.parameters();
     }
     inverse
-}
-
-/// The inner product with a fixed order of four partial sums.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, last_a) = a.as_chunks::<4>();
-    let (b, last_b) = b.as_chunks::<4>();
-    let mut sums = [0.0; 4];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let last: f64 = last_a.iter().zip(last_b).map(|(a, b)| a * b).sum();
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + last
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result, Warning};
 use crate::numeric::linalg::{Cholesky, block};
 use crate::summary::Moments;
 use crate::summary::gram::Tile;
+use crate::summary::kernels::standardize_into;
 use nalgebra::DMatrix;
 use std::ops::Range;
 use std::sync::Arc;
@@ -299,10 +300,7 @@ impl Index {
             let slope = point[first + j];
             let out = &mut tile.column_mut(at + first + j)[..len];
             if let Some(plain) = source.slice(rows, range.clone()).filter(|_| !self.partial) {
-                for ((x, raw), eta) in out.iter_mut().zip(plain).zip(eta.iter_mut()) {
-                    *x = (raw - center) * inverse;
-                    *eta += slope * *x;
-                }
+                standardize_into(plain, (center, inverse), slope, out, eta);
                 continue;
             }
             source.fill(rows, range.clone(), out);
