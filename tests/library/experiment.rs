@@ -234,7 +234,19 @@ fn strata_clusters_quantiles_and_skewness() {
             &value("ratio"),
             &all["clustered"][&format!("ratio {arm}")],
         );
-        each("quantile", &value("q90")[..1], &all["quantile_90"][arm]);
+        each(
+            "quantile over clusters",
+            &value("q90"),
+            &all["quantile_90 over shops"][arm],
+        );
+    }
+    let rows = experiment()
+        .metric(Metric::quantile("revenue", 0.9))
+        .analyze(&frame())
+        .unwrap();
+    for value in rows.values() {
+        let found = [value.value, value.std_error];
+        each("quantile", &found, &all["quantile_90"][&value.arm]);
     }
     // A unit with several rows is a cluster.
     let unit = experiment()

@@ -108,10 +108,14 @@ fn spending(replication: usize) -> Frame {
             }
         })
         .collect();
+    let mut g = Seed::new(7).child("visits").stream(replication as u64);
+    let visits: Vec<f64> = (0..n).map(|_| (1 + g.next_u64() % 4) as f64).collect();
     Frame::new()
         .with("arm", arm)
         .unwrap()
         .with("spend", spend)
+        .unwrap()
+        .with("visits", visits)
         .unwrap()
 }
 
@@ -119,41 +123,48 @@ fn spending(replication: usize) -> Frame {
 fn skewed_metrics_in_small_arms_are_warned_of_and_the_bootstrap_is_better() {
     const RUNS: usize = 150;
     let plain = Experiment::new("arm", "control").allocation([("control", 19.0), ("new", 1.0)]);
-    let (t, bootstrap) = (
+    let (t, bootstrap, ratio) = (
         plain.clone().metric(Metric::mean("spend")),
-        plain.metric(Metric::mean("spend").bootstrap_t(300).seed(1)),
+        plain
+            .clone()
+            .metric(Metric::mean("spend").bootstrap_t(300).seed(1)),
+        plain.metric(Metric::ratio("spend", "visits")),
     );
     let runs = blocks::map(RUNS, |i| {
         let frame = spending(i);
-        let (t, b) = (
-            t.analyze(&frame).unwrap(),
-            bootstrap.analyze(&frame).unwrap(),
-        );
+        let [t, b, r] = [&t, &bootstrap, &ratio].map(|e| e.analyze(&frame).unwrap());
         let inside = |i: &Interval| f64::from(u8::from(i.lower <= 0.0 && 0.0 <= i.upper));
-        let warned = t
-            .warnings()
-            .iter()
-            .any(|w| w.to_string().contains("not to be trusted"));
+        let warned = |fit: &ExperimentFit| {
+            let mut warnings = fit.warnings().iter().map(ToString::to_string);
+            f64::from(u8::from(
+                warnings.any(|w| w.contains("not to be trusted: skewness")),
+            ))
+        };
         assert!(b.warnings().is_empty(), "{:?}", b.warnings());
         [
             inside(&t.effects()[0].interval),
             inside(b.effects()[0].bootstrap.as_ref().unwrap()),
-            f64::from(u8::from(warned)),
+            warned(&t),
+            inside(&r.effects()[0].interval),
+            warned(&r),
         ]
     });
-    let [t, bootstrap, warned] =
-        [0, 1, 2].map(|j| runs.iter().map(|r| r[j]).sum::<f64>() / RUNS as f64);
-    println!("t {t}, bootstrap-t {bootstrap}, warned {warned}");
+    let [t, bootstrap, warned, ratio, ratio_warned] =
+        [0, 1, 2, 3, 4].map(|j| runs.iter().map(|r| r[j]).sum::<f64>() / RUNS as f64);
+    println!("t {t}, bootstrap-t {bootstrap}, warned {warned}; ratio {ratio}, {ratio_warned}");
     assert!(
         t < 0.91 && bootstrap > t && warned > 0.9,
         "{t} {bootstrap} {warned}"
     );
+    assert!(ratio < 0.91 && ratio_warned > 0.9, "{ratio} {ratio_warned}");
 }
 
 #[test]
 fn the_warning_is_silent_where_the_interval_is_right() {
     // The same users in equal arms: skewness cancels in the difference.
-    let experiment = Experiment::new("arm", "control").metric(Metric::mean("spend"));
+    let experiment = Experiment::new("arm", "control")
+        .metric(Metric::mean("spend"))
+        .metric(Metric::ratio("spend", "visits"));
     let quiet = (0..20).filter(|i| {
         let frame = spending(*i);
         let arm: Vec<&str> = (0..10_000).map(|r| ["new", "control"][r % 2]).collect();

@@ -3,7 +3,7 @@
 use super::effect::{ArmValue, Compared};
 use crate::error::{Error, Result, Warning};
 use crate::experiment::adjust::{Group, Slopes, linearise, slopes};
-use crate::experiment::arm::{CellMoments, MomentMetric, Sample};
+use crate::experiment::arm::{CellMoments, MomentMetric, Quotient, Sample};
 use crate::experiment::metric::Metric;
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub(crate) struct Analysed {
     pub(crate) weights: Vec<f64>,
     /// The smallest absolute t statistic of a denominator among the arms, infinite without one.
     pub(crate) denominator_t: f64,
-    /// Skewness of the metric's own variable in every arm; NaN for ratios.
+    /// Skewness in every arm of the metric's own variable, of a ratio of its residual `y − R x`.
     pub(crate) skewness: Vec<f64>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn analyse(
         let (cells, weights) = (&table.cells[a], &table.weights);
         move |v: usize| -> f64 { cells.iter().zip(weights).map(|(c, w)| w * c.mean(v)).sum() }
     };
-    let mut all = CellMoments::empty(sample.plan.variables.len());
+    let mut all = CellMoments::empty(sample.plan.variables.len(), &[]);
     for cell in table.cells.iter().flatten() {
         all.join(cell);
     }
@@ -126,9 +126,16 @@ pub(crate) fn analyse(
             .fold(f64::INFINITY, f64::min),
     };
     let skewness = (0..n_arms)
-        .map(|a| match plan.value.denominator {
-            None => sample.arm_moments(a, bits).skewness(plan.value.numerator),
-            Some(_) => f64::NAN,
+        .map(|a| {
+            let moments = sample.arm_moments(a, bits);
+            let Quotient {
+                numerator,
+                denominator,
+            } = plan.value;
+            match denominator {
+                None => moments.skewness(numerator),
+                Some(x) => moments.skewness_of_ratio(numerator, x, arms[a].record.unadjusted),
+            }
         })
         .collect();
     Ok(Analysed {

@@ -39,7 +39,7 @@ pub(crate) fn warn_about_skew(
         let worst = short.unwrap_or(arm);
         return Some(Warning::Note {
             message: format!(
-                "`{}`, {} against {}: the normal approximation is not to be trusted: skewness {:.1} in `{}` with {} against {} units moves a tail of the interval by {:.0} % of its probability (355·skewness² asks for {:.0} units an arm); use .bootstrap_t(2000).seed(7), winsorize, or more units",
+                "`{}`, {} against {}: the normal approximation is not to be trusted: skewness {:.1} in `{}` with {} against {} units moves a tail of the interval by {:.0} % of its probability (355·skewness² asks for {:.0} units an arm); {}",
                 effect.metric,
                 effect.arm,
                 effect.control,
@@ -49,6 +49,11 @@ pub(crate) fn warn_about_skew(
                 sizes[1],
                 100.0 * shift,
                 needs(arm).max(needs(control)),
+                if metric.denominator_t.is_finite() {
+                    "compare the numerator with .bootstrap_t(2000).seed(7), winsorize it, or count more units"
+                } else {
+                    "use .bootstrap_t(2000).seed(7), winsorize, or count more units"
+                },
             ),
         });
     }

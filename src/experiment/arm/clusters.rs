@@ -190,6 +190,7 @@ impl ClusterSums {
             n_strata,
             analysed: None,
             users: units.users(),
+            ratios: units.ratios(),
             values: columns
                 .iter()
                 .map(|values| Values::Real {

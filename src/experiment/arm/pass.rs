@@ -45,6 +45,8 @@ pub(crate) struct Source<'a> {
     pub(crate) values: Vec<Values<'a>>,
     /// The bits of the metrics that use each variable.
     pub(crate) users: Vec<u64>,
+    /// Numerators and denominators of ratios.
+    pub(crate) ratios: Vec<(usize, usize)>,
 }
 
 /// The moments of one cell, found under its number `arm + n_arms · stratum`.
@@ -153,7 +155,7 @@ impl<'a> Worker<'a> {
             source,
             sums: Sums::default(),
             tile: Tile::new(columns),
-            part: CellMoments::empty(columns),
+            part: CellMoments::empty(columns, &source.ratios),
             scratch: (0..columns).map(|_| Box::new(from_fn(|_| 0.0))).collect(),
             cells: [0; PIECE],
             missing: Box::new(from_fn(|_| 0)),
@@ -193,8 +195,8 @@ impl<'a> Worker<'a> {
                 continue;
             }
             let (missing, sums) = &mut self.sums.patterns[cell / cells];
-            let total =
-                sums[cell % cells].get_or_insert_with(|| CellMoments::empty(source.values.len()));
+            let total = sums[cell % cells]
+                .get_or_insert_with(|| CellMoments::empty(source.values.len(), &source.ratios));
             if *missing == NOT_ANALYSED {
                 total.count((to - from) as u64);
                 continue;

@@ -106,7 +106,10 @@ impl Sample {
     fn pool<'a>(&self, cells: impl Iterator<Item = &'a Cell>, bits: u64) -> Cow<'a, CellMoments> {
         let mut used = cells.filter(|c| c.missing & bits == 0);
         let Some(first) = used.next() else {
-            return Cow::Owned(CellMoments::empty(self.plan.variables.len()));
+            return Cow::Owned(CellMoments::empty(
+                self.plan.variables.len(),
+                &self.plan.ratios(),
+            ));
         };
         let mut total = Cow::Borrowed(&first.moments);
         for cell in used {

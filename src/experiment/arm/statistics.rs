@@ -126,6 +126,7 @@ impl ExperimentStatistics {
             analysed: analysed.as_deref(),
             values,
             users: plan.users(),
+            ratios: plan.ratios(),
         };
         if let Some(clusters) = &mut found.clusters {
             let (no_arm, no_stratum) =

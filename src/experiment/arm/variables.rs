@@ -131,6 +131,20 @@ impl Plan {
         users
     }
 
+    /// Numerator and denominator of every ratio, each pair once.
+    pub(crate) fn ratios(&self) -> Vec<(usize, usize)> {
+        let mut ratios = Vec::new();
+        for metric in &self.metrics {
+            if let Some(denominator) = metric.value.denominator {
+                let pair = (metric.value.numerator, denominator);
+                if !ratios.contains(&pair) {
+                    ratios.push(pair);
+                }
+            }
+        }
+        ratios
+    }
+
     fn variable(&mut self, column: &str, clip: Option<[f64; 2]>, range: ValueRange) -> usize {
         let same = |v: &Variable| v.column == column && v.clip == clip;
         if let Some(at) = self.variables.iter().position(same) {

@@ -139,6 +139,22 @@ def clustered(d):
     return out
 
 
+def quantile_error(y, p, groups=None):
+    """Deng, Knoblich & Lu (2018): the ranks n (p +- z sigma) bracket the quantile; with groups sigma is the error of a ratio of sums."""
+    n, z = len(y), scipy.stats.norm.ppf(0.975)
+    value = np.quantile(y, p)
+    if groups is None:
+        sigma = np.sqrt(p * (1 - p) / n)
+    else:
+        codes = np.unique(groups, return_inverse=True)[1]
+        below, size = np.bincount(codes, y <= value), np.bincount(codes)
+        u = (below - below.sum() / n * size) / size.mean()
+        sigma = np.sqrt(u.var(ddof=1) / len(u))
+    order = np.sort(y)
+    low, high = np.ceil(n * (p - z * sigma)), np.ceil(n * (p + z * sigma)) + 1
+    return [float(value), float((order[int(high) - 1] - order[int(low) - 1]) / (2 * z))]
+
+
 def fieller(d):
     y, x = (d["revenue"][d["arm"] == a] for a in "BA")
     vy, vx = y.var(ddof=1) / len(y), x.var(ddof=1) / len(x)
@@ -161,7 +177,8 @@ def main():
         "poststratified": poststratified(d),
         "clustered": clustered(d),
         "fieller_lift_of_revenue_b": fieller(d),
-        "quantile_90": {a: float(np.quantile(d["revenue"][d["arm"] == a], 0.9)) for a in "ABC"},
+        "quantile_90": {a: quantile_error(d["revenue"][d["arm"] == a], 0.9) for a in "ABC"},
+        "quantile_90 over shops": {a: quantile_error(d["revenue"][d["arm"] == a], 0.9, d["shop"][d["arm"] == a]) for a in "ABC"},
         "skewness": {a: float(scipy.stats.skew(d["revenue"][d["arm"] == a])) for a in "ABC"},
     }
     record = {
