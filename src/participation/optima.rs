@@ -3,7 +3,7 @@
 use crate::data::Rows;
 use crate::error::{Error, Result, Warning};
 use crate::numeric::Progress;
-use crate::regression::likelihood::{Likelihood, Maximum, Order, maximize_unless};
+use crate::regression::likelihood::{Likelihood, Maximum, Order, maximize_within};
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// With more rows than this the searches use a part of them, and only what they found is improved on all rows.
 const ROWS_OF_SEARCH: usize = 5_000;
+
+/// A search that has not converged by then creeps towards a bound; those that find a maximum need five to thirty iterations.
+const MOST_ITERATIONS: usize = 50;
 
 /// A maximum this much lower on the part is not tried on all rows: its odds are e⁻²⁰ there already.
 const HOPELESS: f64 = 20.0;
@@ -127,7 +130,7 @@ pub(super) fn highest(
             *last.borrow_mut() = point.to_vec();
             refuse(point)
         };
-        let found = maximize_unless(on, start, what, refuse, progress);
+        let found = maximize_within(MOST_ITERATIONS, on, start, what, refuse, progress);
         (found, last.into_inner())
     };
     let mut found: Vec<Maximum> = Vec::new();

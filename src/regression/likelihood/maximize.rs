@@ -52,8 +52,20 @@ pub(crate) fn maximize_unless(
     refuse: impl Fn(&[f64]) -> Option<Error>,
     progress: &Progress,
 ) -> Result<Maximum> {
+    maximize_within(MOST_ITERATIONS, likelihood, start, what, refuse, progress)
+}
+
+/// [`maximize_unless`], given up after so many iterations: one of several searches.
+pub(crate) fn maximize_within(
+    most: usize,
+    likelihood: &Likelihood,
+    start: Vec<f64>,
+    what: &str,
+    refuse: impl Fn(&[f64]) -> Option<Error>,
+    progress: &Progress,
+) -> Result<Maximum> {
     let mut point = start;
-    let whole = Stopping::new().max_iterations(MOST_ITERATIONS);
+    let whole = Stopping::new().max_iterations(most);
     let objective = Negative::new(likelihood, 1);
     if likelihood.rows.len() > LARGE {
         let part = Negative::new(likelihood, PART);

@@ -27,7 +27,7 @@ pub(crate) use functions::{ln_add_exp, ln_normal_cdf, normal_curvature, softplus
 pub(crate) use index::Index;
 pub(crate) use jet::{Jet, Scalar};
 pub use margins::{MarginalEffects, Margins};
-pub(crate) use maximize::{Maximum, maximize, maximize_unless};
+pub(crate) use maximize::{Maximum, maximize, maximize_unless, maximize_within};
 pub use model::Quantity;
 pub(crate) use model::{ByFormula, Derivatives, Inputs, Order, RowFormula, RowModel};
 pub(crate) use options::{Options, likelihood_builder, options_builder};
