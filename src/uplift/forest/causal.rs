@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::numeric::{Progress, Seed};
 use serde::{Deserialize, Serialize};
 
+/// With grf's 5, 95 % intervals cover 83, 82 and 98 % of the effects of setups A to C of Nie & Wager (2021; 2 000 rows, true nuisances), with 4 they
+/// cover 87, 83 and 99 % at the same mean squared errors.
+const MIN_NODE_SIZE: usize = 4;
 /// Features tried at a split by default: √p and so many more.
 const MORE_FEATURES: f64 = 20.0;
 
@@ -39,13 +42,13 @@ const MORE_FEATURES: f64 = 20.0;
 /// | `clusters` | none | a column: rows of a cluster are drawn, held out and summed together | |
 /// | `sample_fraction` | 0.5 | share of rows (clusters) a tree draws | (0, 0.5], (0, 1] for bags of one |
 /// | `honesty_fraction` | 0.5 | share of those that find the splits | (0, 1) |
-/// | `min_node_size` | 5 | fewest rows with treatment above, and below, the node's mean in a child | ≥ 1 |
+/// | `min_node_size` | 4 | fewest rows with treatment above, and below, the node's mean in a child | ≥ 1 |
 /// | `alpha` | 0.05 | least share of the node's treatment variation in a child | [0, 0.25) |
 /// | `imbalance_penalty` | 0 | charge on unequal children | ≥ 0 |
 /// | `features_per_split` | min(p, √p + 20) | features tried at a split, on average (Poisson) | 1 to p |
 /// | `bag_size` | 2 | trees that share a half sample | ≥ 1; variances need 2 |
 ///
-/// The defaults of trees are those of R's grf; its nuisances are [`ForestNuisances::OutOfBag`].
+/// The defaults of trees are those of R's grf but for its `min_node_size` of 5; its nuisances are [`ForestNuisances::OutOfBag`].
 ///
 /// # Errors
 /// [`Error::SeedRequired`]; [`Error::ColumnNotFound`], [`Error::WrongKind`], [`Error::Infinite`], [`Error::OutOfRange`] for negative weights;
@@ -65,7 +68,7 @@ const MORE_FEATURES: f64 = 20.0;
 /// let invited: Vec<f64> = (0..n).map(|i| f64::from(i * 7919 % 1009 % 2)).collect();
 /// let spend: Vec<f64> = (0..n as usize).map(|i| age[i] + if age[i] > 0.5 { 2.0 * invited[i] } else { 0.0 } + (i % 13) as f64 / 13.0).collect();
 /// let frame = Frame::new().with("age", age)?.with("invited", invited)?.with("spend", spend)?;
-/// let fit = CausalForest::new("spend", "invited", ["age"]).nuisances(ForestNuisances::OutOfBag).trees(200).seed(7).fit(&frame)?;
+/// let fit = CausalForest::new("spend", "invited", &["age"]).nuisances(ForestNuisances::OutOfBag).trees(200).seed(7).fit(&frame)?;
 /// let new = Frame::new().with("age", vec![0.2, 0.8])?;
 /// let effects = fit.predict(&new)?;
 /// assert!(effects.estimates[0].abs() < 0.4 && (effects.estimates[1] - 2.0).abs() < 0.4);
@@ -98,15 +101,15 @@ pub struct CausalForest {
 
 impl CausalForest {
     /// The effect of a treatment on an outcome, as a function of these columns.
-    pub fn new<S: Into<String>>(
+    pub fn new<S: AsRef<str>>(
         outcome: impl Into<String>,
         treatment: impl Into<String>,
-        features: impl IntoIterator<Item = S>,
+        features: &[S],
     ) -> Self {
         Self {
             outcome: outcome.into(),
             treatment: treatment.into(),
-            features: features.into_iter().map(Into::into).collect(),
+            features: features.iter().map(|f| f.as_ref().to_owned()).collect(),
             instrument: None,
             outcome_hat: None,
             propensity_hat: None,
@@ -117,7 +120,7 @@ impl CausalForest {
             trees: 2000,
             sample_fraction: 0.5,
             honesty_fraction: 0.5,
-            min_node_size: 5,
+            min_node_size: MIN_NODE_SIZE,
             alpha: 0.05,
             imbalance_penalty: 0.0,
             features_per_split: None,

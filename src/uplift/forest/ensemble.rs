@@ -399,8 +399,8 @@ mod tests {
                 for pair in shares.chunks(2) {
                     if let [Some(a), Some(b)] = pair {
                         let (a, b) = (of_tree(a), of_tree(b));
-                        between += ((a + b) / 2.0).powi(2);
-                        within += (a * a + b * b) / 2.0;
+                        between += f64::midpoint(a, b).powi(2);
+                        within += f64::midpoint(a * a, b * b);
                         count += 1.0;
                     }
                 }

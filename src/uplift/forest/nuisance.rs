@@ -38,13 +38,14 @@ pub enum ForestNuisances {
 }
 
 impl Default for ForestNuisances {
-    /// Linear, boosted trees and a forest, in five folds.
+    /// Linear, boosted trees and a forest of 250 trees, in five folds.
     fn default() -> Self {
+        const TREES: usize = 250;
         Self::CrossFitted {
             learners: vec![
                 Learner::linear().into(),
                 Learner::boosted_trees().into(),
-                Learner::forest().into(),
+                Learner::forest().trees(TREES).into(),
             ],
             folds: 5,
         }
@@ -206,7 +207,15 @@ fn stacked(
     let (mut predictions, mut warnings) = (Vec::new(), Vec::new());
     let mut first_error = None;
     for (l, learner) in learners.iter().enumerate() {
-        match cross_fit(learner, l, &set, &folds, &position, seed, progress) {
+        let fitted = match (learner, sample.groups) {
+            (Learner::Forest(_), None) => bagged(learner, l, &set, seed, progress),
+            _ => Ok(None),
+        };
+        let predicted = fitted.and_then(|bagged| match bagged {
+            Some(predicted) => Ok(predicted),
+            None => cross_fit(learner, l, &set, &folds, &position, seed, progress),
+        });
+        match predicted {
             Ok(predicted) => predictions.push(predicted),
             Err(error @ Error::Cancelled { .. }) => return Err(error),
             Err(error) => {
@@ -252,6 +261,19 @@ fn folds(sample: &Sample, count: usize, seed: Seed) -> Result<Folds> {
         ids[sample.rows.index(i)] = of_cluster[*cluster as usize];
     }
     Folds::by_row(sample.rows, &ids, count)
+}
+
+/// A forest's out-of-bag predictions, one a used row; none when its trees are too few to have left out every row.
+fn bagged(
+    learner: &Learner,
+    number: usize,
+    set: &TrainingSet,
+    seed: Seed,
+    progress: &Progress,
+) -> Result<Option<Vec<f64>>> {
+    let fitted = learner.fit_with(set, seed.child(&format!("{number}/bags")), progress)?;
+    let complete = |values: &&[f64]| values.iter().all(|v| v.is_finite());
+    Ok(fitted.out_of_bag().filter(complete).map(<[f64]>::to_vec))
 }
 
 /// One learner's predictions for each fold from the others, one a used row.
