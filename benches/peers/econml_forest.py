@@ -23,7 +23,7 @@ def once():
                           subforest_size=2, n_jobs=2, random_state=1)
     forest.fit(x[:n], w[:n], y[:n])
     found, variance = forest.predict_and_var(x[n:])
-    return dict(mean_squared_error=np.mean((found.ravel() - effect[n:]) ** 2), mean_effect=np.mean(found), mean_std_error=np.mean(np.sqrt(variance)))
+    return dict(econml_squared_error=np.mean((found.ravel() - effect[n:]) ** 2), mean_effect=np.mean(found), econml_std_error=np.mean(np.sqrt(variance)))
 
 
 measure(task, "econml", version("econml"), once, *map(int, rest))

@@ -37,7 +37,7 @@ TASKS = {
     "wild_cluster": ("clustered", None, 1),
     "trees_squared": ("trees", "lightgbm_trees.py", 0.01),
     "trees_logistic": ("trees", "lightgbm_trees.py", 0.01),
-    "causal_forest": ("effects", "econml_forest.py", 0.3),
+    "causal_forest": ("effects", "econml_forest.py", 0.05),
     "csv": ("mixed", "pandas_csv.py", 1e-9),
 }
 

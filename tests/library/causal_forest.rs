@@ -663,6 +663,11 @@ fn bad_input_is_told_what_to_do() {
         &frame.clone().with("z", noise).unwrap(),
         "moves the treatment",
     );
+    let seven = frame
+        .head(7)
+        .replace("w", vec![0.1, 0.3, 0.2, 0.9, 0.5, 0.4, 0.7])
+        .unwrap();
+    told(given(10), &seven, "at least 8 rows");
     let cancelled = plain(10).fit_with(&frame, &Progress::with(|_| false));
     assert!(matches!(cancelled, Err(Error::Cancelled { .. })));
     let alone = given(10).bag_size(1).fit(&frame).unwrap();

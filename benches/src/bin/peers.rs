@@ -253,11 +253,11 @@ fn causal_forest(file: &str) -> Result<Once, Failure> {
         let errors = found.estimates.iter().zip(truth);
         Ok(Map::from_iter([
             (
-                "mean_squared_error".to_owned(),
+                "cocreate_squared_error".to_owned(),
                 mean(errors.map(|(e, t)| (e - t).powi(2)).collect()),
             ),
             ("mean_effect".to_owned(), mean(found.estimates.clone())),
-            ("mean_std_error".to_owned(), mean(found.std_errors())),
+            ("cocreate_std_error".to_owned(), mean(found.std_errors())),
         ]))
     }))
 }

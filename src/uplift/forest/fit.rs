@@ -8,7 +8,7 @@ use super::nuisance::{self, CLIP, Sample, Wanted};
 use super::prediction::ForestPrediction;
 use super::prepare::{Part, Prepared};
 use super::sample::Units;
-use crate::data::Frame;
+use crate::data::{Frame, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::{Progress, Seed};
 use crate::regression::learners::bins::MOST_BINS;
@@ -117,6 +117,13 @@ impl CausalForestFit {
         let bins = features.bins(MOST_BINS);
         let codes = Codes::binned(&bins, &rows);
         let cuts = Cuts::of(&bins);
+        let names = features.names();
+        warnings.extend(bins.pooled.iter().map(|j| Warning::Note {
+            message: format!(
+                "`{}` has more than {MOST_BINS} levels: the rarest count as missing",
+                names[*j]
+            ),
+        }));
         let category: Vec<bool> = cuts.iter().map(Cuts::is_category).collect();
         let units = match &clusters {
             None => Units::rows(rows.len()),
@@ -145,7 +152,7 @@ impl CausalForestFit {
             .transpose()?;
         let binary = treatment.task == Task::Probability;
         if binary && instrument.is_none() {
-            warnings.extend(overlap(&treatment, &propensity)?);
+            warnings.extend(overlap(&treatment, &propensity, &rows)?);
         }
         let residual = |part: &Part, hat: &[f64], i: usize| part.values[i] - hat[i];
         let points: Vec<Point> = (0..rows.len())
@@ -298,12 +305,12 @@ fn prediction(predicted: &[Predicted], unseen: usize) -> ForestPrediction {
 }
 
 /// Refuses propensities outside (0, 1), and warns where some of both treatments are hardly to be had.
-fn overlap(treatment: &Part, propensity: &[f64]) -> Result<Option<Warning>> {
-    if let Some(row) = propensity.iter().position(|p| !(*p > 0.0 && *p < 1.0)) {
+fn overlap(treatment: &Part, propensity: &[f64], rows: &Rows) -> Result<Option<Warning>> {
+    if let Some(i) = propensity.iter().position(|p| !(*p > 0.0 && *p < 1.0)) {
         return Err(Error::OutOfRange {
             column: format!("the propensity of {}", treatment.name),
-            row: row + 1,
-            value: propensity[row],
+            row: rows.index(i) + 1,
+            value: propensity[i],
             expected: "between 0 and 1: where everybody or nobody is treated there is no effect to see; leave such rows out".to_owned(),
         });
     }

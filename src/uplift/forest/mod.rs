@@ -1,7 +1,7 @@
 //! Causal forests: honest trees grown in little bags on binned features, solving a local moment with the weights they give.
 //!
-//! A file is a stage: [codes](codes) of features, the [sample](sample) a tree draws, the [moment](moment) it solves, the [split](split)
-//! it looks for, how it [grows](grow), the [tree](tree) itself, and the [ensemble](ensemble) that predicts. [`CausalForest`] puts them together.
+//! A file is a stage: `codes` of features, the `sample` a tree draws, the `moment` it solves, the `split` it looks for, how it grows (`grow`), the
+//! `tree` itself, and the `ensemble` that predicts. [`CausalForest`] puts them together.
 
 mod average;
 mod calibration;

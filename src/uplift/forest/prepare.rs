@@ -31,6 +31,8 @@ pub(super) struct Prepared {
 
 /// Fewest rows of an arm, as a multiple of the smallest node: half draws, half splits, and half of those each fill a side.
 const ROWS_OF_ARM: usize = 4;
+/// Fewest rows, or clusters, to draw from.
+const LEAST_UNITS: usize = 8;
 
 impl Prepared {
     pub(super) fn new(forest: &CausalForest, frame: &Frame) -> Result<Self> {
@@ -99,6 +101,15 @@ impl Prepared {
             .as_ref()
             .map(|name| clusters(frame, name, &rows))
             .transpose()?;
+        if rows.len() < LEAST_UNITS {
+            return Err(Error::Unidentified {
+                what: "a forest".to_owned(),
+                needs: format!(
+                    "at least {LEAST_UNITS} rows, so that half of a half sample has two; there are {}",
+                    rows.len()
+                ),
+            });
+        }
         if rows.len() / 2 > MOST_ROWS {
             return Err(Error::invalid_option(
                 "the frame",
@@ -198,7 +209,6 @@ fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
 
 /// Clusters of the used rows.
 fn clusters(frame: &Frame, name: &str, rows: &Rows) -> Result<(Vec<u32>, usize)> {
-    const LEAST: usize = 8;
     let groups = frame.groups(name)?.over(rows);
     let missing = groups.codes.iter().filter(|c| **c == MISSING).count();
     if missing > 0 {
@@ -207,11 +217,11 @@ fn clusters(frame: &Frame, name: &str, rows: &Rows) -> Result<(Vec<u32>, usize)>
             missing,
         });
     }
-    if groups.count() < LEAST {
+    if groups.count() < LEAST_UNITS {
         return Err(Error::Unidentified {
             what: format!("a forest that draws clusters of `{name}`"),
             needs: format!(
-                "at least {LEAST} clusters, so that half of a half sample has two; there are {}",
+                "at least {LEAST_UNITS} clusters, so that half of a half sample has two; there are {}",
                 groups.count()
             ),
         });
