@@ -118,3 +118,7 @@ pub use crate::simulate::{
     StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
+pub use crate::uplift::{
+    CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
+    ForestPrediction, ForestTarget,
+};

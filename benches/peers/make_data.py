@@ -109,7 +109,20 @@ def users(rng):
     return dict(variant=rng.integers(0, 2, n), **after, **before)
 
 
-MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users}
+def effects(rng):
+    """Setup A of Nie & Wager (2021): 10 000 rows to learn from and 10 000 to predict, ten features, the means m and e, and the effect."""
+    n = 20_000
+    x = rng.random((n, 10))
+    wave = np.sin(np.pi * x[:, 0] * x[:, 1])
+    e = np.clip(wave, 0.1, 0.9)
+    effect = (x[:, 0] + x[:, 1]) / 2
+    base = wave + 2 * (x[:, 2] - 0.5) ** 2 + x[:, 3] + 0.5 * x[:, 4]
+    w = (rng.random(n) < e).astype(int)
+    y = base + (w - 0.5) * effect + rng.normal(size=n)
+    return dict(y=y, w=w, m=base + (e - 0.5) * effect, e=e, effect=effect, **{f"x{j + 1}": x[:, j] for j in range(10)})
+
+
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects}
 
 
 def write(path, columns):

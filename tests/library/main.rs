@@ -16,6 +16,7 @@ mod ability_scores;
 mod bad_input;
 mod binary;
 mod calibration;
+mod causal_forest;
 mod certified;
 mod decision;
 mod design;

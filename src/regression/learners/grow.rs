@@ -275,7 +275,11 @@ impl<'a, C: Cell> Grower<'a, C> {
 
 /// Rows with side 1 first, in order; every row is written to both places and one of the two positions moves on, so that there is no branch
 /// to guess.
-fn stable_partition(rows: &mut [u32], scratch: &mut [u32], side: impl Fn(u32) -> usize) -> usize {
+pub(crate) fn stable_partition(
+    rows: &mut [u32],
+    scratch: &mut [u32],
+    side: impl Fn(u32) -> usize,
+) -> usize {
     let (mut left, mut right) = (0, 0);
     for i in 0..rows.len() {
         let row = rows[i];

@@ -13,17 +13,17 @@
 //! All are the same bits on any number of threads. Bins of trees, and nothing else, are taken from all rows of the features, also from those that
 //! a fit leaves out: they say how features are spread, nothing of the outcome.
 
-mod bins;
+pub(crate) mod bins;
 mod boost;
 mod cross;
 mod custom;
 mod descent;
 mod encode;
-mod features;
+pub(crate) mod features;
 mod fitted;
-mod folds;
+pub(crate) mod folds;
 mod forest;
-mod grow;
+pub(crate) mod grow;
 mod histogram;
 mod learner;
 mod linear;
@@ -33,7 +33,7 @@ mod model;
 mod options;
 mod penalty;
 mod split;
-mod stack;
+pub(crate) mod stack;
 mod training;
 mod tree;
 

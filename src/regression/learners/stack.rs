@@ -163,7 +163,7 @@ fn products(errors: &[Vec<f64>], set: &TrainingSet) -> DMatrix<f64> {
 
 /// Minimises `α'Eα` over weights ≥ 0 that sum to one, by moving weight from the member whose share is worth least to the one whose is worth
 /// most, as far as it pays.
-fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
+pub(crate) fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
     let k = e.nrows();
     let best = (0..k).fold(
         0,

@@ -1,0 +1,142 @@
+//! Averages of the effect with doubly robust errors.
+
+use super::fit::CausalForestFit;
+use crate::error::{Error, Result};
+use crate::inference::Estimate;
+use serde::{Deserialize, Serialize};
+
+/// Whose effect is averaged.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForestTarget {
+    /// Everybody: `E[τ(X)]`.
+    #[default]
+    All,
+    /// The treated: `E[τ(X) | W = 1]`.
+    Treated,
+    /// The untreated: `E[τ(X) | W = 0]`.
+    Control,
+    /// Those who could have had either, `E[e(1 − e) τ(X)] / E[e(1 − e)]`: precise also where overlap is poor.
+    Overlap,
+}
+
+impl CausalForestFit {
+    /// The average effect of a group by augmented inverse propensity weighting: the forest's effects, corrected by the weighted residuals that
+    /// they leave. With `μ₀ = m − eτ`, `μ₁ = m + (1 − e)τ` and out-of-bag τ,
+    ///
+    /// | target | estimate |
+    /// |---|---|
+    /// | `All` | mean of `τ + (W − e)/Var(W \| X) · (Y − m − (W − e)τ)` |
+    /// | `Treated` | `Σ (W − (1 − W) e/(1 − e)) (Y − μ₀) / ΣW` |
+    /// | `Control` | `Σ (W (1 − e)/e − (1 − W)) (Y − μ₁) / Σ(1 − W)` |
+    /// | `Overlap` | `Σ (W − e)(Y − m) / Σ (W − e)²` |
+    ///
+    /// with the error of the influence function, summed by cluster where there are clusters. `Treated` and `Control` need a treatment of 0 and 1; any
+    /// other number has a learned `Var(W | X)` and the average partial effect.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] for a target that the treatment does not have, and for an instrumental forest, whose averages need the
+    /// compliance at every row.
+    ///
+    /// # References
+    /// Robins, Rotnitzky & Zhao (1994), doi:10.1080/01621459.1994.10476818; Li, Morgan & Zaslavsky (2018),
+    /// doi:10.1080/01621459.2016.1260466 (overlap).
+    pub fn average_effect(&self, target: ForestTarget) -> Result<Estimate> {
+        let parts = self.parts(target)?;
+        let weight = |i: usize| self.sample.weights.as_ref().map_or(1.0, |w| w[i]);
+        let (mut above, mut below) = (0.0, 0.0);
+        for (i, (a, b)) in parts.iter().enumerate() {
+            above += weight(i) * a;
+            below += weight(i) * b;
+        }
+        let average = above / below;
+        let influence: Vec<f64> = parts
+            .iter()
+            .enumerate()
+            .map(|(i, (a, b))| weight(i) * (a - average * b) / below)
+            .collect();
+        let name = match target {
+            ForestTarget::All if self.sample.binary => "average effect",
+            ForestTarget::All => "average partial effect",
+            ForestTarget::Treated => "average effect on the treated",
+            ForestTarget::Control => "average effect on the untreated",
+            ForestTarget::Overlap => "average effect, overlap weights",
+        };
+        Ok(Estimate {
+            name: name.to_owned(),
+            estimate: average,
+            std_error: self.error(&influence),
+            degrees_of_freedom: f64::INFINITY,
+        })
+    }
+
+    /// The doubly robust score of each row in use: its mean over any group chosen by the features is the group's average effect.
+    ///
+    /// # Errors
+    /// Those of [`CausalForestFit::average_effect`].
+    pub fn scores(&self) -> Result<Vec<f64>> {
+        let parts = self.parts(ForestTarget::All)?;
+        Ok(parts.into_iter().map(|(score, _)| score).collect())
+    }
+
+    /// Numerator and denominator of each row.
+    fn parts(&self, target: ForestTarget) -> Result<Vec<(f64, f64)>> {
+        let s = &self.sample;
+        if self.forest.instrument.is_some() {
+            return Err(Error::Unidentified {
+                what: "the average effect of an instrumental forest".to_owned(),
+                needs: "the share of compliers at every row; read predictions with their intervals, or fit Iv".to_owned(),
+            });
+        }
+        if !s.binary && matches!(target, ForestTarget::Treated | ForestTarget::Control) {
+            return Err(Error::Unidentified {
+                what: "the average effect on the treated or untreated".to_owned(),
+                needs: format!(
+                    "a treatment of 0 and 1; `{}` has other values, use ForestTarget::All or Overlap",
+                    self.forest.treatment
+                ),
+            });
+        }
+        let part = |i: usize| {
+            let (y, m, w, e) = (
+                s.outcome[i],
+                s.outcome_hat[i],
+                s.treatment[i],
+                s.propensity[i],
+            );
+            let tau = self.out_of_bag.estimates[i];
+            match target {
+                ForestTarget::All => {
+                    let variance = match &s.treatment_variance {
+                        Some(variance) => variance[i],
+                        None => e * (1.0 - e),
+                    };
+                    (tau + (w - e) / variance * (y - m - (w - e) * tau), 1.0)
+                }
+                ForestTarget::Treated => ((w - (1.0 - w) * e / (1.0 - e)) * (y - m + e * tau), w),
+                ForestTarget::Control => {
+                    let above = (w * (1.0 - e) / e - (1.0 - w)) * (y - m - (1.0 - e) * tau);
+                    (above, 1.0 - w)
+                }
+                ForestTarget::Overlap => ((w - e) * (y - m), (w - e) * (w - e)),
+            }
+        };
+        Ok((0..self.rows()).map(part).collect())
+    }
+
+    /// The standard error of a sum of influences, by cluster where there are clusters.
+    fn error(&self, influence: &[f64]) -> f64 {
+        let (sums, count) = match &self.sample.clusters {
+            None => (influence.to_vec(), influence.len()),
+            Some((of_row, count)) => {
+                let mut sums = vec![0.0; *count];
+                for (cluster, v) in of_row.iter().zip(influence) {
+                    sums[*cluster as usize] += v;
+                }
+                (sums, *count)
+            }
+        };
+        let squares: f64 = sums.iter().map(|v| v * v).sum();
+        (squares * count as f64 / (count as f64 - 1.0)).sqrt()
+    }
+}

@@ -1,0 +1,107 @@
+//! How a fitted causal forest shows itself.
+
+use super::average::ForestTarget;
+use super::fit::CausalForestFit;
+use crate::report::{Cell, Table, notebook};
+use std::fmt;
+
+/// Features named under the table.
+const FEATURES_SHOWN: usize = 5;
+const LEVEL: f64 = 0.95;
+
+impl CausalForestFit {
+    /// Average effects, how the effects are spread, and whether the forest is calibrated.
+    pub fn table(&self) -> Table {
+        let forest = &self.forest;
+        let mut table = Table::new(match &forest.instrument {
+            None => format!(
+                "Causal forest: effect of {} on {}",
+                forest.treatment, forest.outcome
+            ),
+            Some(z) => format!(
+                "Instrumental forest: effect of {} on {} by {z}",
+                forest.treatment, forest.outcome
+            ),
+        })
+        .columns(["", "Estimate", "Std. error", "p", "95 % from", "to"]);
+        let targets = [
+            ForestTarget::All,
+            ForestTarget::Treated,
+            ForestTarget::Overlap,
+        ];
+        for effect in targets
+            .into_iter()
+            .filter_map(|target| self.average_effect(target).ok())
+        {
+            let ends = effect.confidence_interval(LEVEL);
+            let (low, high) = ends.map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper));
+            table = table.row([
+                Cell::from(effect.name.as_str()),
+                Cell::significant(effect.estimate, 4),
+                Cell::significant(effect.std_error, 3),
+                Cell::p_value(effect.p_value()),
+                Cell::significant(low, 4),
+                Cell::significant(high, 4),
+            ]);
+        }
+        let mut sorted = self.out_of_bag.estimates.clone();
+        sorted.sort_by(f64::total_cmp);
+        let decile = |p: f64| {
+            let last = sorted.len().saturating_sub(1) as f64;
+            sorted
+                .get((p * last).round() as usize)
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
+        table = table.note(format!(
+            "Out-of-bag effects: tenth {}, median {}, nine tenths {}",
+            Cell::significant(decile(0.1), 4),
+            Cell::significant(decile(0.5), 4),
+            Cell::significant(decile(0.9), 4)
+        ));
+        if let Ok(calibration) = self.calibration() {
+            table = table.note(format!(
+                "Calibration: mean {} (s.e. {}), differences {} (s.e. {}, p = {})",
+                Cell::significant(calibration.mean_effect.estimate, 3),
+                Cell::significant(calibration.mean_effect.std_error, 2),
+                Cell::significant(calibration.differences.estimate, 3),
+                Cell::significant(calibration.differences.std_error, 2),
+                Cell::p_value(calibration.differences_p_value)
+            ));
+        }
+        let important: Vec<String> = self
+            .importance()
+            .iter()
+            .take(FEATURES_SHOWN)
+            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
+            .collect();
+        table = table.note(format!("Importance: {}", important.join(", ")));
+        table = table.note(format!(
+            "n = {}; {} trees in bags of {}; nuisances: {}",
+            Cell::count(self.rows()),
+            Cell::count(self.trees()),
+            forest.bag_size,
+            forest.describe_nuisances()
+        ));
+        if let (Some(column), Some((_, count))) = (&forest.clusters, &self.sample.clusters) {
+            table = table.note(format!("{} clusters of {column}", Cell::count(*count)));
+        }
+        for warning in &self.warnings {
+            table = table.note(format!("Warning: {warning}"));
+        }
+        table
+    }
+
+    /// The table as HTML.
+    pub fn to_html(&self) -> String {
+        self.table().to_html()
+    }
+}
+
+impl fmt::Display for CausalForestFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table().fmt(f)
+    }
+}
+
+notebook!(CausalForestFit);

@@ -1,0 +1,363 @@
+//! A fitted causal forest.
+
+use super::causal::CausalForest;
+use super::codes::{Codes, Cuts};
+use super::ensemble::{Data, Ensemble, Plan, Predicted};
+use super::moment::Point;
+use super::nuisance::{self, CLIP, Sample, Wanted};
+use super::prediction::ForestPrediction;
+use super::prepare::{Part, Prepared};
+use super::sample::Units;
+use crate::data::{Frame, Rows};
+use crate::error::{Error, Result, Warning};
+use crate::numeric::{Progress, Seed};
+use crate::regression::learners::bins::MOST_BINS;
+use crate::regression::learners::features::FeatureInfo;
+use crate::regression::learners::{Features, Task};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// Levels of the trees that count for importance.
+const IMPORTANT_DEPTHS: usize = 4;
+/// More than this share of propensities at their limit is worth a warning.
+const AT_LIMIT: f64 = 0.01;
+
+/// A forest fitted to a frame: effects at any row, averages with their errors, and what the forest found.
+///
+/// It is owned, and free of the frame but for a handle that [`CausalForestFit::best_linear_projection`] uses and a file does not keep.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CausalForestFit {
+    pub(super) forest: CausalForest,
+    pub(super) info: Arc<Vec<FeatureInfo>>,
+    pub(super) cuts: Vec<Cuts>,
+    pub(super) ensemble: Ensemble,
+    pub(super) sample: TrainingRows,
+    pub(super) out_of_bag: ForestPrediction,
+    pub(super) warnings: Vec<Warning>,
+    #[serde(skip)]
+    pub(super) frame: Option<Frame>,
+}
+
+/// What averages and tests need of the rows in use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct TrainingRows {
+    /// The row of the frame of each row in use; empty when all are.
+    pub(super) kept: Vec<u32>,
+    pub(super) outcome: Vec<f64>,
+    pub(super) outcome_hat: Vec<f64>,
+    pub(super) treatment: Vec<f64>,
+    pub(super) propensity: Vec<f64>,
+    /// Whether the treatment is 0 or 1.
+    pub(super) binary: bool,
+    /// `Var(W | X)` of any other treatment.
+    pub(super) treatment_variance: Option<Vec<f64>>,
+    pub(super) weights: Option<Vec<f64>>,
+    pub(super) clusters: Option<(Vec<u32>, usize)>,
+}
+
+/// Learns the means of one part, unless a column holds them.
+struct Learning<'a> {
+    forest: &'a CausalForest,
+    sample: Sample<'a>,
+    plan: &'a Plan,
+    seed: Seed,
+    progress: &'a Progress,
+}
+
+impl Learning<'_> {
+    fn mean(&self, part: &Part, warnings: &mut Vec<Warning>) -> Result<Vec<f64>> {
+        if let Some(hat) = &part.hat {
+            return Ok(hat.clone());
+        }
+        self.of(&part.name, &part.values, part.task, warnings)
+    }
+
+    fn of(
+        &self,
+        name: &str,
+        target: &[f64],
+        task: Task,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Vec<f64>> {
+        let wanted = Wanted { name, target, task };
+        let nuisances = &self.forest.nuisances;
+        let (means, more) = nuisance::means(
+            nuisances,
+            &self.sample,
+            &wanted,
+            self.plan,
+            self.seed,
+            self.progress,
+        )?;
+        warnings.extend(more);
+        Ok(means)
+    }
+}
+
+impl CausalForestFit {
+    pub(super) fn new(
+        forest: &CausalForest,
+        frame: &Frame,
+        prepared: Prepared,
+        plan: &Plan,
+        seed: Seed,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let Prepared {
+            features,
+            rows,
+            outcome,
+            treatment,
+            instrument,
+            weights,
+            clusters,
+            mut warnings,
+        } = prepared;
+        let bins = features.bins(MOST_BINS);
+        let codes = Codes::binned(&bins, &rows);
+        let cuts = Cuts::of(&bins);
+        let names = features.names();
+        warnings.extend(bins.pooled.iter().map(|j| Warning::Note {
+            message: format!(
+                "`{}` has more than {MOST_BINS} levels: the rarest count as missing",
+                names[*j]
+            ),
+        }));
+        let category: Vec<bool> = cuts.iter().map(Cuts::is_category).collect();
+        let units = match &clusters {
+            None => Units::rows(rows.len()),
+            Some((of_row, count)) => Units::clusters(of_row.clone(), *count),
+        };
+        let learning = Learning {
+            forest,
+            sample: Sample {
+                features: &features,
+                rows: &rows,
+                codes: &codes,
+                category: &category,
+                weights: weights.as_deref(),
+                groups: clusters.as_ref().map(|(of_row, _)| of_row.as_slice()),
+                units: &units,
+            },
+            plan,
+            seed,
+            progress,
+        };
+        let outcome_hat = learning.mean(&outcome, &mut warnings)?;
+        let propensity = learning.mean(&treatment, &mut warnings)?;
+        let instrument_hat = instrument
+            .as_ref()
+            .map(|part| learning.mean(part, &mut warnings))
+            .transpose()?;
+        let binary = treatment.task == Task::Probability;
+        if binary && instrument.is_none() {
+            warnings.extend(overlap(&treatment, &propensity, &rows)?);
+        }
+        let residual = |part: &Part, hat: &[f64], i: usize| part.values[i] - hat[i];
+        let points: Vec<Point> = (0..rows.len())
+            .map(|i| {
+                let w = residual(&treatment, &propensity, i);
+                Point {
+                    y: residual(&outcome, &outcome_hat, i),
+                    w,
+                    z: match (&instrument, &instrument_hat) {
+                        (Some(part), Some(hat)) => residual(part, hat, i),
+                        _ => w,
+                    },
+                    weight: weights.as_ref().map_or(1.0, |w| w[i]),
+                }
+            })
+            .collect();
+        first_stage(&points, instrument.as_ref())?;
+        let treatment_variance = if binary || instrument.is_some() {
+            None
+        } else {
+            let squares: Vec<f64> = points.iter().map(|p| p.w * p.w).collect();
+            let name = format!("{}²", treatment.name);
+            let learned = learning.of(&name, &squares, Task::Regression, &mut warnings)?;
+            let least = CLIP * squares.iter().sum::<f64>() / squares.len() as f64;
+            Some(learned.iter().map(|v| v.max(least)).collect())
+        };
+        let data = Data {
+            codes: &codes,
+            category: &category,
+            points: &points,
+            weighted: weights.is_some(),
+            units: &units,
+        };
+        let (ensemble, seen) = plan.grow(&data, seed, progress)?;
+        let out_of_bag = prediction(&ensemble.predict(&codes, Some(&seen)), 0);
+        Ok(Self {
+            forest: forest.clone(),
+            info: Arc::clone(features.info()),
+            cuts,
+            ensemble,
+            sample: TrainingRows {
+                kept: rows.indices().map_or_else(Vec::new, <[u32]>::to_vec),
+                outcome: outcome.values,
+                outcome_hat,
+                treatment: treatment.values,
+                propensity,
+                binary,
+                treatment_variance,
+                weights,
+                clusters,
+            },
+            out_of_bag,
+            warnings,
+            frame: Some(frame.clone()),
+        })
+    }
+
+    /// Effects at the rows of a frame that has the features, by all trees. Labels that training had not count as missing.
+    ///
+    /// # Errors
+    /// [`Error::ColumnNotFound`], [`Error::WrongKind`], [`Error::Infinite`].
+    pub fn predict(&self, frame: &Frame) -> Result<ForestPrediction> {
+        let features = Features::matching(frame, &self.info)?;
+        let codes = Codes::cut(&features, &self.cuts);
+        Ok(prediction(
+            &self.ensemble.predict(&codes, None),
+            features.unseen(),
+        ))
+    }
+
+    /// Effects at the rows in use, each by the trees that have not seen it.
+    pub fn out_of_bag(&self) -> &ForestPrediction {
+        &self.out_of_bag
+    }
+
+    /// The rows of the frame that were used, from 0.
+    pub fn used_rows(&self) -> Vec<usize> {
+        if self.sample.kept.is_empty() {
+            return (0..self.rows()).collect();
+        }
+        self.sample.kept.iter().map(|row| *row as usize).collect()
+    }
+
+    /// Number of rows in use.
+    pub fn rows(&self) -> usize {
+        self.sample.outcome.len()
+    }
+
+    /// Number of trees.
+    pub fn trees(&self) -> usize {
+        self.ensemble.trees.len()
+    }
+
+    /// `E[Y | X]` as it was used, one a row in use.
+    pub fn outcome_hat(&self) -> &[f64] {
+        &self.sample.outcome_hat
+    }
+
+    /// `E[W | X]` as it was used, one a row in use.
+    pub fn propensity_hat(&self) -> &[f64] {
+        &self.sample.propensity
+    }
+
+    /// Features with their share of the splits in the first four levels, each level weighted by `1/depth²`; largest first.
+    pub fn importance(&self) -> Vec<(String, f64)> {
+        let shares = self.ensemble.importance(self.info.len(), IMPORTANT_DEPTHS);
+        let names = self.info.iter().map(|info| info.name.clone());
+        let mut all: Vec<(String, f64)> = names.zip(shares).collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        all
+    }
+
+    /// What a reader of the numbers must know.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The options of the forest.
+    pub fn forest(&self) -> &CausalForest {
+        &self.forest
+    }
+
+    /// The same fit without its handle on the frame.
+    pub fn lean(&self) -> Self {
+        Self {
+            frame: None,
+            ..self.clone()
+        }
+    }
+}
+
+impl fmt::Debug for CausalForestFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CausalForestFit")
+            .field("outcome", &self.forest.outcome)
+            .field("treatment", &self.forest.treatment)
+            .field("rows", &self.rows())
+            .field("trees", &self.trees())
+            .finish()
+    }
+}
+
+fn prediction(predicted: &[Predicted], unseen: usize) -> ForestPrediction {
+    ForestPrediction {
+        estimates: predicted.iter().map(|p| p.estimate).collect(),
+        variances: predicted.iter().map(|p| p.variance).collect(),
+        undetermined: predicted.iter().filter(|p| !p.known).count(),
+        unseen,
+    }
+}
+
+/// Refuses propensities outside (0, 1), and warns where some of both treatments are hardly to be had.
+fn overlap(treatment: &Part, propensity: &[f64], rows: &Rows) -> Result<Option<Warning>> {
+    if let Some(i) = propensity.iter().position(|p| !(*p > 0.0 && *p < 1.0)) {
+        return Err(Error::OutOfRange {
+            column: format!("the propensity of {}", treatment.name),
+            row: rows.index(i) + 1,
+            value: propensity[i],
+            expected: "between 0 and 1: where everybody or nobody is treated there is no effect to see; leave such rows out".to_owned(),
+        });
+    }
+    let limit = CLIP * (1.0 + 1e-9);
+    let extreme = propensity
+        .iter()
+        .filter(|p| **p <= limit || **p >= 1.0 - limit)
+        .count();
+    let share = extreme as f64 / propensity.len() as f64;
+    Ok((share > AT_LIMIT).then(|| Warning::Note {
+        message: format!(
+            "poor overlap: {extreme} rows have a propensity of at most {CLIP} or at least {}; see ForestTarget::Overlap",
+            1.0 - CLIP
+        ),
+    }))
+}
+
+/// Refuses an instrument that does not move the treatment, and a treatment that the features tell exactly.
+fn first_stage(points: &[Point], instrument: Option<&Part>) -> Result<()> {
+    /// |t| of the first stage below which the instrument is no evidence of anything.
+    const LEAST_T: f64 = 2.0;
+    let n = points.len() as f64;
+    let (mut zw, mut zz, mut ww) = (0.0, 0.0, 0.0);
+    for p in points {
+        zw += p.weight * p.z * p.w;
+        zz += p.weight * p.z * p.z;
+        ww += p.weight * p.w * p.w;
+    }
+    let varies = ww > 0.0 && zz > 0.0;
+    let Some(instrument) = instrument.filter(|_| varies) else {
+        if varies {
+            return Ok(());
+        }
+        return Err(Error::Unidentified {
+            what: "the effect".to_owned(),
+            needs: "treatment that varies given the features; here they tell it exactly".to_owned(),
+        });
+    };
+    let r2 = zw * zw / (zz * ww);
+    if r2 * n < LEAST_T * LEAST_T {
+        return Err(Error::Unidentified {
+            what: format!("the effect by `{}`", instrument.name),
+            needs: format!(
+                "an instrument that moves the treatment; given the features the correlation is {:.4}",
+                r2.sqrt()
+            ),
+        });
+    }
+    Ok(())
+}

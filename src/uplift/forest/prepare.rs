@@ -1,0 +1,251 @@
+//! The columns of a causal forest, read and checked once.
+
+use super::causal::CausalForest;
+use super::split::MOST_ROWS;
+use crate::data::{Frame, MISSING, Rows};
+use crate::error::{Error, Result, Warning};
+use crate::regression::learners::{Features, Task};
+
+/// A column that plays a part, on the used rows.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) values: Vec<f64>,
+    /// A probability when all values are 0 and 1.
+    pub(super) task: Task,
+    /// Its mean given the features, when a column holds it.
+    pub(super) hat: Option<Vec<f64>>,
+}
+
+/// What a forest is fitted to.
+pub(super) struct Prepared {
+    pub(super) features: Features,
+    pub(super) rows: Rows,
+    pub(super) outcome: Part,
+    pub(super) treatment: Part,
+    pub(super) instrument: Option<Part>,
+    pub(super) weights: Option<Vec<f64>>,
+    /// The cluster of each used row, and their number.
+    pub(super) clusters: Option<(Vec<u32>, usize)>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Fewest rows of an arm, as a multiple of the smallest node: half draws, half splits, and half of those each fill a side.
+const ROWS_OF_ARM: usize = 4;
+/// Fewest rows, or clusters, to draw from.
+const LEAST_UNITS: usize = 8;
+
+impl Prepared {
+    pub(super) fn new(forest: &CausalForest, frame: &Frame) -> Result<Self> {
+        let mut roles = vec![&forest.outcome, &forest.treatment];
+        roles.extend(&forest.instrument);
+        for role in &roles {
+            if forest.features.contains(role) {
+                return Err(Error::invalid_option(
+                    "features",
+                    format!("with `{role}` among them"),
+                    "columns other than outcome, treatment and instrument",
+                ));
+            }
+        }
+        let features = Features::from_frame(frame, &forest.features)?;
+        let mut needed = roles;
+        needed.extend(&forest.outcome_hat);
+        needed.extend(&forest.propensity_hat);
+        needed.extend(&forest.instrument_hat);
+        needed.extend(&forest.weights);
+        let (rows, warning) = complete(frame, &needed)?;
+        let mut warnings: Vec<Warning> = warning.into_iter().collect();
+        let part = |name: &String, hat: Option<&String>| -> Result<Part> {
+            let values = rows.gather(frame.numeric(name)?.values());
+            let classes = values
+                .iter()
+                .all(|v| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0);
+            let hat = hat.map(|hat| frame.numeric(hat)).transpose()?;
+            Ok(Part {
+                name: name.clone(),
+                task: if classes {
+                    Task::Probability
+                } else {
+                    Task::Regression
+                },
+                values,
+                hat: hat.map(|hat| rows.gather(hat.values())),
+            })
+        };
+        let outcome = part(&forest.outcome, forest.outcome_hat.as_ref())?;
+        let treatment = part(&forest.treatment, forest.propensity_hat.as_ref())?;
+        let instrument = forest
+            .instrument
+            .as_ref()
+            .map(|z| part(z, forest.instrument_hat.as_ref()))
+            .transpose()?;
+        let weights = forest
+            .weights
+            .as_ref()
+            .map(|w| frame.numeric(w))
+            .transpose()?
+            .map(|w| rows.gather(w.values()));
+        if let (Some(weights), Some(name)) = (&weights, &forest.weights) {
+            check_weights(weights, name, &rows)?;
+        }
+        let least = ROWS_OF_ARM * forest.smallest_node();
+        outcome.check(weights.as_deref(), 1)?;
+        for part in [Some(&treatment), instrument.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            part.check(weights.as_deref(), least)?;
+        }
+        let clusters = forest
+            .clusters
+            .as_ref()
+            .map(|name| clusters(frame, name, &rows))
+            .transpose()?;
+        if rows.len() < LEAST_UNITS {
+            return Err(Error::Unidentified {
+                what: "a forest".to_owned(),
+                needs: format!(
+                    "at least {LEAST_UNITS} rows, so that half of a half sample has two; there are {}",
+                    rows.len()
+                ),
+            });
+        }
+        if rows.len() / 2 > MOST_ROWS {
+            return Err(Error::invalid_option(
+                "the frame",
+                format!("{} rows", rows.len()),
+                format!("at most {} rows", 2 * MOST_ROWS),
+            ));
+        }
+        warnings.extend(empty_features(&features, &rows));
+        Ok(Self {
+            features,
+            rows,
+            outcome,
+            treatment,
+            instrument,
+            weights,
+            clusters,
+            warnings,
+        })
+    }
+}
+
+impl Part {
+    /// Refuses a column that does not vary, and an arm with too few rows.
+    fn check(&self, weights: Option<&[f64]>, least: usize) -> Result<()> {
+        let used: Vec<f64> = (0..self.values.len())
+            .filter(|i| weights.is_none_or(|w| w[*i] > 0.0))
+            .map(|i| self.values[i])
+            .collect();
+        let low = used.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = used.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if low >= high {
+            return Err(Error::Unidentified {
+                what: format!("an effect with `{}`", self.name),
+                needs: format!(
+                    "a column that varies; it is {low} on all {} rows in use",
+                    used.len()
+                ),
+            });
+        }
+        let ones = used.iter().filter(|v| **v > 0.5).count();
+        let fewest = ones.min(used.len() - ones);
+        if self.task == Task::Probability && fewest < least {
+            return Err(Error::Unidentified {
+                what: format!("an effect with `{}`", self.name),
+                needs: format!(
+                    "at least {least} rows of each value; one of them has {fewest} (a smaller .min_node_size needs fewer)"
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Rows on which no needed column is missing; infinite values are refused.
+fn complete(frame: &Frame, needed: &[&String]) -> Result<(Rows, Option<Warning>)> {
+    let mut keep = vec![true; frame.rows()];
+    let mut missing = Vec::new();
+    for name in needed {
+        let column = frame.numeric(name)?;
+        if column.infinite() > 0 {
+            let row = column.values().iter().position(|v| v.is_infinite());
+            return Err(Error::Infinite {
+                column: (*name).clone(),
+                row: row.map_or(0, |r| r + 1),
+            });
+        }
+        if column.missing() > 0 {
+            missing.push(((*name).clone(), column.missing()));
+            for (keep, v) in keep.iter_mut().zip(column.values().iter()) {
+                *keep &= !v.is_nan();
+            }
+        }
+    }
+    let rows = Rows::from_mask(&keep);
+    if rows.is_empty() {
+        let names: Vec<String> = needed.iter().map(|n| format!("`{n}`")).collect();
+        return Err(Error::NoRows {
+            reason: format!("none has all of {}", names.join(", ")),
+        });
+    }
+    let dropped = rows.total() - rows.len();
+    let warning = (dropped > 0).then_some(Warning::RowsDropped { dropped, missing });
+    Ok((rows, warning))
+}
+
+fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
+    match weights.iter().position(|w| *w < 0.0) {
+        None => Ok(()),
+        Some(i) => Err(Error::OutOfRange {
+            column: name.to_owned(),
+            row: rows.index(i) + 1,
+            value: weights[i],
+            expected: "a weight of at least 0".to_owned(),
+        }),
+    }
+}
+
+/// Clusters of the used rows.
+fn clusters(frame: &Frame, name: &str, rows: &Rows) -> Result<(Vec<u32>, usize)> {
+    let groups = frame.groups(name)?.over(rows);
+    let missing = groups.codes.iter().filter(|c| **c == MISSING).count();
+    if missing > 0 {
+        return Err(Error::MissingClusters {
+            column: name.to_owned(),
+            missing,
+        });
+    }
+    if groups.count() < LEAST_UNITS {
+        return Err(Error::Unidentified {
+            what: format!("a forest that draws clusters of `{name}`"),
+            needs: format!(
+                "at least {LEAST_UNITS} clusters, so that half of a half sample has two; there are {}",
+                groups.count()
+            ),
+        });
+    }
+    Ok((groups.codes.to_vec(), groups.count()))
+}
+
+/// Names features without a value on the used rows.
+fn empty_features(features: &Features, rows: &Rows) -> Option<Warning> {
+    use crate::regression::learners::features::Values;
+    let empty = |values: &Values| {
+        (0..rows.len()).all(|i| match values {
+            Values::Number(x) => x[rows.index(i)].is_nan(),
+            Values::Category(label) => label.codes()[rows.index(i)] == MISSING,
+        })
+    };
+    let columns: Vec<String> = features
+        .names()
+        .iter()
+        .zip(features.values())
+        .filter(|(_, values)| empty(values))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    (!columns.is_empty()).then(|| Warning::Note {
+        message: format!("{} has no value on the rows in use", columns.join(", ")),
+    })
+}
