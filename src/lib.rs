@@ -36,6 +36,7 @@
 //! | [`simulate`] | customers and experiments with a known truth; the Monte Carlo runner |
 //! | [`regression`] | least squares, fixed effects, instruments; likelihood models; quantiles; [`learners`](regression::learners) |
 //! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
+//! | [`causal`] | effects of treatments: cross-fitting, doubly robust scores, average effects |
 //! | [`experiment`] | A/B and multi-arm tests: metrics, adjustment, streams of sufficient statistics, planning |
 //! | [`experiment`] | power and sample size; designs: how treatment is assigned, and the analysis that respects it |
 //! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
@@ -57,6 +58,7 @@
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
 pub mod ability;
+pub mod causal;
 pub mod customer;
 pub mod data;
 pub mod decision;
