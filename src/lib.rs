@@ -40,6 +40,7 @@
 //! | [`experiment`] | A/B and multi-arm tests: metrics, adjustment, streams of sufficient statistics, planning |
 //! | [`experiment`] | power and sample size; designs: how treatment is assigned, and the analysis that respects it |
 //! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
+//! | [`uplift`] | who responds: learners of effects that differ between customers |
 //! | [`ability`] | item response models, scores and their uncertainty |
 //! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!
@@ -72,6 +73,7 @@ pub mod regression;
 pub mod report;
 pub mod simulate;
 pub mod summary;
+pub mod uplift;
 
 pub use data::datasets;
 pub use error::{Error, Result, Warning};

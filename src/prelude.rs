@@ -11,7 +11,7 @@ pub use crate::ability::{
     PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
-pub use crate::causal::ArmScores;
+pub use crate::causal::{ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, StackMember};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -96,7 +96,8 @@ pub use crate::participation::{
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
-    Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet,
+    Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Quadratic, Stack, Strength, Task,
+    TrainingSet,
 };
 pub use crate::regression::{
     BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit,
@@ -119,3 +120,6 @@ pub use crate::simulate::{
     Simulated, StaggeredRollout, StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
+pub use crate::uplift::{
+    ArmEffects, EffectLearner, EffectLoss, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,
+};

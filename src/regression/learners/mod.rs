@@ -7,7 +7,7 @@
 //!
 //! | | missing numbers | categories | levels not seen in training |
 //! |---|---|---|---|
-//! | [`Linear`], [`ElasticNet`] | training mean, and an indicator beside; said in a warning | an indicator a level | no effect, or that of missing if training had missing ones |
+//! | [`Linear`], [`ElasticNet`], [`Quadratic`] | training mean, and an indicator beside; said in a warning | an indicator a level | no effect, or that of missing if training had missing ones |
 //! | [`BoostedTrees`], [`Forest`] | to the side where they fit better, at each split; to the larger one where training had none | sets of levels, ordered by their mean | as missing |
 //!
 //! All are the same bits on any number of threads. Bins of trees, and nothing else, are taken from all rows of the features, also from those that
@@ -19,7 +19,7 @@ mod cross;
 mod custom;
 mod descent;
 mod encode;
-mod features;
+pub(crate) mod features;
 mod fitted;
 mod folds;
 mod forest;
@@ -32,8 +32,9 @@ mod loss;
 mod model;
 mod options;
 mod penalty;
+mod quadratic;
 mod split;
-mod stack;
+pub(crate) mod stack;
 mod training;
 mod tree;
 
@@ -46,5 +47,6 @@ pub use learner::Learner;
 pub use linear::{ElasticNet, Linear};
 pub use model::{LearnerFit, LearnerModel};
 pub use penalty::{PenaltyPath, Strength};
+pub use quadratic::Quadratic;
 pub use stack::Stack;
 pub use training::{Task, TrainingSet};

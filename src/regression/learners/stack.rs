@@ -32,7 +32,7 @@ const TOLERANCE: f64 = 1e-14;
 /// van der Laan, Polley & Hubbard (2007), doi:10.2202/1544-6115.1309; Breiman (1996), doi:10.1007/BF00117832.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
-    members: Vec<Learner>,
+    pub(crate) members: Vec<Learner>,
     folds: usize,
 }
 
@@ -163,7 +163,7 @@ fn products(errors: &[Vec<f64>], set: &TrainingSet) -> DMatrix<f64> {
 
 /// Minimises `α'Eα` over weights ≥ 0 that sum to one, by moving weight from the member whose share is worth least to the one whose is worth
 /// most, as far as it pays.
-fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
+pub(crate) fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
     let k = e.nrows();
     let best = (0..k).fold(
         0,
