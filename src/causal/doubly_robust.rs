@@ -4,7 +4,9 @@ use super::arm_scores::ArmScores;
 use super::cross_fit::CrossFit;
 use super::doubly_robust_fit::DoublyRobustFit;
 use super::folds::CausalFolds;
-use super::nuisance::{Assignment, NuisanceLearners, Nuisances, default_stack};
+use super::nuisance::{
+    Assignment, NuisanceLearners, Nuisances, default_outcome, default_propensity,
+};
 use super::sample::{CausalSample, Columns};
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
@@ -40,7 +42,7 @@ use serde::{Deserialize, Serialize};
 /// | `seed` | none | required when anything is learned | any |
 ///
 /// A stack is cross-fitted by short-stacking: its members are fitted outside each fold, and one set of weights minimises the squared error of their
-/// out-of-fold predictions. An outcome of zeros and ones is learned as a probability.
+/// out-of-fold predictions.
 ///
 /// # Errors
 /// [`Error::SeedRequired`]; [`Error::Unidentified`] for an arm with too few rows, an outcome that does not vary, or features that leave an arm no overlap;
@@ -87,8 +89,8 @@ impl DoublyRobust {
         Self {
             columns: Columns::new(outcome, treatment, features),
             learners: NuisanceLearners {
-                outcome: default_stack(),
-                propensity: default_stack(),
+                outcome: default_outcome(),
+                propensity: default_propensity(),
                 assignment: Assignment::Learned,
                 bound: 0.01,
             },

@@ -3,7 +3,7 @@
 use super::cross_fit::{CrossFit, member_names};
 use super::sample::CausalSample;
 use crate::error::{Error, Result, Warning};
-use crate::regression::learners::Learner;
+use crate::regression::learners::{Learner, Quadratic};
 use serde::{Deserialize, Serialize};
 
 /// An arm for which more than this share of the rows has a propensity at its bound has no overlap.
@@ -55,18 +55,32 @@ pub(crate) struct NuisanceLearners {
     pub(crate) bound: f64,
 }
 
-/// The default: what is straight, what has steps and curves, and what lies between; the data choose.
-pub(crate) fn default_stack() -> Learner {
+/// The ridge penalty of the default propensities: what 40 of 2 000 rows know, enough to keep 65 products of 10 features calm, and quick, where
+/// cross-validating a logistic lasso would take most of the time of all nuisances.
+const RIDGE: f64 = 0.02;
+
+/// The default for propensities.
+pub(crate) fn default_propensity() -> Learner {
+    stack_with(Learner::quadratic().net(Learner::ridge().lambda(RIDGE)))
+}
+
+/// The default for outcomes.
+pub(crate) fn default_outcome() -> Learner {
+    stack_with(Learner::quadratic())
+}
+
+/// What is straight, what is curved, what has steps; the data choose.
+fn stack_with(quadratic: Quadratic) -> Learner {
     Learner::from(Learner::stack([
         Learner::from(Learner::linear()),
-        Learner::from(Learner::quadratic()),
+        Learner::from(quadratic),
         Learner::from(
             Learner::boosted_trees()
                 .rounds(150)
                 .learning_rate(0.05)
                 .leaves(8),
         ),
-        Learner::from(Learner::forest().trees(200)),
+        Learner::from(Learner::forest().trees(100)),
     ]))
 }
 

@@ -40,8 +40,6 @@ pub(crate) struct CausalSample {
     /// Known means, one column an arm.
     pub(crate) means: Option<Vec<Vec<f64>>>,
     pub(crate) features: Features,
-    /// How means of the outcome are learned: an outcome of zeros and ones as a probability.
-    pub(crate) task: Task,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -119,7 +117,6 @@ impl Columns {
                 ),
             });
         }
-        let classes = y.iter().all(|v| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0);
         Ok(CausalSample {
             treatment: self.treatment.clone(),
             outcome: self.outcome.clone(),
@@ -128,11 +125,6 @@ impl Columns {
             propensities: self.known(&known, &arms, &rows)?,
             means: self.known_means(&known_means, &arms, &rows)?,
             features: Features::from_frame(&kept, &self.features)?,
-            task: if classes {
-                Task::Probability
-            } else {
-                Task::Regression
-            },
             warnings: self.dropped(frame, &rows),
             rows,
             arms,
@@ -315,7 +307,7 @@ impl CausalSample {
 
     /// What the mean outcome of an arm is learned from.
     pub(crate) fn mean_set<'a>(&'a self, arm: usize, name: &'a str) -> TrainingSet<'a> {
-        TrainingSet::new(&self.features, &self.y, self.task)
+        TrainingSet::new(&self.features, &self.y, Task::Regression)
             .weights(self.weights.as_deref())
             .rows(self.of_arms(&[arm]))
             .named(name)

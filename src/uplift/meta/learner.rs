@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// | name | default | meaning |
 /// |---|---|---|
 /// | `recipes` | by constructor: `s`, `t`, `x`, `r`, `doubly_robust`, `u`, `transformed_outcome`, or `stack` of several | |
-/// | `effect_learner` | stack of quadratic, boosted trees, forest | for pseudo-outcomes (`s`: for the outcome) |
+/// | `effect_learner` | stack of lasso, quadratic, boosted trees, forest | for pseudo-outcomes (`s`: for the outcome) |
 /// | `learner`, `outcome_learner`, `propensity_learner` | stack of linear, quadratic, boosted trees, forest | for nuisances |
 /// | `loss` | `EffectLoss::R` | compares and combines recipes |
 /// | `winner` | off | use the recipe with the least loss instead of the weighted sum |
@@ -66,7 +66,7 @@ fn default_effect_learner() -> Learner {
                 .learning_rate(0.05)
                 .leaves(4),
         ),
-        Learner::from(Learner::forest().trees(200).min_rows(20)),
+        Learner::from(Learner::forest().trees(100).min_rows(20)),
     ]))
 }
 

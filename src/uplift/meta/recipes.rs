@@ -8,7 +8,7 @@ use crate::causal::nuisance::{Nuisances, mean_name, propensity_name};
 use crate::causal::sample::CausalSample;
 use crate::data::Rows;
 use crate::error::{Error, Result, Warning};
-use crate::regression::learners::{Learner, TrainingSet};
+use crate::regression::learners::{Learner, Task, TrainingSet};
 use nalgebra::DMatrix;
 
 /// One arm against control: the rows of both, and the residuals of outcome and treatment.
@@ -54,7 +54,7 @@ impl<'a> Pair<'a> {
             "{} given {} or {}",
             sample.outcome, sample.arms[0], sample.arms[arm]
         );
-        let set = TrainingSet::new(&sample.features, &sample.y, sample.task)
+        let set = TrainingSet::new(&sample.features, &sample.y, Task::Regression)
             .weights(sample.weights.as_deref())
             .rows(rows.clone())
             .named(&name);
@@ -179,7 +179,7 @@ impl<'a> Pair<'a> {
                     under(vec![0; sample.len()])?,
                 );
                 let name = self.name(of, "");
-                let set = TrainingSet::new(&observed, &sample.y, sample.task)
+                let set = TrainingSet::new(&observed, &sample.y, Task::Regression)
                     .weights(own)
                     .named(&name);
                 // Weights of a stack come from the first table: the arms as they were.
@@ -258,7 +258,7 @@ impl<'a> Pair<'a> {
                     sample.arm_of.clone(),
                 )?;
                 let name = self.name(of, "");
-                let set = TrainingSet::new(&observed, &sample.y, sample.task)
+                let set = TrainingSet::new(&observed, &sample.y, Task::Regression)
                     .weights(own)
                     .named(&name);
                 EffectModel::Single {
