@@ -111,7 +111,9 @@ impl NuisanceLearners {
             (None, Assignment::Randomized) => shares(sample),
             (None, Assignment::Learned) => self.propensities(sample, fit, &mut all)?,
         };
-        self.bound(sample, &mut all)?;
+        if sample.propensities.is_none() {
+            self.bound(sample, &mut all)?;
+        }
         Ok(all)
     }
 
