@@ -36,10 +36,11 @@
 //! | [`simulate`] | customers and experiments with a known truth; the Monte Carlo runner |
 //! | [`regression`] | least squares, fixed effects, instruments; likelihood models; quantiles; [`learners`](regression::learners) |
 //! | [`customer`] | time until customers churn, buy again or finish: survival curves and models |
+//! | [`causal`] | effects of treatments: cross-fitting, doubly robust scores, average effects |
 //! | [`experiment`] | A/B and multi-arm tests: metrics, adjustment, streams of sufficient statistics, planning |
 //! | [`experiment`] | power and sample size; designs: how treatment is assigned, and the analysis that respects it |
 //! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
-//! | [`uplift`] | who responds: causal forests, with the variance of every effect and doubly robust averages |
+//! | [`uplift`] | who responds: meta-learners and causal forests, curves, calibration, policies and budgets |
 //! | [`ability`] | item response models, scores and their uncertainty |
 //! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!
@@ -58,6 +59,7 @@
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
 pub mod ability;
+pub mod causal;
 pub mod customer;
 pub mod data;
 pub mod decision;

@@ -11,6 +11,7 @@ pub use crate::ability::{
     PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
+pub use crate::causal::{ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, StackMember};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -95,7 +96,8 @@ pub use crate::participation::{
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
-    Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Stack, Strength, Task, TrainingSet,
+    Learner, LearnerFit, LearnerModel, Linear, PenaltyPath, Quadratic, Stack, Strength, Task,
+    TrainingSet,
 };
 pub use crate::regression::{
     BivariateProbit, BivariateProbitFit, BivariateProbitPrediction, Cloglog, ConditionalLogit,
@@ -112,13 +114,14 @@ pub use crate::report::{
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
-    CustomerSurvey, DataExchange, ItemResponses, LearningPanel, LogNormal, MassCustomization,
-    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Oracle, Performance,
-    PhotoFunnel, Population, PurchaseTiming, Replication, Simulated, StaggeredRollout,
-    StaticParticipation, TestPortfolio, Traits,
+    CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, ItemResponses, LearningPanel,
+    LogNormal, MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable,
+    NetworkGifting, Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication,
+    Simulated, StaggeredRollout, StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::{
-    CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget,
+    ArmEffects, CausalForest, CausalForestFit, EffectLearner, EffectLoss, ForestCalibration,
+    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, MetaKind, MetaLearner,
+    MetaLearnerFit, RecipeLoss,
 };

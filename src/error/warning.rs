@@ -43,6 +43,17 @@ pub enum Warning {
         /// Its critical value.
         critical: f64,
     },
+    /// Propensities so near zero that single rows would decide the estimate.
+    PoorOverlap {
+        /// The arm.
+        arm: String,
+        /// Rows whose propensity was raised to the bound.
+        rows: usize,
+        /// The smallest propensity before.
+        smallest: f64,
+        /// The bound.
+        bound: f64,
+    },
     /// A covariance that had to be made positive semi-definite.
     CovarianceAdjusted {
         /// Smallest eigenvalue before, relative to the largest.
@@ -90,6 +101,15 @@ impl fmt::Display for Warning {
             } => write!(
                 f,
                 "weak instruments: effective F = {effective_f:.2}, below its critical value {critical:.2}; report the Anderson–Rubin set"
+            ),
+            Self::PoorOverlap {
+                arm,
+                rows,
+                smallest,
+                bound,
+            } => write!(
+                f,
+                "poor overlap: the propensity of arm `{arm}` is below {bound} on {rows} rows (smallest {smallest:.1e}) and was raised to it; trim such rows, or report the effect in the overlap"
             ),
             Self::CovarianceAdjusted { smallest } => write!(
                 f,

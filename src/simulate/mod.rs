@@ -23,6 +23,7 @@
 //! | [`ConfidentChoice`] | logit choice under false confidence |
 //! | [`TestPortfolio`] | many A/B tests, and peeking at them |
 //! | [`CustomerBase`] | BG/NBD at the CDNOW estimates |
+//! | [`HeterogeneousEffects`] | effects that differ between customers, by the designs of Nie & Wager and Wager & Athey |
 //!
 //! [`Allocation`], [`factorial`], [`Compliance`], [`attrition`] and [`Network`] assign treatment to any frame;
 //! [`MonteCarlo`] runs any estimator on any of them.
@@ -39,6 +40,7 @@ mod data_exchange;
 mod draws;
 mod generate;
 mod gifting;
+mod heterogeneous;
 mod item_responses;
 mod learning_panel;
 mod mass_customization;
@@ -60,6 +62,7 @@ pub use confident_choice::ConfidentChoice;
 pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
 pub use gifting::{GiftingFlaw, NetworkGifting};
+pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
 pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
 pub use learning_panel::{LearningFlaw, LearningPanel};
 pub use mass_customization::{ElicitationFlaw, MassCustomization};

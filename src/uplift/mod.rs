@@ -1,8 +1,16 @@
 //! Uplift: who responds to a treatment, how sure we are, and whom to treat.
+//!
+//! [`MetaLearner`] makes a learner of effects from learners of means: S, T, X, R, doubly robust, U and transformed-outcome recipes, cross-fitted, and a stack
+//! of recipes whose weights minimise a loss on rows that were not fitted. [`CausalForest`] grows honest trees for the effect itself and knows the variance of
+//! every prediction.
 
 pub mod forest;
+mod meta;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
     ForestPrediction, ForestTarget,
+};
+pub use meta::{
+    ArmEffects, EffectLearner, EffectLoss, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,
 };

@@ -2,7 +2,7 @@
 
 use super::bins::Bins;
 use crate::data::formula::{Expression, Factor};
-use crate::data::{Column, Formula, Frame, Label, MISSING, Real};
+use crate::data::{Column, Formula, Frame, Label, MISSING, Real, Rows};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -194,6 +194,25 @@ impl Features {
         features.info = Arc::clone(info);
         features.unseen = unseen;
         Ok(features)
+    }
+
+    /// Some rows, as a table of their own.
+    pub(crate) fn gather(&self, rows: &Rows) -> Result<Self> {
+        if rows.is_all() {
+            return Ok(self.clone());
+        }
+        let mut part = Self::default();
+        for (info, values) in self.info.iter().zip(&self.values) {
+            let column = match values {
+                Values::Number(x) => Column::Real(Real::new(rows.gather(x))),
+                Values::Category(label) => Column::from(Label::coded(
+                    rows.gather(label.codes()),
+                    label.levels().clone(),
+                )),
+            };
+            part = part.with(&info.name, column)?;
+        }
+        Ok(part)
     }
 
     pub(crate) fn info(&self) -> &Arc<Vec<FeatureInfo>> {

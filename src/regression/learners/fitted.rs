@@ -6,6 +6,7 @@ use super::features::{FeatureInfo, Features};
 use super::forest::FittedForest;
 use super::linear::FittedLinear;
 use super::penalty::PenaltyPath;
+use super::quadratic::FittedQuadratic;
 use super::stack::FittedStack;
 use super::training::Task;
 use crate::data::{Frame, Rows};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Linear(FittedLinear),
+    Quadratic(FittedQuadratic),
     BoostedTrees(FittedTrees),
     Forest(FittedForest),
     Stack(FittedStack),
@@ -54,6 +56,7 @@ impl FittedLearner {
         }
         match &self.kind {
             Kind::Linear(fit) => fit.predict(features, rows, out),
+            Kind::Quadratic(fit) => fit.predict(features, rows, out)?,
             Kind::BoostedTrees(fit) => fit.predict(features, rows, out),
             Kind::Forest(fit) => fit.predict(features, rows, out),
             Kind::Stack(fit) => fit.predict(features, rows, out)?,
@@ -110,8 +113,10 @@ impl FittedLearner {
 
     /// Names and coefficients of a linear learner, the intercept first; `None` for others.
     pub fn coefficients(&self) -> Option<Vec<(String, f64)>> {
-        let Kind::Linear(fit) = &self.kind else {
-            return None;
+        let fit = match &self.kind {
+            Kind::Linear(fit) => fit,
+            Kind::Quadratic(fit) => &fit.linear,
+            _ => return None,
         };
         let mut all = vec![("(Intercept)".to_owned(), fit.intercept)];
         all.extend(
@@ -127,6 +132,7 @@ impl FittedLearner {
     pub fn path(&self) -> Option<&PenaltyPath> {
         match &self.kind {
             Kind::Linear(fit) => fit.path.as_ref(),
+            Kind::Quadratic(fit) => fit.linear.path.as_ref(),
             _ => None,
         }
     }
@@ -147,7 +153,9 @@ impl FittedLearner {
             Kind::BoostedTrees(fit) => fit.validation_loss,
             Kind::Forest(fit) => Some(fit.out_of_bag_loss),
             Kind::Stack(fit) => Some(fit.loss),
-            Kind::Linear(fit) => fit.path.as_ref().map(|p| p.loss[p.position(fit.strength)]),
+            Kind::Linear(fit) | Kind::Quadratic(FittedQuadratic { linear: fit, .. }) => {
+                fit.path.as_ref().map(|p| p.loss[p.position(fit.strength)])
+            }
             Kind::Custom(_) => None,
         }
     }

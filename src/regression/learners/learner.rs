@@ -5,6 +5,7 @@ use super::custom::{Custom, CustomLearner};
 use super::fitted::{FittedLearner, Kind};
 use super::forest::Forest;
 use super::linear::{ElasticNet, Linear};
+use super::quadratic::Quadratic;
 use super::stack::Stack;
 use super::training::{Task, TrainingSet};
 use crate::error::{Result, Warning};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 /// |---|---|---|
 /// | [`Linear`] | `Learner::linear()` | few features with straight effects |
 /// | [`ElasticNet`] | `Learner::lasso()`, `ridge()`, `elastic_net(α)` | many features, few that matter |
+/// | [`Quadratic`] | `Learner::quadratic()` | smooth surfaces with curvature and interactions |
 /// | [`BoostedTrees`] | `Learner::boosted_trees()` | curves and interactions; the usual choice with many rows |
 /// | [`Forest`] | `Learner::forest()` | the same with less to tune, and an honest error for free |
 /// | [`Stack`] | `Learner::stack([…])` | not knowing which |
@@ -41,6 +43,8 @@ pub enum Learner {
     Linear(Linear),
     /// Ridge, lasso and between.
     ElasticNet(ElasticNet),
+    /// The lasso on features, squares and products.
+    Quadratic(Quadratic),
     /// Gradient-boosted trees.
     BoostedTrees(BoostedTrees),
     /// A random forest.
@@ -72,6 +76,11 @@ impl Learner {
         ElasticNet::new().mixing(mixing)
     }
 
+    /// The lasso on features, squares and products.
+    pub fn quadratic() -> Quadratic {
+        Quadratic::new()
+    }
+
     /// Gradient-boosted trees.
     pub fn boosted_trees() -> BoostedTrees {
         BoostedTrees::new()
@@ -101,6 +110,7 @@ impl Learner {
         match self {
             Self::Linear(_) => "linear",
             Self::ElasticNet(options) => options.name(),
+            Self::Quadratic(_) => "quadratic",
             Self::BoostedTrees(_) => "boosted trees",
             Self::Forest(_) => "forest",
             Self::Stack(_) => "stack",
@@ -113,6 +123,7 @@ impl Learner {
         match self {
             Self::Linear(_) => false,
             Self::ElasticNet(options) => options.needs_seed(),
+            Self::Quadratic(options) => options.needs_seed(),
             Self::BoostedTrees(options) => options.needs_seed(),
             Self::Forest(_) | Self::Stack(_) | Self::Custom(_) => true,
         }
@@ -126,6 +137,7 @@ impl Learner {
         match self {
             Self::Linear(options) => options.check(),
             Self::ElasticNet(options) => options.check(),
+            Self::Quadratic(options) => options.check(),
             Self::BoostedTrees(options) => options.check(),
             Self::Forest(options) => options.check(),
             Self::Stack(options) => options.check(),
@@ -158,6 +170,7 @@ impl Learner {
         let kind = match self {
             Self::Linear(options) => Kind::Linear(options.learn(set, progress)?),
             Self::ElasticNet(options) => Kind::Linear(options.learn(set, seed, progress)?),
+            Self::Quadratic(options) => Kind::Quadratic(options.learn(set, seed, progress)?),
             Self::BoostedTrees(options) => Kind::BoostedTrees(options.learn(set, seed, progress)?),
             Self::Forest(options) => Kind::Forest(options.learn(set, seed, progress)?),
             Self::Stack(options) => Kind::Stack(options.learn(set, seed, progress)?),
@@ -165,6 +178,7 @@ impl Learner {
         };
         let warnings = match &kind {
             Kind::Linear(fit) => fit.warnings.clone(),
+            Kind::Quadratic(fit) => fit.linear.warnings.clone(),
             Kind::BoostedTrees(_) | Kind::Forest(_) => self.pooled_levels(set),
             Kind::Stack(_) | Kind::Custom(_) => Vec::new(),
         };

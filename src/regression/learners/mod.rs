@@ -7,7 +7,7 @@
 //!
 //! | | missing numbers | categories | levels not seen in training |
 //! |---|---|---|---|
-//! | [`Linear`], [`ElasticNet`] | training mean, and an indicator beside; said in a warning | an indicator a level | no effect, or that of missing if training had missing ones |
+//! | [`Linear`], [`ElasticNet`], [`Quadratic`] | training mean, and an indicator beside; said in a warning | an indicator a level | no effect, or that of missing if training had missing ones |
 //! | [`BoostedTrees`], [`Forest`] | to the side where they fit better, at each split; to the larger one where training had none | sets of levels, ordered by their mean | as missing |
 //!
 //! All are the same bits on any number of threads. Bins of trees, and nothing else, are taken from all rows of the features, also from those that
@@ -32,6 +32,7 @@ mod loss;
 mod model;
 mod options;
 mod penalty;
+mod quadratic;
 mod split;
 pub(crate) mod stack;
 mod training;
@@ -46,5 +47,6 @@ pub use learner::Learner;
 pub use linear::{ElasticNet, Linear};
 pub use model::{LearnerFit, LearnerModel};
 pub use penalty::{PenaltyPath, Strength};
+pub use quadratic::Quadratic;
 pub use stack::Stack;
 pub use training::{Task, TrainingSet};

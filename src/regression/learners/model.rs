@@ -7,6 +7,7 @@ use super::fitted::{FittedLearner, Kind};
 use super::forest::Forest;
 use super::learner::Learner;
 use super::linear::{ElasticNet, Linear};
+use super::quadratic::{FittedQuadratic, Quadratic};
 use super::stack::Stack;
 use super::training::{Task, TrainingSet};
 use crate::data::{Frame, Rows};
@@ -267,7 +268,7 @@ impl LearnerFit {
                 };
                 vec![(name, fit.out_of_bag_loss)]
             }
-            Kind::Linear(fit) => {
+            Kind::Linear(fit) | Kind::Quadratic(FittedQuadratic { linear: fit, .. }) => {
                 let name = if squared {
                     "cross-validated MSE"
                 } else {
@@ -355,4 +356,12 @@ macro_rules! options {
     )*};
 }
 
-options!(Linear, ElasticNet, BoostedTrees, Forest, Stack, Custom);
+options!(
+    Linear,
+    ElasticNet,
+    Quadratic,
+    BoostedTrees,
+    Forest,
+    Stack,
+    Custom
+);

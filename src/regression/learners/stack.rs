@@ -32,7 +32,7 @@ const TOLERANCE: f64 = 1e-14;
 /// van der Laan, Polley & Hubbard (2007), doi:10.2202/1544-6115.1309; Breiman (1996), doi:10.1007/BF00117832.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
-    members: Vec<Learner>,
+    pub(crate) members: Vec<Learner>,
     folds: usize,
 }
 

@@ -1,0 +1,111 @@
+//! Average effects with their joint covariance.
+
+use super::influence::{Linearised, RowDesign};
+use crate::error::Warning;
+use crate::inference::Inference;
+use crate::inference::coefficient_table;
+use crate::report::Table;
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Average effects of arms against control, for all or for a part of the rows. The verbs of [`Inference`] apply; distributions are normal.
+///
+/// Standard errors are those of the influence function, `V = Σ_g (Σ_{i∈g} ψ_i)(Σ_{i∈g} ψ_i)'` over clusters (or rows), with the factor
+/// G/(G − 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AverageEffects {
+    estimand: String,
+    names: Vec<String>,
+    estimates: DVector<f64>,
+    covariance: DMatrix<f64>,
+    rows: usize,
+    clusters: Option<(String, usize)>,
+    warnings: Vec<Warning>,
+}
+
+/// What is said about the rows below a table of effects.
+pub(crate) struct Sampled {
+    pub(crate) rows: usize,
+    pub(crate) clusters: Option<(String, usize)>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl AverageEffects {
+    pub(crate) fn new(
+        estimand: impl Into<String>,
+        names: Vec<String>,
+        parts: &[Linearised],
+        design: &RowDesign<'_>,
+        sampled: Sampled,
+    ) -> Self {
+        Self {
+            estimand: estimand.into(),
+            names,
+            estimates: DVector::from_iterator(parts.len(), parts.iter().map(|p| p.estimate)),
+            covariance: design.covariance(parts),
+            rows: sampled.rows,
+            clusters: sampled.clusters,
+            warnings: sampled.warnings,
+        }
+    }
+
+    /// What is estimated, in words.
+    pub fn estimand(&self) -> &str {
+        &self.estimand
+    }
+
+    /// Rows used.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What a reader must know.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The effects as a table.
+    pub fn table(&self) -> Table {
+        let errors = match &self.clusters {
+            Some((column, count)) => format!("clustered by {column}; {count} clusters"),
+            None => "independent rows".to_owned(),
+        };
+        let table = coefficient_table(self)
+            .with_title(&self.estimand)
+            .note(format!(
+                "{} rows. Standard errors of the influence function, {errors}.",
+                self.rows
+            ));
+        (self.warnings.iter()).fold(table, |table, warning| {
+            table.note(format!("Warning: {warning}"))
+        })
+    }
+
+    /// The table as HTML.
+    pub fn to_html(&self) -> String {
+        self.table().to_html()
+    }
+}
+
+impl Inference for AverageEffects {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn estimates(&self) -> &DVector<f64> {
+        &self.estimates
+    }
+
+    fn covariance(&self) -> &DMatrix<f64> {
+        &self.covariance
+    }
+}
+
+impl fmt::Display for AverageEffects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table().fmt(f)
+    }
+}
+
+crate::report::notebook!(AverageEffects);

@@ -1,0 +1,21 @@
+//! Effects of treatments from trials and from observational data.
+//!
+//! [`DoublyRobust`] learns nuisances by cross-fitting over any [`Learner`](crate::regression::learners::Learner) and turns them into
+//! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm. Average effects (for all, for the treated, in the overlap, by
+//! group, along features) are [`AverageEffects`]; curves, policies and learners of effects start from the same scores.
+
+pub(crate) mod arm_scores;
+mod average;
+pub(crate) mod cross_fit;
+pub(crate) mod doubly_robust;
+mod doubly_robust_fit;
+pub(crate) mod folds;
+mod influence;
+pub(crate) mod nuisance;
+pub(crate) mod sample;
+
+pub use arm_scores::ArmScores;
+pub use average::AverageEffects;
+pub use doubly_robust::DoublyRobust;
+pub use doubly_robust_fit::DoublyRobustFit;
+pub use nuisance::StackMember;

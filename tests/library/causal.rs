@@ -1,0 +1,276 @@
+//! Doubly robust average effects: agreement with DoubleML and with their formulas, coverage, what must hold for any data, bad input.
+
+use crate::support::{agree, data, fixture, numbers};
+use cocreate::prelude::*;
+use proptest::prelude::{prop_assert, proptest};
+use proptest::test_runner::Config;
+
+const FEATURES: [&str; 2] = ["x1", "x2"];
+
+/// The binary treatment of `causal.csv` with its given nuisances; nothing is learned.
+fn given() -> DoublyRobust {
+    DoublyRobust::new("y", "w", &FEATURES)
+        .outcome_mean("0", "m0")
+        .outcome_mean("1", "m1")
+        .propensity("1", "e")
+}
+
+fn pair(fit: &AverageEffects, factor: f64) -> [f64; 2] {
+    let effect = &fit.coefficients()[0];
+    [effect.estimate, effect.std_error * factor]
+}
+
+#[test]
+fn effects_on_given_nuisances_are_those_of_doubleml() {
+    let reference = fixture("causal");
+    let theirs = &reference["values"]["doubleml"];
+    let frame = data("tests/reference/causal.csv");
+    let fit = given().fit(&frame).unwrap();
+    let n = frame.rows() as f64;
+    // DoubleML divides by n where ours has n − 1.
+    let factor = ((n - 1.0) / n).sqrt();
+    for (name, ours) in [
+        ("ate", fit.average_effect()),
+        ("att", &fit.effect_on_treated()),
+        ("overlap", &fit.effect_in_overlap()),
+    ] {
+        agree(name, &pair(ours, factor), &numbers(&theirs[name]), 1e-9);
+    }
+}
+
+#[test]
+fn weights_clusters_arms_groups_and_projections_follow_their_formulas() {
+    let reference = fixture("causal");
+    let theirs = &reference["values"]["formula"];
+    let frame = data("tests/reference/causal.csv");
+    let clustered = given()
+        .weights("weight")
+        .clusters("village")
+        .fit(&frame)
+        .unwrap();
+    let want = numbers(&theirs["weighted_clustered"]);
+    let ours = pair(clustered.average_effect(), 1.0);
+    agree("clustered", &[ours[0], ours[1] * ours[1]], &want, 1e-9);
+    let arms = DoublyRobust::new("outcome", "arm", &FEATURES)
+        .propensity("a", "p_a")
+        .propensity("b", "p_b")
+        .outcome_mean("a", "q_a")
+        .outcome_mean("b", "q_b")
+        .outcome_mean("c", "q_c")
+        .fit(&frame)
+        .unwrap();
+    let mut ours: Vec<f64> = arms.estimates().iter().copied().collect();
+    ours.extend(arms.covariance().iter());
+    agree("three arms", &ours, &numbers(&theirs["three_arms"]), 1e-9);
+    assert!(arms.wald(&["b = 0", "c = 0"]).unwrap().p_value < 1e-4);
+    let fit = given().fit(&frame).unwrap();
+    let groups = fit.group_effects(&frame, "segment").unwrap();
+    assert_eq!(groups.names(), ["segment=high", "segment=low"]);
+    let ours: Vec<f64> = (0..2)
+        .flat_map(|g| [groups.estimates()[g], groups.covariance()[(g, g)]])
+        .collect();
+    agree("groups", &ours, &numbers(&theirs["groups"]), 1e-9);
+    let line = fit.best_linear_projection(&frame, "1", "x1 + x2").unwrap();
+    let mut ours: Vec<f64> = line.estimates().iter().copied().collect();
+    ours.extend(line.std_errors().iter());
+    agree("projection", &ours, &numbers(&theirs["projection"]), 1e-9);
+}
+
+#[test]
+fn intervals_cover_the_average_effect_when_nuisances_are_learned() {
+    const DRAWS: u64 = 200;
+    let covers = |seed: u64| {
+        let made = HeterogeneousEffects::new(EffectDesign::WagerAtheyConfounded)
+            .customers(500)
+            .features(5)
+            .seed(seed)
+            .simulate()
+            .unwrap();
+        let fit = DoublyRobust::new("y", "w", &["x1", "x2", "x3"])
+            .learner(Learner::quadratic().net(Learner::ridge().lambda(0.005)))
+            .seed(seed)
+            .fit(&made.data)
+            .unwrap();
+        let inside = |e: &AverageEffects| {
+            let interval = e.coefficients()[0].confidence_interval(0.95).unwrap();
+            u32::from(interval.lower < 0.0 && 0.0 < interval.upper)
+        };
+        // The naive comparison is confounded; this one must not be.
+        [
+            inside(fit.average_effect()),
+            inside(&fit.effect_on_treated()),
+            inside(&fit.effect_in_overlap()),
+        ]
+    };
+    let mut counts = [0; 3];
+    for seed in 0..DRAWS {
+        for (count, one) in counts.iter_mut().zip(covers(seed)) {
+            *count += one;
+        }
+    }
+    // 95 % less three Monte Carlo errors of 1.5 points.
+    assert!(counts.iter().all(|c| *c >= 181), "{counts:?} of {DRAWS}");
+}
+
+/// Twelve clusters of small data with given nuisances.
+fn small(y: &[f64], weights: &[f64]) -> Frame {
+    let n = y.len();
+    let column = |f: &dyn Fn(usize) -> f64| (0..n).map(f).collect::<Vec<f64>>();
+    Frame::new()
+        .with("y", y.to_vec())
+        .unwrap()
+        .with("w", column(&|i| (i % 2) as f64))
+        .unwrap()
+        .with("x1", column(&|i| i as f64))
+        .unwrap()
+        .with("x2", column(&|i| ((i * 7) % 5) as f64))
+        .unwrap()
+        .with("m0", column(&|i| 0.1 * i as f64))
+        .unwrap()
+        .with("m1", column(&|i| 1.0 - 0.1 * i as f64))
+        .unwrap()
+        .with("e", column(&|i| 0.2 + 0.6 * ((i * 3) % 7) as f64 / 7.0))
+        .unwrap()
+        .with("weight", weights.to_vec())
+        .unwrap()
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::with_cases(32) })]
+
+    #[test]
+    fn weights_stand_for_copies_and_the_order_of_rows_does_not_matter(
+        y in proptest::collection::vec(-3.0..3.0_f64, 40),
+        copies in proptest::collection::vec(1..3_usize, 40),
+    ) {
+        let weights: Vec<f64> = copies.iter().map(|c| *c as f64).collect();
+        let frame = small(&y, &weights);
+        let weighted = given().weights("weight").fit(&frame).unwrap();
+        let rows: Vec<usize> = (0..40).flat_map(|i| vec![i; copies[i]]).collect();
+        let copied = given().fit(&frame.take(&rows).unwrap()).unwrap();
+        let turned: Vec<usize> = (0..40).rev().collect();
+        let reversed = given().weights("weight").fit(&frame.take(&turned).unwrap()).unwrap();
+        for pick in [
+            |f: &DoublyRobustFit| f.average_effect().clone(),
+            DoublyRobustFit::effect_on_treated,
+            DoublyRobustFit::effect_in_overlap,
+        ] {
+            let [a, b, c] = [&weighted, &copied, &reversed].map(|f| pick(f).coefficients()[0].clone());
+            prop_assert!((a.estimate - b.estimate).abs() < 1e-9);
+            prop_assert!((a.estimate - c.estimate).abs() < 1e-9 && (a.std_error - c.std_error).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn the_scale_of_the_outcome_is_the_scale_of_the_effect() {
+    let made = HeterogeneousEffects::new(EffectDesign::NieWagerB)
+        .customers(300)
+        .seed(5)
+        .simulate()
+        .unwrap();
+    let tenfold: Vec<f64> = made
+        .data
+        .real("y")
+        .unwrap()
+        .iter()
+        .map(|y| 10.0 * y + 3.0)
+        .collect();
+    let frame = made.data.with("tenfold", tenfold).unwrap();
+    let fit = |y: &str| {
+        let model = DoublyRobust::new(y, "w", &["x1", "x2"])
+            .learner(Learner::linear())
+            .seed(1);
+        model.fit(&frame).unwrap().coefficients()[0].clone()
+    };
+    let (one, ten) = (fit("y"), fit("tenfold"));
+    assert!((10.0 * one.estimate - ten.estimate).abs() < 1e-8);
+    assert!((10.0 * one.std_error - ten.std_error).abs() < 1e-8);
+}
+
+#[test]
+fn what_cannot_be_estimated_is_refused_with_the_reason() {
+    let frame = data("tests/reference/causal.csv");
+    let text = |model: DoublyRobust, frame: &Frame| model.fit(frame).unwrap_err().to_string();
+    let learned = || {
+        DoublyRobust::new("y", "w", &FEATURES)
+            .learner(Learner::linear())
+            .seed(1)
+    };
+    let no_seed = DoublyRobust::new("y", "w", &FEATURES).fit(&frame);
+    assert!(matches!(no_seed, Err(Error::SeedRequired { .. })));
+    assert!(text(learned().control("2"), &frame).contains("one of the arms 0, 1"));
+    assert!(
+        text(DoublyRobust::new("y", "w", &["x1", "w"]).seed(1), &frame).contains("treatment `w`")
+    );
+    assert!(text(learned().trim(0.7), &frame).contains("below 0.5"));
+    assert!(text(given().propensity("0", "x1"), &frame).contains("strictly between 0 and 1"));
+    let constant = frame.clone().with("same", vec![2.0; frame.rows()]).unwrap();
+    let same = DoublyRobust::new("same", "w", &FEATURES).seed(1);
+    assert!(text(same, &constant).contains("an outcome that varies"));
+    // A treatment that the features decide has no overlap.
+    let decided: Vec<f64> = frame
+        .real("x1")
+        .unwrap()
+        .iter()
+        .map(|x| f64::from(u8::from(*x > 0.0)))
+        .collect();
+    let decided = frame.clone().with("decided", decided).unwrap();
+    let model = DoublyRobust::new("y", "decided", &FEATURES)
+        .learner(Learner::boosted_trees())
+        .seed(1);
+    assert!(text(model, &decided).contains("overlap"));
+}
+
+#[test]
+fn poor_overlap_is_said_and_trimming_counts_its_rows() {
+    let frame = data("tests/reference/causal.csv");
+    let model = DoublyRobust::new("y", "w", &FEATURES)
+        .learner(Learner::linear())
+        .seed(1);
+    let bounded = model.clone().propensity_bound(0.3).fit(&frame).unwrap();
+    let said = |w: &&Warning| matches!(w, Warning::PoorOverlap { bound, .. } if (*bound - 0.3).abs() < 1e-12);
+    assert_eq!(bounded.warnings().iter().filter(said).count(), 2);
+    let trimmed = model.trim(0.3).fit(&frame).unwrap();
+    let kept = trimmed.kept_rows().iter().filter(|k| **k).count();
+    assert!(kept < frame.rows() && kept == trimmed.rows());
+    assert!(
+        trimmed
+            .propensities("1")
+            .unwrap()
+            .iter()
+            .all(|p| (0.3..=0.7).contains(p))
+    );
+    assert!(trimmed.group_effects(&frame, "segment").is_ok());
+    assert!(trimmed.to_string().contains("trimmed"));
+}
+
+#[test]
+fn missing_rows_are_counted_and_missing_features_are_not_dropped() {
+    let made = HeterogeneousEffects::new(EffectDesign::NieWagerB)
+        .customers(400)
+        .seed(2)
+        .simulate()
+        .unwrap();
+    let holes = |name: &str, every: usize| -> Vec<f64> {
+        let values = made.data.real(name).unwrap().iter().enumerate();
+        values
+            .map(|(i, v)| if i % every == 0 { f64::NAN } else { *v })
+            .collect()
+    };
+    let frame = made.data.clone().replace("y", holes("y", 40)).unwrap();
+    let frame = frame.replace("x1", holes("x1", 3)).unwrap();
+    let fit = DoublyRobust::new("y", "w", &["x1", "x2"])
+        .learner(Learner::linear())
+        .seed(4)
+        .fit(&frame)
+        .unwrap();
+    assert_eq!(fit.rows(), 390);
+    assert!(matches!(
+        &fit.warnings()[0],
+        Warning::RowsDropped { dropped: 10, .. }
+    ));
+    let again: DoublyRobustFit =
+        serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+    assert_eq!(again, fit);
+}
