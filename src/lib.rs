@@ -39,6 +39,8 @@
 //! | [`experiment`] | A/B and multi-arm tests: metrics, adjustment, streams of sufficient statistics, planning |
 //! | [`experiment`] | power and sample size; designs: how treatment is assigned, and the analysis that respects it |
 //! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
+//! | [`causal`] | doubly robust scores of every arm of a treatment |
+//! | [`uplift`] | who responds and whom to treat: uplift curves, calibration, policies, budgets |
 //! | [`ability`] | item response models, scores and their uncertainty |
 //! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!
@@ -57,6 +59,7 @@
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
 pub mod ability;
+pub mod causal;
 pub mod customer;
 pub mod data;
 pub mod decision;
@@ -70,6 +73,7 @@ pub mod regression;
 pub mod report;
 pub mod simulate;
 pub mod summary;
+pub mod uplift;
 
 pub use data::datasets;
 pub use error::{Error, Result, Warning};

@@ -11,6 +11,7 @@ pub use crate::ability::{
     PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
+pub use crate::causal::{ArmScores, TrialScores};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -108,7 +109,7 @@ pub use crate::regression::{
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot,
-    Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
+    Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table, TreePlot,
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
@@ -118,3 +119,11 @@ pub use crate::simulate::{
     StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
+pub use crate::uplift::evaluate::{
+    RankingComparison, RankingDifference, RateWeights, TrialCurve, TrialCurveFit, TrialCurveKind,
+    TrialPoint, UpliftCurve, UpliftCurveFit, UpliftPoint,
+};
+pub use crate::uplift::policy::{
+    Budget, BudgetAllocation, BudgetCurve, BudgetCurveFit, BudgetPoint, GroupCoverage, PolicyLeaf,
+    PolicyNode, PolicyTree, PolicyTreeFit, PolicyValue, PolicyValueFit,
+};

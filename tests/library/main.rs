@@ -48,3 +48,5 @@ mod stability;
 mod support;
 mod survival;
 mod survival_calibration;
+mod uplift_evaluation;
+mod uplift_policy;

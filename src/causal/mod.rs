@@ -1,0 +1,8 @@
+//! Effects of a treatment: doubly robust scores of every arm, from which averages, curves and policies are computed.
+
+pub(crate) mod arm_scores;
+mod derived_scores;
+mod trial_scores;
+
+pub use arm_scores::ArmScores;
+pub use trial_scores::TrialScores;
