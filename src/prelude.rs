@@ -11,7 +11,7 @@ pub use crate::ability::{
     PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
-pub use crate::causal::{ArmScores, TrialScores};
+pub use crate::causal::{ArmScores, OffPolicy, OffPolicyFit, TrialScores};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -120,10 +120,12 @@ pub use crate::simulate::{
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{
+    CalibrationGroup, Clan, ClanFit, ClanRow, EffectCalibration, EffectCalibrationFit,
     RankingComparison, RankingDifference, RateWeights, TrialCurve, TrialCurveFit, TrialCurveKind,
     TrialPoint, UpliftCurve, UpliftCurveFit, UpliftPoint,
 };
 pub use crate::uplift::policy::{
-    Budget, BudgetAllocation, BudgetCurve, BudgetCurveFit, BudgetPoint, GroupCoverage, PolicyLeaf,
-    PolicyNode, PolicyTree, PolicyTreeFit, PolicyValue, PolicyValueFit,
+    Budget, BudgetAllocation, BudgetCurve, BudgetCurveFit, BudgetPoint, GroupCoverage,
+    NextBestAction, NextBestFit, PolicyLeaf, PolicyNode, PolicyRegret, PolicyTree, PolicyTreeFit,
+    PolicyValue, PolicyValueFit,
 };

@@ -2,7 +2,10 @@
 
 pub(crate) mod arm_scores;
 mod derived_scores;
+mod off_policy;
 mod trial_scores;
+pub(crate) mod units;
 
 pub use arm_scores::ArmScores;
+pub use off_policy::{OffPolicy, OffPolicyFit};
 pub use trial_scores::TrialScores;

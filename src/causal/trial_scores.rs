@@ -4,6 +4,7 @@ use super::ArmScores;
 use super::arm_scores::position;
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result};
+use crate::inference::bootstrap::whole;
 use serde::Serialize;
 
 /// Scores of every arm of a randomised trial: `Γ_ik = μ_k + 1{W_i = k} (Y_i − μ_k) / e_k`, where `e_k` is the probability of arm k by
@@ -172,14 +173,7 @@ impl TrialScores {
             scores = scores.weights(weights)?;
         }
         if let Some(column) = &self.clusters {
-            let clusters = frame.groups(column)?;
-            let missing = clusters.codes.iter().filter(|c| **c == MISSING).count();
-            if missing > 0 {
-                return Err(Error::MissingClusters {
-                    column: column.clone(),
-                    missing,
-                });
-            }
+            let clusters = whole(frame, column)?;
             scores = scores.clusters(&clusters.codes)?;
         }
         Ok(scores)

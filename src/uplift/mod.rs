@@ -4,4 +4,3 @@ pub mod evaluate;
 mod path;
 pub mod policy;
 mod show;
-mod units;

@@ -6,7 +6,7 @@
 //! one gets down the order for a given mean cost is estimated. For one arm at unit cost, `s` is the share treated. See Yadlowsky et al.
 //! (2025), theorem 2, and Sverdrup et al. (2025), theorem 1.
 
-use super::units::Units;
+use crate::causal::units::Units;
 
 /// The order of descending priorities: places, and the end of each run of equal ones.
 pub(crate) struct Order {

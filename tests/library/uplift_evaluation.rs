@@ -330,3 +330,116 @@ fn figures_show_curves_with_bands() {
         );
     }
 }
+
+// ---------------------------------------------------------------- calibration of predictions, and who is affected
+
+#[test]
+fn the_slope_is_that_of_least_squares_and_groups_are_means() {
+    let (scores, x) = draw(300, 2, true, true);
+    let fit = EffectCalibration::new().fit(&scores, &x).unwrap();
+    let score = scores.contrast("some", "none").unwrap();
+    let codes: Vec<f64> = (0..300).map(|row| f64::from(row / 4)).collect();
+    let frame = Frame::new()
+        .with("g", score.clone())
+        .unwrap()
+        .with("x", x.clone())
+        .unwrap()
+        .with("c", codes)
+        .unwrap();
+    let ols = Ols::new("g ~ x")
+        .covariance(Covariance::cluster("c"))
+        .fit(&frame)
+        .unwrap();
+    let slope = ols.coefficient("x").unwrap();
+    assert!((fit.slope().estimate - slope.estimate).abs() < 1e-10);
+    // Least squares multiply the variance by (n − 1)/(n − k) as well.
+    let factor = (299.0_f64 / 298.0).sqrt();
+    assert!(
+        (fit.slope().std_error * factor - slope.std_error).abs() < 1e-10,
+        "{} {slope}",
+        fit.slope()
+    );
+    let high: Vec<f64> = (0..300)
+        .filter(|r| x[*r] >= 4.0)
+        .map(|r| score[r])
+        .collect();
+    let top = fit.groups().last().unwrap();
+    assert_eq!(top.rows, high.len());
+    assert!((top.effect.estimate - high.iter().sum::<f64>() / high.len() as f64).abs() < 1e-12);
+    assert_eq!(fit.groups().iter().map(|g| g.rows).sum::<usize>(), 300);
+    assert!(fit.plot().is_ok() && fit.to_string().contains("slope"));
+    let constant = EffectCalibration::new().fit(&scores, &[1.0; 300]);
+    assert!(matches!(constant, Err(Error::Unidentified { .. })));
+}
+
+#[test]
+fn the_calibration_test_has_its_size_and_finds_extreme_predictions() {
+    const DRAWS: u64 = 400;
+    let (mut right, mut extreme) = (0.0, 0.0);
+    for seed in 0..DRAWS {
+        let (scores, x) = draw(400, seed, false, false);
+        let truth: Vec<f64> = x.iter().map(|x| 2.0 * x * x - 0.3).collect();
+        let rejects = |predicted: &[f64]| {
+            let fit = EffectCalibration::new().fit(&scores, predicted).unwrap();
+            f64::from(u8::from(fit.test().p_value < 0.05)) / DRAWS as f64
+        };
+        right += rejects(&truth);
+        extreme += rejects(&truth.iter().map(|t| 2.0 * t).collect::<Vec<_>>());
+    }
+    println!("rejected {right:.3} of calibrated, {extreme:.3} of extreme");
+    // The Monte Carlo error of 0.05 is 0.011.
+    assert!((0.02..0.09).contains(&right) && extreme > 0.9);
+}
+
+#[test]
+fn classification_analysis_is_a_difference_of_means() {
+    let rows = 200;
+    let x: Vec<f64> = (0..rows).map(|r| f64::from(r) * 37.0 % 101.0).collect();
+    let mut age: Vec<f64> = x
+        .iter()
+        .enumerate()
+        .map(|(r, x)| 0.3 * x + (r % 7) as f64)
+        .collect();
+    age[5] = f64::NAN;
+    let shop: Vec<&str> = (0..rows)
+        .map(|r| if r % 3 == 0 { "web" } else { "shop" })
+        .collect();
+    let frame = Frame::new()
+        .with("age", age.clone())
+        .unwrap()
+        .with("shop", shop)
+        .unwrap();
+    let scores = ArmScores::new(["a", "b"], vec![vec![0.0; rows as usize], x.clone()]).unwrap();
+    let clan = Clan::new(["age", "shop"])
+        .share(0.25)
+        .fit(&scores, &frame, &x)
+        .unwrap();
+    assert_eq!(clan.rows().len(), 3);
+    let mut order: Vec<usize> = (0..rows as usize).collect();
+    order.sort_by(|a, b| x[*b].total_cmp(&x[*a]));
+    // 50 rows at either end; 37 and 101 have no common divisor, so that each value stands at most twice and borders fall between values.
+    let mean = |side: &[usize]| {
+        let known: Vec<f64> = side
+            .iter()
+            .map(|r| age[*r])
+            .filter(|v| !v.is_nan())
+            .collect();
+        known.iter().sum::<f64>() / known.len() as f64
+    };
+    let row = &clan.rows()[0];
+    assert!((row.most.estimate - mean(&order[..50])).abs() < 0.2);
+    assert!((row.least.estimate - mean(&order[150..])).abs() < 0.2);
+    assert!((row.difference.estimate - row.most.estimate + row.least.estimate).abs() < 1e-12);
+    let [web, shop] = [&clan.rows()[1], &clan.rows()[2]];
+    assert!((web.most.estimate + shop.most.estimate - 1.0).abs() < 1e-12);
+    assert!((web.difference.std_error - shop.difference.std_error).abs() < 1e-12);
+    assert!(row.adjusted_p_value >= row.difference.p_value());
+    assert!(clan.plot().unwrap().to_svg().contains("shop: web"));
+    assert!(Clan::new(["none"]).fit(&scores, &frame, &x).is_err());
+    assert!(
+        Clan::new(["age"])
+            .share(0.7)
+            .fit(&scores, &frame, &x)
+            .is_err()
+    );
+}

@@ -324,3 +324,105 @@ fn bad_budgets_are_named() {
     assert!(curve.fit(&scores, &[vec![1.0]]).is_err());
     assert!(curve.fit(&scores, &[]).is_err());
 }
+
+// ---------------------------------------------------------------- calibration
+
+/// Three arms whose effects are known functions of two features, and scores with noise.
+fn trial(rows: usize, seed: u64) -> (Vec<Vec<f64>>, ArmScores, ArmScores) {
+    let mut random = Seed::new(seed).child("policy").stream(0);
+    let x: Vec<Vec<f64>> = (0..2)
+        .map(|_| (0..rows).map(|_| random.random::<f64>()).collect())
+        .collect();
+    let truth = vec![
+        vec![0.0; rows],
+        x[0].clone(),
+        (0..rows)
+            .map(|r| 2.0 * x[0][r] * x[1][r])
+            .collect::<Vec<f64>>(),
+    ];
+    let scores = truth
+        .iter()
+        .map(|column| {
+            let noise = |mean: &f64| {
+                let noise: f64 = StandardNormal.sample(&mut random);
+                mean + noise
+            };
+            column.iter().map(noise).collect()
+        })
+        .collect();
+    let of = |values| ArmScores::new(arms(3), values).unwrap();
+    (x, of(truth), of(scores))
+}
+
+/// Predictions that are wrong on purpose: the rule is fixed, only its value is estimated.
+fn predictions(x: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let rows = x[0].len();
+    vec![
+        (0..rows).map(|r| 0.8 * x[0][r] - 0.1).collect(),
+        (0..rows).map(|r| x[0][r] + x[1][r] - 0.7).collect(),
+    ]
+}
+
+#[test]
+fn intervals_of_budgets_and_values_cover_the_truth() {
+    const DRAWS: u64 = 400;
+    let curve = BudgetCurve::new()
+        .cost("arm1", 1.0)
+        .cost("arm2", 2.5)
+        .points(2)
+        .at(&[0.3, 0.8, 1.2]);
+    let (x, truth, _) = trial(200_000, 1);
+    let spent = curve.fit(&truth, &predictions(&x)).unwrap();
+    let next = |x: &[Vec<f64>]| {
+        NextBestAction::new()
+            .choose(&arms(3), &predictions(x))
+            .unwrap()
+    };
+    let value = PolicyValue::new().fit(&truth, next(&x).given()).unwrap();
+    let mut goals: Vec<f64> = spent.shown().iter().map(|p| p.gain.estimate).collect();
+    goals.extend([
+        value.value().estimate,
+        value.against("arm2").unwrap().estimate,
+    ]);
+    let mut covered = vec![0.0; goals.len()];
+    for seed in 0..DRAWS {
+        let (x, _, scores) = trial(400, 100 + seed);
+        let spent = curve.fit(&scores, &predictions(&x)).unwrap();
+        let value = PolicyValue::new().fit(&scores, next(&x).given()).unwrap();
+        let gains = spent.shown().iter().map(|p| &p.gain);
+        let found = gains.chain([value.value(), value.against("arm2").unwrap()]);
+        for ((covered, estimate), goal) in covered.iter_mut().zip(found).zip(&goals) {
+            let ends = estimate.confidence_interval(0.95).unwrap();
+            *covered +=
+                f64::from(u8::from(ends.lower <= *goal && *goal <= ends.upper)) / DRAWS as f64;
+        }
+    }
+    println!("coverage {covered:.3?}");
+    // The Monte Carlo error of a coverage of 0.95 is 0.011.
+    assert!(
+        covered.iter().all(|c| (0.91..0.985).contains(c)),
+        "{covered:?}"
+    );
+}
+
+#[test]
+fn a_learned_tree_loses_little_and_less_with_more_rows() {
+    let regret = |rows: usize| {
+        let mean = (0..10).map(|seed| {
+            let (x, _, scores) = trial(rows, seed);
+            let tree = PolicyTree::new(names(2))
+                .cuts(60)
+                .fit(&scores, &frame_of(&x))
+                .unwrap();
+            let (fresh, truth, _) = trial(4000, 1000 + seed);
+            PolicyRegret::of(&truth, &tree.assign(&frame_of(&fresh)).unwrap())
+                .unwrap()
+                .regret
+                / 10.0
+        });
+        mean.sum::<f64>()
+    };
+    let (few, many) = (regret(300), regret(6000));
+    println!("regret {few:.4} with 300 rows, {many:.4} with 6000");
+    assert!(many > 0.0 && many < 0.5 * few && few < 0.1);
+}

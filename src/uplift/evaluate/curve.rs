@@ -2,13 +2,13 @@
 
 use super::rate::{RateWeights, half_sample_errors, rates};
 use crate::causal::ArmScores;
+use crate::causal::units::{Units, check_column, contrast_arms};
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, check_level};
 use crate::numeric::Seed;
 use crate::report::{Cell, Table};
 use crate::uplift::path::{Path, Step};
 use crate::uplift::show::shown;
-use crate::uplift::units::{Units, check_column, contrast_arms};
 use serde::{Deserialize, Serialize};
 
 /// How much is gained by treating those of highest priority first. With scores `Γ` of the effect of an arm and `U` the rank of a row's

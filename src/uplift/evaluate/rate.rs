@@ -1,9 +1,9 @@
 //! Rank-weighted average effects: areas under and between curves, as one linear functional of the ranks.
 
+use crate::causal::units::Units;
 use crate::numeric::blocks;
 use crate::numeric::{Seed, permutation::shuffle};
 use crate::uplift::path::Path;
-use crate::uplift::units::Units;
 use serde::{Deserialize, Serialize};
 
 /// How a rank-weighted average treatment effect (RATE) weighs the curve of targeting operator characteristics

@@ -1,12 +1,12 @@
 //! Qini and uplift curves counted on the rows of a trial, by the definitions of the field and its packages.
 
+use crate::causal::units::{check_column, finite_column};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result};
 use crate::inference::Estimate;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use crate::uplift::path::Order;
 use crate::uplift::show::shown;
-use crate::uplift::units::{check_column, finite_column};
 use serde::{Deserialize, Serialize};
 
 /// What a [`TrialCurve`] counts among the n rows of highest priority, of which `n_t` are treated with outcomes that sum to `y_t`, and `n_c` are
@@ -114,7 +114,7 @@ impl TrialCurve {
         let binary = trial
             .outcome
             .iter()
-            .all(|y| *y <= 0.0 && *y >= 0.0 || (*y - 1.0).abs() <= 0.0);
+            .all(|y| y.abs() <= 0.0 || (y - 1.0).abs() <= 0.0);
         let perfect = binary.then(|| self.count(&trial, &self.perfect_priority(&trial)));
         let sum = |treated: bool| trial.arm(treated).iter().sum::<f64>();
         let count = |treated: bool| trial.arm(treated).len() as f64;

@@ -1,8 +1,8 @@
 //! The steps in which a budget is spent best: every row moves up the upper convex hull of its arms' costs and effects.
 
 use crate::causal::arm_scores::position;
+use crate::causal::units::check_column;
 use crate::error::{Error, Result};
-use crate::uplift::units::check_column;
 use serde::{Deserialize, Serialize};
 
 /// What arms cost per row that gets them, over the control.

@@ -1,11 +1,11 @@
 //! What a policy is worth, on rows that it was not learned from.
 
 use crate::causal::ArmScores;
+use crate::causal::units::Units;
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, check_level};
 use crate::report::{Cell, CoefficientPlot, Figure, Table};
 use crate::uplift::show::shown;
-use crate::uplift::units::Units;
 use serde::{Deserialize, Serialize};
 
 /// The value of a policy that gives row i the arm `π_i`: the mean of the scores of the arms given, `V = Σ w_i Γ_{i,π_i} / Σ w_i`, and its

@@ -2,13 +2,13 @@
 
 use super::ranks::Ranks;
 use crate::causal::ArmScores;
+use crate::causal::units::{Units, finite_column};
 use crate::data::Frame;
 use crate::error::Result;
 use crate::inference::Estimate;
 use crate::report::{Cell, Figure, Table, TreePlot};
 use crate::uplift::policy::value::{PolicyValue, PolicyValueFit};
 use crate::uplift::show::shown;
-use crate::uplift::units::{Units, finite_column};
 use serde::{Deserialize, Serialize};
 
 /// A node of a policy tree.

@@ -8,10 +8,10 @@ mod search;
 pub use fit::{PolicyLeaf, PolicyNode, PolicyTreeFit};
 
 use crate::causal::ArmScores;
+use crate::causal::units::{Units, finite_column};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
-use crate::uplift::units::{Units, finite_column};
 use fit::{Grown, grown};
 use ranks::Ranks;
 use search::{Rewards, Search, best_arm};

@@ -1,6 +1,6 @@
-//! What the evaluations of this room share: normalised weights, the units whose sums are independent, and checked columns.
+//! What evaluations by scores share: normalised weights, the units whose sums are independent, and checked columns.
 
-use crate::causal::ArmScores;
+use super::ArmScores;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::inference::Estimate;
