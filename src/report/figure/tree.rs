@@ -1,7 +1,7 @@
 //! A binary tree of questions and answers.
 
 use super::canvas::{self, Anchor, Canvas, Font, GREY, INK, colour};
-use super::labels::{Labels, labelled};
+use super::labels::Labels;
 use super::{Figure, nothing_to_draw};
 use crate::error::{Error, Result};
 use crate::report::width::{ellipsize, one_line};
@@ -40,12 +40,22 @@ struct Node {
     children: Option<[usize; 2]>,
 }
 
-labelled!(TreePlot);
-
 impl TreePlot {
     /// A tree without nodes.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The title over the figure.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.labels.title = title.into();
+        self
+    }
+
+    /// Width and height in pixels, from 300 × 200 to 10 000 × 10 000; by default 720 wide and as high as the levels need.
+    pub fn size(mut self, width: u32, height: u32) -> Self {
+        self.labels.size = Some((width, height));
+        self
     }
 
     /// Adds a question and the nodes, by the order in which they are added, that follow "yes" and "no".
@@ -101,12 +111,7 @@ impl TreePlot {
         let svg = canvas::draw(size, description, |canvas| {
             if !title.is_empty() {
                 let shown = ellipsize(&title, HEADING.size, width - 2.0 * PAD);
-                canvas.text(
-                    &shown,
-                    (width / 2.0, PAD + TITLE / 3.0),
-                    Anchor::Middle,
-                    HEADING,
-                );
+                canvas.text(&shown, (PAD, PAD + TITLE / 3.0), Anchor::Start, HEADING);
             }
             for (node, children) in self.nodes.iter().enumerate() {
                 for (child, word) in children.children.iter().flatten().zip(["yes", "no"]) {
