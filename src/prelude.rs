@@ -11,7 +11,10 @@ pub use crate::ability::{
     PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
-pub use crate::causal::{ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, StackMember};
+pub use crate::causal::{
+    ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit, StackMember,
+    TrialScores,
+};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -110,7 +113,7 @@ pub use crate::regression::{
 };
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot,
-    Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table,
+    Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table, TreePlot,
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
@@ -120,6 +123,16 @@ pub use crate::simulate::{
     Simulated, StaggeredRollout, StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
+pub use crate::uplift::evaluate::{
+    CalibrationGroup, Clan, ClanFit, ClanRow, EffectCalibration, EffectCalibrationFit,
+    RankingComparison, RankingDifference, RateWeights, TrialCurve, TrialCurveFit, TrialCurveKind,
+    TrialPoint, UpliftCurve, UpliftCurveFit, UpliftPoint,
+};
+pub use crate::uplift::policy::{
+    Budget, BudgetAllocation, BudgetCurve, BudgetCurveFit, BudgetPoint, GroupCoverage,
+    NextBestAction, NextBestFit, PolicyLeaf, PolicyNode, PolicyRegret, PolicyTree, PolicyTreeFit,
+    PolicyValue, PolicyValueFit,
+};
 pub use crate::uplift::{
     ArmEffects, CausalForest, CausalForestFit, EffectLearner, EffectLoss, ForestCalibration,
     ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, MetaKind, MetaLearner,

@@ -165,6 +165,11 @@ impl ArmScores {
         let pairs = self.arm(arm)?.iter().zip(self.arm(control)?);
         Ok(pairs.map(|(a, b)| a - b).collect())
     }
+
+    /// The weight of a row, 1 without weights.
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| w[row])
+    }
 }
 
 impl fmt::Debug for ArmScores {
@@ -252,8 +257,10 @@ mod tests {
             .unwrap()
             .clusters(&[0, 4])
             .unwrap();
-        assert_eq!(full.weights.as_deref(), Some(&[1.0, 3.0][..]));
-        assert_eq!(full.clusters.as_deref(), Some(&[0, 4][..]));
+        assert_eq!(
+            (full.weight(1), full.clusters.as_deref()),
+            (3.0, Some(&[0, 4][..]))
+        );
     }
 
     #[test]

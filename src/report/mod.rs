@@ -19,7 +19,7 @@ mod width;
 pub use cell::{Cell, NumberFormat};
 pub use figure::{
     BarPlot, BinnedScatter, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot, Figure,
-    Histogram, LinePlot, SurvivalPlot,
+    Histogram, LinePlot, SurvivalPlot, TreePlot,
 };
 pub(crate) use notebook::{notebook, notebook_line};
 pub use page::Page;

@@ -2,10 +2,15 @@
 //!
 //! [`MetaLearner`] makes a learner of effects from learners of means: S, T, X, R, doubly robust, U and transformed-outcome recipes, cross-fitted, and a stack
 //! of recipes whose weights minimise a loss on rows that were not fitted. [`CausalForest`] grows honest trees for the effect itself and knows the variance of
-//! every prediction.
+//! every prediction. [`evaluate`] has uplift, Qini and TOC curves with errors, calibration and CLAN; [`policy`] turns scores into trees,
+//! budgets and their values.
 
+pub mod evaluate;
 pub mod forest;
 mod meta;
+mod path;
+pub mod policy;
+mod show;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,

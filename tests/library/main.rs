@@ -51,3 +51,5 @@ mod support;
 mod survival;
 mod survival_calibration;
 mod uplift;
+mod uplift_evaluation;
+mod uplift_policy;

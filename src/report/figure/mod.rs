@@ -16,6 +16,7 @@ mod scale;
 mod survival;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use bar::BarPlot;
 pub use binned_scatter::BinnedScatter;
@@ -26,6 +27,7 @@ pub use event_study::EventStudyPlot;
 pub use histogram::Histogram;
 pub use line::LinePlot;
 pub use survival::SurvivalPlot;
+pub use tree::TreePlot;
 
 use super::html::escape;
 use super::{notebook, write_file};

@@ -1,0 +1,189 @@
+//! What evaluations by scores share: normalised weights, the units whose sums are independent, and checked columns.
+
+use super::ArmScores;
+use crate::data::Frame;
+use crate::error::{Error, Result};
+use crate::inference::Estimate;
+use std::collections::BTreeMap;
+
+/// Weights that sum to one, and the unit (row or cluster) of every row. A mean is the sum of `weight × value`, and its error that of
+/// independent sums over units.
+#[derive(Clone, Debug)]
+pub(crate) struct Units {
+    pub(crate) weights: Vec<f64>,
+    /// The cluster of every row, from 0; rows are their own units without.
+    pub(crate) clusters: Option<Vec<u32>>,
+    /// Number of units.
+    pub(crate) count: usize,
+}
+
+impl Units {
+    pub(crate) fn of(scores: &ArmScores) -> Self {
+        Self::new(
+            scores.len(),
+            scores.weights.as_deref(),
+            scores.clusters.as_deref(),
+        )
+    }
+
+    pub(crate) fn new(rows: usize, weights: Option<&[f64]>, clusters: Option<&[u32]>) -> Self {
+        let weights = match weights {
+            None => vec![1.0 / rows as f64; rows],
+            Some(weights) => {
+                let total: f64 = weights.iter().sum();
+                weights.iter().map(|w| w / total).collect()
+            }
+        };
+        let mut seen = BTreeMap::new();
+        let clusters = clusters.map(|codes| -> Vec<u32> {
+            for code in codes {
+                seen.insert(*code, 0_u32);
+            }
+            for (at, code) in seen.values_mut().enumerate() {
+                *code = at as u32;
+            }
+            codes.iter().map(|code| seen[code]).collect()
+        });
+        let count = if clusters.is_some() { seen.len() } else { rows };
+        Self {
+            weights,
+            clusters,
+            count,
+        }
+    }
+
+    /// The unit of a row.
+    pub(crate) fn unit(&self, row: usize) -> usize {
+        self.clusters
+            .as_ref()
+            .map_or(row, |clusters| clusters[row] as usize)
+    }
+
+    /// Sums of `weight × value` by unit.
+    pub(crate) fn sums(&self, values: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.count];
+        for (row, (value, weight)) in values.iter().zip(&self.weights).enumerate() {
+            sums[self.unit(row)] += weight * value;
+        }
+        sums
+    }
+
+    pub(crate) fn mean(&self, values: &[f64]) -> f64 {
+        let each = values.iter().zip(&self.weights);
+        each.map(|(value, weight)| value * weight).sum()
+    }
+
+    /// The standard error of an estimator that is, but for a constant, a sum of independent contributions of units.
+    pub(crate) fn std_error(&self, contributions: &[f64]) -> f64 {
+        (self.correction() * contributions.iter().map(|c| c * c).sum::<f64>()).sqrt()
+    }
+
+    /// `m/(m − 1)` for m units.
+    pub(crate) fn correction(&self) -> f64 {
+        let count = self.count as f64;
+        count / (count - 1.0).max(1.0)
+    }
+
+    /// Few clusters make a t distribution; rows are many.
+    pub(crate) fn degrees_of_freedom(&self) -> f64 {
+        if self.clusters.is_some() {
+            self.count as f64 - 1.0
+        } else {
+            f64::INFINITY
+        }
+    }
+
+    /// An estimate whose influence values, row by row, are given; they need not be centred.
+    pub(crate) fn estimate(&self, name: &str, estimate: f64, influence: &[f64]) -> Estimate {
+        let mean = self.mean(influence);
+        let centred: Vec<f64> = influence.iter().map(|v| v - mean).collect();
+        self.of_contributions(name, estimate, &self.sums(&centred))
+    }
+
+    /// The weighted mean of values.
+    pub(crate) fn average(&self, name: &str, values: &[f64]) -> Estimate {
+        self.estimate(name, self.mean(values), values)
+    }
+
+    /// An estimate from its contributions by unit.
+    pub(crate) fn of_contributions(
+        &self,
+        name: &str,
+        estimate: f64,
+        contributions: &[f64],
+    ) -> Estimate {
+        Estimate {
+            name: name.to_owned(),
+            estimate,
+            std_error: self.std_error(contributions),
+            degrees_of_freedom: self.degrees_of_freedom(),
+        }
+    }
+}
+
+/// Refuses a column of another length, or with a value that is not finite.
+pub(crate) fn check_column(name: &str, values: &[f64], rows: usize) -> Result<()> {
+    if values.len() != rows {
+        return Err(Error::LengthMismatch {
+            column: name.to_owned(),
+            expected: rows,
+            found: values.len(),
+        });
+    }
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(row) => Err(Error::OutOfRange {
+            column: name.to_owned(),
+            row: row + 1,
+            value: values[row],
+            expected: "finite; fill in or leave out rows where it is not".to_owned(),
+        }),
+    }
+}
+
+/// A numeric column without gaps, as long as the scores.
+pub(crate) fn finite_column(frame: &Frame, name: &str, rows: usize) -> Result<Vec<f64>> {
+    let values = frame.numeric(name)?.values().to_vec();
+    check_column(name, &values, rows)?;
+    Ok(values)
+}
+
+/// The arm compared and the arm it is compared with: the only other arm and the first unless named.
+pub(crate) fn contrast_arms(
+    scores: &ArmScores,
+    arm: Option<&str>,
+    control: Option<&str>,
+) -> Result<(String, String)> {
+    let arms = scores.arms();
+    let control = control.unwrap_or(&arms[0]);
+    match arm {
+        Some(arm) => Ok((arm.to_owned(), control.to_owned())),
+        None if arms.len() == 2 => {
+            let other = usize::from(arms[0] == control);
+            Ok((arms[other].clone(), control.to_owned()))
+        }
+        None => Err(Error::invalid_option(
+            "arm",
+            "not given",
+            format!("one of {}: the scores have several arms", arms.join(", ")),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_of_one_row_are_rows() {
+        let values = [1.0, 4.0, 2.0, 7.0];
+        let rows = Units::new(4, None, None);
+        let clusters = Units::new(4, Some(&[2.0; 4]), Some(&[9, 3, 7, 1]));
+        let (a, b) = (rows.average("m", &values), clusters.average("m", &values));
+        assert!((a.estimate - 3.5).abs() < 1e-15 && (b.estimate - 3.5).abs() < 1e-15);
+        // The textbook error of a mean: the root of 7/4, since the variance is 7.
+        assert!((a.std_error - (7.0_f64 / 4.0).sqrt()).abs() < 1e-15);
+        assert!((a.std_error - b.std_error).abs() < 1e-15);
+        assert_eq!(b.degrees_of_freedom, 3.0);
+    }
+}

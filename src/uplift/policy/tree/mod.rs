@@ -1,0 +1,219 @@
+//! Policy trees: a few questions that say which arm a customer should get.
+
+mod best_cut;
+mod fit;
+mod ranks;
+mod search;
+
+pub use fit::{PolicyLeaf, PolicyNode, PolicyTreeFit};
+
+use crate::causal::ArmScores;
+use crate::causal::units::{Units, finite_column};
+use crate::data::Frame;
+use crate::error::{Error, Result};
+use crate::numeric::Progress;
+use fit::{Grown, grown};
+use ranks::Ranks;
+use search::{Rewards, Search, best_arm};
+use serde::Serialize;
+
+/// The tree of questions `feature ≤ cut?` whose leaves give arms such that the mean of the doubly robust scores of the given arms is
+/// highest:
+/// `π̂ = argmax_π Σ_i w_i Γ_{i,π(X_i)}` over all trees of the depth.
+///
+/// Trees of depth 1 and 2 are exact: no tree of the depth has a higher sum. Deeper ones look ahead two levels at each question: the first
+/// question is that of the best tree of depth 2, each side is then grown in the same way one level less deep, so that a tree of depth 3
+/// ends in two exact trees of depth 2 (the hybrid search of the R package policytree). Costs are taken off the scores first:
+/// `scores.less_cost("coupon", 2.0)?`. Learn on some rows and [`evaluate`](PolicyTreeFit::evaluate) on others: the value on the rows
+/// learned from is too good.
+///
+/// The exact search moves rows over each possible first cut one by one and keeps the best second cut of either side in segment trees of
+/// prefix sums: of order `p² n log n` for p features and n rows.
+///
+/// | name | default | meaning | range |
+/// |---|---|---|---|
+/// | `depth` | 2 | questions on the way to a leaf | 0 to 6 |
+/// | `minimum_leaf` | 1 | rows of every leaf | 1 or more |
+/// | `cuts` | all | cuts per feature that are tried, at equal numbers of rows; fewer are faster | 1 or more |
+///
+/// # Errors
+/// [`Error::ColumnNotFound`]; [`Error::WrongKind`] for a label, which needs a flag per level; [`Error::OutOfRange`] for a missing value;
+/// [`Error::LengthMismatch`]; [`Error::InvalidOption`].
+///
+/// # References
+/// Athey, S. & Wager, S. (2021). Policy learning with observational data. *Econometrica* 89, 133–161. doi:10.3982/ECTA15732. Zhou, Z.,
+/// Athey, S. & Wager, S. (2023). Offline multi-action policy learning. *Operations Research* 71, 148–183. doi:10.1287/opre.2022.2271.
+/// Sverdrup, E., Kanodia, A., Zhou, Z., Athey, S. & Wager, S. (2020). policytree. *JOSS* 5(50), 2232. doi:10.21105/joss.02232.
+///
+/// # Examples
+/// ```
+/// use cocreate::prelude::*;
+/// let people = Frame::new()
+///     .with("age", vec![20.0, 30.0, 40.0, 50.0])?
+///     .with("visits", vec![1.0, 5.0, 1.0, 5.0])?;
+/// let scores = ArmScores::new(["none", "coupon"], vec![vec![0.0; 4], vec![-1.0, 2.0, -1.0, 3.0]])?;
+/// let tree = PolicyTree::new(["age", "visits"]).depth(1).fit(&scores, &people)?;
+/// assert_eq!(tree.assign(&people)?, [0, 1, 0, 1]);
+/// assert_eq!(tree.rules(), ["visits ≤ 3: none", "visits > 3: coupon"]);
+/// # Ok::<(), cocreate::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyTree {
+    features: Vec<String>,
+    depth: usize,
+    minimum_leaf: usize,
+    cuts: Option<usize>,
+}
+
+impl PolicyTree {
+    /// A tree of depth 2 over these columns: numbers, flags or times.
+    pub fn new<I>(features: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Self {
+            features: features.into_iter().map(Into::into).collect(),
+            depth: 2,
+            minimum_leaf: 1,
+            cuts: None,
+        }
+    }
+
+    /// Questions on the way to a leaf.
+    pub fn depth(mut self, depth: usize) -> Self {
+        self.depth = depth;
+        self
+    }
+
+    /// The fewest rows of a leaf.
+    pub fn minimum_leaf(mut self, rows: usize) -> Self {
+        self.minimum_leaf = rows;
+        self
+    }
+
+    /// Tries at most this many cuts per feature.
+    pub fn cuts(mut self, most: usize) -> Self {
+        self.cuts = Some(most);
+        self
+    }
+
+    /// Learns the tree.
+    ///
+    /// # Errors
+    /// See [`PolicyTree`].
+    pub fn fit(&self, scores: &ArmScores, frame: &Frame) -> Result<PolicyTreeFit> {
+        self.fit_with(scores, frame, &Progress::none())
+    }
+
+    /// Learns the tree and reports progress.
+    ///
+    /// # Errors
+    /// See [`PolicyTree`]; [`Error::Cancelled`].
+    pub fn fit_with(
+        &self,
+        scores: &ArmScores,
+        frame: &Frame,
+        progress: &Progress,
+    ) -> Result<PolicyTreeFit> {
+        /// Relative to the sum of absolute rewards, well above the rounding of sums over many rows.
+        const ROUNDING: f64 = 1e-12;
+        self.check(scores.len())?;
+        let most = self.cuts.map_or(usize::MAX, |cuts| cuts + 1);
+        let mut features = Vec::with_capacity(self.features.len());
+        for name in &self.features {
+            let column = finite_column(frame, name, scores.len())?;
+            features.push(Ranks::of(&column, most));
+        }
+        let units = Units::of(scores);
+        let arms = scores.arms().len();
+        let mut values = vec![0.0; scores.len() * arms];
+        let mut size = 0.0;
+        for (arm, column) in scores.values.iter().enumerate() {
+            for (row, (score, weight)) in column.iter().zip(&units.weights).enumerate() {
+                values[row * arms + arm] = weight * score;
+                size += (weight * score).abs();
+            }
+        }
+        let rewards = Rewards { values, arms };
+        let search = Search {
+            features: &features,
+            rewards: &rewards,
+            fewest: self.minimum_leaf,
+            tolerance: ROUNDING * size,
+        };
+        let rows: Vec<u32> = (0..scores.len() as u32).collect();
+        let mut growing = Growing {
+            search: &search,
+            progress,
+            done: 0,
+            total: (1 << self.depth) - 1,
+        };
+        let root = growing.grow(&rows, self.depth)?;
+        Ok(grown(root, &self.features, &features, scores, &units))
+    }
+
+    fn check(&self, rows: usize) -> Result<()> {
+        const DEEPEST: usize = 6;
+        if self.features.is_empty() {
+            return Err(Error::invalid_option(
+                "features",
+                "empty",
+                "at least one column to ask about",
+            ));
+        }
+        if self.depth > DEEPEST {
+            let expected = format!("at most {DEEPEST}; deeper policies cannot be read");
+            return Err(Error::invalid_option("depth", self.depth, expected));
+        }
+        if self.minimum_leaf == 0 || self.minimum_leaf > rows {
+            return Err(Error::invalid_option(
+                "minimum_leaf",
+                self.minimum_leaf,
+                format!("between 1 and {rows}, the number of rows"),
+            ));
+        }
+        if self.cuts == Some(0) {
+            return Err(Error::invalid_option("cuts", 0, "at least 1"));
+        }
+        Ok(())
+    }
+}
+
+/// Growing a tree from its first question down.
+struct Growing<'a> {
+    search: &'a Search<'a>,
+    progress: &'a Progress,
+    done: usize,
+    total: usize,
+}
+
+impl Growing<'_> {
+    fn grow(&mut self, rows: &[u32], depth: usize) -> Result<Grown> {
+        let (arm, value) = best_arm(&self.search.rewards.sums(rows));
+        let cut = match depth {
+            0 => None,
+            1 => self.search.one(rows),
+            _ => self.search.two(rows),
+        };
+        let Some(cut) = cut.filter(|c| c.value > value + self.search.tolerance) else {
+            return Ok(Grown::Leaf { arm });
+        };
+        self.done += 1;
+        self.progress.report("policy tree", self.done, self.total)?;
+        let codes = &self.search.features[cut.feature].codes;
+        let (left, right): (Vec<u32>, Vec<u32>) = rows
+            .iter()
+            .partition(|row| codes[**row as usize] <= cut.bin);
+        let left = self.grow(&left, depth - 1)?;
+        let right = self.grow(&right, depth - 1)?;
+        Ok(match (&left, &right) {
+            (Grown::Leaf { arm: a }, Grown::Leaf { arm: b }) if a == b => left,
+            _ => Grown::Split {
+                feature: cut.feature,
+                bin: cut.bin,
+                sides: Box::new([left, right]),
+            },
+        })
+    }
+}
