@@ -3,10 +3,10 @@
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{Arms, measured, note};
-use crate::experiment::show::shown;
 use crate::experiment::sums::{Sums, welch};
 use crate::inference::Estimate;
 use crate::numeric::special::normal;
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

@@ -36,7 +36,6 @@ mod encouragement;
 mod holdout;
 mod interleaving;
 mod network;
-mod show;
 mod sums;
 mod surrogate;
 mod triggered;

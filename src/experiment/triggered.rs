@@ -3,10 +3,10 @@
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{Arms, measured, note, zero_one};
-use crate::experiment::show::shown;
 use crate::experiment::sums::{Sums, welch};
 use crate::experiment::trust::assignment::independence;
 use crate::inference::{Estimate, TestResult};
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

@@ -21,7 +21,7 @@ pub use figure::{
     BarPlot, BinnedScatter, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot, Figure,
     Histogram, LinePlot, SurvivalPlot, TreePlot,
 };
-pub(crate) use notebook::{notebook, notebook_line};
+pub(crate) use notebook::{notebook, notebook_line, shown};
 pub use page::Page;
 pub use table::{Align, RowKind, Table};
 

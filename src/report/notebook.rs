@@ -16,6 +16,27 @@ macro_rules! notebook {
 }
 pub(crate) use notebook;
 
+/// Gives types with a `table()` their text, HTML and notebook display.
+macro_rules! shown {
+    ($($type:ty),* $(,)?) => {$(
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.table().fmt(f)
+            }
+        }
+
+        impl $type {
+            /// The table as HTML.
+            pub fn to_html(&self) -> String {
+                self.table().to_html()
+            }
+        }
+
+        $crate::report::notebook!($type);
+    )*};
+}
+pub(crate) use shown;
+
 /// The same for a record that is one line of text.
 macro_rules! notebook_line {
     ($($type:ty),* $(,)?) => {$(

@@ -10,7 +10,6 @@ pub mod forest;
 mod meta;
 mod path;
 pub mod policy;
-mod show;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,

@@ -3,10 +3,10 @@
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{measured, note};
-use crate::experiment::show::shown;
 use crate::experiment::sums::Sums;
 use crate::experiment::trust::exact;
 use crate::inference::{Estimate, check_level};
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

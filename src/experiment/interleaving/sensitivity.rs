@@ -3,10 +3,10 @@
 use super::Interleaving;
 use super::analysis::of_gaps;
 use crate::error::{Error, Result};
-use crate::experiment::show::shown;
 use crate::experiment::sums::{Sums, welch};
 use crate::numeric::permutation::open_unit;
 use crate::numeric::{Seed, blocks};
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;

@@ -3,9 +3,9 @@
 use super::probabilities::Probabilities;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::note;
-use crate::experiment::show::shown;
 use crate::inference::Estimate;
 use crate::numeric::blocks;
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

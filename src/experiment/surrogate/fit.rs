@@ -1,8 +1,8 @@
 //! The effect on the long-term outcome, and what violations of its assumptions could do.
 
 use crate::error::{Error, Result, Warning};
-use crate::experiment::show::shown;
 use crate::inference::Estimate;
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use crate::data::{Frame, Groups, Label, MISSING};
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{measured, note};
-use crate::experiment::show::shown;
 use crate::inference::{Distribution, TestResult};
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,10 +3,10 @@
 use crate::data::{Column, Frame, MISSING};
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{Arms, measured, note};
-use crate::experiment::show::shown;
 use crate::experiment::sums::{Sums, welch};
 use crate::inference::{Adjustment, Covariance, Inference, TestResult, adjust_p_values};
 use crate::regression::Ols;
+use crate::report::shown;
 use crate::report::{Cell, CoefficientPlot, Figure, Table};
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,9 @@
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{Arms, measured, note};
-use crate::experiment::show::shown;
 use crate::experiment::sums::{Sums, welch};
 use crate::inference::Estimate;
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

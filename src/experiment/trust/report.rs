@@ -7,7 +7,7 @@ use super::{
 };
 use crate::data::Frame;
 use crate::error::Result;
-use crate::experiment::show::shown;
+use crate::report::shown;
 use crate::report::{Cell, Page, Table};
 use serde::{Deserialize, Serialize};
 use std::fmt;

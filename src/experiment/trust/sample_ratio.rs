@@ -5,8 +5,8 @@ use super::sequential::{SequentialSampleRatio, proportions};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{note, unknown_arm};
-use crate::experiment::show::shown;
 use crate::inference::{Adjustment, Distribution, TestResult, adjust_p_values};
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! The sample-ratio test that may be looked at as often as one likes.
 
 use crate::error::{Error, Result};
-use crate::experiment::show::shown;
 use crate::inference::{Interval, check_level};
 use crate::numeric::special::gamma;
+use crate::report::shown;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 

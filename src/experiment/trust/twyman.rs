@@ -1,9 +1,9 @@
 //! Twyman's law: any figure that looks interesting or different is usually wrong.
 
 use crate::error::{Error, Result};
-use crate::experiment::show::shown;
 use crate::inference::Estimate;
 use crate::numeric::special::normal;
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,9 @@ use crate::causal::ArmScores;
 use crate::causal::units::{Units, check_column, contrast_arms};
 use crate::error::{Error, Result};
 use crate::inference::{Distribution, Estimate, TestResult, check_level};
+use crate::report::shown;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use crate::uplift::path::Order;
-use crate::uplift::show::shown;
 use nalgebra::{Matrix2, Vector2};
 use serde::{Deserialize, Serialize};
 

@@ -5,9 +5,9 @@ use crate::causal::units::{Units, check_column};
 use crate::data::{Column, Frame, MISSING};
 use crate::error::{Error, Result};
 use crate::inference::{Adjustment, Estimate, adjust_p_values, check_level};
+use crate::report::shown;
 use crate::report::{Cell, CoefficientPlot, Figure, Table};
 use crate::uplift::path::Order;
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// Classification analysis (CLAN): means of covariates among the share of rows with the highest predicted effects and among that with the

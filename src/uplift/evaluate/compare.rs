@@ -5,8 +5,8 @@ use super::rate::{RateWeights, rates};
 use crate::causal::ArmScores;
 use crate::error::Result;
 use crate::inference::Estimate;
+use crate::report::shown;
 use crate::report::{Cell, Table};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// One measure for two priorities and their difference.

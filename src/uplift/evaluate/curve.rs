@@ -6,9 +6,9 @@ use crate::causal::units::{Units, check_column, contrast_arms};
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, check_level};
 use crate::numeric::Seed;
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use crate::uplift::path::{Path, Step};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// How much is gained by treating those of highest priority first. With scores `Γ` of the effect of an arm and `U` the rank of a row's

@@ -4,9 +4,9 @@ use crate::causal::units::{check_column, finite_column};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result};
 use crate::inference::Estimate;
+use crate::report::shown;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use crate::uplift::path::Order;
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// What a [`TrialCurve`] counts among the n rows of highest priority, of which `n_t` are treated with outcomes that sum to `y_t`, and `n_c` are

@@ -3,9 +3,9 @@
 use super::hull::{Costs, Move, check_effects, moves};
 use crate::data::{Groups, MISSING};
 use crate::error::{Error, Result};
+use crate::report::shown;
 use crate::report::{Cell, Table};
 use crate::uplift::path::Order;
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// Spends a budget on the rows and arms with the highest predicted effects per cost: the solution of the multiple-choice knapsack

@@ -5,9 +5,9 @@ use crate::causal::ArmScores;
 use crate::causal::units::Units;
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, check_level};
+use crate::report::shown;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use crate::uplift::path::{Path, Step};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// How much a budget gains when it is spent where predicted effects per cost are highest, over several arms of different costs (the Qini

@@ -4,8 +4,8 @@ use super::hull::check_effects;
 use crate::causal::units::check_column;
 use crate::error::{Error, Result};
 use crate::numeric::special::normal;
+use crate::report::shown;
 use crate::report::{Cell, Table};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// Gives every row the arm of highest predicted effect against the control, net of its cost, or the control when no effect is above a minimum:

@@ -4,8 +4,8 @@ use super::value::check_given;
 use crate::causal::ArmScores;
 use crate::causal::units::Units;
 use crate::error::Result;
+use crate::report::shown;
 use crate::report::{Cell, Table};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// The regret of a policy in a simulation, where the mean outcome of every row under every arm is known: the value of giving each row its best

@@ -4,8 +4,8 @@ use crate::causal::ArmScores;
 use crate::causal::units::Units;
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, check_level};
+use crate::report::shown;
 use crate::report::{Cell, CoefficientPlot, Figure, Table};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// The value of a policy that gives row i the arm `π_i`: the mean of the scores of the arms given, `V = Σ w_i Γ_{i,π_i} / Σ w_i`, and its

@@ -6,9 +6,9 @@ use crate::causal::units::{Units, finite_column};
 use crate::data::Frame;
 use crate::error::Result;
 use crate::inference::Estimate;
+use crate::report::shown;
 use crate::report::{Cell, Figure, Table, TreePlot};
 use crate::uplift::policy::value::{PolicyValue, PolicyValueFit};
-use crate::uplift::show::shown;
 use serde::{Deserialize, Serialize};
 
 /// A node of a policy tree.
