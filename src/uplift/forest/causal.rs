@@ -14,7 +14,7 @@ use crate::numeric::{Progress, Seed};
 use serde::{Deserialize, Serialize};
 
 /// With grf's 5, 95 % intervals cover 83, 82 and 98 % of the effects of setups A to C of Nie & Wager (2021; 2 000 rows, true nuisances), with 4 they
-/// cover 87, 83 and 99 % at the same mean squared errors.
+/// cover 87, 83 and 99 %; the mean squared errors change by 0, −4 and +10 %.
 const MIN_NODE_SIZE: usize = 4;
 /// Features tried at a split by default: √p and so many more.
 const MORE_FEATURES: f64 = 20.0;
