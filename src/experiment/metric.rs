@@ -197,7 +197,8 @@ impl Metric {
         Self::new(MetricKind::Proportion { column })
     }
 
-    /// The mean of a column of counts. Counts of users scatter more than Poisson counts; their variance is estimated, not assumed.
+    /// The mean of a column of counts. Counts of users scatter more than Poisson counts; their variance is estimated, not assumed. Events
+    /// over an exposure that differs between users (visits, days) are a [`Metric::ratio`] of both columns.
     pub fn count(column: impl Into<String>) -> Self {
         let column = column.into();
         Self::new(MetricKind::Count { column })

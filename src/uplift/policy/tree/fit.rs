@@ -66,6 +66,14 @@ pub(super) enum Grown {
     },
 }
 
+/// An answer on the way to a leaf.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    feature: usize,
+    above: bool,
+    cut: f64,
+}
+
 /// Numbers the nodes and describes the leaves.
 pub(super) fn grown(
     root: Grown,
@@ -81,7 +89,7 @@ pub(super) fn grown(
         leaves: Vec::new(),
         training_value: 0.0,
     };
-    fit.lay(root, features, "");
+    fit.lay(root, features, &[]);
     let mut leaf_of = vec![0; scores.len()];
     for (row, leaf) in leaf_of.iter_mut().enumerate() {
         *leaf = fit.leaf(|feature, cut| {
@@ -125,14 +133,14 @@ pub(super) fn grown(
 }
 
 impl PolicyTreeFit {
-    /// Lays a grown tree into the nodes and returns where it starts.
-    fn lay(&mut self, grown: Grown, features: &[Ranks], rule: &str) -> usize {
+    /// Lays a grown tree into the nodes and returns where it starts; `asked` is what was answered on the way there.
+    fn lay(&mut self, grown: Grown, features: &[Ranks], asked: &[Answer]) -> usize {
         let at = self.nodes.len();
         match grown {
             Grown::Leaf { arm } => {
                 self.nodes.push(PolicyNode::Leaf(self.leaves.len()));
                 self.leaves.push(PolicyLeaf {
-                    rule: if rule.is_empty() { "all" } else { rule }.to_owned(),
+                    rule: self.rule(asked),
                     arm: arm as u32,
                     rows: 0,
                     share: 0.0,
@@ -151,13 +159,23 @@ impl PolicyTreeFit {
             } => {
                 let cut = features[feature].cuts[bin as usize];
                 self.nodes.push(PolicyNode::Leaf(0));
-                let name = &self.features[feature];
-                let and = if rule.is_empty() { "" } else { " and " };
-                let [low, high] =
-                    ["≤", ">"].map(|sign| format!("{rule}{and}{name} {sign} {}", short(cut)));
+                let path = |above: bool| {
+                    let mut path = asked.to_vec();
+                    let same = |a: &&mut Answer| a.feature == feature && a.above == above;
+                    // Further down a cut on the same side is the tighter one.
+                    match path.iter_mut().find(same) {
+                        Some(answer) => answer.cut = cut,
+                        None => path.push(Answer {
+                            feature,
+                            above,
+                            cut,
+                        }),
+                    }
+                    path
+                };
                 let [left, right] = *sides;
-                let left = self.lay(left, features, &low);
-                let right = self.lay(right, features, &high);
+                let left = self.lay(left, features, &path(false));
+                let right = self.lay(right, features, &path(true));
                 self.nodes[at] = PolicyNode::Split {
                     feature,
                     cut,
@@ -167,6 +185,18 @@ impl PolicyTreeFit {
             }
         }
         at
+    }
+
+    /// The answers in words.
+    fn rule(&self, asked: &[Answer]) -> String {
+        if asked.is_empty() {
+            return "all".to_owned();
+        }
+        let word = |a: &Answer| {
+            let sign = if a.above { ">" } else { "≤" };
+            format!("{} {sign} {}", self.features[a.feature], short(a.cut))
+        };
+        asked.iter().map(word).collect::<Vec<_>>().join(" and ")
     }
 
     /// The leaf of a row, from the answers to its questions.
