@@ -202,13 +202,14 @@ fn edge(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), word: &str) {
 
 impl Node {
     fn draw(&self, canvas: &mut Canvas<'_>, (x, y): (f64, f64), slot: f64) {
-        /// Boxes are no wider than this, and leave a gap between leaves.
-        const WIDEST: f64 = 190.0;
+        /// Boxes are no wider than this, and leave a gap between them; a question stands over two leaves or more.
+        const WIDEST: f64 = 250.0;
         const GAP: f64 = 10.0;
         const LINE: f64 = 9.0;
         const TINT: f64 = 0.25;
         let leaf = self.children.is_none();
-        let half = if leaf { slot - GAP } else { WIDEST }.clamp(24.0, WIDEST) / 2.0;
+        let room = if leaf { slot } else { 2.0 * slot } - GAP;
+        let half = room.clamp(24.0, WIDEST) / 2.0;
         let corners = ((x - half, y - BOX / 2.0), (x + half, y + BOX / 2.0));
         canvas.rectangle(corners.0, corners.1, WHITE, 1.0);
         let ink = if leaf { colour(self.series) } else { GREY };

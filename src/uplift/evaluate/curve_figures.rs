@@ -46,7 +46,7 @@ impl UpliftCurveFit {
                 "Targeting operator characteristic: {} against {}",
                 self.arm, self.control
             ))
-            .y_title("mean effect among the treated less that of all")
+            .y_title("effect among them less the average")
             .draw()
     }
 
