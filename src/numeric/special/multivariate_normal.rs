@@ -29,46 +29,61 @@ pub fn bivariate_cdf(h: f64, k: f64, rho: f64) -> f64 {
     if rho <= -1.0 {
         return truncated_normal::mass(-k, h);
     }
-    over_correlation(h, k, rho).unwrap_or_else(|| over_first(h, k, rho))
+    if h * h + k * k > FAR {
+        return over_first(h, k, rho);
+    }
+    let angle = rho.abs().acos();
+    let product = normal::cdf(h) * normal::cdf(k);
+    let change = over_correlation(h, if rho < 0.0 { -k } else { k }, angle, FRAC_PI_2, product);
+    let value = product + change.copysign(rho);
+    if value > REMAINS * product {
+        return value;
+    }
+    // From ρ = −1 on nothing cancels. Nearer to it than `start` the integrand is too small to count.
+    let square = 0.5 * (h + k).powi(2);
+    let rise = 0.5 * (h * k).abs() * (0.5 * angle).tan().powi(2);
+    let most = square / angle.sin().powi(2) + rise + quadrature::NEGLIGIBLE;
+    let start = (square / most).sqrt().asin();
+    truncated_normal::mass(-k, h) + over_correlation(h, -k, start, angle, 0.0)
 }
 
-/// Φ(h) Φ(k) ± 1/2π ∫ over φ from acos |ρ| to π/2 of exp(−(h − k')²/(2 sin² φ) − h k'/(2 cos² ½φ)) dφ with k' = ±k, where that loses
-/// nothing. The integrand is singular at φ = 0: panels shrink towards it, and are the shorter the steeper it is.
-fn over_correlation(h: f64, k: f64, rho: f64) -> Option<f64> {
-    /// With a negative correlation at least this share of the product must remain.
-    const REMAINS: f64 = 0.01;
-    /// Beyond this sum of squares the densities are too small for doubles.
-    const FAR: f64 = 1_200.0;
+/// Beyond this sum of squares the densities are too small for doubles.
+const FAR: f64 = 1_200.0;
+
+/// With a negative correlation at least this share of the product must remain when the integral is taken away.
+const REMAINS: f64 = 0.01;
+
+/// 1/2π ∫ exp(−(h − k)²/(2 sin² φ) − h k/(2 cos² ½φ)) dφ over φ = acos ρ: what correlations in a range add to the probability, but for parts that are
+/// negligible beside `known`. The integrand is singular at φ = 0: panels shrink towards it, and are the shorter the steeper it is.
+fn over_correlation(h: f64, k: f64, from: f64, to: f64, known: f64) -> f64 {
     /// A panel gives all digits of an exponential that falls by e to this.
     const STEEP: f64 = 16.0;
-    if h * h + k * k > FAR {
-        return None;
-    }
-    let product = normal::cdf(h) * normal::cdf(k);
-    let k = if rho < 0.0 { -k } else { k };
-    let apart = |phi: f64| -0.5 * ((h - k) / phi.sin()).powi(2);
-    let together = |phi: f64| -0.5 * h * k / (0.5 * phi).cos().powi(2);
-    let end = rho.abs().acos();
-    let (mut upper, mut change) = (FRAC_PI_2, 0.0);
-    while upper > end {
-        let lower = (0.5 * upper).max(end);
-        let ((a, b), (c, d)) = (
-            (apart(lower), apart(upper)),
-            (together(lower), together(upper)),
-        );
-        // Both terms are monotone.
-        let (most, known) = (b + c.max(d), f64::max(product, change));
-        if most > known.ln() - quadrature::NEGLIGIBLE {
+    let gap = h - k;
+    let smooth = gap.abs() <= 0.0;
+    let exponents = |phi: f64| {
+        let (sine, cosine) = phi.sin_cos();
+        let apart = if smooth { 0.0 } else { gap / sine };
+        (-0.5 * apart * apart, -h * k / (1.0 + cosine))
+    };
+    let (mut upper, mut total) = (to, 0.0);
+    while upper > from {
+        let lower = if smooth {
+            from
+        } else {
+            (0.5 * upper).max(from)
+        };
+        let ((a, c), (b, d)) = (exponents(lower), exponents(upper));
+        // Both terms are monotone, and the first rises.
+        if b + c.max(d) > f64::max(known, total).ln() - quadrature::NEGLIGIBLE {
             let count = 1 + ((b - a + (c - d).abs()) / STEEP) as usize;
-            change += quadrature::panels(lower, upper, count, |phi| {
-                let (sine, cosine) = phi.sin_cos();
-                (-0.5 * ((h - k) / sine).powi(2) - h * k / (1.0 + cosine)).exp()
+            total += quadrature::panels(lower, upper, count, |phi| {
+                let (apart, together) = exponents(phi);
+                (apart + together).exp()
             }) / TAU;
         }
         upper = lower;
     }
-    let value = product + change.copysign(rho);
-    (value > REMAINS * product).then_some(value)
+    total
 }
 
 /// ∫ φ(x) Φ((k − ρ x)/√(1 − ρ²)) over x = h − u, u ≥ 0.
