@@ -30,6 +30,7 @@ pub mod student_t;
 pub mod studentized_range;
 pub mod truncated_normal;
 
+mod bivariate_normal;
 mod chi_scale;
 mod kernel;
 mod polygamma;
