@@ -96,12 +96,10 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     // %% The truth that only a simulation knows: would each of these customers take part without the course, and with it? The regret is what the rule leaves to an oracle who knows each customer's answer.
     let truth = made.oracle.individuals.filter(&judging)?;
-    let of = |column: &str| -> Result<Vec<f64>> { Ok(truth.numeric(column)?.values().to_vec()) };
-    let known = ArmScores::new(
-        ["none", "course"],
-        vec![of("participates_0")?, of("participates_1")?],
-    )?
-    .less_cost("course", 0.02)?;
+    let alone = truth.numeric("participates_0")?.values().to_vec();
+    let taught = truth.numeric("participates_1")?.values().to_vec();
+    let known =
+        ArmScores::new(["none", "course"], vec![alone, taught])?.less_cost("course", 0.02)?;
     let regret = PolicyRegret::of(&known, &tree.assign(&others)?)?;
     println!("{regret}");
     Ok(())

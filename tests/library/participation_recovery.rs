@@ -22,7 +22,7 @@ const REPLICATIONS: usize = 1_000;
 const SLOW_REPLICATIONS: usize = 200;
 
 /// Models that can be run but whose study is not stored yet: `COCREATE_RECOVERY` with their names runs and stores them, and takes a name off here.
-const NOT_YET_RUN: [&str; 2] = ["mutual_acceptance_correlated", "joint_ability"];
+const NOT_YET_RUN: [&str; 1] = ["joint_ability"];
 
 /// A sample and the truth behind it, by the names of the estimates.
 type Sample = (Frame, Vec<(String, f64)>);
