@@ -278,39 +278,41 @@ impl Problem {
         };
         let base = self.taste * (belief.mean - self.difficulty) - strike;
         let corner = option.at(base);
-        let idle = corner.value - self.material;
-        if self.reach <= 1.0 {
-            return (idle, Plan::NONE);
-        }
-        let highest = self.highest;
+        let idle = || (option.value(&corner) - self.material, Plan::NONE);
+        let pays = self.reach > 1.0;
+        let root = pays.then(|| self.larger_root(option, base, &corner));
+        let Some((surplus, log_effort)) = root.flatten() else {
+            return idle();
+        };
         let falls = corner.weight * self.reach <= 1.0;
-        match self.larger_root(option, base, highest) {
-            Some((surplus, log_effort)) if surplus > idle => {
-                let plan = Plan {
-                    effort: log_effort.exp_m1(),
-                    log_effort,
-                    guaranteed: 0.0,
-                    optima: if falls { 2.0 } else { 1.0 },
-                };
-                (surplus, plan)
+        // Where the first effort gains, the root is the one optimum.
+        let optima = if falls { 2.0 } else { 1.0 };
+        if falls {
+            let (most, plan) = idle();
+            if most >= surplus {
+                return (most, Plan { optima, ..plan });
             }
-            Some(_) if falls => (
-                idle,
-                Plan {
-                    optima: 2.0,
-                    ..Plan::NONE
-                },
-            ),
-            _ => (idle, Plan::NONE),
         }
+        let plan = Plan {
+            effort: log_effort.exp_m1(),
+            log_effort,
+            guaranteed: 0.0,
+            optima,
+        };
+        (surplus, plan)
     }
 
-    /// The larger root of F above zero and the surplus there.
+    /// The larger root of F above zero and the surplus there, from what is known at the corner.
     #[inline]
-    fn larger_root(&self, option: Right, base: f64, highest: f64) -> Option<(f64, f64)> {
-        let rise = self.taste * self.effort_return;
-        let mut g = highest;
-        let mut low = 0.0;
+    fn larger_root(&self, option: Right, base: f64, corner: &Exercise) -> Option<(f64, f64)> {
+        let (rise, highest) = (self.taste * self.effort_return, self.highest);
+        let at_corner = corner.weight.ln();
+        if at_corner + highest <= 0.0 && rise * corner.slope <= 1.0 {
+            // A concave function that is negative and does not rise.
+            return None;
+        }
+        let mut g = foreseen_root(at_corner, corner, rise, highest);
+        let (mut low, mut from_above) = (0.0, false);
         for _ in 0..STEPS {
             let at = option.at(base + rise * g);
             let f = at.weight.ln() + highest - g;
@@ -319,13 +321,17 @@ impl Problem {
             if f > 0.0 {
                 low = g;
             } else if f1 >= 0.0 {
-                // Left of the top of a concave function that is negative there.
-                return None;
+                // Left of the top, where the function is negative. Newton's steps from above do not pass a root.
+                if from_above {
+                    return None;
+                }
+                (g, from_above) = (highest, true);
+                continue;
             }
             let newton = -f / f1;
             let curved = f1 * f1 - 0.5 * f * f2;
             let halley = -f * f1 / curved;
-            let mut to = if f1 < 0.0 && curved > 0.0 && g + halley > low {
+            let mut to = if f1 < 0.0 && curved > 0.0 && g + halley > low && !from_above {
                 g + halley
             } else if f1 < 0.0 {
                 g + newton
@@ -344,13 +350,37 @@ impl Problem {
                 let lift = rise * step;
                 let (b, q) = (at.weight, at.slope);
                 let third = b * (q * q + at.bend);
-                let value = at.value + lift * (b + lift * (0.5 * b * q + lift * third / 6.0));
+                let value =
+                    option.value(&at) + lift * (b + lift * (0.5 * b * q + lift * third / 6.0));
                 return Some((value - self.mental * to.exp_m1() - self.material, to));
             }
             g = to;
         }
         None
     }
+}
+
+/// Where the larger root of F is expected: `−ln B` is taken to fall like `c·exp(−kg − mg²/2)`, which has its value and two
+/// derivatives at the corner. One without a root begins at the highest effort, which no root exceeds.
+#[inline]
+fn foreseen_root(at_corner: f64, corner: &Exercise, rise: f64, highest: f64) -> f64 {
+    let c = -at_corner;
+    let k = rise * corner.slope / c;
+    let m = k * k + rise * rise * corner.bend / c;
+    let mut g = highest;
+    for _ in 0..2 {
+        let left = c * (-g * (k + 0.5 * m * g)).exp();
+        let fall = k + m * g;
+        let f = highest - g - left;
+        let f1 = left * fall - 1.0;
+        let f2 = left * (m - fall * fall);
+        let to = g - f * f1 / (f1 * f1 - 0.5 * f * f2);
+        if !(f1 < 0.0 && to > 0.0 && to < highest) {
+            return highest;
+        }
+        g = to;
+    }
+    g
 }
 
 /// The right to take X ~ N(w, τ²) or leave it, to CARA r.
@@ -360,26 +390,38 @@ struct Right {
     tau: f64,
 }
 
-/// Its certainty equivalent, the derivative B of that with respect to w, and two derivatives of ln B.
+/// What [`Right::value`] is made of, the derivative B of that with respect to w, and two derivatives of ln B.
 #[derive(Clone, Copy, Debug)]
 struct Exercise {
-    value: f64,
+    /// A; of the nearly risk neutral the certainty equivalent itself.
+    all: f64,
     weight: f64,
     slope: f64,
     bend: f64,
 }
 
 impl Right {
+    /// Risk aversion below which −ln A/r has lost four digits.
+    const SMALL: f64 = 1e-2;
+
+    /// The certainty equivalent.
+    #[inline]
+    fn value(self, at: &Exercise) -> f64 {
+        if self.r > Self::SMALL {
+            -at.all.ln() / self.r
+        } else {
+            at.all
+        }
+    }
+
     /// With `z = w/τ`, `s = z − rτ`, `E = φ(z)Φ(s)/φ(s)` and `A = Φ(−z) + E`: `−ln A/r`, `B = E/A`,
     /// `(ln B)' = λ/τ − r(1 − B)` with `λ = φ(z)/E = φ(s)/Φ(s)`, `λ' = −λ(s + λ)/τ`.
     #[inline]
     fn at(self, w: f64) -> Exercise {
-        /// Below, −ln A/r has lost four digits.
-        const SMALL: f64 = 1e-2;
         let Self { r, tau } = self;
         let z = w / tau;
         let s = z - r * tau;
-        let (value, weight, lambda) = if r > SMALL {
+        let (all, weight, lambda) = if r > Self::SMALL {
             let (density, stays) = density_and_tail(z);
             let mills = 0.5 / DENSITY_AT_ZERO * erfcx(s.abs() * std::f64::consts::FRAC_1_SQRT_2);
             let exercised = if s > 0.0 {
@@ -394,7 +436,7 @@ impl Right {
             } else {
                 1.0 / mills
             };
-            (-all.ln() / r, exercised / all, lambda)
+            (all, exercised / all, lambda)
         } else {
             let at = option_with_slopes(r, w, tau);
             let lambda = crate::numeric::special::normal::inverse_mills(s);
@@ -402,10 +444,56 @@ impl Right {
         };
         let slope = lambda / tau - r * (1.0 - weight);
         Exercise {
-            value,
+            all,
             weight,
             slope,
             bend: -lambda * (s + lambda) / (tau * tau) + r * weight * slope,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn effort_before_the_purchase_is_the_best_of_all(
+            (taste, effort_return, mental) in (0.1..5.0_f64, 0.0..3.0_f64, 0.01..5.0_f64),
+            (mean, variance, strike) in (-6.0..6.0_f64, 0.01..4.0_f64, -5.0..5.0_f64),
+            r in prop::sample::select(vec![0.0, 0.005, 0.02, 0.3, 1.0, 4.0]),
+        ) {
+            let problem = Problem {
+                taste,
+                effort_return,
+                difficulty: 0.2,
+                mental,
+                material: 0.1,
+                risk_aversion: r,
+                ambiguity_aversion: r,
+                guarantee: 0.0,
+                price: strike,
+                outside: 0.0,
+                abandon: 0.0,
+                task_noise: 0.0,
+                interim: crate::decision::Signals::NONE,
+                thorough: true,
+                reach: 1.0,
+                highest: 0.0,
+            }
+            .prepared();
+            let (surplus, plan) = problem.plan_before(Known { mean, variance }, strike);
+            let right = Right { r, tau: taste * (1.0 + variance).sqrt() };
+            let at = |g: f64| {
+                let w = taste * (mean + effort_return * g - 0.2) - strike;
+                right.value(&right.at(w)) - mental * g.exp_m1() - 0.1
+            };
+            let most = plan.log_effort.max(problem.highest);
+            let best = (0..=400).map(|i| at(most * f64::from(i) / 400.0)).fold(f64::MIN, f64::max);
+            let scale = 1e-9 * (1.0 + best.abs() + mental * most.exp());
+            prop_assert!((surplus - at(plan.log_effort)).abs() < scale, "{surplus} {plan:?}");
+            prop_assert!(surplus > best - scale, "{surplus} {best} {plan:?}");
         }
     }
 }

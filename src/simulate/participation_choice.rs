@@ -90,8 +90,6 @@ pub(super) struct Choice {
     pub wtp: f64,
     /// Certainty equivalent over u_0, as anticipated; zero for those who stay away.
     pub anticipated: f64,
-    /// Mean utility over u_0 at the true ability, of those who come.
-    pub experienced: f64,
     /// The belief with which the work is begun, or not.
     pub standing: Known,
     /// Local optima of the effort problem.
@@ -129,6 +127,34 @@ impl Problem {
         match timing {
             PurchaseTiming::AfterPurchase => self.after(belief, ability, average),
             PurchaseTiming::BeforePurchase => self.before(belief, ability),
+        }
+    }
+
+    /// Mean utility over u_0 of this choice at the true ability, of those who come.
+    #[inline]
+    pub(super) fn experienced(&self, timing: PurchaseTiming, choice: &Choice, ability: f64) -> f64 {
+        let expected = ability + (self.effort_return * choice.log_effort - self.difficulty);
+        let effort = self.mental * choice.effort;
+        match timing {
+            PurchaseTiming::AfterPurchase => {
+                let payment = if choice.true_success.is_nan() {
+                    0.0
+                } else {
+                    self.guarantee * (1.0 - choice.true_success)
+                };
+                let inner = if choice.participates > 0.5 {
+                    self.taste * expected + payment - effort - self.material
+                } else {
+                    self.abandon
+                };
+                choice.buys * (inner - self.price - self.outside)
+            }
+            PurchaseTiming::BeforePurchase if choice.participates > 0.5 => {
+                // The mean of max{θq − strike, 0}, where only the task noise is left.
+                let strike = self.price + self.outside;
+                option(0.0, self.taste * expected - strike, self.taste) - effort - self.material
+            }
+            PurchaseTiming::BeforePurchase => 0.0,
         }
     }
 
@@ -187,16 +213,6 @@ impl Problem {
         } else {
             f64::NAN
         };
-        let payment = if insured {
-            self.guarantee * (1.0 - true_success)
-        } else {
-            0.0
-        };
-        let expected = if participates {
-            self.taste * (ability + lift) + payment - self.mental * plan.effort - self.material
-        } else {
-            self.abandon
-        };
         Choice {
             buys: flag(buys),
             participates: flag(participates),
@@ -207,7 +223,6 @@ impl Problem {
             true_success,
             wtp,
             anticipated: (wtp - self.price).max(0.0),
-            experienced: flag(buys) * (expected - self.price - self.outside),
             standing,
             optima: plan.optima,
         }
@@ -259,13 +274,6 @@ impl Problem {
         let lift = self.effort_return * plan.log_effort - self.difficulty;
         let quality = ability + lift + self.task_noise;
         let buys = designs && self.taste * quality > strike;
-        // The mean of max{θq − strike, 0} at the true ability, where only the task noise is left.
-        let experienced = if designs {
-            let expected = option(0.0, self.taste * (ability + lift) - strike, self.taste);
-            expected - self.mental * plan.effort - self.material
-        } else {
-            0.0
-        };
         Choice {
             buys: flag(buys),
             participates: flag(designs),
@@ -276,7 +284,6 @@ impl Problem {
             true_success: f64::NAN,
             wtp: self.taste * quality - self.outside,
             anticipated: surplus.max(0.0),
-            experienced,
             standing: belief,
             optima: plan.optima,
         }

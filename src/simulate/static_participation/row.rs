@@ -292,6 +292,8 @@ impl<'a> Fixed<'a> {
             } else {
                 (mine, decide(self.taught(prior, signal), taught_ability))
             };
+            let experienced =
+                |choice: &Choice, able: f64| problem.experienced(process.timing, choice, able);
             let over = flag(customer.belief_mean > customer.ability);
             let complier = flag(stratum == Stratum::Complier);
             let effect = complier * (with.participates - without.participates);
@@ -307,7 +309,10 @@ impl<'a> Fixed<'a> {
                     with.participates * with.success,
                 ],
                 [without.anticipated, with.anticipated],
-                [without.experienced, with.experienced],
+                [
+                    experienced(&without, customer.ability),
+                    experienced(&with, taught_ability),
+                ],
                 profits,
             ];
             out.put(outcomes.as_flattened());
