@@ -42,10 +42,11 @@ pub use crate::experiment::design::{
 };
 pub use crate::experiment::power::{
     AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
-    DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, LiftPower, MeanPower, MeanTest,
-    PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine, PowerPlan, PowerSimulation,
-    ProportionPower, ProportionPowerTest, RatioPower, StratifiedPower, SurvivalPower,
-    SwitchbackPower, TriggeredPower,
+    DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, HoldoutPower, LiftPower,
+    MeanPower, MeanTest, NetworkPower, PairedPower, PlannedStratum, Planner, PowerCurve, PowerLine,
+    PowerPlan, PowerSimulation, PreferencePower, ProportionPower, ProportionPowerTest, RatioPower,
+    RerandomizedPower, StratifiedPower, SurrogatePower, SurvivalPower, SwitchbackPower,
+    TriggeredPower,
 };
 pub use crate::experiment::trust::{
     AaCalibration, AaCalibrationFit, AaTest, ArmBalance, ArmInfluence, ArmPair, ArmShare, ArmTrend,

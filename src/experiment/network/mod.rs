@@ -3,11 +3,13 @@
 mod contrast;
 mod mapping;
 mod probabilities;
+mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use contrast::{ConditionMean, ExposureContrast, NetworkFit};
 pub use mapping::ExposureMapping;
+pub(super) use replay::Replay;
 
 use crate::data::Frame;
 use crate::error::{Error, Result};
@@ -85,6 +87,29 @@ pub struct NetworkExperiment {
     seed: Option<Seed>,
 }
 
+/// The experiment before it is known who was treated.
+struct Prepared {
+    names: Vec<String>,
+    /// Positions of the exposures compared, and all of them.
+    pairs: Vec<(usize, usize)>,
+    used: Vec<usize>,
+    y: std::sync::Arc<Vec<f64>>,
+    members: Vec<usize>,
+    probabilities: Probabilities,
+}
+
+impl Prepared {
+    fn estimate(&self, exposure: &[u16]) -> Result<NetworkFit> {
+        let observed = Observed {
+            y: &self.y,
+            exposure,
+            members: &self.members,
+            probabilities: &self.probabilities,
+        };
+        observed.estimate(&self.names, &self.used, &self.pairs)
+    }
+}
+
 impl NetworkExperiment {
     /// Effects on an outcome of exposures to the treatment of a column.
     pub fn new(
@@ -147,6 +172,28 @@ impl NetworkExperiment {
     /// See [`NetworkExperiment`].
     pub fn fit(&self, frame: &Frame, network: &Network) -> Result<NetworkFit> {
         check_level(self.level)?;
+        let prepared = self.prepared(frame, network)?;
+        let treated = zero_one(frame, &self.treatment)?;
+        complete(&self.treatment, &treated)?;
+        let treated: Vec<bool> = treated.iter().map(|t| *t > 0.5).collect();
+        let exposure = self.mapping.exposures(&treated, network);
+        let mut fit = prepared.estimate(&exposure)?;
+        let impossible = frame.rows() - prepared.members.len();
+        fit.level = self.level;
+        fit.excluded = impossible;
+        fit.design = format!("{:?}", self.allocation);
+        if impossible > 0 {
+            fit.warnings.push(note(format!(
+                "{impossible} people for whom an exposure is impossible left out: effects are those of the other {}",
+                prepared.members.len()
+            )));
+        }
+        fit.warn();
+        Ok(fit)
+    }
+
+    /// All that does not depend on who was treated.
+    fn prepared(&self, frame: &Frame, network: &Network) -> Result<Prepared> {
         let names = self.mapping.names()?;
         let pairs = self.pairs(&names)?;
         let n = frame.rows();
@@ -159,14 +206,10 @@ impl NetworkExperiment {
         }
         let y = measured(frame, &self.outcome)?;
         complete(&self.outcome, &y)?;
-        let treated = zero_one(frame, &self.treatment)?;
-        complete(&self.treatment, &treated)?;
-        let treated: Vec<bool> = treated.iter().map(|t| *t > 0.5).collect();
         let mut used: Vec<usize> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
         used.sort_unstable();
         used.dedup();
         let probabilities = Probabilities::new(self, frame, network, &used)?;
-        let exposure = self.mapping.exposures(&treated, network);
         let possible: Vec<bool> = (0..n)
             .map(|i| used.iter().all(|d| probabilities.of(i, *d) > 0.0))
             .collect();
@@ -184,25 +227,14 @@ impl NetworkExperiment {
                 needs: "a mapping or design under which everybody can have them, more draws, or `.restrict()` to those who can".to_owned(),
             });
         }
-        let members: Vec<usize> = (0..n).filter(|i| possible[*i]).collect();
-        let observed = Observed {
-            y: &y,
-            exposure: &exposure,
-            members: &members,
-            probabilities: &probabilities,
-        };
-        let mut fit = observed.estimate(&names, &used, &pairs)?;
-        fit.level = self.level;
-        fit.excluded = impossible;
-        fit.design = format!("{:?}", self.allocation);
-        if impossible > 0 {
-            fit.warnings.push(note(format!(
-                "{impossible} people for whom an exposure is impossible left out: effects are those of the other {}",
-                members.len()
-            )));
-        }
-        fit.warn();
-        Ok(fit)
+        Ok(Prepared {
+            names,
+            pairs,
+            used,
+            y,
+            members: (0..n).filter(|i| possible[*i]).collect(),
+            probabilities,
+        })
     }
 
     /// Positions of the exposures compared.

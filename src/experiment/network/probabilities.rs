@@ -24,6 +24,8 @@ pub(super) struct Probabilities {
     /// Bits by exposure, person, assignment.
     bits: Vec<u64>,
     single: Vec<f64>,
+    /// Of two people together, by position, once they are remembered.
+    pairs: Vec<f64>,
 }
 
 impl Probabilities {
@@ -93,6 +95,7 @@ impl Probabilities {
             words,
             bits: vec![0; used.len() * people * words],
             single: vec![],
+            pairs: vec![],
         };
         for (draw, exposure) in exposures.into_iter().enumerate() {
             for (person, d) in exposure?.into_iter().enumerate() {
@@ -147,9 +150,40 @@ impl Probabilities {
     /// `π_ij(d, e)`.
     pub(super) fn both(&self, i: usize, d: usize, j: usize, e: usize) -> f64 {
         match (self.at(i, d), self.at(j, e)) {
-            (Some(a), Some(b)) => self.mass(self.row(a), self.row(b)),
+            (Some(a), Some(b)) if self.pairs.is_empty() => self.mass(self.row(a), self.row(b)),
+            (Some(a), Some(b)) => self.pairs[a * self.single.len() + b],
             _ => 0.0,
         }
+    }
+
+    /// Works the probabilities of two people out once, where they are few enough to be kept.
+    pub(super) fn remember_pairs(&mut self) {
+        /// 32 MB.
+        const MOST: usize = 4_000_000;
+        let count = self.single.len();
+        if count * count <= MOST {
+            let rows = blocks::map(count, |a| -> Vec<f64> {
+                (0..count)
+                    .map(|b| self.mass(self.row(a), self.row(b)))
+                    .collect()
+            });
+            self.pairs = rows.concat();
+        }
+    }
+
+    /// The exposure that a person has in a draw; one that is not compared has no number.
+    pub(super) fn exposure(&self, person: usize, draw: usize) -> u16 {
+        let has = |place: &usize| {
+            let row = self.row(place * self.people + person);
+            row[draw / 64] >> (draw % 64) & 1 == 1
+        };
+        let found = (self.place.iter()).position(|place| place.as_ref().is_some_and(has));
+        found.map_or(u16::MAX, |exposure| exposure as u16)
+    }
+
+    /// Probability of a listed assignment, or of a draw.
+    pub(super) fn weight(&self, draw: usize) -> f64 {
+        (self.weights.as_ref()).map_or(1.0 / self.draws as f64, |weights| weights[draw])
     }
 
     /// Adds `value` to every draw in which the person had the exposure.

@@ -13,6 +13,10 @@
 //! | [`ClusterPower`] | clusters are assigned |
 //! | [`StratifiedPower`], [`PairedPower`] | within strata and within matched pairs |
 //! | [`EncouragementPower`], [`TriggeredPower`] | treatment reaches some only |
+//! | [`RerandomizedPower`] | two means under rerandomisation: tests under the design, and the usual one |
+//! | [`PreferencePower`] | interleaving: the preference between two rankings |
+//! | [`HoldoutPower`], [`SurrogatePower`] | effects that come late: holdouts, surrogate indices |
+//! | [`NetworkPower`] | exposures on a network, by replayed assignments |
 //! | [`SurvivalPower`] | log-rank |
 //! | [`SwitchbackPower`], [`GeoPower`] | by simulation; placebo experiments on a history |
 //! | [`PowerSimulation`] | any test, by simulation |
@@ -28,13 +32,17 @@ mod curve;
 mod diluted;
 mod dunnett;
 mod geo;
+mod long_term;
 mod mean;
+mod network;
 mod plan;
 mod planner;
+mod preference;
 mod proportion;
 mod proportion_exact;
 mod ratio;
 mod rejection;
+mod rerandomized;
 mod simulated;
 mod survival;
 mod switchback;
@@ -48,11 +56,15 @@ pub use curve::{PowerCurve, PowerLine};
 pub use diluted::{EncouragementPower, TriggeredPower};
 pub use dunnett::{DunnettPower, DunnettSuccess};
 pub use geo::GeoPower;
+pub use long_term::{HoldoutPower, SurrogatePower};
 pub use mean::{MeanPower, MeanTest};
+pub use network::NetworkPower;
 pub use plan::{ArmSize, Assumption, PowerPlan};
 pub use planner::{Planner, Setting, Shape};
+pub use preference::PreferencePower;
 pub use proportion::{ProportionPower, ProportionPowerTest};
 pub use ratio::{LiftPower, RatioPower};
+pub use rerandomized::RerandomizedPower;
 pub use simulated::{PowerSimulation, SimulatedTest};
 pub use survival::SurvivalPower;
 pub use switchback::SwitchbackPower;
