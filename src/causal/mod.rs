@@ -6,13 +6,13 @@
 //! effects start from the same scores. [`OffPolicy`] values a policy from logged decisions.
 
 pub(crate) mod arm_scores;
+pub(crate) mod arms;
 mod average;
 pub(crate) mod cross_fit;
 mod derived_scores;
 pub(crate) mod doubly_robust;
 mod doubly_robust_fit;
 pub(crate) mod folds;
-mod influence;
 pub(crate) mod nuisance;
 mod off_policy;
 pub(crate) mod sample;
