@@ -29,9 +29,10 @@ impl CausalFolds {
             let own = |i: &usize| sample.arm_of[*i] == arm as u32 && sample.weight(*i) > 0.0;
             let rows = (0..sample.len()).filter(own).count();
             if rows < FEWEST_ROWS.max(2 * count) {
+                let weighted = sample.weights.as_ref().map_or("", |_| " with weight");
                 return Err(Error::Unidentified {
                     what: format!(
-                        "the outcome of arm `{name}` of `{}`, with {rows} rows that have weight,",
+                        "the outcome of arm `{name}` of `{}`, which has {rows} rows{weighted}",
                         sample.treatment
                     ),
                     needs: format!(
@@ -183,7 +184,7 @@ mod tests {
         let text = CausalFolds::draw(&sample, 5, Seed::new(1))
             .unwrap_err()
             .to_string();
-        assert!(text.contains("arm `1` of `w`, with 6 rows"), "{text}");
+        assert!(text.contains("arm `1` of `w`, which has 6 rows"), "{text}");
         assert!(CausalFolds::draw(&sample, 1, Seed::new(1)).is_err());
     }
 
@@ -219,6 +220,6 @@ mod tests {
         assert!(text(&columns, 9).contains("at most the number of clusters, 8"));
         columns.clusters = None;
         columns.weights = Some("k".to_owned());
-        assert!(text(&columns, 5).contains("arm `1` of `w`, with 0 rows that have weight"));
+        assert!(text(&columns, 5).contains("arm `1` of `w`, which has 0 rows with weight"));
     }
 }

@@ -3,11 +3,15 @@
 use super::cross_fit::{CrossFit, member_names};
 use super::sample::CausalSample;
 use crate::error::{Error, Result, Warning};
+use crate::numeric::isotonic::isotonic;
 use crate::regression::learners::Learner;
 use serde::{Deserialize, Serialize};
 
 /// With a propensity at its bound on more than this share of the rows there is no overlap.
 const MOST_AT_BOUND: f64 = 0.5;
+
+/// Rows of the lowest and of the highest step of calibrated propensities.
+const LEAST_STEP: usize = 20;
 
 /// Cross-fitted nuisances of the rows in use, one column an arm.
 #[derive(Clone, Debug)]
@@ -35,6 +39,24 @@ pub struct StackMember {
     pub weight: f64,
 }
 
+/// The weights of the members of a stack; none of a single learner.
+pub(crate) fn stack_members(
+    nuisance: &str,
+    learner: &Learner,
+    weights: &[f64],
+) -> Vec<StackMember> {
+    if weights.len() < 2 {
+        return Vec::new();
+    }
+    let named = member_names(learner).into_iter().zip(weights);
+    let member = |(learner, weight): (String, &f64)| StackMember {
+        nuisance: nuisance.to_owned(),
+        learner,
+        weight: *weight,
+    };
+    named.map(member).collect()
+}
+
 /// Where propensities come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Assignment {
@@ -53,6 +75,8 @@ pub(crate) struct NuisanceLearners {
     pub(crate) assignment: Assignment,
     /// Propensities are raised to this.
     pub(crate) bound: f64,
+    /// Whether learned propensities are calibrated.
+    pub(crate) calibrate: bool,
 }
 
 /// The ridge penalty of the default propensities: what 40 of 2 000 rows know, enough to keep 65 products of 10 features calm, and quick, where
@@ -164,6 +188,12 @@ impl NuisanceLearners {
                     other => other,
                 })?;
             all.note(&name, &self.propensity, &out.weights);
+            if self.calibrate {
+                for column in &mut out.predictions {
+                    let weight = |i: usize| sample.weight(i);
+                    *column = isotonic(column, &indicator, weight, LEAST_STEP);
+                }
+            }
             columns.append(&mut out.predictions);
             all.propensity_weights.push(out.weights);
             all.warnings.append(&mut out.warnings);
@@ -185,14 +215,9 @@ impl NuisanceLearners {
     fn bound(&self, sample: &CausalSample, all: &mut Nuisances) -> Result<()> {
         let two = sample.arms.len() == 2;
         let upper = if two { 1.0 - self.bound } else { 1.0 };
-        let shares = shares(sample);
         let mut at_bound = vec![false; sample.len()];
         let mut worst = (0, 0);
         for (arm, column) in all.propensities.iter_mut().enumerate() {
-            let share = shares[arm].first().copied().unwrap_or(0.0);
-            if share <= 2.0 * self.bound {
-                return Err(rare(sample, arm, share, self.bound));
-            }
             let (mut raised, mut smallest) = (0, f64::INFINITY);
             for (p, at_bound) in column.iter_mut().zip(&mut at_bound) {
                 smallest = smallest.min(*p);
@@ -213,7 +238,12 @@ impl NuisanceLearners {
         }
         let bounded = at_bound.iter().filter(|b| **b).count();
         if bounded as f64 > MOST_AT_BOUND * sample.len() as f64 {
-            return Err(no_overlap(sample, &sample.arms[worst.1]));
+            let share = shares(sample)[worst.1].first().copied().unwrap_or(0.0);
+            return Err(if share <= 2.0 * self.bound {
+                rare(sample, worst.1, share, self.bound)
+            } else {
+                no_overlap(sample, &sample.arms[worst.1])
+            });
         }
         Ok(())
     }
@@ -262,17 +292,9 @@ fn rare(sample: &CausalSample, arm: usize, share: f64, bound: f64) -> Error {
 
 impl Nuisances {
     /// Keeps the weights of a stack's members.
-    pub(crate) fn note(&mut self, nuisance: &str, learner: &Learner, weights: &[f64]) {
-        if weights.len() < 2 {
-            return;
-        }
-        let named = member_names(learner).into_iter().zip(weights);
+    fn note(&mut self, nuisance: &str, learner: &Learner, weights: &[f64]) {
         self.members
-            .extend(named.map(|(learner, weight)| StackMember {
-                nuisance: nuisance.to_owned(),
-                learner,
-                weight: *weight,
-            }));
+            .extend(stack_members(nuisance, learner, weights));
     }
 
     /// Doubly robust scores of an arm: `Γ_k = μ_k(X) + 1{W = k} (Y − μ_k(X))/e_k(X)`.

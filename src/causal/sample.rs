@@ -18,8 +18,11 @@ pub(crate) struct Columns {
     pub(crate) clusters: Option<String>,
     /// Known propensities: arms and their columns.
     pub(crate) propensities: Vec<(String, String)>,
-    /// Known means: arms and their columns.
+    /// Known means: arms (of a continuous treatment outcome and treatment) and their columns.
     pub(crate) means: Vec<(String, String)>,
+    /// Whether the treatment is a number, not arms.
+    #[serde(default)]
+    pub(crate) continuous: bool,
 }
 
 /// The rows in use, numbered from 0.
@@ -27,11 +30,14 @@ pub(crate) struct Columns {
 pub(crate) struct CausalSample {
     pub(crate) treatment: String,
     pub(crate) outcome: String,
+    pub(crate) cluster_column: Option<String>,
     /// Rows of the frame in use.
     pub(crate) rows: Rows,
-    /// Control first.
+    /// Control first; of a continuous treatment a single one with its name.
     pub(crate) arms: Vec<String>,
     pub(crate) arm_of: Vec<u32>,
+    /// The values of a continuous treatment.
+    pub(crate) dose: Option<Vec<f64>>,
     pub(crate) y: Vec<f64>,
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) clusters: Option<Vec<u32>>,
@@ -54,6 +60,7 @@ impl Columns {
             clusters: None,
             propensities: Vec::new(),
             means: Vec::new(),
+            continuous: false,
         }
     }
 
@@ -76,7 +83,11 @@ impl Columns {
             }
         }
         let outcome = measured(frame, &self.outcome)?;
-        let groups = frame.groups(&self.treatment)?;
+        let (groups, dose) = if self.continuous {
+            (None, Some(measured(frame, &self.treatment)?))
+        } else {
+            (Some(frame.groups(&self.treatment)?), None)
+        };
         let weights = self
             .weights
             .as_ref()
@@ -89,8 +100,9 @@ impl Columns {
         let (known, known_means) = (given(&self.propensities)?, given(&self.means)?);
         let present: Vec<bool> = (0..frame.rows())
             .map(|row| {
-                groups.codes[row] != MISSING
+                groups.as_ref().is_none_or(|g| g.codes[row] != MISSING)
                     && std::iter::once(&outcome)
+                        .chain(&dose)
                         .chain(&weights)
                         .chain(&known)
                         .chain(&known_means)
@@ -113,7 +125,14 @@ impl Columns {
         let ArmCodes {
             levels: arms,
             codes: arm_of,
-        } = ArmCodes::of(&groups.over(&rows), self.control.as_deref())?;
+        } = match &groups {
+            Some(groups) => ArmCodes::of(&groups.over(&rows), self.control.as_deref())?,
+            None => ArmCodes {
+                levels: vec![self.treatment.clone()],
+                codes: vec![0; rows.len()],
+            },
+        };
+        let dose = dose.map(|d| rows.gather(d.values()));
         let y = rows.gather(outcome.values());
         let weights = weights.map(|w| rows.gather(w.values()));
         if let (Some(column), Some(weights)) = (&self.weights, &weights) {
@@ -124,23 +143,14 @@ impl Columns {
         } else {
             frame.filter(&present)?
         };
-        let (low, high) = y
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-                (l.min(*v), h.max(*v))
-            });
-        if low >= high {
-            return Err(Error::Unidentified {
-                what: format!("any effect on `{}`", self.outcome),
-                needs: format!(
-                    "an outcome that varies; it is {low} on all {} rows",
-                    y.len()
-                ),
-            });
+        varies(&y, &self.outcome, "an outcome")?;
+        if let Some(dose) = &dose {
+            varies(dose, &self.treatment, "a treatment")?;
         }
         Ok(CausalSample {
             treatment: self.treatment.clone(),
             outcome: self.outcome.clone(),
+            cluster_column: self.clusters.clone(),
             clusters: self.cluster_codes(frame, &rows)?,
             propensities: self.known(&known, &arms, &rows)?,
             means: self.known_means(&known_means, &arms, &rows)?,
@@ -149,6 +159,7 @@ impl Columns {
             rows,
             arms,
             arm_of,
+            dose,
             y,
             weights,
         })
@@ -242,6 +253,10 @@ impl Columns {
     ) -> Result<Option<Vec<Vec<f64>>>> {
         if given.is_empty() {
             return Ok(None);
+        }
+        if self.continuous {
+            let columns = given.iter().map(|column| rows.gather(column.values()));
+            return Ok(Some(columns.collect()));
         }
         let mut all = vec![Vec::new(); arms.len()];
         for ((arm, _), values) in self.means.iter().zip(given) {
@@ -340,4 +355,20 @@ fn given_twice(option: &str, arm: &str) -> Error {
         format!("given twice for arm `{arm}`"),
         "given once for each arm",
     )
+}
+
+/// Refuses a column that is the same on all rows.
+fn varies(values: &[f64], column: &str, what: &str) -> Result<()> {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if low < high {
+        return Ok(());
+    }
+    Err(Error::Unidentified {
+        what: format!("any effect on or of `{column}`"),
+        needs: format!(
+            "{what} that varies; it is {low} on all {} rows",
+            values.len()
+        ),
+    })
 }
