@@ -12,8 +12,8 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit, StackMember,
-    TrialScores,
+    ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit,
+    PartiallyLinear, PartiallyLinearFit, StackMember, TrialScores,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
@@ -135,7 +135,7 @@ pub use crate::uplift::policy::{
     PolicyValue, PolicyValueFit,
 };
 pub use crate::uplift::{
-    ArmEffects, CausalForest, CausalForestFit, EffectLearner, EffectLoss, ForestCalibration,
-    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, MetaKind, MetaLearner,
-    MetaLearnerFit, RecipeLoss,
+    ArmEffects, CausalForest, CausalForestFit, ContinuousEffects, ContinuousEffectsFit,
+    EffectLearner, EffectLoss, ForestCalibration, ForestIntervals, ForestNuisances,
+    ForestPrediction, ForestTarget, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,
 };

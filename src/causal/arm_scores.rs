@@ -1,7 +1,8 @@
 //! Doubly robust scores of every arm: what curves, policies and average effects are computed from.
 
+use super::arms::place;
 use crate::data::MISSING;
-use crate::error::{Error, Result, nearest_name};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -188,15 +189,7 @@ impl fmt::Debug for ArmScores {
 /// # Errors
 /// [`Error::InvalidOption`] with the arms that exist and the nearest of them.
 pub(crate) fn position(arms: &[String], name: &str) -> Result<usize> {
-    arms.iter().position(|arm| arm == name).ok_or_else(|| {
-        let hint =
-            nearest_name(name, arms).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
-        Error::invalid_option(
-            "arm",
-            format!("`{name}`"),
-            format!("one of the arms {}{hint}", arms.join(", ")),
-        )
-    })
+    place("arm", arms, name)
 }
 
 fn same_length(column: &str, expected: usize, found: usize) -> Result<()> {

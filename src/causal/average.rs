@@ -1,6 +1,6 @@
 //! Average effects with their joint covariance.
 
-use super::influence::{Linearised, RowDesign};
+use super::units::{Linearised, Units};
 use crate::error::Warning;
 use crate::inference::Inference;
 use crate::inference::coefficient_table;
@@ -9,7 +9,8 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Average effects of arms against control, for all or for a part of the rows. The verbs of [`Inference`] apply; distributions are normal.
+/// Average effects of arms against control, for all or for a part of the rows. The verbs of [`Inference`] apply; distributions are normal, with
+/// G clusters t with G − 1 degrees of freedom.
 ///
 /// Standard errors are those of the influence function, `V = Σ_g (Σ_{i∈g} ψ_i)(Σ_{i∈g} ψ_i)'` over clusters (or rows), with the factor
 /// G/(G − 1).
@@ -36,14 +37,14 @@ impl AverageEffects {
         estimand: impl Into<String>,
         names: Vec<String>,
         parts: &[Linearised],
-        design: &RowDesign<'_>,
+        units: &Units,
         sampled: Sampled,
     ) -> Self {
         Self {
             estimand: estimand.into(),
             names,
             estimates: DVector::from_iterator(parts.len(), parts.iter().map(|p| p.estimate)),
-            covariance: design.covariance(parts),
+            covariance: units.covariance(parts),
             rows: sampled.rows,
             clusters: sampled.clusters,
             warnings: sampled.warnings,
@@ -99,6 +100,11 @@ impl Inference for AverageEffects {
 
     fn covariance(&self) -> &DMatrix<f64> {
         &self.covariance
+    }
+
+    fn degrees_of_freedom(&self, _: &DVector<f64>) -> f64 {
+        let clusters = self.clusters.as_ref();
+        clusters.map_or(f64::INFINITY, |(_, count)| *count as f64 - 1.0)
     }
 }
 

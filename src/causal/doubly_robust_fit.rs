@@ -3,9 +3,9 @@
 use super::arm_scores::{ArmScores, position};
 use super::average::{AverageEffects, Sampled};
 use super::doubly_robust::{DoublyRobust, Prepared, effect_names};
-use super::influence::Linearised;
 use super::nuisance::StackMember;
 use super::sample::Columns;
+use super::units::{Linearised, Units};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Covariance, Inference};
@@ -81,7 +81,7 @@ impl DoublyRobustFit {
             ),
             self.arms().to_vec(),
             &parts,
-            &self.scores.design(),
+            &Units::of(&self.scores),
             self.sampled(|_| true),
         )
     }
@@ -102,7 +102,7 @@ impl DoublyRobustFit {
                         }
                     })
                     .collect();
-                self.scores.design().ratio(&top, own, |_| true)
+                Units::of(&self.scores).ratio(&top, own, |_| true)
             })
             .collect();
         self.effects("Average effect on the treated", &parts)
@@ -130,7 +130,7 @@ impl DoublyRobustFit {
             top[i] = treatment * (self.outcome[i] - m);
             bottom[i] = treatment * treatment;
         }
-        self.scores.design().ratio(&top, |i| bottom[i], pair)
+        Units::of(&self.scores).ratio(&top, |i| bottom[i], pair)
     }
 
     /// Average effects within the groups of a column of the frame that was fitted: `E[Y(k) − Y(0) | group]`. Names are `column=level`, with the
@@ -144,7 +144,7 @@ impl DoublyRobustFit {
         let several = self.arms().len() > 2;
         let (mut names, mut parts) = (Vec::new(), Vec::new());
         for arm in 1..self.arms().len() {
-            let contrast = self.contrast(arm);
+            let contrast = against_control(&self.scores, arm);
             for (code, level) in groups.levels.iter().enumerate() {
                 let name = if several {
                     format!("{}: {column}={level}", self.arms()[arm])
@@ -175,7 +175,7 @@ impl DoublyRobustFit {
             format!("Average effect by {column}"),
             names,
             &parts,
-            &self.scores.design(),
+            &Units::of(&self.scores),
             sampled,
         ))
     }
@@ -190,7 +190,7 @@ impl DoublyRobustFit {
     /// [`Error::InvalidOption`] for an unknown arm; [`Error::LengthMismatch`] for another frame; those of [`Ols::fit`].
     pub fn best_linear_projection(&self, frame: &Frame, arm: &str, terms: &str) -> Result<OlsFit> {
         const SCORE: &str = "effect score";
-        let scores = self.contrast(position(self.arms(), arm)?);
+        let scores = against_control(&self.scores, position(self.arms(), arm)?);
         let frame = self.kept_frame(frame)?.with_or_replace(SCORE, scores)?;
         let covariance = match &self.model.columns.clusters {
             Some(column) => Covariance::cluster(column),
@@ -278,13 +278,8 @@ impl DoublyRobustFit {
         self.table().to_html()
     }
 
-    fn contrast(&self, arm: usize) -> Vec<f64> {
-        let pairs = self.scores.values[arm].iter().zip(&self.scores.values[0]);
-        pairs.map(|(a, b)| a - b).collect()
-    }
-
     fn mean_of(&self, values: &[f64], part: impl Fn(usize) -> bool) -> Linearised {
-        self.scores.design().ratio(values, |_| 1.0, part)
+        Units::of(&self.scores).ratio(values, |_| 1.0, part)
     }
 
     fn effects(&self, what: &str, parts: &[Linearised]) -> AverageEffects {
@@ -322,12 +317,9 @@ fn against_control(scores: &ArmScores, arm: usize) -> Vec<f64> {
 
 /// The average effects of all rows.
 fn average(columns: &Columns, scores: &ArmScores, warnings: &[Warning]) -> AverageEffects {
+    let units = Units::of(scores);
     let parts: Vec<Linearised> = (1..scores.arms().len())
-        .map(|arm| {
-            scores
-                .design()
-                .ratio(&against_control(scores, arm), |_| 1.0, |_| true)
-        })
+        .map(|arm| units.ratio(&against_control(scores, arm), |_| 1.0, |_| true))
         .collect();
     let sampled = sampled(columns, scores, warnings, |_| true);
     effects("Average effect", columns, scores, &parts, sampled)
@@ -349,7 +341,7 @@ fn effects(
         ),
         effect_names(scores.arms()),
         parts,
-        &scores.design(),
+        &Units::of(scores),
         sampled,
     )
 }
@@ -361,11 +353,10 @@ fn sampled(
     warnings: &[Warning],
     part: impl Fn(usize) -> bool,
 ) -> Sampled {
-    let rows: Vec<usize> = (0..scores.len()).filter(|i| part(*i)).collect();
     let clusters = columns.clusters.clone();
     Sampled {
-        clusters: clusters.map(|column| (column, scores.design().units(&rows))),
-        rows: rows.len(),
+        clusters: clusters.map(|column| (column, Units::of(scores).among(&part))),
+        rows: (0..scores.len()).filter(|i| part(*i)).count(),
         warnings: warnings.to_vec(),
     }
 }
@@ -381,6 +372,10 @@ impl Inference for DoublyRobustFit {
 
     fn covariance(&self) -> &DMatrix<f64> {
         Inference::covariance(&self.average)
+    }
+
+    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
+        self.average.degrees_of_freedom(contrast)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::numeric::permutation::shuffle;
 
 /// Rows that a fit outside every fold needs of each arm.
 const FEWEST_ROWS: usize = 10;
+/// Rows of an arm that must be left outside every fold.
+const FEWEST_OUTSIDE: usize = 2;
 
 /// Disjoint sets of the rows, shared by all nuisances.
 #[derive(Clone, Debug)]
@@ -24,11 +26,13 @@ impl CausalFolds {
             return Err(Error::invalid_option("folds", count, "at least 2"));
         }
         for (arm, name) in sample.arms.iter().enumerate() {
-            let rows = sample.arm_of.iter().filter(|a| **a == arm as u32).count();
+            let own = |i: &usize| sample.arm_of[*i] == arm as u32 && sample.weight(*i) > 0.0;
+            let rows = (0..sample.len()).filter(own).count();
             if rows < FEWEST_ROWS.max(2 * count) {
+                let weighted = sample.weights.as_ref().map_or("", |_| " with weight");
                 return Err(Error::Unidentified {
                     what: format!(
-                        "the outcome of arm `{name}` of `{}`, which has {rows} rows",
+                        "the outcome of arm `{name}` of `{}`, which has {rows} rows{weighted}",
                         sample.treatment
                     ),
                     needs: format!(
@@ -53,11 +57,12 @@ impl CausalFolds {
                 (0..votes.len()).fold(0, |best, k| if votes[k] > votes[best] { k } else { best });
             by_arm[arm].push(unit);
         }
-        if units < 2 * count {
-            return Err(Error::TooFewClusters {
-                column: sample.cluster_column.clone().unwrap_or_default(),
-                clusters: units,
-            });
+        if units < count {
+            return Err(Error::invalid_option(
+                "folds",
+                count,
+                format!("at most the number of clusters, {units}"),
+            ));
         }
         let mut fold_of = vec![0; units];
         let (mut next, seed) = (0, seed.child("folds"));
@@ -68,10 +73,35 @@ impl CausalFolds {
                 next += 1;
             }
         }
-        Ok(Self {
+        let folds = Self {
             of_row: unit_of.into_iter().map(|unit| fold_of[unit]).collect(),
             count,
-        })
+        };
+        folds.check(sample)?;
+        Ok(folds)
+    }
+
+    /// Refuses folds outside of which an arm has almost no row: few clusters may hold all rows of an arm.
+    fn check(&self, sample: &CausalSample) -> Result<()> {
+        let mut inside = vec![0_usize; self.count * sample.arms.len()];
+        for (i, arm) in sample.arm_of.iter().enumerate() {
+            let weighty = usize::from(sample.weight(i) > 0.0);
+            inside[*arm as usize * self.count + self.of_row[i]] += weighty;
+        }
+        for (own, name) in inside.chunks_exact(self.count).zip(&sample.arms) {
+            let all: usize = own.iter().sum();
+            if own.iter().any(|here| all - here < FEWEST_OUTSIDE) {
+                return Err(Error::Unidentified {
+                    what: format!(
+                        "the outcome of arm `{name}` of `{}` from the rows outside one of the folds",
+                        sample.treatment
+                    ),
+                    needs: "rows of the arm in clusters of several folds; it has almost all in one"
+                        .to_owned(),
+                });
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -156,5 +186,40 @@ mod tests {
             .to_string();
         assert!(text.contains("arm `1` of `w`, which has 6 rows"), "{text}");
         assert!(CausalFolds::draw(&sample, 1, Seed::new(1)).is_err());
+    }
+
+    #[test]
+    fn clusters_that_hold_all_of_an_arm_and_rows_without_weight_are_refused() {
+        // Cluster 0 has the treated, all others untreated.
+        let cluster = |i: usize| {
+            if i % 10 == 0 {
+                0.0
+            } else {
+                1.0 + (i % 7) as f64
+            }
+        };
+        let frame = frame(400)
+            .with("team", (0..400).map(cluster).collect::<Vec<_>>())
+            .unwrap()
+            .with(
+                "k",
+                (0..400)
+                    .map(|i| f64::from(u8::from(i % 10 > 0)))
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap();
+        let mut columns = Columns::new("y", "w", &["x"]);
+        columns.clusters = Some("team".to_owned());
+        let text = |columns: &Columns, folds| {
+            let sample = columns.read(&frame).unwrap();
+            CausalFolds::draw(&sample, folds, Seed::new(1))
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(text(&columns, 5).contains("outside one of the folds"));
+        assert!(text(&columns, 9).contains("at most the number of clusters, 8"));
+        columns.clusters = None;
+        columns.weights = Some("k".to_owned());
+        assert!(text(&columns, 5).contains("arm `1` of `w`, which has 0 rows with weight"));
     }
 }

@@ -3,18 +3,19 @@
 //! [`DoublyRobust`] learns nuisances by cross-fitting over any [`Learner`](crate::regression::learners::Learner) and turns them into
 //! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm; [`TrialScores`] makes them from a randomised trial without
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
-//! effects start from the same scores. [`OffPolicy`] values a policy from logged decisions.
+//! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number. [`OffPolicy`] values a policy from logged decisions.
 
 pub(crate) mod arm_scores;
+pub(crate) mod arms;
 mod average;
 pub(crate) mod cross_fit;
 mod derived_scores;
 pub(crate) mod doubly_robust;
 mod doubly_robust_fit;
 pub(crate) mod folds;
-mod influence;
 pub(crate) mod nuisance;
 mod off_policy;
+pub(crate) mod partially_linear;
 pub(crate) mod sample;
 mod trial_scores;
 pub(crate) mod units;
@@ -25,4 +26,5 @@ pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit};
+pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use trial_scores::TrialScores;

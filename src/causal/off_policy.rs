@@ -30,7 +30,7 @@ use std::fmt;
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for values that are missing, a logged probability outside (0, 1] or another outside \[0, 1\]; [`Error::NoRows`] when
-/// the policy would have chosen no logged action; [`Error::MissingClusters`]; those of finding columns.
+/// the policy would have chosen no logged action; [`Error::MissingClusters`]; [`Error::TooFewClusters`]; those of finding columns.
 ///
 /// # References
 /// Horvitz & Thompson (1952), *JASA* 47, 663–685; Swaminathan, A. & Joachims, T. (2015). The self-normalized estimator for counterfactual
@@ -142,6 +142,12 @@ impl OffPolicy {
             Some(name) => Some(whole(frame, name)?),
         };
         let units = Units::new(rows, None, codes.as_ref().map(|g| g.codes.as_slice()));
+        if let (Some(column), true) = (&self.clusters, units.count < 2) {
+            return Err(Error::TooFewClusters {
+                column: column.clone(),
+                clusters: units.count,
+            });
+        }
         let most = self.clip.unwrap_or(f64::INFINITY);
         let raw = || target.iter().zip(&logged).map(|(q, p)| q / p);
         let weights: Vec<f64> = raw().map(|w| w.min(most)).collect();

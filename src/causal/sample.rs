@@ -1,6 +1,7 @@
 //! The columns of a causal question, read from a frame: outcome, arms, features, weights, clusters.
 
-use crate::causal::arm_scores::position;
+use super::arm_scores::position;
+use super::arms::{ArmCodes, check_weights, measured};
 use crate::data::{Frame, MISSING, Real, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::regression::learners::{Features, Task, TrainingSet};
@@ -17,8 +18,11 @@ pub(crate) struct Columns {
     pub(crate) clusters: Option<String>,
     /// Known propensities: arms and their columns.
     pub(crate) propensities: Vec<(String, String)>,
-    /// Known means: arms and their columns.
+    /// Known means: arms (of a continuous treatment outcome and treatment) and their columns.
     pub(crate) means: Vec<(String, String)>,
+    /// Whether the treatment is a number, not arms.
+    #[serde(default)]
+    pub(crate) continuous: bool,
 }
 
 /// The rows in use, numbered from 0.
@@ -29,9 +33,11 @@ pub(crate) struct CausalSample {
     pub(crate) cluster_column: Option<String>,
     /// Rows of the frame in use.
     pub(crate) rows: Rows,
-    /// Control first.
+    /// Control first; of a continuous treatment a single one with its name.
     pub(crate) arms: Vec<String>,
     pub(crate) arm_of: Vec<u32>,
+    /// The values of a continuous treatment.
+    pub(crate) dose: Option<Vec<f64>>,
     pub(crate) y: Vec<f64>,
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) clusters: Option<Vec<u32>>,
@@ -54,11 +60,19 @@ impl Columns {
             clusters: None,
             propensities: Vec::new(),
             means: Vec::new(),
+            continuous: false,
         }
     }
 
     /// Reads the rows on which outcome, treatment, weight and known propensities are present; features may be missing.
     pub(crate) fn read(&self, frame: &Frame) -> Result<CausalSample> {
+        if self.outcome == self.treatment {
+            return Err(Error::invalid_option(
+                "treatment",
+                format!("`{}`, which is the outcome", self.treatment),
+                "another column",
+            ));
+        }
         for (role, name) in [("outcome", &self.outcome), ("treatment", &self.treatment)] {
             if self.features.contains(name) {
                 return Err(Error::invalid_option(
@@ -68,22 +82,27 @@ impl Columns {
                 ));
             }
         }
-        let outcome = finite(frame, &self.outcome)?;
-        let groups = frame.groups(&self.treatment)?;
+        let outcome = measured(frame, &self.outcome)?;
+        let (groups, dose) = if self.continuous {
+            (None, Some(measured(frame, &self.treatment)?))
+        } else {
+            (Some(frame.groups(&self.treatment)?), None)
+        };
         let weights = self
             .weights
             .as_ref()
-            .map(|w| finite(frame, w))
+            .map(|w| measured(frame, w))
             .transpose()?;
         let given = |columns: &[(String, String)]| {
-            let read = columns.iter().map(|(_, column)| finite(frame, column));
+            let read = columns.iter().map(|(_, column)| measured(frame, column));
             read.collect::<Result<Vec<_>>>()
         };
         let (known, known_means) = (given(&self.propensities)?, given(&self.means)?);
         let present: Vec<bool> = (0..frame.rows())
             .map(|row| {
-                groups.codes[row] != MISSING
+                groups.as_ref().is_none_or(|g| g.codes[row] != MISSING)
                     && std::iter::once(&outcome)
+                        .chain(&dose)
                         .chain(&weights)
                         .chain(&known)
                         .chain(&known_means)
@@ -91,31 +110,42 @@ impl Columns {
             })
             .collect();
         let rows = Rows::from_mask(&present);
-        let groups = groups.over(&rows);
-        let (arms, arm_of) = self.arms(&groups.levels, &groups.codes)?;
+        if rows.is_empty() {
+            return Err(Error::NoRows {
+                reason: format!(
+                    "on each of the {} rows something is missing ({})",
+                    frame.rows(),
+                    self.needed()
+                        .map(|c| format!("`{c}`"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            });
+        }
+        let ArmCodes {
+            levels: arms,
+            codes: arm_of,
+        } = match &groups {
+            Some(groups) => ArmCodes::of(&groups.over(&rows), self.control.as_deref())?,
+            None => ArmCodes {
+                levels: vec![self.treatment.clone()],
+                codes: vec![0; rows.len()],
+            },
+        };
+        let dose = dose.map(|d| rows.gather(d.values()));
         let y = rows.gather(outcome.values());
         let weights = weights.map(|w| rows.gather(w.values()));
         if let (Some(column), Some(weights)) = (&self.weights, &weights) {
-            check_weights(column, weights, &rows)?;
+            check_weights(column, weights, |i| rows.index(i))?;
         }
         let kept = if rows.is_all() {
             frame.clone()
         } else {
             frame.filter(&present)?
         };
-        let (low, high) = y
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-                (l.min(*v), h.max(*v))
-            });
-        if low >= high {
-            return Err(Error::Unidentified {
-                what: format!("any effect on `{}`", self.outcome),
-                needs: format!(
-                    "an outcome that varies; it is {low} on all {} rows",
-                    y.len()
-                ),
-            });
+        varies(&y, &self.outcome, "an outcome")?;
+        if let Some(dose) = &dose {
+            varies(dose, &self.treatment, "a treatment")?;
         }
         Ok(CausalSample {
             treatment: self.treatment.clone(),
@@ -129,34 +159,10 @@ impl Columns {
             rows,
             arms,
             arm_of,
+            dose,
             y,
             weights,
         })
-    }
-
-    /// The arms with control in front, and the arm of every row.
-    fn arms(&self, levels: &[String], codes: &[u32]) -> Result<(Vec<String>, Vec<u32>)> {
-        if levels.len() < 2 {
-            return Err(Error::invalid_option(
-                "treatment",
-                format!("`{}` with {} arm", self.treatment, levels.len()),
-                "a column with at least two arms",
-            ));
-        }
-        let control = match &self.control {
-            Some(name) => position(levels, name)?,
-            None => 0,
-        };
-        let mut arms = levels.to_vec();
-        let first = arms.remove(control);
-        arms.insert(0, first);
-        // The order of the other arms stays.
-        let place = |code: usize| match code.cmp(&control) {
-            std::cmp::Ordering::Equal => 0,
-            std::cmp::Ordering::Less => code as u32 + 1,
-            std::cmp::Ordering::Greater => code as u32,
-        };
-        Ok((arms, codes.iter().map(|c| place(*c as usize)).collect()))
     }
 
     fn cluster_codes(&self, frame: &Frame, rows: &Rows) -> Result<Option<Vec<u32>>> {
@@ -195,7 +201,10 @@ impl Columns {
                     expected: "a probability strictly between 0 and 1".to_owned(),
                 });
             }
-            all[position(arms, arm)?] = Some(values);
+            let slot = &mut all[position(arms, arm)?];
+            if slot.replace(values).is_some() {
+                return Err(given_twice("propensity", arm));
+            }
         }
         let total: Vec<f64> = (0..rows.len())
             .map(|i| all.iter().flatten().map(|p| p[i]).sum())
@@ -245,9 +254,17 @@ impl Columns {
         if given.is_empty() {
             return Ok(None);
         }
+        if self.continuous {
+            let columns = given.iter().map(|column| rows.gather(column.values()));
+            return Ok(Some(columns.collect()));
+        }
         let mut all = vec![Vec::new(); arms.len()];
         for ((arm, _), values) in self.means.iter().zip(given) {
-            all[position(arms, arm)?] = rows.gather(values.values());
+            let slot = &mut all[position(arms, arm)?];
+            if !slot.is_empty() {
+                return Err(given_twice("outcome_mean", arm));
+            }
+            *slot = rows.gather(values.values());
         }
         match arms.iter().zip(&all).find(|(_, means)| means.is_empty()) {
             None => Ok(Some(all)),
@@ -259,20 +276,22 @@ impl Columns {
         }
     }
 
+    /// The columns without which a row cannot be used.
+    fn needed(&self) -> impl Iterator<Item = &String> {
+        let known = self.propensities.iter().chain(&self.means);
+        [&self.outcome, &self.treatment]
+            .into_iter()
+            .chain(&self.weights)
+            .chain(known.map(|(_, column)| column))
+    }
+
     fn dropped(&self, frame: &Frame, rows: &Rows) -> Vec<Warning> {
         let dropped = rows.total() - rows.len();
         if dropped == 0 {
             return Vec::new();
         }
-        let known = self
-            .propensities
-            .iter()
-            .chain(&self.means)
-            .map(|(_, column)| column);
-        let missing = [&self.outcome, &self.treatment]
-            .into_iter()
-            .chain(&self.weights)
-            .chain(known)
+        let missing = self
+            .needed()
             .filter_map(|name| Some((name.clone(), frame.column(name).ok()?.missing())))
             .filter(|(_, n)| *n > 0)
             .collect();
@@ -330,31 +349,26 @@ impl CausalSample {
     }
 }
 
-/// A numeric column without infinite values; NaN is missing.
-fn finite(frame: &Frame, column: &str) -> Result<Real> {
-    let real = frame.numeric(column)?;
-    match real.values().iter().position(|v| v.is_infinite()) {
-        None => Ok(real),
-        Some(row) => Err(Error::Infinite {
-            column: column.to_owned(),
-            row: row + 1,
-        }),
-    }
+fn given_twice(option: &str, arm: &str) -> Error {
+    Error::invalid_option(
+        option,
+        format!("given twice for arm `{arm}`"),
+        "given once for each arm",
+    )
 }
 
-fn check_weights(column: &str, weights: &[f64], rows: &Rows) -> Result<()> {
-    if let Some(i) = weights.iter().position(|w| *w < 0.0) {
-        return Err(Error::OutOfRange {
-            column: column.to_owned(),
-            row: rows.index(i) + 1,
-            value: weights[i],
-            expected: "not negative".to_owned(),
-        });
+/// Refuses a column that is the same on all rows.
+fn varies(values: &[f64], column: &str, what: &str) -> Result<()> {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if low < high {
+        return Ok(());
     }
-    if weights.iter().sum::<f64>() <= 0.0 {
-        return Err(Error::NoRows {
-            reason: format!("no weight in `{column}` is positive"),
-        });
-    }
-    Ok(())
+    Err(Error::Unidentified {
+        what: format!("any effect on or of `{column}`"),
+        needs: format!(
+            "{what} that varies; it is {low} on all {} rows",
+            values.len()
+        ),
+    })
 }

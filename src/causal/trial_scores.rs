@@ -2,10 +2,14 @@
 
 use super::ArmScores;
 use super::arm_scores::position;
+use super::arms::{ArmCodes, check_weights, measured};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result};
 use crate::inference::bootstrap::whole;
 use serde::Serialize;
+
+/// Chances may exceed one by this.
+const ROUNDING: f64 = 1e-9;
 
 /// Scores of every arm of a randomised trial: `Γ_ik = μ_k + 1{W_i = k} (Y_i − μ_k) / e_k`, where `e_k` is the probability of arm k by
 /// design and `μ_k` a prediction of the outcome under it that did not use the row's own outcome. They are unbiased whatever the
@@ -22,8 +26,8 @@ use serde::Serialize;
 /// Without predictions the mean of each arm's scores is its mean outcome (Hájek).
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for a missing outcome, prediction or cluster, or a probability outside (0, 1]; [`Error::NoRows`] for an arm
-/// without rows; those of finding columns.
+/// [`Error::OutOfRange`] for a missing outcome, prediction or cluster, a negative weight, or a probability outside (0, 1]; [`Error::InvalidOption`]
+/// for a single arm, or probabilities of the arms that exceed 1 in sum; [`Error::NoRows`] for an arm without rows; those of finding columns.
 ///
 /// # Examples
 /// ```
@@ -109,26 +113,34 @@ impl TrialScores {
         if let Some(row) = groups.codes.iter().position(|c| *c == MISSING) {
             return Err(missing(&self.treatment, row));
         }
-        let mut arms: Vec<String> = groups.levels.to_vec();
-        let mut order: Vec<usize> = (0..arms.len()).collect();
-        if let Some(control) = &self.control {
-            let first = position(&arms, control)?;
-            order.retain(|k| *k != first);
-            order.insert(0, first);
-        }
+        let ArmCodes {
+            levels: arms,
+            codes,
+        } = ArmCodes::of(&groups, self.control.as_deref())?;
         let columns = self.propensities.iter().chain(&self.predictions);
         let named = columns.map(|(a, _)| a);
         for name in named.chain(self.probabilities.iter().map(|(a, _)| a)) {
             position(&arms, name)?;
         }
+        let designed: f64 = self.probabilities.iter().map(|(_, p)| p).sum();
+        if designed > 1.0 + ROUNDING {
+            return Err(Error::invalid_option(
+                "probability",
+                format!("{designed} over all arms"),
+                "at most 1 over all arms",
+            ));
+        }
         let weights = match &self.weights {
-            Some(column) => Some(known(frame, column)?),
+            Some(column) => {
+                let weights = known(frame, column)?;
+                check_weights(column, &weights, |row| row)?;
+                Some(weights)
+            }
             None => None,
         };
         let mut values = Vec::with_capacity(arms.len());
-        for k in &order {
-            let name = &arms[*k];
-            let own = |i: usize| groups.codes[i] as usize == *k;
+        for (k, name) in arms.iter().enumerate() {
+            let own = |i: usize| codes[i] as usize == k;
             let weight = |i: usize| weights.as_ref().map_or(1.0, |w| w[i]);
             let (mut rows, mut all, mut sum) = (0.0, 0.0, 0.0);
             for (i, y) in outcome.iter().enumerate() {
@@ -140,7 +152,7 @@ impl TrialScores {
             }
             if rows <= 0.0 {
                 return Err(Error::NoRows {
-                    reason: format!("arm `{name}` of `{}` has none", self.treatment),
+                    reason: format!("arm `{name}` of `{}` has none with weight", self.treatment),
                 });
             }
             let column_of = |list: &[(String, String)]| match list.iter().find(|(a, _)| a == name) {
@@ -167,7 +179,6 @@ impl TrialScores {
             }
             values.push(scores);
         }
-        arms = order.iter().map(|k| arms[*k].clone()).collect();
         let mut scores = ArmScores::new(arms, values)?;
         if let Some(weights) = weights {
             scores = scores.weights(weights)?;
@@ -232,14 +243,10 @@ impl ArmScores {
 
 /// A numeric column without gaps.
 fn known(frame: &Frame, column: &str) -> Result<Vec<f64>> {
-    let values = frame.numeric(column)?.values().to_vec();
-    match values.iter().position(|v| !v.is_finite()) {
+    let values = measured(frame, column)?.values().to_vec();
+    match values.iter().position(|v| v.is_nan()) {
         None => Ok(values),
-        Some(row) if values[row].is_nan() => Err(missing(column, row)),
-        Some(row) => Err(Error::Infinite {
-            column: column.to_owned(),
-            row: row + 1,
-        }),
+        Some(row) => Err(missing(column, row)),
     }
 }
 
@@ -295,6 +302,16 @@ mod tests {
             .probability("a", 0.0)
             .fit(&trial());
         assert!(matches!(error, Err(Error::OutOfRange { row: 1, .. })));
+        let both = TrialScores::new("y", "w").probability("a", 0.9);
+        let error = both.probability("b", 0.2).fit(&trial()).unwrap_err();
+        assert!(error.to_string().contains("at most 1 over all arms"));
+        let weighed = |weights: Vec<f64>| {
+            let frame = trial().with("k", weights).unwrap();
+            let error = TrialScores::new("y", "w").weights("k").fit(&frame);
+            error.unwrap_err().to_string()
+        };
+        assert!(weighed(vec![1.0, 1.0, -1.0, 1.0]).contains("row 3"));
+        assert!(weighed(vec![1.0, 0.0, 1.0, 0.0]).contains("arm `a` of `w`"));
         let gap = trial().replace("y", vec![1.0, f64::NAN, 0.0, 0.0]).unwrap();
         let error = TrialScores::new("y", "w").fit(&gap).unwrap_err();
         assert!(error.to_string().contains("`y` is NaN in row 2"), "{error}");

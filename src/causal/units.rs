@@ -1,9 +1,10 @@
-//! What evaluations by scores share: normalised weights, the units whose sums are independent, and checked columns.
+//! Weights and clusters of rows: means, ratios and their influence functions, from which all standard errors here come; and checked columns.
 
 use super::ArmScores;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::inference::Estimate;
+use nalgebra::DMatrix;
 use std::collections::BTreeMap;
 
 /// Weights that sum to one, and the unit (row or cluster) of every row. A mean is the sum of `weight × value`, and its error that of
@@ -15,6 +16,15 @@ pub(crate) struct Units {
     pub(crate) clusters: Option<Vec<u32>>,
     /// Number of units.
     pub(crate) count: usize,
+    /// Number of units with weight.
+    weighty: usize,
+}
+
+/// A mean, and what each row adds to its error: `θ̂ − θ ≈ Σ_i ψ_i`.
+#[derive(Clone, Debug)]
+pub(crate) struct Linearised {
+    pub(crate) estimate: f64,
+    pub(crate) influence: Vec<f64>,
 }
 
 impl Units {
@@ -45,10 +55,84 @@ impl Units {
             codes.iter().map(|code| seen[code]).collect()
         });
         let count = if clusters.is_some() { seen.len() } else { rows };
-        Self {
+        let mut units = Self {
             weights,
             clusters,
             count,
+            weighty: count,
+        };
+        units.weighty = units.among(|_| true);
+        units
+    }
+
+    /// The number of units with weight among the rows for which `part` is true.
+    pub(crate) fn among(&self, part: impl Fn(usize) -> bool) -> usize {
+        let mut seen = vec![false; self.count];
+        for row in (0..self.weights.len()).filter(|i| self.weights[*i] > 0.0 && part(*i)) {
+            seen[self.unit(row)] = true;
+        }
+        seen.iter().filter(|s| **s).count()
+    }
+
+    /// The ratio `Σ w top / Σ w bottom` over the rows for which `part` is true: the mean of `top` when `bottom` is one. Its influence is
+    /// `w (top − θ bottom) / Σ w bottom`, times √(G/(G − 1)) for the G units with weight of the part.
+    ///
+    /// NaN when the part has no weight.
+    pub(crate) fn ratio(
+        &self,
+        top: &[f64],
+        bottom: impl Fn(usize) -> f64,
+        part: impl Fn(usize) -> bool,
+    ) -> Linearised {
+        let used: Vec<usize> = (0..top.len())
+            .filter(|i| self.weights[*i] > 0.0 && part(*i))
+            .collect();
+        let (mut above, mut below) = (0.0, 0.0);
+        for &i in &used {
+            above += self.weights[i] * top[i];
+            below += self.weights[i] * bottom(i);
+        }
+        let estimate = above / below;
+        let units = self.among(&part) as f64;
+        let correction = (units / (units - 1.0)).sqrt();
+        let mut influence = vec![0.0; top.len()];
+        for &i in &used {
+            influence[i] = correction * self.weights[i] * (top[i] - estimate * bottom(i)) / below;
+        }
+        Linearised {
+            estimate,
+            influence,
+        }
+    }
+
+    /// `Σ_g (Σ_{i∈g} ψ_i)(Σ_{i∈g} ψ_i)'` over units.
+    pub(crate) fn covariance(&self, parts: &[Linearised]) -> DMatrix<f64> {
+        let q = parts.len();
+        let mut totals = vec![0.0; self.count * q];
+        for (a, part) in parts.iter().enumerate() {
+            for (row, psi) in part.influence.iter().enumerate() {
+                totals[self.unit(row) * q + a] += psi;
+            }
+        }
+        let mut sum = DMatrix::zeros(q, q);
+        for psi in totals.chunks_exact(q.max(1)) {
+            for a in 0..q {
+                for b in 0..=a {
+                    sum[(a, b)] += psi[a] * psi[b];
+                }
+            }
+        }
+        sum.fill_upper_triangle_with_lower_triangle();
+        sum
+    }
+
+    /// A linearised mean with its error.
+    pub(crate) fn linearised(&self, name: &str, part: &Linearised) -> Estimate {
+        Estimate {
+            name: name.to_owned(),
+            estimate: part.estimate,
+            std_error: self.covariance(std::slice::from_ref(part))[(0, 0)].sqrt(),
+            degrees_of_freedom: self.degrees_of_freedom(),
         }
     }
 
@@ -78,16 +162,16 @@ impl Units {
         (self.correction() * contributions.iter().map(|c| c * c).sum::<f64>()).sqrt()
     }
 
-    /// `m/(m − 1)` for m units.
+    /// `m/(m − 1)` for m units with weight.
     pub(crate) fn correction(&self) -> f64 {
-        let count = self.count as f64;
+        let count = self.weighty as f64;
         count / (count - 1.0).max(1.0)
     }
 
     /// Few clusters make a t distribution; rows are many.
     pub(crate) fn degrees_of_freedom(&self) -> f64 {
         if self.clusters.is_some() {
-            self.count as f64 - 1.0
+            self.weighty as f64 - 1.0
         } else {
             f64::INFINITY
         }
@@ -185,5 +269,37 @@ mod tests {
         assert!((a.std_error - (7.0_f64 / 4.0).sqrt()).abs() < 1e-15);
         assert!((a.std_error - b.std_error).abs() < 1e-15);
         assert_eq!(b.degrees_of_freedom, 3.0);
+    }
+
+    #[test]
+    fn the_variance_of_a_mean_is_that_of_the_textbook() {
+        let x = [1.0, 4.0, 2.0, 7.0];
+        let of = |clusters: Option<&[u32]>| {
+            let units = Units::new(4, None, clusters);
+            let mean = units.ratio(&x, |_| 1.0, |_| true);
+            let by_sums = units.average("m", &x).std_error.powi(2);
+            let variance = units.covariance(std::slice::from_ref(&mean))[(0, 0)];
+            assert!((mean.estimate - 3.5).abs() < 1e-15 && (variance - by_sums).abs() < 1e-14);
+            assert!((units.linearised("m", &mean).std_error.powi(2) - variance).abs() < 1e-14);
+            variance
+        };
+        // Mean 3.5, Σ(x − 3.5)² = 21, so the variance is 21/3/4.
+        assert!((of(None) - 1.75).abs() < 1e-14);
+        // One cluster a row is the same; two clusters of means 2.5 and 4.5 are two observations: 2/1/2.
+        assert!((of(Some(&[3, 1, 2, 0])) - 1.75).abs() < 1e-14);
+        assert!((of(Some(&[5, 5, 9, 9])) - 1.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn a_part_sees_its_rows_only_and_rows_without_weight_do_not_count() {
+        let x = [1.0, 4.0, 2.0, 7.0];
+        let units = Units::new(4, Some(&[1.0, 2.0, 1.0, 0.0]), None);
+        let mean = units.ratio(&x, |_| 1.0, |i| i != 2);
+        assert!((mean.estimate - 3.0).abs() < 1e-15);
+        assert_eq!((mean.influence[2], mean.influence[3]), (0.0, 0.0));
+        assert!(units.ratio(&x, |_| 1.0, |i| i == 3).estimate.is_nan());
+        let without = Units::new(3, Some(&[1.0, 2.0, 1.0]), None).average("m", &x[..3]);
+        let (all, kept) = (units.average("m", &x), without);
+        assert!((all.std_error - kept.std_error).abs() < 1e-15);
     }
 }

@@ -1,7 +1,9 @@
 //! The arm of every row, and the columns measured on it.
 
+pub(in crate::experiment) use crate::causal::arms::unknown_arm;
+use crate::causal::{self, arms::ArmCodes};
 use crate::data::{Frame, MISSING};
-use crate::error::{Error, Result, Warning, nearest_name};
+use crate::error::{Error, Result, Warning};
 use std::sync::Arc;
 
 /// The arms of an experiment, control first, the others in the order of their values.
@@ -25,38 +27,12 @@ impl Arms {
         frame: &Frame,
     ) -> Result<Self> {
         let groups = frame.groups(column)?;
-        let control = match control {
-            None => 0,
-            Some(name) => groups
-                .levels
-                .iter()
-                .position(|level| level == name)
-                .ok_or_else(|| unknown_arm("control", name, &groups.levels))?,
-        };
-        if groups.count() < 2 {
-            return Err(Error::invalid_option(
-                "arm",
-                format!("`{column}` with {} arm", groups.count()),
-                "a column with at least two arms",
-            ));
-        }
-        // Control moves to the front; the order of the others stays.
-        let place = |code: usize| match code.cmp(&control) {
-            std::cmp::Ordering::Equal => 0,
-            std::cmp::Ordering::Less => code + 1,
-            std::cmp::Ordering::Greater => code,
-        };
-        let mut levels = groups.levels.to_vec();
-        let first = levels.remove(control);
-        levels.insert(0, first);
+        let ArmCodes { levels, codes } = ArmCodes::of(&groups, control)?;
+        let place = |code: &u32| (*code != MISSING).then_some(*code as usize);
         Ok(Self {
             column: column.to_owned(),
             levels,
-            of_row: groups
-                .codes
-                .iter()
-                .map(|code| (*code != MISSING).then(|| place(*code as usize)))
-                .collect(),
+            of_row: codes.iter().map(place).collect(),
             missing: groups.missing,
         })
     }
@@ -84,27 +60,9 @@ impl Arms {
     }
 }
 
-/// An arm that the data do not have.
-pub(in crate::experiment) fn unknown_arm(option: &str, name: &str, levels: &[String]) -> Error {
-    let hint =
-        nearest_name(name, levels).map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
-    Error::invalid_option(
-        option,
-        format!("`{name}`"),
-        format!("one of the arms {}{hint}", levels.join(", ")),
-    )
-}
-
 /// A numeric column without infinite values; NaN is missing.
 pub(in crate::experiment) fn measured(frame: &Frame, column: &str) -> Result<Arc<Vec<f64>>> {
-    let real = frame.numeric(column)?;
-    if let Some(row) = real.values().iter().position(|v| v.is_infinite()) {
-        return Err(Error::Infinite {
-            column: column.to_owned(),
-            row: row + 1,
-        });
-    }
-    Ok(real.values().clone())
+    Ok(causal::arms::measured(frame, column)?.values().clone())
 }
 
 /// A column of zeros and ones; NaN is missing.

@@ -4,6 +4,7 @@
 pub mod blocks;
 pub mod derivative;
 pub(crate) mod infinite;
+pub(crate) mod isotonic;
 pub mod linalg;
 
 pub mod optimize;

@@ -16,5 +16,6 @@ pub use forest::{
     ForestPrediction, ForestTarget,
 };
 pub use meta::{
-    ArmEffects, EffectLearner, EffectLoss, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,
+    ArmEffects, ContinuousEffects, ContinuousEffectsFit, EffectLearner, EffectLoss, MetaKind,
+    MetaLearner, MetaLearnerFit, RecipeLoss,
 };

@@ -274,3 +274,73 @@ fn missing_rows_are_counted_and_missing_features_are_not_dropped() {
         serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
     assert_eq!(again, fit);
 }
+
+#[test]
+fn calibrated_propensities_balance_the_arms_at_every_propensity() {
+    // Nie & Wager's setup A: trees shrink the propensity, and what they leave confounds.
+    let made = HeterogeneousEffects::new(EffectDesign::NieWagerA)
+        .customers(2_000)
+        .seed(11)
+        .simulate()
+        .unwrap();
+    let truth = made.oracle.real("propensity").unwrap();
+    let treated = made.data.real("w").unwrap();
+    let fit = |calibrate: bool| {
+        DoublyRobust::new("y", "w", &["x1", "x2", "x3"])
+            .learner(Learner::linear())
+            .propensity_learner(Learner::boosted_trees().rounds(10).learning_rate(0.05))
+            .calibrate(calibrate)
+            .seed(1)
+            .fit(&made.data)
+            .unwrap()
+    };
+    let (raw, calibrated) = (fit(false), fit(true));
+    let error = |fit: &DoublyRobustFit| {
+        let pairs = fit.propensities("1").unwrap().iter().zip(truth);
+        pairs.map(|(e, p)| (e - p).powi(2)).sum::<f64>() / 2_000.0
+    };
+    assert!(error(&calibrated) < 0.5 * error(&raw));
+    // Between the bounds a step is the share of treated rows on it.
+    let e = calibrated.propensities("1").unwrap();
+    let step = e[(0..2_000).find(|i| (0.3..0.7).contains(&e[*i])).unwrap()];
+    let on = (0..2_000).filter(|i| (e[*i] - step).abs() < 1e-12);
+    let (mut rows, mut sum) = (0.0, 0.0);
+    for i in on {
+        rows += 1.0;
+        sum += treated[i];
+    }
+    assert!((sum / rows - step).abs() < 1e-9, "{step} {rows}");
+    let rank = |fit: &DoublyRobustFit| fit.propensities("1").unwrap().to_vec();
+    let (before, after) = (rank(&raw), rank(&calibrated));
+    let mut order: Vec<usize> = (0..2_000).collect();
+    order.sort_by(|a, b| before[*a].total_cmp(&before[*b]));
+    assert!(order.windows(2).all(|w| after[w[0]] <= after[w[1]] + 1e-12));
+}
+
+#[test]
+fn a_rare_arm_of_a_trial_keeps_its_share_and_an_undecided_design_is_refused() {
+    let rows = 3_000;
+    let column = |of: &dyn Fn(usize) -> f64| (0..rows).map(of).collect::<Vec<f64>>();
+    let frame = Frame::new()
+        .with("x", column(&|i| ((i * 37) % 101) as f64))
+        .and_then(|f| f.with("arm", column(&|i| f64::from(u8::from(i % 150 == 0)))))
+        .and_then(|f| f.with("y", column(&|i| ((i * 53) % 97) as f64)))
+        .and_then(|f| f.with("none", vec![f64::NAN; rows]))
+        .unwrap();
+    let model = |y: &str, arm: &str| {
+        DoublyRobust::new(y, arm, &["x"])
+            .learner(Learner::linear())
+            .seed(1)
+    };
+    let fit = model("y", "arm").randomized().fit(&frame).unwrap();
+    assert!((fit.propensities("1").unwrap()[0] - 1.0 / 150.0).abs() < 1e-12);
+    assert!(fit.warnings().is_empty());
+    let text = |model: DoublyRobust| model.fit(&frame).unwrap_err().to_string();
+    assert!(text(model("y", "arm")).contains("propensity_bound"));
+    assert!(text(model("y", "y")).contains("which is the outcome"));
+    assert!(text(model("none", "arm")).contains("something is missing"));
+    let twice = model("y", "arm").propensity("1", "x").propensity("1", "x");
+    let frame = frame.clone().replace("x", vec![0.5; rows]).unwrap();
+    let error = twice.fit(&frame).unwrap_err().to_string();
+    assert!(error.contains("given twice for arm `1`"), "{error}");
+}

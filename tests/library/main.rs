@@ -35,6 +35,7 @@ mod instrumental_variables;
 mod learners;
 mod likelihood_counts;
 mod linear_models;
+mod meta_learners;
 mod multiplicity;
 mod participation;
 mod participation_checks;

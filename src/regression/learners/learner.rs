@@ -110,7 +110,7 @@ impl Learner {
         match self {
             Self::Linear(_) => "linear",
             Self::ElasticNet(options) => options.name(),
-            Self::Quadratic(_) => "quadratic",
+            Self::Quadratic(options) => options.name(),
             Self::BoostedTrees(_) => "boosted trees",
             Self::Forest(_) => "forest",
             Self::Stack(_) => "stack",

@@ -1,6 +1,7 @@
 //! Averages of the effect with doubly robust errors.
 
 use super::fit::CausalForestFit;
+use crate::causal::units::Units;
 use crate::error::{Error, Result};
 use crate::inference::Estimate;
 use serde::{Deserialize, Serialize};
@@ -43,18 +44,11 @@ impl CausalForestFit {
     /// doi:10.1080/01621459.2016.1260466 (overlap).
     pub fn average_effect(&self, target: ForestTarget) -> Result<Estimate> {
         let parts = self.parts(target)?;
-        let weight = |i: usize| self.sample.weights.as_ref().map_or(1.0, |w| w[i]);
-        let (mut above, mut below) = (0.0, 0.0);
-        for (i, (a, b)) in parts.iter().enumerate() {
-            above += weight(i) * a;
-            below += weight(i) * b;
-        }
-        let average = above / below;
-        let influence: Vec<f64> = parts
-            .iter()
-            .enumerate()
-            .map(|(i, (a, b))| weight(i) * (a - average * b) / below)
-            .collect();
+        let above: Vec<f64> = parts.iter().map(|(a, _)| *a).collect();
+        let sample = &self.sample;
+        let clusters = sample.clusters.as_ref().map(|(codes, _)| codes.as_slice());
+        let units = Units::new(self.rows(), sample.weights.as_deref(), clusters);
+        let average = units.ratio(&above, |i| parts[i].1, |_| true);
         let name = match target {
             ForestTarget::All if self.sample.binary => "average effect",
             ForestTarget::All => "average partial effect",
@@ -62,12 +56,7 @@ impl CausalForestFit {
             ForestTarget::Control => "average effect on the untreated",
             ForestTarget::Overlap => "average effect, overlap weights",
         };
-        Ok(Estimate {
-            name: name.to_owned(),
-            estimate: average,
-            std_error: self.error(&influence),
-            degrees_of_freedom: f64::INFINITY,
-        })
+        Ok(units.linearised(name, &average))
     }
 
     /// The doubly robust score of each row in use: its mean over any group chosen by the features is the group's average effect.
@@ -122,21 +111,5 @@ impl CausalForestFit {
             }
         };
         Ok((0..self.rows()).map(part).collect())
-    }
-
-    /// The standard error of a sum of influences, by cluster where there are clusters.
-    fn error(&self, influence: &[f64]) -> f64 {
-        let (sums, count) = match &self.sample.clusters {
-            None => (influence.to_vec(), influence.len()),
-            Some((of_row, count)) => {
-                let mut sums = vec![0.0; *count];
-                for (cluster, v) in of_row.iter().zip(influence) {
-                    sums[*cluster as usize] += v;
-                }
-                (sums, *count)
-            }
-        };
-        let squares: f64 = sums.iter().map(|v| v * v).sum();
-        (squares * count as f64 / (count as f64 - 1.0)).sqrt()
     }
 }

@@ -95,6 +95,7 @@ impl MetaLearnerFit {
                 Ok((alpha[i], pair.full(recipe, &candidates[i])?))
             };
             models.push(used.map(full).collect::<Result<Vec<_>>>()?);
+            warnings.extend(pair.warnings);
             for candidate in candidates {
                 warnings.extend(candidate.warnings);
             }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// | `learner`, `outcome_learner`, `propensity_learner` | stack of linear, quadratic, boosted trees, forest | for nuisances |
 /// | `loss` | `EffectLoss::R` | compares and combines recipes |
 /// | `winner` | off | use the recipe with the least loss instead of the weighted sum |
-/// | `folds`, `control`, `weights`, `clusters`, `randomized`, `propensity`, `propensity_bound`, `seed` | as in [`DoublyRobust`] | |
+/// | `folds`, `control`, `weights`, `clusters`, `randomized`, `propensity`, `calibrate`, `propensity_bound`, `seed` | as in [`DoublyRobust`] | |
 ///
 /// # Errors
 /// Those of [`DoublyRobust`]; [`Error::InvalidOption`] without recipes.
@@ -56,7 +56,7 @@ pub struct MetaLearner {
 }
 
 /// Effects are smoother than outcomes and their pseudo-outcomes noisier: small trees, and a forest of large leaves.
-fn default_effect_learner() -> Learner {
+pub(super) fn default_effect_learner() -> Learner {
     Learner::from(Learner::stack([
         Learner::from(Learner::lasso()),
         Learner::from(Learner::quadratic()),
@@ -260,6 +260,8 @@ delegate! {
     randomized();
     /// A column with the known propensity of an arm.
     propensity(arm: impl Into<String>, column: impl Into<String>);
+    /// Whether learned propensities are calibrated.
+    calibrate(yes: bool);
     /// Learned propensities below this are raised to it.
     propensity_bound(bound: f64);
     /// The seed.

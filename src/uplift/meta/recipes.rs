@@ -25,6 +25,7 @@ pub(crate) struct Pair<'a> {
     outcome: Vec<f64>,
     treatment: Vec<f64>,
     scores: Vec<f64>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// A recipe's effects: for rows that were not fitted, and what the model of all rows needs.
@@ -79,6 +80,7 @@ impl<'a> Pair<'a> {
             rows,
             share,
             treatment,
+            warnings: direct.warnings,
         })
     }
 
