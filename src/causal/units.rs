@@ -15,6 +15,8 @@ pub(crate) struct Units {
     pub(crate) clusters: Option<Vec<u32>>,
     /// Number of units.
     pub(crate) count: usize,
+    /// Those of them that have weight: the others say nothing.
+    pub(crate) weighed: usize,
 }
 
 impl Units {
@@ -45,11 +47,18 @@ impl Units {
             codes.iter().map(|code| seen[code]).collect()
         });
         let count = if clusters.is_some() { seen.len() } else { rows };
-        Self {
+        let mut units = Self {
             weights,
             clusters,
             count,
+            weighed: 0,
+        };
+        let mut weighs = vec![false; count];
+        for (row, weight) in units.weights.iter().enumerate() {
+            weighs[units.unit(row)] |= *weight > 0.0;
         }
+        units.weighed = weighs.iter().filter(|w| **w).count();
+        units
     }
 
     /// The unit of a row.
@@ -78,16 +87,16 @@ impl Units {
         (self.correction() * contributions.iter().map(|c| c * c).sum::<f64>()).sqrt()
     }
 
-    /// `m/(m − 1)` for m units.
+    /// `m/(m − 1)` for m units with weight.
     pub(crate) fn correction(&self) -> f64 {
-        let count = self.count as f64;
+        let count = self.weighed as f64;
         count / (count - 1.0).max(1.0)
     }
 
-    /// Few clusters make a t distribution; rows are many.
+    /// Few clusters make a t distribution; rows are many. One unit has no error that could be known.
     pub(crate) fn degrees_of_freedom(&self) -> f64 {
-        if self.clusters.is_some() {
-            self.count as f64 - 1.0
+        if self.clusters.is_some() || self.weighed < 2 {
+            self.weighed as f64 - 1.0
         } else {
             f64::INFINITY
         }
@@ -185,5 +194,21 @@ mod tests {
         assert!((a.std_error - (7.0_f64 / 4.0).sqrt()).abs() < 1e-15);
         assert!((a.std_error - b.std_error).abs() < 1e-15);
         assert_eq!(b.degrees_of_freedom, 3.0);
+    }
+
+    #[test]
+    fn units_without_weight_are_units_left_out() {
+        let weights = [1.0, 2.0, 0.0, 3.0, 0.0];
+        let values = [1.0, 4.0, 90.0, 7.0, -90.0];
+        for clusters in [None, Some([5_u32, 6, 7, 5, 8])] {
+            let all = Units::new(5, Some(&weights), clusters.as_ref().map(|c| &c[..]));
+            let few = clusters.map(|c| [c[0], c[1], c[3]]);
+            let few = Units::new(3, Some(&[1.0, 2.0, 3.0]), few.as_ref().map(|c| &c[..]));
+            let left = [values[0], values[1], values[3]];
+            assert_eq!(all.average("m", &values), few.average("m", &left));
+        }
+        let one = Units::new(2, Some(&[0.0, 1.0]), None).average("m", &[1.0, 2.0]);
+        assert_eq!((one.estimate, one.p_value()), (2.0, 1.0));
+        assert!(one.confidence_interval(0.95).unwrap().upper.is_infinite());
     }
 }
