@@ -130,9 +130,9 @@ pub use crate::uplift::evaluate::{
     TrialPoint, UpliftCurve, UpliftCurveFit, UpliftPoint,
 };
 pub use crate::uplift::policy::{
-    Budget, BudgetAllocation, BudgetCurve, BudgetCurveFit, BudgetPoint, GroupCoverage,
-    NextBestAction, NextBestFit, PolicyLeaf, PolicyNode, PolicyRegret, PolicyTree, PolicyTreeFit,
-    PolicyValue, PolicyValueFit,
+    Budget, BudgetAllocation, BudgetComparison, BudgetCurve, BudgetCurveFit, BudgetPoint,
+    GroupCoverage, NextBestAction, NextBestFit, PolicyLeaf, PolicyNode, PolicyRegret, PolicyTree,
+    PolicyTreeFit, PolicyValue, PolicyValueFit,
 };
 pub use crate::uplift::{
     ArmEffects, CausalForest, CausalForestFit, ContinuousEffects, ContinuousEffectsFit,

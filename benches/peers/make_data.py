@@ -109,6 +109,24 @@ def users(rng):
     return dict(variant=rng.integers(0, 2, n), **after, **before)
 
 
+def ranking(rng):
+    """1 000 000 customers of a trial in two arms: whether they bought, and a priority that knows a part of the effect."""
+    n = 1_000_000
+    x = rng.normal(size=n)
+    w = rng.integers(0, 2, n)
+    chance = 0.1 + 0.04 * w * np.maximum(x, -1)
+    return dict(y=(rng.random(n) < chance).astype(int), w=w, priority=x + rng.normal(size=n))
+
+
+def policies(rng):
+    """100 000 customers, ten features, scores of three arms: the best arm depends on two thresholds, and the noise is eight times the effect."""
+    n = 100_000
+    x = rng.random((n, 10))
+    best = np.where(x[:, 0] > 0.4, np.where(x[:, 2] > 0.5, 2, 0), np.where(x[:, 1] > 0.7, 1, 0))
+    scores = 0.25 * (best[:, None] == np.arange(3)) + 2 * rng.normal(size=(n, 3))
+    return dict(**{f"s{k}": scores[:, k] for k in range(3)}, **{f"x{j + 1}": x[:, j] for j in range(10)})
+
+
 def effects(rng):
     """Setup A of Nie & Wager (2021): 10 000 rows to learn from and 10 000 to predict, ten features, the means m and e, and the effect."""
     n = 20_000
@@ -122,7 +140,7 @@ def effects(rng):
     return dict(y=y, w=w, m=base + (e - 0.5) * effect, e=e, effect=effect, **{f"x{j + 1}": x[:, j] for j in range(10)})
 
 
-MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects}
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies}
 
 
 def write(path, columns):

@@ -16,8 +16,8 @@ pub(crate) struct Units {
     pub(crate) clusters: Option<Vec<u32>>,
     /// Number of units.
     pub(crate) count: usize,
-    /// Number of units with weight.
-    weighty: usize,
+    /// Those of them that have weight: the others say nothing.
+    pub(crate) weighed: usize,
 }
 
 /// A mean, and what each row adds to its error: `θ̂ − θ ≈ Σ_i ψ_i`.
@@ -59,9 +59,9 @@ impl Units {
             weights,
             clusters,
             count,
-            weighty: count,
+            weighed: count,
         };
-        units.weighty = units.among(|_| true);
+        units.weighed = units.among(|_| true);
         units
     }
 
@@ -164,14 +164,14 @@ impl Units {
 
     /// `m/(m − 1)` for m units with weight.
     pub(crate) fn correction(&self) -> f64 {
-        let count = self.weighty as f64;
+        let count = self.weighed as f64;
         count / (count - 1.0).max(1.0)
     }
 
-    /// Few clusters make a t distribution; rows are many.
+    /// Few clusters make a t distribution; rows are many. One unit has no error that could be known.
     pub(crate) fn degrees_of_freedom(&self) -> f64 {
-        if self.clusters.is_some() {
-            self.weighty as f64 - 1.0
+        if self.clusters.is_some() || self.weighed < 2 {
+            self.weighed as f64 - 1.0
         } else {
             f64::INFINITY
         }
@@ -301,5 +301,21 @@ mod tests {
         let without = Units::new(3, Some(&[1.0, 2.0, 1.0]), None).average("m", &x[..3]);
         let (all, kept) = (units.average("m", &x), without);
         assert!((all.std_error - kept.std_error).abs() < 1e-15);
+    }
+
+    #[test]
+    fn units_without_weight_are_units_left_out() {
+        let weights = [1.0, 2.0, 0.0, 3.0, 0.0];
+        let values = [1.0, 4.0, 90.0, 7.0, -90.0];
+        for clusters in [None, Some([5_u32, 6, 7, 5, 8])] {
+            let all = Units::new(5, Some(&weights), clusters.as_ref().map(|c| &c[..]));
+            let few = clusters.map(|c| [c[0], c[1], c[3]]);
+            let few = Units::new(3, Some(&[1.0, 2.0, 3.0]), few.as_ref().map(|c| &c[..]));
+            let left = [values[0], values[1], values[3]];
+            assert_eq!(all.average("m", &values), few.average("m", &left));
+        }
+        let one = Units::new(2, Some(&[0.0, 1.0]), None).average("m", &[1.0, 2.0]);
+        assert_eq!((one.estimate, one.p_value()), (2.0, 1.0));
+        assert!(one.confidence_interval(0.95).unwrap().upper.is_infinite());
     }
 }

@@ -10,6 +10,7 @@ pub mod forest;
 mod meta;
 mod path;
 pub mod policy;
+mod shape;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,

@@ -128,10 +128,14 @@ impl Path {
         self.gained[end - 1] + part * (self.gained[end] - self.gained[end - 1])
     }
 
-    /// The slope of the gain, over a window that narrows with the number of units.
+    /// The slope of the gain, over a window that narrows with the number of units. Where nothing is left to spend on, all steps are taken
+    /// whatever they cost, so that no threshold is estimated.
     fn slope_at(&self, spend: f64, units: &Units) -> f64 {
         /// Half of the window is this × units^(−1/4) of all spending: wide enough that its noise does not enter the errors.
         const HALF: f64 = 0.5;
+        if spend >= self.most() {
+            return 0.0;
+        }
         let half = HALF * (units.count as f64).powf(-0.25) * self.most();
         let (low, high) = ((spend - half).max(0.0), (spend + half).min(self.most()));
         if high > low {
@@ -276,11 +280,14 @@ impl Sums {
 
 /// The sum over units of the square of a contrast of gain, cost, weight and total.
 fn quadratic(moving: &[f64; DYNAMIC], fixed: &[f64; 3], [g, c, w, t]: [f64; 4]) -> f64 {
+    /// What is left of larger terms by their rounding.
+    const ROUNDING: f64 = 1e-13;
     let [gg, gc, cc, gw, cw, gt, ct] = *moving;
     let [ww, wt, tt] = *fixed;
     let squares = g * g * gg + c * c * cc + w * w * ww + t * t * tt;
     let products = g * c * gc + g * w * gw + c * w * cw + g * t * gt + c * t * ct + w * t * wt;
-    (squares + 2.0 * products).max(0.0)
+    let sum = squares + 2.0 * products;
+    if sum > ROUNDING * squares { sum } else { 0.0 }
 }
 
 #[cfg(test)]

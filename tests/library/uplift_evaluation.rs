@@ -319,6 +319,95 @@ fn bad_input_of_curves_is_named() {
 }
 
 #[test]
+fn what_is_rounding_is_no_finding() {
+    // Priorities that are all equal are no choice, at any share.
+    let (scores, x) = draw(997, 6, false, false);
+    let fit = UpliftCurve::new()
+        .fit(&scores, &vec![0.3; x.len()])
+        .unwrap();
+    for point in fit.points() {
+        assert_eq!((point.toc.estimate, point.toc.std_error), (0.0, 0.0));
+    }
+    assert_eq!(fit.autoc().p_value(), 1.0);
+    // Predictions that are the effects are calibrated, and twice the effects are not.
+    let exact = ArmScores::new(["a", "b"], vec![vec![0.0; x.len()], x.clone()]).unwrap();
+    let calibration = EffectCalibration::new();
+    assert_eq!(calibration.fit(&exact, &x).unwrap().test().p_value, 1.0);
+    let twice: Vec<f64> = x.iter().map(|x| 2.0 * x).collect();
+    assert_eq!(calibration.fit(&exact, &twice).unwrap().test().p_value, 0.0);
+    // Nobody buys: no ranking is better than any other.
+    let trial = Frame::new()
+        .with("y", vec![0.0; 4])
+        .unwrap()
+        .with("w", vec![true, false, true, false])
+        .unwrap();
+    let curve = TrialCurve::new("y", "w")
+        .fit(&trial, &[4.0, 3.0, 2.0, 1.0])
+        .unwrap();
+    assert_eq!(curve.share_of_perfect(true), None);
+}
+
+#[test]
+fn rows_without_weight_change_nothing() {
+    let (scores, mut x) = draw(60, 8, true, true);
+    let mut weights = vec![1.0; 60];
+    for row in (0..60).step_by(7) {
+        weights[row] = 0.0;
+        x[row] = -3.0; // a priority, and a group of predictions, of their own
+    }
+    let kept: Vec<usize> = (0..60).filter(|r| weights[*r] > 0.0).collect();
+    let few = scores.take(&kept).unwrap();
+    let own: Vec<f64> = kept.iter().map(|r| x[*r]).collect();
+    let all = scores.weights(weights).unwrap();
+    let curve = UpliftCurve::new();
+    let [a, b] = [curve.fit(&all, &x).unwrap(), curve.fit(&few, &own).unwrap()];
+    for (a, b) in [(a.autoc(), b.autoc()), (a.qini(), b.qini())] {
+        assert!(
+            (a.estimate - b.estimate).abs() < 1e-12 && (a.std_error - b.std_error).abs() < 1e-12
+        );
+    }
+    let calibration = EffectCalibration::new();
+    let [a, b] = [
+        calibration.fit(&all, &x).unwrap(),
+        calibration.fit(&few, &own).unwrap(),
+    ];
+    assert!((a.slope().std_error - b.slope().std_error).abs() < 1e-12);
+    for (a, b) in a.groups().iter().zip(b.groups()) {
+        assert!(
+            (a.effect.estimate - b.effect.estimate).abs() < 1e-12,
+            "{a:?} {b:?}"
+        );
+        assert!((a.effect.std_error - b.effect.std_error).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn the_calibration_test_counts_clusters() {
+    const DRAWS: u64 = 400;
+    let mut rejected = 0.0;
+    for seed in 0..DRAWS {
+        let (scores, x) = draw(80, 5000 + seed, true, false);
+        let truth: Vec<f64> = x.iter().map(|x| 2.0 * x * x - 0.3).collect();
+        let fit = EffectCalibration::new().fit(&scores, &truth).unwrap();
+        assert!(
+            fit.to_string().replace('\n', " ").contains("F(2, 19)"),
+            "{fit}"
+        );
+        rejected += f64::from(u8::from(fit.test().p_value < 0.05)) / DRAWS as f64;
+    }
+    println!("rejected {rejected:.3} with 20 clusters");
+    // The Monte Carlo error of 0.05 is 0.011; 20 clusters are few, and the test of two means rejects somewhat too often.
+    assert!((0.02..0.12).contains(&rejected));
+    let (scores, x) = draw(8, 1, true, false);
+    let two = EffectCalibration::new().fit(&scores, &x);
+    assert!(
+        two.unwrap_err()
+            .to_string()
+            .contains("three rows or clusters")
+    );
+}
+
+#[test]
 fn figures_show_curves_with_bands() {
     let (scores, priority) = draw(200, 1, false, false);
     let fit = UpliftCurve::new().fit(&scores, &priority).unwrap();
@@ -435,6 +524,12 @@ fn classification_analysis_is_a_difference_of_means() {
     assert!((web.difference.std_error - shop.difference.std_error).abs() < 1e-12);
     assert!(row.adjusted_p_value >= row.difference.p_value());
     assert!(clan.plot().unwrap().to_svg().contains("shop: web"));
+    let bars = clan.bars().unwrap();
+    assert!(bars.to_svg().contains("shop: web") && bars.to_svg().contains("least affected"));
+    let known: Vec<f64> = age.iter().copied().filter(|v| !v.is_nan()).collect();
+    assert!((row.mean - known.iter().sum::<f64>() / known.len() as f64).abs() < 1e-12);
+    let constant = Clan::new(["age"]).fit(&scores, &frame, &vec![2.0; x.len()]);
+    assert!(matches!(constant, Err(Error::Unidentified { .. })));
     assert!(Clan::new(["none"]).fit(&scores, &frame, &x).is_err());
     assert!(
         Clan::new(["age"])

@@ -177,19 +177,143 @@ fn weights_are_rows_that_stand_several_times() {
     );
 }
 
+/// Every question about a column with gaps: who is on the left.
+fn questions(column: &[Option<u8>], label: bool) -> Vec<Vec<bool>> {
+    let mut all = vec![column.iter().map(Option::is_none).collect()];
+    for value in 0..8 {
+        for missing_left in [false, true] {
+            let left = |v: &Option<u8>| match v {
+                None => missing_left,
+                Some(v) if label => *v == value,
+                Some(v) => *v <= value,
+            };
+            all.push(column.iter().map(left).collect());
+        }
+    }
+    all
+}
+
+/// The best sum over trees of these questions.
+fn best_of(questions: &[Vec<bool>], scores: &[Vec<f64>], rows: &[usize], depth: usize) -> f64 {
+    let sums = scores
+        .iter()
+        .map(|s| rows.iter().map(|r| s[*r]).sum::<f64>());
+    let mut best = sums.fold(f64::NEG_INFINITY, f64::max);
+    if depth > 0 {
+        for question in questions {
+            let (left, right): (Vec<usize>, Vec<usize>) = rows.iter().partition(|r| question[**r]);
+            if !left.is_empty() && !right.is_empty() {
+                let of = |side: &[usize]| best_of(questions, scores, side, depth - 1);
+                best = best.max(of(&left) + of(&right));
+            }
+        }
+    }
+    best
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn labels_and_gaps_are_asked_about_in_the_best_way(
+        rows in prop::collection::vec((prop::option::weighted(0.8, 0..5_u8), prop::option::weighted(0.8, 0..4_u8), -9..10_i32, -9..10_i32), 4..18),
+        depth in 1..=2_usize,
+    ) {
+        let column = |of: &dyn Fn(usize) -> i32| -> Vec<f64> { (0..rows.len()).map(|r| f64::from(of(r))).collect() };
+        let scores = vec![vec![0.0; rows.len()], column(&|r| rows[r].2), column(&|r| rows[r].3)];
+        let age: Vec<Option<u8>> = rows.iter().map(|r| r.0).collect();
+        let shop: Vec<Option<u8>> = rows.iter().map(|r| r.1).collect();
+        prop_assume!(age.iter().any(Option::is_some) && shop.iter().any(Option::is_some));
+        let text: Vec<Option<String>> = shop.iter().map(|v| v.map(|v| format!("s{v}"))).collect();
+        let frame = Frame::new()
+            .with("age", age.iter().map(|v| v.map_or(f64::NAN, f64::from)).collect::<Vec<_>>()).unwrap()
+            .with("shop", Column::from(Label::from_text(&text))).unwrap();
+        let all = ArmScores::new(arms(3), scores.clone()).unwrap();
+        let fit = PolicyTree::new(["age", "shop"]).depth(depth).fit(&all, &frame).unwrap();
+        let every = [questions(&age, false), questions(&shop, true)].concat();
+        let places: Vec<usize> = (0..rows.len()).collect();
+        let best = best_of(&every, &scores, &places, depth);
+        prop_assert!((fit.training_value() * rows.len() as f64 - best).abs() < 1e-9, "{} {}", best, fit);
+        let given = fit.assign(&frame).unwrap();
+        let ours: f64 = given.iter().enumerate().map(|(row, arm)| scores[*arm as usize][row]).sum();
+        prop_assert!((ours - best).abs() < 1e-9, "{} {}", ours, fit);
+        let again: PolicyTreeFit = serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+        prop_assert_eq!(again.assign(&frame).unwrap(), given);
+    }
+}
+
+#[test]
+fn questions_about_labels_and_gaps_read_well() {
+    let shop = vec![
+        Some("web"),
+        Some("web"),
+        Some("city"),
+        Some("city"),
+        None,
+        None,
+    ];
+    let frame = Frame::new()
+        .with("shop", Column::from(Label::from_text(&shop)))
+        .unwrap()
+        .with("age", vec![20.0, 60.0, 20.0, 60.0, f64::NAN, 40.0])
+        .unwrap();
+    let learn = |effect: [f64; 6], names: &[&str]| {
+        let scores = ArmScores::new(["none", "mail"], vec![vec![0.0; 6], effect.to_vec()]).unwrap();
+        let tree = PolicyTree::new(names.iter().copied());
+        tree.fit(&scores, &frame).unwrap()
+    };
+    let web = learn([1.0, 1.0, -1.0, -1.0, -1.0, -1.0], &["shop"]);
+    assert_eq!(
+        web.rules(),
+        ["shop = city (or missing): none", "shop ≠ city: mail"]
+    );
+    assert!(web.plot().unwrap().to_svg().contains("shop = city?"));
+    // A level that was not learned is another one; a missing one goes where the missing went.
+    let other = Frame::new()
+        .with("shop", Column::from(Label::from_text(&[Some("app"), None])))
+        .unwrap();
+    assert_eq!(web.assign(&other).unwrap(), [1, 0]);
+    let gap = learn([-1.0, -1.0, -1.0, -1.0, 2.0, -1.0], &["age"]);
+    assert_eq!(gap.rules(), ["age missing: mail", "age known: none"]);
+    assert!(gap.plot().unwrap().to_svg().contains("age missing?"));
+    let young = learn([2.0, -1.0, 2.0, -1.0, -3.0, -1.0], &["age"]);
+    assert_eq!(
+        young.rules(),
+        ["age ≤ 30: mail", "age > 30 (or missing): none"]
+    );
+    // Asking more than is worth it is left out, and so are rows without weight.
+    let scores = ArmScores::new(
+        ["none", "mail"],
+        vec![vec![0.0; 6], vec![1.0, -1.0, 1.0, -1.0, 9.0, -1.0]],
+    )
+    .unwrap()
+    .weights(vec![1.0, 1.0, 1.0, 1.0, 0.0, 1.0])
+    .unwrap();
+    let tree = PolicyTree::new(["shop", "age"])
+        .fit(&scores, &frame)
+        .unwrap();
+    assert_eq!(
+        tree.rules(),
+        ["age ≤ 30: mail", "age > 30 (or missing): none"]
+    );
+    assert_eq!(tree.leaves().iter().map(|l| l.rows).sum::<usize>(), 5);
+}
+
 #[test]
 fn bad_input_of_trees_is_named() {
-    let frame = frame_of(&[vec![1.0, f64::NAN]])
-        .with("shop", vec!["a", "b"])
-        .unwrap();
+    let frame = frame_of(&[
+        vec![1.0, f64::NAN],
+        vec![f64::NAN; 2],
+        vec![0.0, f64::INFINITY],
+    ]);
     let scores = ArmScores::new(["a", "b"], vec![vec![0.0, 1.0], vec![1.0, 0.0]]).unwrap();
-    let error = PolicyTree::new(["x0"]).fit(&scores, &frame).unwrap_err();
-    assert!(
-        error.to_string().contains("`x0` is NaN in row 2"),
-        "{error}"
-    );
-    assert!(PolicyTree::new(["shop"]).fit(&scores, &frame).is_err());
-    assert!(PolicyTree::new(["x1"]).fit(&scores, &frame).is_err());
+    let say = |name: &str| {
+        let result = PolicyTree::new([name]).fit(&scores, &frame);
+        result.unwrap_err().to_string()
+    };
+    assert!(say("x1").contains("`x1` is missing in all"));
+    assert!(say("x2").contains("`x2`") && say("x2").contains("row 2"));
+    assert!(say("x3").contains("did you mean"));
     assert!(PolicyTree::new(names(0)).fit(&scores, &frame).is_err());
     let good = frame_of(&[vec![1.0, 2.0]]);
     assert!(
@@ -211,7 +335,11 @@ fn bad_input_of_trees_is_named() {
             .is_err()
     );
     let fit = PolicyTree::new(["x0"]).fit(&scores, &good).unwrap();
-    assert!(fit.assign(&frame).is_err());
+    // Where a missing value should go was not learned.
+    let error = fit.assign(&frame).unwrap_err().to_string();
+    assert!(error.contains("`x0` is NaN in row 2"), "{error}");
+    let text = Frame::new().with("x0", vec!["a", "b"]).unwrap();
+    assert!(matches!(fit.assign(&text), Err(Error::WrongKind { .. })));
     let stopped = PolicyTree::new(["x0"]).fit_with(&scores, &good, &Progress::with(|_| false));
     assert!(matches!(stopped, Err(Error::Cancelled { .. })));
 }
@@ -235,25 +363,43 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_allocation_that_spends_no_more_gains_more(
+    fn no_allocation_gains_more_than_the_gap_allows(
         effects in prop::collection::vec(prop::collection::vec((-5..9_i32).prop_map(f64::from), 6), 2),
         costs in prop::collection::vec(prop::collection::vec((1..6_i32).prop_map(f64::from), 6), 2),
         total in 1..30_i32,
+        codes in prop::collection::vec(0..2_usize, 6),
+        share in prop::sample::select(vec![None, Some(0.0), Some(0.3), Some(0.5), Some(1.0)]),
     ) {
         let names = ["none", "a", "b"];
-        let budget = Budget::new(f64::from(total)).costs("a", &costs[0]).costs("b", &costs[1]);
-        let Ok(ours) = budget.allocate(&names, &effects) else {
-            return Ok(()); // the first to be treated costs more than the budget
-        };
-        prop_assert!(ours.spent() <= f64::from(total));
-        for other in allocations(6, 3) {
-            let sum = |columns: &[Vec<f64>]| -> f64 {
-                other.iter().enumerate().filter(|(_, arm)| **arm > 0).map(|(row, arm)| columns[arm - 1][row]).sum()
-            };
-            prop_assert!(sum(&costs) > ours.spent() || sum(&effects) <= ours.predicted_gain() + 1e-9, "{:?}", other);
+        let groups = Frame::new().with("g", codes.iter().map(|c| format!("g{c}")).collect::<Vec<_>>()).unwrap().groups("g").unwrap();
+        let mut budget = Budget::new(f64::from(total)).costs("a", &costs[0]).costs("b", &costs[1]);
+        if let Some(share) = share {
+            budget = budget.minimum_share(&groups, share);
         }
-        let spent: f64 = ours.given().iter().enumerate().filter(|(_, a)| **a > 0).map(|(row, arm)| costs[*arm as usize - 1][row]).sum();
-        prop_assert!((spent - ours.spent()).abs() < 1e-9);
+        let needed = |g: usize| {
+            let size = codes.iter().filter(|c| **c == g).count();
+            (share.unwrap_or(0.0) * size as f64).ceil() as usize
+        };
+        let sum = |given: &[usize], columns: &[Vec<f64>]| -> f64 {
+            given.iter().enumerate().filter(|(_, arm)| **arm > 0).map(|(row, arm)| columns[arm - 1][row]).sum()
+        };
+        let allowed = |given: &[usize]| {
+            let treated = |g: usize| given.iter().zip(&codes).filter(|(a, c)| **a > 0 && **c == g).count();
+            sum(given, &costs) <= f64::from(total) && (0..2).all(|g| treated(g) >= needed(g))
+        };
+        let possible = allocations(6, 3).filter(|given| allowed(given));
+        let best = possible.map(|given| sum(&given, &effects)).fold(f64::NEG_INFINITY, f64::max);
+        let Ok(ours) = budget.allocate(&names, &effects) else {
+            // Nothing that gains can be paid for, or not the floor.
+            prop_assert!(best <= 0.0, "{}", best);
+            return Ok(());
+        };
+        let given: Vec<usize> = ours.given().iter().map(|a| *a as usize).collect();
+        prop_assert!(allowed(&given), "{:?}", given);
+        prop_assert!((sum(&given, &costs) - ours.spent()).abs() < 1e-9);
+        prop_assert!((sum(&given, &effects) - ours.predicted_gain()).abs() < 1e-9);
+        let gap = best - ours.predicted_gain();
+        prop_assert!((-1e-9..=ours.gap() + 1e-9).contains(&gap), "{} of {}\n{}", gap, ours.gap(), ours);
     }
 
     #[test]
@@ -317,6 +463,81 @@ fn one_arm_at_unit_cost_is_the_qini_curve() {
 }
 
 #[test]
+fn equal_predictions_move_in_equal_parts_and_a_budget_that_is_not_spent_has_the_error_of_a_mean() {
+    let score = vec![3.0, -1.0, 2.0, 1.0];
+    let scores = ArmScores::new(["none", "some"], vec![vec![0.0; 4], score.clone()]).unwrap();
+    let curve = BudgetCurve::new().cost("some", 2.0).at(&[0.5, 9.0]);
+    let fit = curve.fit(&scores, &[vec![1.0; 4]]).unwrap();
+    let [part, all] = fit.shown() else {
+        panic!("{fit}")
+    };
+    assert!((part.shares[1] - 0.25).abs() < 1e-12 && (part.gain.estimate - 0.3125).abs() < 1e-12);
+    assert_eq!((all.spent, all.shares[1]), (2.0, 1.0));
+    // Some are never worth it: what is treated is fixed, however much money is left.
+    let fit = curve.fit(&scores, &[vec![1.0, 1.0, -1.0, 0.5]]).unwrap();
+    let treated = PolicyValue::new().fit(&scores, &[1, 1, 0, 1]).unwrap();
+    let (all, value) = (&fit.shown()[1].gain, treated.against("none").unwrap());
+    assert!((all.estimate - value.estimate).abs() < 1e-12);
+    assert!(
+        (all.std_error - value.std_error).abs() < 1e-12,
+        "{all} {value}"
+    );
+}
+
+#[test]
+fn budgets_are_compared_on_the_same_rows() {
+    let costs = BudgetCurve::new()
+        .cost("arm1", 1.0)
+        .cost("arm2", 2.5)
+        .points(20);
+    let curve = costs.clone().at(&[0.2, 0.6]);
+    const DRAWS: u64 = 300;
+    let mut rejected = [0.0; 3];
+    for seed in 0..DRAWS {
+        let (x, _, scores) = trial(300, 2000 + seed);
+        let mut random = Seed::new(seed).child("noise").stream(0);
+        // Two predictions that are equally good.
+        let mut noisy = || -> Vec<Vec<f64>> {
+            let column =
+                |c: &Vec<f64>| c.iter().map(|e| e + 0.5 * random.random::<f64>()).collect();
+            predictions(&x).iter().map(column).collect()
+        };
+        let (a, b) = (noisy(), noisy());
+        let test = curve.compare(&scores, ("a", &a), ("b", &b)).unwrap();
+        for (rejected, row) in rejected.iter_mut().zip(test.differences()) {
+            *rejected += f64::from(u8::from(row.difference.p_value() < 0.05)) / DRAWS as f64;
+        }
+        if seed == 0 {
+            let fit = curve.fit(&scores, &a).unwrap();
+            for (row, point) in test.differences().iter().zip(fit.shown()) {
+                assert!((row.first.estimate - point.gain.estimate).abs() < 1e-12);
+                assert!((row.first.std_error - point.gain.std_error).abs() < 1e-12);
+            }
+            // The last is the mean of the curve up to the highest budget.
+            let grid: Vec<f64> = (1..=20).map(|i| 0.6 * f64::from(i) / 20.0).collect();
+            let fit = costs.clone().at(&grid).fit(&scores, &a).unwrap();
+            let gains: Vec<f64> = fit.shown().iter().map(|p| p.gain.estimate).collect();
+            let mean = (gains.iter().sum::<f64>() - 0.5 * gains[19]) / 20.0;
+            let last = test.differences().last().unwrap();
+            assert!((last.first.estimate - mean).abs() < 1e-12, "{test}");
+            assert!(test.to_string().contains("mean up to 0.6"));
+            let same = curve.compare(&scores, ("a", &a), ("again", &a)).unwrap();
+            assert!(
+                same.differences()
+                    .iter()
+                    .all(|d| d.difference.p_value() == 1.0)
+            );
+        }
+    }
+    println!("rejected {rejected:.3?}");
+    // The Monte Carlo error of 0.05 is 0.013.
+    assert!(
+        rejected.iter().all(|r| (0.012..0.1).contains(r)),
+        "{rejected:?}"
+    );
+}
+
+#[test]
 fn bad_budgets_are_named() {
     let effect = vec![vec![1.0, 2.0]];
     let say = |budget: Budget| {
@@ -324,7 +545,10 @@ fn bad_budgets_are_named() {
         budget.allocate(&arms, &effect).unwrap_err().to_string()
     };
     let text = say(Budget::new(1.0).cost("some", 3.0));
-    assert!(text.contains("at least 3, the cost of the first"), "{text}");
+    assert!(
+        text.contains("at least 3, the cost of the cheapest"),
+        "{text}"
+    );
     assert!(say(Budget::new(1.0)).contains("not given for `some`"));
     assert!(say(Budget::new(0.0).cost("some", 1.0)).contains("positive"));
     assert!(say(Budget::new(1.0).cost("sme", 1.0)).contains("did you mean `some`"));
@@ -380,7 +604,7 @@ fn intervals_of_budgets_and_values_cover_the_truth() {
         .cost("arm1", 1.0)
         .cost("arm2", 2.5)
         .points(2)
-        .at(&[0.3, 0.8, 1.2]);
+        .at(&[0.3, 0.8, 1.2, 9.0]);
     let (x, truth, _) = trial(200_000, 1);
     let spent = curve.fit(&truth, &predictions(&x)).unwrap();
     let next = |x: &[Vec<f64>]| {

@@ -191,6 +191,8 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         }
         "trees_squared" | "trees_logistic" => return trees(task, file),
         "causal_forest" => return causal_forest(file),
+        "uplift_curve" => return uplift_curve(file),
+        "policy_tree" => return policy_tree(file),
         other => return Err(format!("unknown task {other}; run.py lists them").into()),
     };
     let frame = Frame::read_csv(file)?;
@@ -258,6 +260,41 @@ fn causal_forest(file: &str) -> Result<Once, Failure> {
             ),
             ("mean_effect".to_owned(), mean(found.estimates.clone())),
             ("cocreate_std_error".to_owned(), mean(found.std_errors())),
+        ]))
+    }))
+}
+
+/// The scores of a trial, its uplift curve with errors, and the areas with theirs.
+fn uplift_curve(file: &str) -> Result<Once, Failure> {
+    const SHARE: f64 = 0.3;
+    let frame = Frame::read_csv(file)?;
+    let priority = frame.numeric("priority")?.values().to_vec();
+    Ok(Box::new(move || {
+        let scores = TrialScores::new("y", "w").fit(&frame)?;
+        let curve = UpliftCurve::new().at(&[SHARE]).fit(&scores, &priority)?;
+        let gain = &curve.shown()[0].gain;
+        Ok(Map::from_iter([
+            ("gain_at_30".to_owned(), json!(gain.estimate)),
+            ("cocreate_error".to_owned(), json!(gain.std_error)),
+            ("cocreate_qini".to_owned(), json!(curve.qini().estimate)),
+        ]))
+    }))
+}
+
+/// The exact policy tree of depth two, and what it is worth on the rows it was learned from.
+fn policy_tree(file: &str) -> Result<Once, Failure> {
+    let frame = Frame::read_csv(file)?;
+    let column = |arm: &str| frame.numeric(arm).map(|c| c.values().to_vec());
+    let scores = ArmScores::new(
+        ["0", "1", "2"],
+        vec![column("s0")?, column("s1")?, column("s2")?],
+    )?;
+    let tree = PolicyTree::new((1..=10).map(|j| format!("x{j}")));
+    Ok(Box::new(move || {
+        let value = tree.fit(&scores, &frame)?.training_value();
+        Ok(Map::from_iter([
+            ("value".to_owned(), json!(value)),
+            ("cocreate_value".to_owned(), json!(value)),
         ]))
     }))
 }

@@ -30,6 +30,8 @@ struct Bar {
     series: usize,
     name: usize,
     value: f64,
+    /// The interval drawn over the bar.
+    ends: Option<(f64, f64)>,
 }
 
 labelled!(BarPlot);
@@ -54,7 +56,17 @@ impl BarPlot {
             series: self.series.len().saturating_sub(1),
             name,
             value,
+            ends: None,
         });
+        self
+    }
+
+    /// The interval of the bar that was added last, drawn over it as a whisker; an infinite end is drawn as an arrow, an interval with a NaN
+    /// end is left out.
+    pub fn interval(mut self, low: f64, high: f64) -> Self {
+        if let Some(bar) = self.bars.last_mut() {
+            bar.ends = Some((low, high));
+        }
         self
     }
 
@@ -70,6 +82,9 @@ impl BarPlot {
         let range = Range::of("bars", self.bars.iter().map(|b| b.value))?
             .ok_or_else(|| nothing_to_draw("bars"))?
             .with(0.0);
+        let ends = self.bars.iter().filter_map(|b| b.ends);
+        let ends = Range::of("intervals", ends.flat_map(|(low, high)| [low, high]))?;
+        let range = ends.map_or(range, |e| range.with(e.low).with(e.high));
         let padded = range.padded();
         // Bars stand on the axis when none goes to the other side.
         let x = Range {
@@ -94,6 +109,8 @@ impl BarPlot {
         }
         .draw(|plot| {
             const SHARE: f64 = 0.75;
+            /// Bars that show their intervals are paler than these.
+            const PALE: f64 = 0.45;
             let slot = (plot.bottom - plot.top) / self.names.len() as f64;
             let thickness = SHARE * slot / series as f64;
             for bar in self.bars.iter().filter(|b| b.value.is_finite()) {
@@ -103,8 +120,11 @@ impl BarPlot {
                     (zero.min(end), y - thickness / 2.0),
                     (zero.max(end), y + thickness / 2.0),
                     colour(bar.series),
-                    1.0,
+                    if bar.ends.is_some() { PALE } else { 1.0 },
                 );
+                if let Some(ends) = bar.ends {
+                    marks::horizontal_whisker(plot, bar.series, ends, y);
+                }
             }
             plot.vertical(0.0, false);
         })

@@ -240,6 +240,12 @@ fn nothing_to_draw_is_an_error() {
             .is_err()
     );
     assert!(BarPlot::new().bar("a", f64::INFINITY).draw().is_err());
+    let whisker = BarPlot::new().bar("a", 1.0).interval(-8.0, 9.0).draw();
+    let whisker = whisker.unwrap();
+    assert!(
+        whisker.to_svg().contains("−5"),
+        "the axis reaches the interval"
+    );
     assert!(BarPlot::new().bar("a", 1.0).size(10, 10).draw().is_err());
     let message = BarPlot::new().draw().unwrap_err().to_string();
     assert_eq!(

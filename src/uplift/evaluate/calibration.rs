@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// - `α − τ̄`, the level, is zero when predictions are right on average;
 /// - `β`, the slope, is one when differences between predictions are as large as those between effects, and zero when predictions say
 ///   nothing of them; below one they are too extreme;
-/// - the calibration test is of `α = τ̄` and `β = 1` together.
+/// - the calibration test is of `α = τ̄` and `β = 1` together: χ²(2), or F(2, G − 1) with G clusters.
 ///
 /// Rows of one prediction stay in one group. Errors are robust to heteroskedasticity, and to clusters when the scores have them. Predictions must
 /// not be made from the outcomes of the same rows.
@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 /// [`Error::LengthMismatch`] and [`Error::OutOfRange`] for predictions that are not one finite number a row; [`Error::Unidentified`] when they
-/// are all equal; [`Error::InvalidOption`].
+/// are all equal, and for fewer than three rows or clusters; [`Error::InvalidOption`].
 ///
 /// # References
 /// Chernozhukov, V., Demirer, M., Duflo, E. & Fernández-Val, I. (2025). Fisher–Schultz lecture: Generic machine learning inference on
@@ -187,11 +187,13 @@ impl EffectCalibration {
         let of_slope: Vec<f64> = (0..effects.len())
             .map(|row| gaps[row] * rest(row) / spread)
             .collect();
+        let size = spread.sqrt() + mean.abs() + average.abs();
         let test = joint_test(
             &units,
             [average - mean, slope - 1.0],
+            [size, 1.0],
             [&of_level, &of_slope],
-        );
+        )?;
         // The mean prediction varies with the rows, and the mean effect with it.
         let gap: Vec<f64> = effects.iter().zip(predicted).map(|(e, p)| e - p).collect();
         Ok(EffectCalibrationFit {
@@ -216,7 +218,11 @@ fn groups_of(predicted: &[f64], units: &Units, groups: usize) -> Vec<usize> {
         let weight: f64 = rows.iter().map(|row| units.weights[*row as usize]).sum();
         let middle = before + 0.5 * weight;
         before += weight;
-        let group = ((middle * groups as f64) as usize).min(groups - 1);
+        let group = match last {
+            // Rows without weight make no group of their own.
+            Some(last) if weight <= 0.0 => last,
+            _ => ((middle * groups as f64) as usize).min(groups - 1),
+        };
         if last.is_some_and(|l| l != group) {
             next += 1;
         }
@@ -228,29 +234,55 @@ fn groups_of(predicted: &[f64], units: &Units, groups: usize) -> Vec<usize> {
     members
 }
 
-/// Wald test that both gaps are zero.
-fn joint_test(units: &Units, gaps: [f64; 2], influences: [&[f64]; 2]) -> TestResult {
+/// Wald test that both gaps are zero; `sizes` say of what numbers they are the differences.
+fn joint_test(
+    units: &Units,
+    gaps: [f64; 2],
+    sizes: [f64; 2],
+    influences: [&[f64]; 2],
+) -> Result<TestResult> {
+    /// Gaps, errors and correlations this close to zero, zero and one are rounding.
+    const ROUNDING: f64 = 1e-12;
+    const NAME: &str = "level = 0 and slope = 1";
     let [a, b] = influences.map(|i| units.sums(i));
     let dot = |x: &[f64], y: &[f64]| {
         units.correction() * x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>()
     };
-    let covariance = Matrix2::new(dot(&a, &a), dot(&a, &b), dot(&a, &b), dot(&b, &b));
-    let gaps = Vector2::new(gaps[0], gaps[1]);
-    let inverse = covariance.try_inverse();
+    let clusters = units.clusters.is_some();
+    // A line through two units leaves nothing to judge it by.
+    if units.weighed < 3 {
+        return Err(Error::Unidentified {
+            what: "the calibration of effects".to_owned(),
+            needs: "three rows or clusters at the least".to_owned(),
+        });
+    }
+    let scaled = [gaps[0] / sizes[0], gaps[1] / sizes[1]];
+    let covariance = Matrix2::new(
+        dot(&a, &a) / (sizes[0] * sizes[0]),
+        dot(&a, &b) / (sizes[0] * sizes[1]),
+        dot(&a, &b) / (sizes[0] * sizes[1]),
+        dot(&b, &b) / (sizes[1] * sizes[1]),
+    );
+    let (level, slope) = (covariance[(0, 0)], covariance[(1, 1)]);
+    let noise =
+        level.max(slope).sqrt() > ROUNDING && covariance.determinant() > ROUNDING * level * slope;
+    let inverse = covariance.try_inverse().filter(|_| noise);
+    let gaps = Vector2::from(scaled);
     // Scores without noise: either the predictions are the effects, or the hypothesis is certainly false.
     let statistic = inverse.map_or(
-        if gaps.norm() > 0.0 {
+        if gaps.amax() > ROUNDING {
             f64::INFINITY
         } else {
             0.0
         },
         |inverse| (gaps.transpose() * inverse * gaps)[0],
     );
-    TestResult::new(
-        "level = 0 and slope = 1",
-        statistic,
-        Distribution::ChiSquared { df: 2.0 },
-    )
+    Ok(if clusters {
+        let df2 = units.degrees_of_freedom();
+        TestResult::new(NAME, statistic / 2.0, Distribution::F { df1: 2.0, df2 })
+    } else {
+        TestResult::new(NAME, statistic, Distribution::ChiSquared { df: 2.0 })
+    })
 }
 
 impl EffectCalibrationFit {

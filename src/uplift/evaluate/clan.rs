@@ -6,7 +6,7 @@ use crate::data::{Column, Frame, MISSING};
 use crate::error::{Error, Result};
 use crate::inference::{Adjustment, Estimate, adjust_p_values, check_level};
 use crate::report::shown;
-use crate::report::{Cell, CoefficientPlot, Figure, Table};
+use crate::report::{BarPlot, Cell, CoefficientPlot, Figure, Table};
 use crate::uplift::path::Order;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 /// | `level` | 0.95 | of intervals | (0, 1) |
 ///
 /// # Errors
-/// [`Error::ColumnNotFound`]; [`Error::LengthMismatch`]; [`Error::OutOfRange`] for a prediction that is not finite; [`Error::NoRows`] when a covariate is
-/// missing in a whole group; [`Error::InvalidOption`].
+/// [`Error::ColumnNotFound`]; [`Error::LengthMismatch`]; [`Error::OutOfRange`] for a prediction that is not finite; [`Error::Unidentified`] when
+/// predictions are all equal; [`Error::NoRows`] when a covariate is missing in a whole group; [`Error::InvalidOption`].
 ///
 /// # References
 /// Chernozhukov, V., Demirer, M., Duflo, E. & Fernández-Val, I. (2025). *Econometrica* 93, 1121–1164. doi:10.3982/ECTA19303.
@@ -58,6 +58,8 @@ pub struct ClanRow {
     pub difference: Estimate,
     /// p-value of the difference, adjusted for the number of covariates by Holm's method.
     pub adjusted_p_value: f64,
+    /// Mean among all rows.
+    pub mean: f64,
     /// Standard deviation among all rows.
     pub std_dev: f64,
 }
@@ -125,6 +127,15 @@ impl Clan {
             });
         }
         let units = Units::of(scores);
+        let weighed = predicted.iter().zip(&units.weights);
+        let mut known = weighed.filter(|(_, w)| **w > 0.0).map(|(p, _)| *p);
+        let first = known.next().unwrap_or_default();
+        if known.all(|p| (p - first).abs() <= 0.0) {
+            return Err(Error::Unidentified {
+                what: "who the most and the least affected are".to_owned(),
+                needs: "predictions that differ between rows".to_owned(),
+            });
+        }
         let most = part_of_group(predicted, &units, self.share);
         let opposite: Vec<f64> = predicted.iter().map(|p| -p).collect();
         let least = part_of_group(&opposite, &units, self.share);
@@ -242,6 +253,7 @@ fn compare(name: &str, values: &[f64], units: &Units, groups: [&Vec<f64>; 2]) ->
         least: estimate("least affected", found[1].0, &found[1].1),
         difference: estimate("difference", found[0].0 - found[1].0, &gap),
         adjusted_p_value: 1.0,
+        mean: overall,
         std_dev: (units.mean(&squares) / known_weight).sqrt(),
     })
 }
@@ -275,6 +287,35 @@ impl ClanFit {
             table = table.row(cells);
         }
         table.note("By predicted effects; p-values are adjusted for the number of covariates.")
+    }
+
+    /// The means of the most and of the least affected as bars from the mean of all, in standard deviations of the covariates, with intervals.
+    /// Constant covariates are left out.
+    ///
+    /// # Errors
+    /// Those of drawing.
+    pub fn bars(&self) -> Result<Figure> {
+        let mut plot = BarPlot::new()
+            .title("Who the most and the least affected are")
+            .x_title(format!(
+                "mean less the mean of all, in standard deviations ({} % intervals)",
+                self.level * 100.0
+            ));
+        for most in [true, false] {
+            plot = plot.series(if most {
+                "most affected"
+            } else {
+                "least affected"
+            });
+            for row in self.rows.iter().filter(|r| r.std_dev > 0.0) {
+                let mean = if most { &row.most } else { &row.least };
+                let ends = mean.confidence_interval(self.level)?;
+                let [at, low, high] =
+                    [mean.estimate, ends.lower, ends.upper].map(|v| (v - row.mean) / row.std_dev);
+                plot = plot.bar(&row.covariate, at).interval(low, high);
+            }
+        }
+        plot.draw()
     }
 
     /// Differences in standard deviations of the covariates, with intervals. Constant covariates are left out.

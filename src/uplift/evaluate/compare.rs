@@ -3,6 +3,7 @@
 use super::curve::UpliftCurve;
 use super::rate::{RateWeights, rates};
 use crate::causal::ArmScores;
+use crate::causal::units::Units;
 use crate::error::Result;
 use crate::inference::Estimate;
 use crate::report::shown;
@@ -34,8 +35,27 @@ pub struct RankingComparison {
     differences: Vec<RankingDifference>,
 }
 
+impl RankingDifference {
+    /// From two estimates and the contributions of units to either.
+    pub(in crate::uplift) fn of(
+        units: &Units,
+        measure: String,
+        names: [&str; 2],
+        [(x, of_x), (y, of_y)]: [(f64, Vec<f64>); 2],
+    ) -> Self {
+        let gap: Vec<f64> = of_x.iter().zip(&of_y).map(|(x, y)| x - y).collect();
+        Self {
+            first: units.of_contributions(names[0], x, &of_x),
+            second: units.of_contributions(names[1], y, &of_y),
+            difference: units.of_contributions(&measure, x - y, &gap),
+            measure,
+        }
+    }
+}
+
 impl UpliftCurve {
-    /// Compares two named priorities on the same rows: AUTOC, Qini coefficient, and the gain at the shares of [`UpliftCurve::at`].
+    /// Compares two named priorities on the same rows: AUTOC, Qini coefficient, and the gain at the shares of [`UpliftCurve::at`]. All errors
+    /// are from influence functions, with or without [`UpliftCurve::half_samples`].
     ///
     /// ```
     /// use cocreate::prelude::*;
@@ -61,14 +81,8 @@ impl UpliftCurve {
         let units = &a.units;
         let mut differences = Vec::new();
         let mut add = |measure: String, at: [(f64, Vec<f64>); 2]| {
-            let [(x, of_x), (y, of_y)] = at;
-            let gap: Vec<f64> = of_x.iter().zip(&of_y).map(|(x, y)| x - y).collect();
-            differences.push(RankingDifference {
-                first: units.of_contributions(first.0, x, &of_x),
-                second: units.of_contributions(second.0, y, &of_y),
-                difference: units.of_contributions(&measure, x - y, &gap),
-                measure,
-            });
+            let names = [first.0, second.0];
+            differences.push(RankingDifference::of(units, measure, names, at));
         };
         let kinds = [RateWeights::Autoc, RateWeights::Qini];
         let [of_a, of_b] = [&a, &b].map(|r| rates(&r.path, units, &r.effects, kinds));
@@ -102,39 +116,48 @@ impl RankingComparison {
 
     /// A row per measure.
     pub fn table(&self) -> Table {
-        let mut table = Table::new(format!(
-            "{} and {}: effect of {} against {}",
-            self.first, self.second, self.arm, self.control
-        ))
-        .columns([
-            "",
-            &self.first,
-            &self.second,
-            "Difference",
-            "Std. error",
-            "from",
-            "to",
-            "p",
-        ]);
-        for row in &self.differences {
-            let ends = row.difference.confidence_interval(self.level);
-            let (low, high) = ends.map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper));
-            table = table.row([
-                Cell::text(row.measure.as_str()),
-                Cell::significant(row.first.estimate, 4),
-                Cell::significant(row.second.estimate, 4),
-                Cell::significant(row.difference.estimate, 4),
-                Cell::significant(row.difference.std_error, 3).parenthesised(),
-                Cell::significant(low, 4),
-                Cell::significant(high, 4),
-                Cell::p_value(row.difference.p_value()),
-            ]);
-        }
-        table.note(format!(
-            "Paired on the same rows; intervals at {} %.",
-            self.level * 100.0
-        ))
+        let (first, second) = (&self.first, &self.second);
+        let (arm, control) = (&self.arm, &self.control);
+        let title = format!("{first} and {second}: effect of {arm} against {control}");
+        differences_table(title, [first, second], &self.differences, self.level)
     }
+}
+
+/// A row per measure of two rules that are compared.
+pub(in crate::uplift) fn differences_table(
+    title: String,
+    [first, second]: [&String; 2],
+    differences: &[RankingDifference],
+    level: f64,
+) -> Table {
+    let mut table = Table::new(title).columns([
+        "",
+        first,
+        second,
+        "Difference",
+        "Std. error",
+        "from",
+        "to",
+        "p",
+    ]);
+    for row in differences {
+        let ends = row.difference.confidence_interval(level);
+        let (low, high) = ends.map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper));
+        table = table.row([
+            Cell::text(row.measure.as_str()),
+            Cell::significant(row.first.estimate, 4),
+            Cell::significant(row.second.estimate, 4),
+            Cell::significant(row.difference.estimate, 4),
+            Cell::significant(row.difference.std_error, 3).parenthesised(),
+            Cell::significant(low, 4),
+            Cell::significant(high, 4),
+            Cell::p_value(row.difference.p_value()),
+        ]);
+    }
+    table.note(format!(
+        "Paired on the same rows; intervals at {} %.",
+        level * 100.0
+    ))
 }
 
 shown!(RankingComparison);

@@ -4,11 +4,12 @@ use super::rate::{RateWeights, half_sample_errors, rates};
 use crate::causal::ArmScores;
 use crate::causal::units::{Units, check_column, contrast_arms};
 use crate::error::{Error, Result};
-use crate::inference::{Estimate, check_level};
+use crate::inference::Estimate;
 use crate::numeric::Seed;
 use crate::report::shown;
 use crate::report::{Cell, Table};
 use crate::uplift::path::{Path, Step};
+use crate::uplift::shape::{Shape, steps};
 use serde::{Deserialize, Serialize};
 
 /// How much is gained by treating those of highest priority first. With scores `Γ` of the effect of an arm and `U` the rank of a row's
@@ -58,9 +59,8 @@ use serde::{Deserialize, Serialize};
 pub struct UpliftCurve {
     arm: Option<String>,
     control: Option<String>,
-    at: Vec<f64>,
-    points: usize,
-    level: f64,
+    #[serde(flatten)]
+    shape: Shape,
     half_samples: Option<usize>,
     seed: Option<Seed>,
 }
@@ -109,9 +109,7 @@ impl UpliftCurve {
         Self {
             arm: None,
             control: None,
-            at: (1..=10).map(|i| f64::from(i) / 10.0).collect(),
-            points: 100,
-            level: 0.95,
+            shape: Shape::new(steps(10, 1.0)),
             half_samples: None,
             seed: None,
         }
@@ -131,19 +129,19 @@ impl UpliftCurve {
 
     /// The shares that the table shows.
     pub fn at(mut self, shares: &[f64]) -> Self {
-        self.at = shares.to_vec();
+        self.shape.at = shares.to_vec();
         self
     }
 
     /// How many points the curves have.
     pub fn points(mut self, points: usize) -> Self {
-        self.points = points;
+        self.shape.points = points;
         self
     }
 
     /// The level of intervals and bands.
     pub fn level(mut self, level: f64) -> Self {
-        self.level = level;
+        self.shape.level = level;
         self
     }
 
@@ -190,10 +188,8 @@ impl UpliftCurve {
             }
             errors = format!("influence functions, those of areas from {draws} half-samples");
         }
-        let grid: Vec<f64> = (1..=self.points)
-            .map(|i| i as f64 / self.points as f64)
-            .collect();
-        let mut shares = [grid.as_slice(), &self.at].concat();
+        let grid = self.shape.steps(1.0);
+        let mut shares = [grid.as_slice(), &self.shape.at].concat();
         shares.sort_by(f64::total_cmp);
         shares.dedup();
         let all = ranked.points(&shares);
@@ -205,12 +201,12 @@ impl UpliftCurve {
         Ok(UpliftCurveFit {
             rows: scores.len(),
             clusters: units.clusters.as_ref().map(|_| units.count),
-            level: self.level,
+            level: self.shape.level,
             average: units.average("average effect", effects),
             autoc,
             qini,
             auuc,
-            shown: only(&self.at),
+            shown: only(&self.shape.at),
             points: only(&grid),
             arm: ranked.arm.clone(),
             control: ranked.control.clone(),
@@ -239,27 +235,19 @@ impl UpliftCurve {
     }
 
     pub(super) fn shares(&self) -> &[f64] {
-        &self.at
+        &self.shape.at
     }
 
     pub(super) fn check(&self) -> Result<f64> {
-        const MOST_POINTS: usize = 10_000;
         const FEWEST_DRAWS: usize = 20;
-        check_level(self.level)?;
-        if let Some(share) = self.at.iter().find(|s| !(**s > 0.0 && **s <= 1.0)) {
-            return Err(Error::invalid_option("at", share, "above 0 and at most 1"));
-        }
-        if !(2..=MOST_POINTS).contains(&self.points) {
-            let expected = format!("between 2 and {MOST_POINTS}");
-            return Err(Error::invalid_option("points", self.points, expected));
-        }
+        self.shape.check(1.0)?;
         match self.half_samples {
             Some(draws) if draws < FEWEST_DRAWS => Err(Error::invalid_option(
                 "half_samples",
                 draws,
                 format!("at least {FEWEST_DRAWS}"),
             )),
-            _ => Ok(self.level),
+            _ => Ok(self.shape.level),
         }
     }
 }
@@ -276,6 +264,10 @@ pub(super) struct Ranked {
 impl Ranked {
     /// The curves at ascending shares.
     fn points(&self, shares: &[f64]) -> Vec<UpliftPoint> {
+        /// Of the mean absolute effect: what sums over rows in another order differ by.
+        const ROUNDING: f64 = 1e-12;
+        let sizes: Vec<f64> = self.effects.iter().map(|e| e.abs()).collect();
+        let rounding = ROUNDING * self.units.mean(&sizes);
         let totals = self.units.sums(&self.effects);
         let average: f64 = totals.iter().sum();
         let degrees_of_freedom = self.units.degrees_of_freedom();
@@ -287,10 +279,11 @@ impl Ranked {
                 std_error,
                 degrees_of_freedom,
             };
-            // Treating all is no choice: what is left there is rounding.
-            let all = *share >= 1.0;
-            let excess = if all { 0.0 } else { p.gain - share * average };
-            let excess_error = if all { 0.0 } else { p.excess_error };
+            let excess = p.gain - share * average;
+            // Treating all is no choice, and neither are priorities that are all equal: what is left there is rounding.
+            let none = *share >= 1.0 || excess.abs() <= rounding;
+            let excess = if none { 0.0 } else { excess };
+            let excess_error = if *share >= 1.0 { 0.0 } else { p.excess_error };
             UpliftPoint {
                 share: *share,
                 gain: estimate("gain", p.gain, p.gain_error),

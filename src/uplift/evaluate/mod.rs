@@ -11,6 +11,7 @@ mod trial;
 
 pub use calibration::{CalibrationGroup, EffectCalibration, EffectCalibrationFit};
 pub use clan::{Clan, ClanFit, ClanRow};
+pub(in crate::uplift) use compare::differences_table;
 pub use compare::{RankingComparison, RankingDifference};
 pub use curve::{UpliftCurve, UpliftCurveFit, UpliftPoint};
 pub use rate::RateWeights;

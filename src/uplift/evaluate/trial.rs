@@ -332,7 +332,8 @@ impl TrialCurveFit {
 
     /// The area over the line as a share of that of the best ranking possible: `qini_auc_score` and `uplift_auc_score` of scikit-uplift. Without
     /// `negative_effects` the best Qini curve rises to the effect of all and stays there (Radcliffe's q₀). None unless
-    /// outcomes are zero and one, and for an uplift curve without negative effects, which has no such definition.
+    /// outcomes are zero and one, for an uplift curve without negative effects, which has no such definition, and when no ranking is better than
+    /// treating at random.
     pub fn share_of_perfect(&self, negative_effects: bool) -> Option<f64> {
         let perfect = self.perfect.as_ref()?;
         let last = self.last();
@@ -347,10 +348,11 @@ impl TrialCurveFit {
             }
             (TrialCurveKind::Uplift, false) => return None,
         };
-        Some(above(&self.points) / best)
+        (best > 0.0).then(|| above(&self.points) / best)
     }
 
-    /// The mean of the curve from 0 to n rows over its absolute last value: `auuc_score` of causalml for an uplift curve.
+    /// The mean of the curve from 0 to n rows over its absolute last value: `auuc_score` of causalml for an uplift curve. Not finite when the
+    /// curve ends at zero, where there is no effect to compare with.
     pub fn mean_height(&self) -> f64 {
         let rows = self.last().rows as f64;
         let mut sum = 0.0;

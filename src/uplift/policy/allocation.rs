@@ -1,20 +1,24 @@
 //! Who gets what under a budget, with a floor for every group.
 
-use super::hull::{Costs, Move, check_effects, moves};
-use crate::data::{Groups, MISSING};
+use super::floor::{Floor, ROUNDING};
+use super::hull::{Costs, Move, check_effects, moves_from};
+use crate::data::Groups;
 use crate::error::{Error, Result};
 use crate::report::shown;
 use crate::report::{Cell, Table};
 use crate::uplift::path::Order;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Spends a budget on the rows and arms with the highest predicted effects per cost: the solution of the multiple-choice knapsack
-/// `max Σ τ̂_{i,π_i} s.t. Σ C_{i,π_i} ≤ B`, up to the one step that the rest of the budget does not pay for. No allocation that spends no
-/// more than this one has a higher predicted gain.
+/// `max Σ τ̂_{i,π_i} s.t. Σ C_{i,π_i} ≤ B`, steepest steps first, and those later ones that the rest still pays for. Whole rows cannot
+/// always spend a budget to the end, and to fill it in the best way is a hard problem that is not worth solving: no allocation gains more by
+/// more than [`BudgetAllocation::gap`], which is the price of the unspent rest and as a rule less than one row is worth.
 ///
-/// [`Budget::minimum_share`] keeps a programme from serving one group only: of every group at least a share is treated, those of highest
-/// predicted effect in it first, and what is left of the budget goes to the best of all others. That is the best allocation with this floor for
-/// one arm at one cost, the case in which it is offered; rows that are treated for the floor may have no positive predicted effect.
+/// [`Budget::minimum_share`] keeps a programme from serving one group only: of every group at least a share is treated, with any number of
+/// arms and costs by row. The floor is met at one price of the budget for all groups, found by bisection of the Lagrangian, and the gap
+/// certifies that allocation as well. With one arm at one cost the allocation is the best. Rows that are treated for the floor may have no
+/// positive predicted effect.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -27,7 +31,9 @@ use serde::{Deserialize, Serialize};
 /// positive, or predictions that are not finite; [`Error::LengthMismatch`]; [`Error::MissingClusters`] for rows without a group.
 ///
 /// # References
-/// Sinha, P. & Zoltners, A. A. (1979). *Operations Research* 27, 503–515. doi:10.1287/opre.27.3.503.
+/// Sinha, P. & Zoltners, A. A. (1979). *Operations Research* 27, 503–515. doi:10.1287/opre.27.3.503. Everett, H. (1963). Generalized Lagrange
+/// multiplier method for solving problems of optimum allocation of resources. *Operations Research* 11, 399–417.
+/// doi:10.1287/opre.11.3.399.
 ///
 /// # Examples
 /// ```
@@ -47,14 +53,6 @@ pub struct Budget {
     floor: Option<Floor>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Floor {
-    codes: Vec<u32>,
-    levels: Vec<String>,
-    name: String,
-    share: f64,
-}
-
 /// What [`Budget`] gives to whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BudgetAllocation {
@@ -62,6 +60,8 @@ pub struct BudgetAllocation {
     given: Vec<u32>,
     spent: f64,
     gain: f64,
+    /// No allocation within the budget gains more.
+    bound: f64,
     price: f64,
     groups: Vec<GroupCoverage>,
 }
@@ -101,12 +101,7 @@ impl Budget {
 
     /// Treats at least this share of each group, rounded up to whole rows.
     pub fn minimum_share(mut self, groups: &Groups, share: f64) -> Self {
-        self.floor = Some(Floor {
-            codes: groups.codes.to_vec(),
-            levels: groups.levels.to_vec(),
-            name: groups.name.clone(),
-            share,
-        });
+        self.floor = Some(Floor::new(groups, share));
         self
     }
 
@@ -138,39 +133,33 @@ impl Budget {
             });
         }
         let costs = self.costs.columns(&arms, rows)?;
+        let reachable = self.affordable(effects, &costs);
         let mut allocation = BudgetAllocation {
             given: vec![0; rows],
             spent: 0.0,
             gain: 0.0,
+            bound: 0.0,
             price: 0.0,
             groups: Vec::new(),
             arms,
         };
         if let Some(floor) = &self.floor {
-            self.cover(floor, effects, &costs, &mut allocation)?;
+            let covered = floor.cover(self.total, &reachable, &costs)?;
+            allocation.given = covered.given;
+            allocation.spent = covered.spent;
+            allocation.gain = covered.gain;
+            allocation.bound = covered.bound;
+            allocation.price = covered.price;
         }
-        let all: Vec<Move> = moves(effects, &costs)
-            .into_iter()
-            .filter(|m| allocation.given[m.row as usize] == 0)
-            .collect();
-        let priorities: Vec<f64> = all.iter().map(Move::priority).collect();
-        for place in Order::descending(&priorities).places {
-            let step = all[place as usize];
-            if allocation.spent + step.cost > self.total * (1.0 + ROUNDING) {
-                if allocation.spent <= 0.0 {
-                    return Err(Error::invalid_option(
-                        "total",
-                        self.total,
-                        format!(
-                            "at least {}, the cost of the first to be treated",
-                            step.cost
-                        ),
-                    ));
-                }
-                allocation.price = step.priority();
-                break;
-            }
-            allocation.take(step);
+        self.spend_rest(&reachable, &costs, &mut allocation);
+        if allocation.spent <= 0.0
+            && let Some(least) = least_cost(effects, &costs)
+        {
+            return Err(Error::invalid_option(
+                "total",
+                self.total,
+                format!("at least {least}, the cost of the cheapest row that gains"),
+            ));
         }
         if let Some(floor) = &self.floor {
             for (code, level) in floor.levels.iter().enumerate() {
@@ -188,79 +177,60 @@ impl Budget {
         Ok(allocation)
     }
 
-    /// Treats the best of every group up to the floor.
-    fn cover(
+    /// Pays for moves to dearer arms in the order of their gain per cost, as long as the budget lasts.
+    fn spend_rest(
         &self,
-        floor: &Floor,
         effects: &[Vec<f64>],
         costs: &[Vec<f64>],
         allocation: &mut BudgetAllocation,
-    ) -> Result<()> {
-        if !(0.0..=1.0).contains(&floor.share) {
-            return Err(Error::invalid_option(
-                "minimum_share",
-                floor.share,
-                "between 0 and 1",
-            ));
-        }
-        if floor.codes.len() != allocation.given.len() {
-            return Err(Error::LengthMismatch {
-                column: floor.name.clone(),
-                expected: allocation.given.len(),
-                found: floor.codes.len(),
-            });
-        }
-        let missing = floor.codes.iter().filter(|c| **c == MISSING).count();
-        if missing > 0 {
-            return Err(Error::MissingClusters {
-                column: floor.name.clone(),
-                missing,
-            });
-        }
-        let same = |column: &Vec<f64>| column.iter().all(|c| (c - column[0]).abs() <= 0.0);
-        if effects.len() > 1 || !same(&costs[0]) {
-            return Err(Error::invalid_option(
-                "minimum_share",
-                format!("given with {} arms and their costs", effects.len() + 1),
-                "used with one arm besides the control, at one cost for all",
-            ));
-        }
-        let mut needed = vec![0_usize; floor.levels.len()];
-        for code in &floor.codes {
-            needed[*code as usize] += 1;
-        }
-        for count in &mut needed {
-            // A share that is a whole number of rows but for rounding is that number.
-            *count = (floor.share * *count as f64 * (1.0 - ROUNDING)).ceil() as usize;
-        }
-        let cost = costs[0][0];
-        let least = cost * needed.iter().sum::<usize>() as f64;
-        if least > self.total * (1.0 + ROUNDING) {
-            return Err(Error::invalid_option(
-                "total",
-                self.total,
-                format!("at least {least}, what the minimum share of every group costs"),
-            ));
-        }
-        for row in Order::descending(&effects[0]).places {
-            let left = &mut needed[floor.codes[row as usize] as usize];
-            if *left > 0 {
-                *left -= 1;
-                allocation.take(Move {
-                    row,
-                    from: 0,
-                    to: 1,
-                    cost,
-                    gain: effects[0][row as usize],
-                });
+    ) {
+        let all = moves_from(&allocation.given, effects, costs);
+        let priorities: Vec<f64> = all.iter().map(Move::priority).collect();
+        let mut certified = self.floor.is_some();
+        for place in Order::descending(&priorities).places {
+            let step = all[place as usize];
+            if allocation.given[step.row as usize] != step.from {
+                continue; // what comes before it was not paid for
+            }
+            if allocation.spent + step.cost <= self.total * (1.0 + ROUNDING) {
+                allocation.take(step);
+                continue;
+            }
+            if !certified {
+                // What is taken until here is the best for what it costs, and nothing gains more per cost than this step.
+                allocation.price = step.priority();
+                let rest = (self.total - allocation.spent).max(0.0);
+                allocation.bound = allocation.gain + allocation.price * rest;
+                certified = true;
             }
         }
-        Ok(())
+        allocation.bound = allocation.bound.max(allocation.gain);
+    }
+
+    /// The effects, those of arms that cost more than the whole budget out of reach.
+    fn affordable<'a>(&self, effects: &'a [Vec<f64>], costs: &[Vec<f64>]) -> Cow<'a, [Vec<f64>]> {
+        let mut effects = Cow::Borrowed(effects);
+        for (arm, costs) in costs.iter().enumerate() {
+            let dear = |cost: &f64| *cost > self.total * (1.0 + ROUNDING);
+            if costs.iter().any(dear) {
+                let column = &mut effects.to_mut()[arm];
+                for (effect, cost) in column.iter_mut().zip(costs) {
+                    if dear(cost) {
+                        *effect = f64::NEG_INFINITY;
+                    }
+                }
+            }
+        }
+        effects
     }
 }
 
-/// Rounding of sums of costs, and of shares of counts.
-const ROUNDING: f64 = 1e-12;
+/// The lowest cost at which an effect is positive.
+fn least_cost(effects: &[Vec<f64>], costs: &[Vec<f64>]) -> Option<f64> {
+    let pairs = effects.iter().flatten().zip(costs.iter().flatten());
+    let gaining = pairs.filter(|(effect, _)| **effect > 0.0);
+    gaining.map(|(_, cost)| *cost).reduce(f64::min)
+}
 
 impl BudgetAllocation {
     fn take(&mut self, step: Move) {
@@ -282,6 +252,11 @@ impl BudgetAllocation {
     /// The sum of predicted effects, which is too good where the predictions were selected for being high.
     pub fn predicted_gain(&self) -> f64 {
         self.gain
+    }
+
+    /// By how much the best allocation within the budget and the floor can have a higher predicted gain, at most.
+    pub fn gap(&self) -> f64 {
+        self.bound - self.gain
     }
 
     /// The predicted gain per cost of the best step that is not paid for: what a little more budget would bring. Zero when nothing is left to gain.
@@ -319,6 +294,7 @@ impl BudgetAllocation {
         for (name, value) in [
             ("Spent", self.spent),
             ("Predicted gain", self.gain),
+            ("The best gains more by at most", self.gap()),
             ("Gain of more budget, per cost", self.price),
         ] {
             table = table.summary([Cell::text(name), Cell::significant(value, 4)]);

@@ -4,11 +4,13 @@ use super::hull::{Costs, Move, check_effects, moves};
 use crate::causal::ArmScores;
 use crate::causal::units::Units;
 use crate::error::{Error, Result};
-use crate::inference::{Estimate, check_level};
+use crate::inference::Estimate;
 use crate::report::shown;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use crate::uplift::path::{Path, Step};
+use crate::uplift::shape::{Shape, steps};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// How much a budget gains when it is spent where predicted effects per cost are highest, over several arms of different costs (the Qini
 /// curve for multi-armed treatments).
@@ -52,9 +54,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BudgetCurve {
     costs: Costs,
-    at: Vec<f64>,
-    points: usize,
-    level: f64,
+    #[serde(flatten)]
+    shape: Shape,
 }
 
 /// The gain of one budget.
@@ -92,9 +93,7 @@ impl BudgetCurve {
     pub fn new() -> Self {
         Self {
             costs: Costs::default(),
-            at: Vec::new(),
-            points: 100,
-            level: 0.95,
+            shape: Shape::new(Vec::new()),
         }
     }
 
@@ -112,19 +111,19 @@ impl BudgetCurve {
 
     /// The budgets per row that the table shows.
     pub fn at(mut self, budgets: &[f64]) -> Self {
-        self.at = budgets.to_vec();
+        self.shape.at = budgets.to_vec();
         self
     }
 
     /// How many points the curve has.
     pub fn points(mut self, points: usize) -> Self {
-        self.points = points;
+        self.shape.points = points;
         self
     }
 
     /// The level of intervals and bands.
     pub fn level(mut self, level: f64) -> Self {
-        self.level = level;
+        self.shape.level = level;
         self
     }
 
@@ -133,50 +132,11 @@ impl BudgetCurve {
     /// # Errors
     /// See [`BudgetCurve`].
     pub fn fit(&self, scores: &ArmScores, effects: &[Vec<f64>]) -> Result<BudgetCurveFit> {
-        const TENTHS: usize = 10;
-        const MOST_POINTS: usize = 10_000;
-        check_level(self.level)?;
-        if !(2..=MOST_POINTS).contains(&self.points) {
-            let expected = format!("between 2 and {MOST_POINTS}");
-            return Err(Error::invalid_option("points", self.points, expected));
-        }
-        if let Some(budget) = self.at.iter().find(|b| !(b.is_finite() && **b > 0.0)) {
-            return Err(Error::invalid_option("at", budget, "above 0 and finite"));
-        }
-        check_effects(effects, scores.arms(), scores.len())?;
-        let costs = self.costs.columns(scores.arms(), scores.len())?;
+        let costs = self.checked_costs(scores)?;
         let units = Units::of(scores);
-        let moves = moves(effects, &costs);
-        let priorities: Vec<f64> = moves.iter().map(Move::priority).collect();
-        let path = Path::new(&units, &priorities, |place| {
-            let Move {
-                row,
-                from,
-                to,
-                cost,
-                ..
-            } = moves[place];
-            let score = |arm: u32| scores.values[arm as usize][row as usize];
-            Step {
-                row,
-                gain: score(to) - score(from),
-                cost,
-            }
-        });
+        let Spending { moves, path } = Spending::new(scores, &units, effects, &costs)?;
         let most = path.most();
-        if most <= 0.0 {
-            return Err(Error::invalid_option(
-                "effects",
-                "nowhere above zero",
-                "positive somewhere: otherwise nobody is treated and no budget is spent",
-            ));
-        }
-        let even = |count: usize| (1..=count).map(move |i| most * i as f64 / count as f64);
-        let mut at: Vec<f64> = self.at.clone();
-        if at.is_empty() {
-            at.extend(even(TENTHS));
-        }
-        at.sort_by(f64::total_cmp);
+        let at = self.budgets(most);
         let untargeted = Untargeted::of(scores, &costs, &units);
         let points = |spends: &[f64]| -> Vec<BudgetPoint> {
             let traced = path.trace(&units, spends, &[]);
@@ -201,11 +161,73 @@ impl BudgetCurve {
         Ok(BudgetCurveFit {
             arms: scores.arms().to_vec(),
             shown: points(&at),
-            points: points(&even(self.points).collect::<Vec<_>>()),
+            points: points(&self.shape.steps(most)),
             most,
             rows: scores.len(),
-            level: self.level,
+            level: self.shape.level,
         })
+    }
+
+    /// The costs of each arm but the control, when the options are right.
+    pub(super) fn checked_costs(&self, scores: &ArmScores) -> Result<Vec<Vec<f64>>> {
+        self.shape.check(f64::INFINITY)?;
+        self.costs.columns(scores.arms(), scores.len())
+    }
+
+    /// The budgets that tables show in their order.
+    pub(super) fn budgets(&self, most: f64) -> Vec<f64> {
+        let mut at = self.shape.at.clone();
+        if at.is_empty() {
+            at = steps(10, most);
+        }
+        at.sort_by(f64::total_cmp);
+        at
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+}
+
+/// All moves of all rows in the order in which they are paid for.
+pub(super) struct Spending {
+    moves: Vec<Move>,
+    pub(super) path: Path,
+}
+
+impl Spending {
+    pub(super) fn new(
+        scores: &ArmScores,
+        units: &Units,
+        effects: &[Vec<f64>],
+        costs: &[Vec<f64>],
+    ) -> Result<Self> {
+        check_effects(effects, scores.arms(), scores.len())?;
+        let moves = moves(effects, costs);
+        let priorities: Vec<f64> = moves.iter().map(Move::priority).collect();
+        let path = Path::new(units, &priorities, |place| {
+            let Move {
+                row,
+                from,
+                to,
+                cost,
+                ..
+            } = moves[place];
+            let score = |arm: u32| scores.values[arm as usize][row as usize];
+            Step {
+                row,
+                gain: score(to) - score(from),
+                cost,
+            }
+        });
+        if path.most() <= 0.0 {
+            return Err(Error::invalid_option(
+                "effects",
+                "nowhere above zero",
+                "positive somewhere: otherwise nobody is treated and no budget is spent",
+            ));
+        }
+        Ok(Self { moves, path })
     }
 }
 
@@ -231,7 +253,7 @@ impl Untargeted {
     }
 }
 
-/// Shares of weight with each arm when so much has been spent, whole runs of equal priority only.
+/// Shares of weight with each arm when so much has been spent; rows of equal priority move in equal parts.
 fn shares_at(
     path: &Path,
     units: &Units,
@@ -239,22 +261,28 @@ fn shares_at(
     spends: &[f64],
     arms: usize,
 ) -> Vec<Vec<f64>> {
-    /// Rounding of sums of costs.
-    const ROUNDING: f64 = 1e-12;
     let mut shares = vec![0.0; arms];
     shares[0] = 1.0;
-    let mut out = Vec::with_capacity(spends.len());
-    let mut runs = path.order.runs().zip(&path.spent[1..]).peekable();
-    for spend in spends {
-        while let Some((run, _)) = runs.next_if(|(_, spent)| **spent <= spend * (1.0 + ROUNDING)) {
-            for place in &path.order.places[run] {
-                let step = moves[*place as usize];
-                let weight = units.weights[step.row as usize];
-                shares[step.from as usize] -= weight;
-                shares[step.to as usize] += weight;
-            }
+    let take = |shares: &mut [f64], run: Range<usize>, part: f64| {
+        for place in &path.order.places[run] {
+            let step = moves[*place as usize];
+            let weight = part * units.weights[step.row as usize];
+            shares[step.from as usize] -= weight;
+            shares[step.to as usize] += weight;
         }
-        out.push(shares.iter().map(|s| s.clamp(0.0, 1.0)).collect());
+    };
+    let mut out = Vec::with_capacity(spends.len());
+    let mut runs = path.order.runs().zip(path.spent.windows(2)).peekable();
+    for spend in spends {
+        while let Some((run, _)) = runs.next_if(|(_, spent)| spent[1] <= *spend) {
+            take(&mut shares, run, 1.0);
+        }
+        let mut here = shares.clone();
+        if let Some((run, spent)) = runs.peek() {
+            let part = (spend - spent[0]) / (spent[1] - spent[0]);
+            take(&mut here, run.clone(), part);
+        }
+        out.push(here.iter().map(|s| s.clamp(0.0, 1.0)).collect());
     }
     out
 }

@@ -99,13 +99,18 @@ pub(super) struct Move {
     pub(super) gain: f64,
 }
 
-/// The moves of all rows; those of a row have falling gain per cost, and none has a gain of zero or less.
+/// The moves of all rows from the control.
 pub(super) fn moves(effects: &[Vec<f64>], costs: &[Vec<f64>]) -> Vec<Move> {
-    let rows = effects[0].len();
+    moves_from(&vec![0; effects[0].len()], effects, costs)
+}
+
+/// The moves of all rows from the arms that they have to dearer ones; those of a row have falling gain per cost, and none has a gain of zero
+/// or less.
+pub(super) fn moves_from(given: &[u32], effects: &[Vec<f64>], costs: &[Vec<f64>]) -> Vec<Move> {
     let mut all = Vec::new();
     let mut arms: Vec<usize> = (0..effects.len()).collect();
     let mut hull: Vec<Move> = Vec::new();
-    for row in 0..rows {
+    for (row, start) in given.iter().enumerate() {
         let effect = |arm: usize| effects[arm][row];
         let cost = |arm: usize| costs[arm][row];
         arms.sort_unstable_by(|a, b| cost(*a).total_cmp(&cost(*b)).then(a.cmp(b)));
@@ -113,12 +118,10 @@ pub(super) fn moves(effects: &[Vec<f64>], costs: &[Vec<f64>]) -> Vec<Move> {
         for arm in &arms {
             let to = *arm as u32 + 1;
             loop {
-                let (from, spent, gained) = match hull.last() {
-                    None => (0, 0.0, 0.0),
-                    Some(last) => {
-                        let arm = last.to as usize - 1;
-                        (last.to, cost(arm), effect(arm))
-                    }
+                let from = hull.last().map_or(*start, |last: &Move| last.to);
+                let (spent, gained) = match from.checked_sub(1) {
+                    None => (0.0, 0.0),
+                    Some(arm) => (cost(arm as usize), effect(arm as usize)),
                 };
                 let next = Move {
                     row: row as u32,
@@ -127,12 +130,12 @@ pub(super) fn moves(effects: &[Vec<f64>], costs: &[Vec<f64>]) -> Vec<Move> {
                     cost: cost(*arm) - spent,
                     gain: effect(*arm) - gained,
                 };
-                if next.gain <= 0.0 {
-                    break; // dearer and no better
+                if next.gain <= 0.0 || next.cost < 0.0 {
+                    break; // no better, or not dearer
                 }
                 match hull.last() {
                     // The last arm lies on or below the line from the one before it to this one.
-                    Some(last) if next.gain * last.cost >= last.gain * next.cost => {
+                    Some(last) if next.priority() >= last.priority() => {
                         hull.pop();
                     }
                     _ => {
@@ -171,6 +174,11 @@ mod tests {
         let equal = moves(&[vec![1.0], vec![3.0]], &[vec![1.0], vec![1.0]]);
         assert_eq!((equal.len(), equal[0].to, equal[0].gain), (1, 2, 3.0));
         assert!(moves(&[vec![-1.0], vec![0.0]], &[vec![1.0], vec![1.0]]).is_empty());
+        // From the second arm the third is the next, and nothing is left to do from the last.
+        let on = moves_from(&[2], &effects, &costs);
+        assert_eq!((on.len(), on[0].from, on[0].to), (1, 2, 3));
+        assert!((on[0].gain - 0.8).abs() < 1e-15);
+        assert!(moves_from(&[4], &effects, &costs).is_empty());
     }
 
     #[test]

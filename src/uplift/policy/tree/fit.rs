@@ -1,8 +1,8 @@
 //! A learned policy tree: what it asks, whom it gives what, and what that is worth.
 
-use super::ranks::Ranks;
+use super::questions::{Questions, values_for};
 use crate::causal::ArmScores;
-use crate::causal::units::{Units, finite_column};
+use crate::causal::units::Units;
 use crate::data::Frame;
 use crate::error::Result;
 use crate::inference::Estimate;
@@ -18,8 +18,13 @@ pub enum PolicyNode {
     Split {
         /// The feature's place among [`PolicyTreeFit::features`].
         feature: usize,
-        /// Rows with at most this value go left.
+        /// The level of a label that goes left; none for numbers.
+        level: Option<String>,
+        /// Rows with at most this value go left; −∞ when only missing values do. For a label, rows of the level.
+        #[serde(deserialize_with = "crate::numeric::infinite::below")]
         cut: f64,
+        /// Where missing values go: left, right, or nowhere because there were none to learn from.
+        missing_left: Option<bool>,
         /// The node on the left, by its place among [`PolicyTreeFit::nodes`].
         left: usize,
         /// The node on the right.
@@ -60,25 +65,28 @@ pub(super) enum Grown {
         arm: usize,
     },
     Split {
-        feature: usize,
+        question: usize,
         bin: u32,
         sides: Box<[Grown; 2]>,
     },
 }
 
 /// An answer on the way to a leaf.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Answer {
     feature: usize,
+    level: Option<String>,
     above: bool,
     cut: f64,
+    /// Whether a missing value is such an answer too.
+    missing: bool,
 }
 
 /// Numbers the nodes and describes the leaves.
 pub(super) fn grown(
     root: Grown,
     names: &[String],
-    features: &[Ranks],
+    questions: &[Questions],
     scores: &ArmScores,
     units: &Units,
 ) -> PolicyTreeFit {
@@ -89,21 +97,21 @@ pub(super) fn grown(
         leaves: Vec::new(),
         training_value: 0.0,
     };
-    fit.lay(root, features, &[]);
-    let mut leaf_of = vec![0; scores.len()];
-    for (row, leaf) in leaf_of.iter_mut().enumerate() {
-        *leaf = fit.leaf(|feature, cut| {
-            let ranks = &features[feature];
-            let code = ranks.codes[row] as usize;
-            // The cut above a bin is the same number that was laid into the tree.
-            code < ranks.cuts.len() && ranks.cuts[code] <= cut
-        });
-    }
+    let mut cuts = Vec::new();
+    fit.lay(root, questions, &[], &mut cuts);
+    let leaf_of: Vec<usize> = (0..scores.len())
+        .map(|row| {
+            fit.leaf(|node| {
+                let (question, bin) = cuts[node];
+                questions[question].ranks.codes[row] <= bin
+            })
+        })
+        .collect();
     let control = &scores.values[0];
     for (at, leaf) in fit.leaves.iter_mut().enumerate() {
         let arm = &scores.values[leaf.arm as usize];
-        leaf.rows = leaf_of.iter().filter(|l| **l == at).count();
-        let here = |row: usize| leaf_of[row] == at;
+        let here = |row: usize| leaf_of[row] == at && units.weights[row] > 0.0;
+        leaf.rows = (0..scores.len()).filter(|row| here(*row)).count();
         leaf.share = (0..scores.len())
             .filter(|row| here(*row))
             .map(|row| units.weights[row])
@@ -134,8 +142,16 @@ pub(super) fn grown(
 
 impl PolicyTreeFit {
     /// Lays a grown tree into the nodes and returns where it starts; `asked` is what was answered on the way there.
-    fn lay(&mut self, grown: Grown, features: &[Ranks], asked: &[Answer]) -> usize {
+    /// `cuts` has the question and bin of every node, which mean nothing at leaves.
+    fn lay(
+        &mut self,
+        grown: Grown,
+        questions: &[Questions],
+        asked: &[Answer],
+        cuts: &mut Vec<(usize, u32)>,
+    ) -> usize {
         let at = self.nodes.len();
+        cuts.push((0, 0));
         match grown {
             Grown::Leaf { arm } => {
                 self.nodes.push(PolicyNode::Leaf(self.leaves.len()));
@@ -153,32 +169,49 @@ impl PolicyTreeFit {
                 });
             }
             Grown::Split {
-                feature,
+                question,
                 bin,
                 sides,
             } => {
-                let cut = features[feature].cuts[bin as usize];
+                cuts[at] = (question, bin);
+                let Questions {
+                    column: feature,
+                    level,
+                    missing_left,
+                    ranks,
+                } = &questions[question];
+                let cut = ranks.cuts[bin as usize];
                 self.nodes.push(PolicyNode::Leaf(0));
+                let missing_left = gaps(questions, *feature).then_some(*missing_left);
+                let mut before = asked.iter().filter(|a| a.feature == *feature);
+                let met = before.all(|a| a.missing);
                 let path = |above: bool| {
                     let mut path = asked.to_vec();
-                    let same = |a: &&mut Answer| a.feature == feature && a.above == above;
+                    let missing = met && missing_left == Some(!above);
+                    let same = |a: &&mut Answer| {
+                        a.feature == *feature && a.level == *level && a.above == above
+                    };
                     // Further down a cut on the same side is the tighter one.
                     match path.iter_mut().find(same) {
-                        Some(answer) => answer.cut = cut,
+                        Some(answer) => (answer.cut, answer.missing) = (cut, missing),
                         None => path.push(Answer {
-                            feature,
+                            feature: *feature,
+                            level: level.clone(),
                             above,
                             cut,
+                            missing,
                         }),
                     }
                     path
                 };
                 let [left, right] = *sides;
-                let left = self.lay(left, features, &path(false));
-                let right = self.lay(right, features, &path(true));
+                let left = self.lay(left, questions, &path(false), cuts);
+                let right = self.lay(right, questions, &path(true), cuts);
                 self.nodes[at] = PolicyNode::Split {
-                    feature,
+                    feature: *feature,
+                    level: level.clone(),
                     cut,
+                    missing_left,
                     left,
                     right,
                 };
@@ -193,24 +226,31 @@ impl PolicyTreeFit {
             return "all".to_owned();
         }
         let word = |a: &Answer| {
-            let sign = if a.above { ">" } else { "≤" };
-            format!("{} {sign} {}", self.features[a.feature], short(a.cut))
+            let name = &self.features[a.feature];
+            let missing = if a.missing { " (or missing)" } else { "" };
+            match (&a.level, a.above) {
+                (_, false) if a.cut.is_infinite() => format!("{name} missing"),
+                (_, true) if a.cut.is_infinite() => format!("{name} known"),
+                (Some(level), false) => format!("{name} = {level}{missing}"),
+                (Some(level), true) => format!("{name} ≠ {level}{missing}"),
+                (None, false) => format!("{name} ≤ {}{missing}", short(a.cut)),
+                (None, true) => format!("{name} > {}{missing}", short(a.cut)),
+            }
         };
         asked.iter().map(word).collect::<Vec<_>>().join(" and ")
     }
 
-    /// The leaf of a row, from the answers to its questions.
-    fn leaf(&self, left: impl Fn(usize, f64) -> bool) -> usize {
+    /// The leaf of a row, from the answers to the questions of nodes.
+    fn leaf(&self, left: impl Fn(usize) -> bool) -> usize {
         let mut at = 0;
         loop {
             match &self.nodes[at] {
                 PolicyNode::Leaf(leaf) => return *leaf,
                 PolicyNode::Split {
-                    feature,
-                    cut,
                     left: low,
                     right: high,
-                } => at = if left(*feature, *cut) { *low } else { *high },
+                    ..
+                } => at = if left(at) { *low } else { *high },
             }
         }
     }
@@ -251,18 +291,29 @@ impl PolicyTreeFit {
     /// The arm of every row, by its place among the arms.
     ///
     /// # Errors
-    /// Those of finding columns; [`Error::OutOfRange`](crate::Error::OutOfRange) for a missing value.
+    /// Those of finding columns; [`Error::WrongKind`](crate::Error::WrongKind) for a column of another kind;
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) for a missing value where none was learned from.
     pub fn assign(&self, frame: &Frame) -> Result<Vec<u32>> {
-        let mut columns = Vec::with_capacity(self.features.len());
-        for (at, name) in self.features.iter().enumerate() {
-            let asked = |node: &PolicyNode| matches!(node, PolicyNode::Split { feature, .. } if *feature == at);
-            columns.push(if self.nodes.iter().any(asked) {
-                finite_column(frame, name, frame.rows())?
-            } else {
-                Vec::new()
-            });
+        // Whether each row goes left, by node.
+        let mut left = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let PolicyNode::Split {
+                feature,
+                level,
+                cut,
+                missing_left,
+                ..
+            } = node
+            else {
+                left.push(Vec::new());
+                continue;
+            };
+            let name = &self.features[*feature];
+            let values = values_for(frame, name, level.as_deref(), missing_left.is_some())?;
+            let goes = |v: &f64| *v <= *cut || (v.is_nan() && *missing_left == Some(true));
+            left.push(values.iter().map(goes).collect());
         }
-        let arm = |row: usize| self.leaves[self.leaf(|f, cut| columns[f][row] <= cut)].arm;
+        let arm = |row: usize| self.leaves[self.leaf(|node| left[node][row])].arm;
         Ok((0..frame.rows()).map(arm).collect())
     }
 
@@ -321,17 +372,31 @@ impl PolicyTreeFit {
                 }
                 PolicyNode::Split {
                     feature,
+                    level,
                     cut,
                     left,
                     right,
+                    ..
                 } => {
-                    let question = format!("{} ≤ {}?", self.features[*feature], short(*cut));
+                    let name = &self.features[*feature];
+                    let question = match level {
+                        _ if cut.is_infinite() => format!("{name} missing?"),
+                        Some(level) => format!("{name} = {level}?"),
+                        None => format!("{name} ≤ {}?", short(*cut)),
+                    };
                     plot.split(question, *left, *right)
                 }
             };
         }
         plot.draw()
     }
+}
+
+/// Whether a column had missing values: it is asked about in two ways then.
+fn gaps(questions: &[Questions], column: usize) -> bool {
+    questions
+        .iter()
+        .any(|q| q.column == column && q.missing_left)
 }
 
 /// A cut with as many digits as a reader wants, without trailing zeros.

@@ -2,22 +2,23 @@
 
 mod best_cut;
 mod fit;
+mod questions;
 mod ranks;
 mod search;
 
 pub use fit::{PolicyLeaf, PolicyNode, PolicyTreeFit};
 
 use crate::causal::ArmScores;
-use crate::causal::units::{Units, finite_column};
+use crate::causal::units::Units;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use fit::{Grown, grown};
-use ranks::Ranks;
-use search::{Rewards, Search, best_arm};
+use questions::questions;
+use search::{Cut, Rewards, Search, best_arm};
 use serde::Serialize;
 
-/// The tree of questions `feature ≤ cut?` whose leaves give arms such that the mean of the doubly robust scores of the given arms is
+/// The tree of questions `feature ≤ cut?`, or `feature = level?` for labels, whose leaves give arms such that the mean of the doubly robust scores of the given arms is
 /// highest:
 /// `π̂ = argmax_π Σ_i w_i Γ_{i,π(X_i)}` over all trees of the depth.
 ///
@@ -26,6 +27,11 @@ use serde::Serialize;
 /// ends in two exact trees of depth 2 (the hybrid search of the R package policytree). Costs are taken off the scores first:
 /// `scores.less_cost("coupon", 2.0)?`. Learn on some rows and [`evaluate`](PolicyTreeFit::evaluate) on others: the value on the rows
 /// learned from is too good.
+///
+/// A label is asked for one level against all others; two levels on one side take two questions. Exactness holds over trees of these
+/// questions, not over all sets of levels, which few readers would want in a rule. Missing values go to the side that is worth more, or are a side
+/// (`age missing?`): each question is tried both ways. Where a column had no missing values to learn from, a missing value is refused later;
+/// a level that was not learned is another level.
 ///
 /// The exact search moves rows over each possible first cut one by one and keeps the best second cut of either side in segment trees of
 /// prefix sums: of order `p² n log n` for p features and n rows.
@@ -37,13 +43,15 @@ use serde::Serialize;
 /// | `cuts` | all | cuts per feature that are tried, at equal numbers of rows; fewer are faster | 1 or more |
 ///
 /// # Errors
-/// [`Error::ColumnNotFound`]; [`Error::WrongKind`] for a label, which needs a flag per level; [`Error::OutOfRange`] for a missing value;
-/// [`Error::LengthMismatch`]; [`Error::InvalidOption`].
+/// [`Error::ColumnNotFound`]; [`Error::NoRows`] for a column without a known value; [`Error::Infinite`]; [`Error::LengthMismatch`];
+/// [`Error::InvalidOption`].
 ///
 /// # References
 /// Athey, S. & Wager, S. (2021). Policy learning with observational data. *Econometrica* 89, 133–161. doi:10.3982/ECTA15732. Zhou, Z.,
 /// Athey, S. & Wager, S. (2023). Offline multi-action policy learning. *Operations Research* 71, 148–183. doi:10.1287/opre.2022.2271.
-/// Sverdrup, E., Kanodia, A., Zhou, Z., Athey, S. & Wager, S. (2020). policytree. *JOSS* 5(50), 2232. doi:10.21105/joss.02232.
+/// Sverdrup, E., Kanodia, A., Zhou, Z., Athey, S. & Wager, S. (2020). policytree. *JOSS* 5(50), 2232. doi:10.21105/joss.02232. Twala, B., Jones, M. &
+/// Hand, D. (2008). Good methods for coping with missing data in decision trees. *Pattern Recognition Letters* 29, 950–956.
+/// doi:10.1016/j.patrec.2008.01.010.
 ///
 /// # Examples
 /// ```
@@ -66,7 +74,7 @@ pub struct PolicyTree {
 }
 
 impl PolicyTree {
-    /// A tree of depth 2 over these columns: numbers, flags or times.
+    /// A tree of depth 2 over these columns: numbers, flags, times or labels.
     pub fn new<I>(features: I) -> Self
     where
         I: IntoIterator,
@@ -120,11 +128,7 @@ impl PolicyTree {
         const ROUNDING: f64 = 1e-12;
         self.check(scores.len())?;
         let most = self.cuts.map_or(usize::MAX, |cuts| cuts + 1);
-        let mut features = Vec::with_capacity(self.features.len());
-        for name in &self.features {
-            let column = finite_column(frame, name, scores.len())?;
-            features.push(Ranks::of(&column, most));
-        }
+        let questions = questions(frame, &self.features, scores.len(), most)?;
         let units = Units::of(scores);
         let arms = scores.arms().len();
         let mut values = vec![0.0; scores.len() * arms];
@@ -137,12 +141,15 @@ impl PolicyTree {
         }
         let rewards = Rewards { values, arms };
         let search = Search {
-            features: &features,
+            questions: &questions,
             rewards: &rewards,
             fewest: self.minimum_leaf,
             tolerance: ROUNDING * size,
         };
-        let rows: Vec<u32> = (0..scores.len() as u32).collect();
+        // Rows without weight are no part of what is learned.
+        let rows: Vec<u32> = (0..scores.len() as u32)
+            .filter(|row| units.weights[*row as usize] > 0.0)
+            .collect();
         let mut growing = Growing {
             search: &search,
             progress,
@@ -150,7 +157,7 @@ impl PolicyTree {
             total: (1 << self.depth) - 1,
         };
         let root = growing.grow(&rows, self.depth)?;
-        Ok(grown(root, &self.features, &features, scores, &units))
+        Ok(grown(root, &self.features, &questions, scores, &units))
     }
 
     fn check(&self, rows: usize) -> Result<()> {
@@ -191,17 +198,26 @@ struct Growing<'a> {
 impl Growing<'_> {
     fn grow(&mut self, rows: &[u32], depth: usize) -> Result<Grown> {
         let (arm, value) = best_arm(&self.search.rewards.sums(rows));
-        let cut = match depth {
-            0 => None,
-            1 => self.search.one(rows),
-            _ => self.search.two(rows),
-        };
-        let Some(cut) = cut.filter(|c| c.value > value + self.search.tolerance) else {
+        let worth = |cut: &Cut, value: f64| cut.value > value + self.search.tolerance;
+        let mut found = None;
+        if depth > 0 {
+            found = self.search.one(rows).filter(|cut| worth(cut, value));
+        }
+        if depth > 1 {
+            // A tree that asks more must be worth more.
+            let simple = found.map_or(value, |cut| cut.value);
+            found = self
+                .search
+                .two(rows)
+                .filter(|cut| worth(cut, simple))
+                .or(found);
+        }
+        let Some(cut) = found else {
             return Ok(Grown::Leaf { arm });
         };
         self.done += 1;
         self.progress.report("policy tree", self.done, self.total)?;
-        let codes = &self.search.features[cut.feature].codes;
+        let codes = &self.search.questions[cut.question].ranks.codes;
         let (left, right): (Vec<u32>, Vec<u32>) = rows
             .iter()
             .partition(|row| codes[**row as usize] <= cut.bin);
@@ -210,7 +226,7 @@ impl Growing<'_> {
         Ok(match (&left, &right) {
             (Grown::Leaf { arm: a }, Grown::Leaf { arm: b }) if a == b => left,
             _ => Grown::Split {
-                feature: cut.feature,
+                question: cut.question,
                 bin: cut.bin,
                 sides: Box::new([left, right]),
             },

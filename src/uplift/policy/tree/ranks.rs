@@ -10,31 +10,48 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
-    /// Every distinct value is a bin of its own, or, when there are more than `most`, runs of values hold about equally many rows.
-    pub(super) fn of(values: &[f64], most: usize) -> Self {
-        let order = Order::descending(values);
+    /// Every distinct value is a bin of its own, or, when there are more than `most`, runs of values hold about equally many rows. Missing
+    /// values are a bin below all others, under the cut −∞, or belong to the highest bin.
+    pub(super) fn of(values: &[f64], most: usize, missing_left: bool) -> Self {
+        let known: Vec<u32> = (0..values.len() as u32)
+            .filter(|row| !values[*row as usize].is_nan())
+            .collect();
+        let gaps = known.len() < values.len();
+        let found: Vec<f64> = known.iter().map(|row| values[*row as usize]).collect();
+        let order = Order::descending(&found);
         let runs: Vec<_> = order.runs().collect();
         let per_bin = if runs.len() > most {
-            values.len() as f64 / most as f64
+            found.len() as f64 / most as f64
         } else {
             0.0
         };
         let mut codes = vec![0; values.len()];
         let mut cuts = Vec::new();
-        let (mut done, mut bin) = (0, 0_u32);
+        let (mut done, mut bins) = (0, 0_usize);
+        let first = u32::from(gaps && missing_left);
+        if first > 0 {
+            cuts.push(f64::NEG_INFINITY);
+        }
         for (at, run) in runs.iter().enumerate().rev() {
-            for row in &order.places[run.clone()] {
-                codes[*row as usize] = bin;
+            for place in &order.places[run.clone()] {
+                codes[known[*place as usize] as usize] = cuts.len() as u32;
             }
             done += run.len();
-            if at == 0 || (done as f64) < per_bin * (f64::from(bin) + 1.0) {
+            if at == 0 || (done as f64) < per_bin * (bins as f64 + 1.0) {
                 continue;
             }
-            let below = values[order.places[run.start] as usize];
-            let above = values[order.places[runs[at - 1].start] as usize];
+            let below = found[order.places[run.start] as usize];
+            let above = found[order.places[runs[at - 1].start] as usize];
             let middle = f64::midpoint(below, above);
             cuts.push(if middle < above { middle } else { below });
-            bin += 1;
+            bins += 1;
+        }
+        if gaps && !missing_left {
+            for (code, value) in codes.iter_mut().zip(values) {
+                if value.is_nan() {
+                    *code = cuts.len() as u32;
+                }
+            }
         }
         Self { codes, cuts }
     }
@@ -98,19 +115,31 @@ mod tests {
     #[test]
     fn bins_ascend_and_cuts_lie_between_them() {
         let values = [3.0, 1.0, 2.0, 2.0, 5.0];
-        let all = Ranks::of(&values, 100);
+        let all = Ranks::of(&values, 100, false);
         assert_eq!(all.codes, [2, 0, 1, 1, 3]);
         assert_eq!(all.cuts, [1.5, 2.5, 4.0]);
-        let two = Ranks::of(&values, 2);
+        let two = Ranks::of(&values, 2, true);
         assert_eq!(two.codes, [1, 0, 0, 0, 1]);
         assert_eq!(two.cuts, [2.5]);
-        let tight = Ranks::of(&[1.0, 1.0_f64.next_up()], 9);
+        let tight = Ranks::of(&[1.0, 1.0_f64.next_up()], 9, false);
         assert_eq!(tight.cuts, [1.0]);
     }
 
     #[test]
+    fn missing_values_are_the_lowest_bin_or_in_the_highest() {
+        let values = [3.0, f64::NAN, 2.0, 5.0];
+        let low = Ranks::of(&values, 100, true);
+        assert_eq!(low.codes, [2, 0, 1, 3]);
+        assert_eq!(low.cuts, [f64::NEG_INFINITY, 2.5, 4.0]);
+        let high = Ranks::of(&values, 100, false);
+        assert_eq!((high.codes, high.cuts), (vec![1, 2, 0, 2], vec![2.5, 4.0]));
+        let few = Ranks::of(&values, 1, true);
+        assert_eq!((few.codes, few.cuts.len()), (vec![1, 0, 1, 1], 1));
+    }
+
+    #[test]
     fn some_rows_use_bins_without_gaps() {
-        let ranks = Ranks::of(&[3.0, 1.0, 2.0, 2.0, 5.0], 100);
+        let ranks = Ranks::of(&[3.0, 1.0, 2.0, 2.0, 5.0], 100, false);
         let local = ranks.within(&[4, 0, 3]);
         assert_eq!(local.codes, [2, 1, 0]);
         assert_eq!(local.bins, [1, 2, 3]);

@@ -1,7 +1,8 @@
 //! Exact search for the first cut of the best tree of depth one or two.
 
 use super::best_cut::{BestCut, Histogram, SegmentTree};
-use super::ranks::{Local, Ranks};
+use super::questions::Questions;
+use super::ranks::Local;
 use crate::numeric::blocks;
 
 /// A row a row of the data, a column an arm.
@@ -39,18 +40,18 @@ pub(super) fn best_arm(sums: &[f64]) -> (usize, f64) {
     best
 }
 
-/// A cut: rows of this feature's bin or a lower one go left.
+/// A cut: rows of this bin of a question or of a lower one go left.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cut {
-    pub(super) feature: usize,
+    pub(super) question: usize,
     pub(super) bin: u32,
     /// Sum of rewards of the best tree of the depth searched that begins with this cut.
     pub(super) value: f64,
 }
 
-/// What is searched: features, rewards, and the least number of rows of a leaf.
+/// What is searched: questions, rewards, and the least number of rows of a leaf.
 pub(super) struct Search<'a> {
-    pub(super) features: &'a [Ranks],
+    pub(super) questions: &'a [Questions],
     pub(super) rewards: &'a Rewards,
     pub(super) fewest: usize,
     /// Differences of value smaller than this are rounding: the earlier of two trees is kept.
@@ -60,8 +61,8 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// The best cut of some rows when each side gets one arm.
     pub(super) fn one(&self, rows: &[u32]) -> Option<Cut> {
-        let of = |feature: usize| {
-            let local = self.features[feature].within(rows);
+        let of = |question: usize| {
+            let local = self.questions[question].ranks.within(rows);
             let mut histogram = Histogram::new(local.bins.len(), self.rewards.arms);
             for (code, row) in local.codes.iter().zip(rows) {
                 histogram.add(*code, self.rewards.row(*row));
@@ -69,7 +70,7 @@ impl Search<'_> {
             let mut best: Option<Cut> = None;
             histogram.scan(self.fewest, |bin, value, _| {
                 let cut = Cut {
-                    feature,
+                    question,
                     bin: local.bins[bin],
                     value,
                 };
@@ -77,12 +78,14 @@ impl Search<'_> {
             });
             best
         };
-        self.first_best(blocks::map(self.features.len(), of))
+        self.first_best(blocks::map(self.questions.len(), of))
     }
 
     /// The first cut of the best tree of depth two.
     pub(super) fn two(&self, rows: &[u32]) -> Option<Cut> {
-        let locals = blocks::map(self.features.len(), |f| self.features[f].within(rows));
+        let locals = blocks::map(self.questions.len(), |q| {
+            self.questions[q].ranks.within(rows)
+        });
         self.first_best(blocks::map(locals.len(), |first| {
             self.begin(rows, &locals, first)
         }))
@@ -140,7 +143,7 @@ impl Search<'_> {
         let mut best = None;
         for bin in 0..cuts {
             let cut = Cut {
-                feature: first,
+                question: first,
                 bin: locals[first].bins[bin],
                 value: left[bin] + right[bin],
             };
