@@ -136,5 +136,5 @@ pub use crate::uplift::policy::{
 pub use crate::uplift::{
     ArmEffects, CausalForest, CausalForestFit, EffectLearner, EffectLoss, ForestCalibration,
     ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, MetaKind, MetaLearner,
-    MetaLearnerFit, RecipeLoss,
+    MetaLearnerFit, MultiArmForest, MultiArmForestFit, MultiArmPrediction, RecipeLoss,
 };

@@ -13,7 +13,7 @@ pub mod policy;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget,
+    ForestPrediction, ForestTarget, MultiArmForest, MultiArmForestFit, MultiArmPrediction,
 };
 pub use meta::{
     ArmEffects, EffectLearner, EffectLoss, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,

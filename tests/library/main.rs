@@ -35,6 +35,7 @@ mod instrumental_variables;
 mod learners;
 mod likelihood_counts;
 mod linear_models;
+mod multi_arm_forest;
 mod multiplicity;
 mod participation;
 mod participation_checks;

@@ -27,6 +27,7 @@ impl CausalForestFit {
         let targets = [
             ForestTarget::All,
             ForestTarget::Treated,
+            ForestTarget::Compliers,
             ForestTarget::Overlap,
         ];
         for effect in targets
@@ -80,7 +81,7 @@ impl CausalForestFit {
             "n = {}; {} trees in bags of {}; nuisances: {}",
             Cell::count(self.rows()),
             Cell::count(self.trees()),
-            forest.bag_size,
+            forest.options.bag_size,
             forest.describe_nuisances()
         ));
         if let (Some(column), Some((_, count))) = (&forest.clusters, &self.sample.clusters) {
