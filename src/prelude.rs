@@ -135,6 +135,8 @@ pub use crate::uplift::policy::{
 };
 pub use crate::uplift::{
     ArmEffects, CausalForest, CausalForestFit, EffectLearner, EffectLoss, ForestCalibration,
-    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, MetaKind, MetaLearner,
-    MetaLearnerFit, MultiArmForest, MultiArmForestFit, MultiArmPrediction, RecipeLoss,
+    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, ForestTuning, MetaKind,
+    MetaLearner, MetaLearnerFit, MultiArmForest, MultiArmForestFit, MultiArmPrediction,
+    QuantileForest, QuantileForestFit, QuantilePrediction, RecipeLoss, SurvivalForest,
+    SurvivalForestFit, SurvivalPrediction, TuningTrial,
 };

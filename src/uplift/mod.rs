@@ -13,7 +13,9 @@ pub mod policy;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget, MultiArmForest, MultiArmForestFit, MultiArmPrediction,
+    ForestPrediction, ForestTarget, ForestTuning, MultiArmForest, MultiArmForestFit,
+    MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction, SurvivalForest,
+    SurvivalForestFit, SurvivalPrediction, TuningTrial,
 };
 pub use meta::{
     ArmEffects, EffectLearner, EffectLoss, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,

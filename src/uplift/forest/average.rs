@@ -80,7 +80,7 @@ impl CausalForestFit {
         Ok(Estimate {
             name: name.to_owned(),
             estimate: average,
-            std_error: self.error(&influence),
+            std_error: std_error(&influence, self.sample.clusters.as_ref()),
             degrees_of_freedom: f64::INFINITY,
         })
     }
@@ -171,20 +171,20 @@ impl CausalForestFit {
         };
         Ok((0..self.rows()).map(part).collect())
     }
+}
 
-    /// The standard error of a sum of influences, by cluster where there are clusters.
-    fn error(&self, influence: &[f64]) -> f64 {
-        let (sums, count) = match &self.sample.clusters {
-            None => (influence.to_vec(), influence.len()),
-            Some((of_row, count)) => {
-                let mut sums = vec![0.0; *count];
-                for (cluster, v) in of_row.iter().zip(influence) {
-                    sums[*cluster as usize] += v;
-                }
-                (sums, *count)
+/// The standard error of a sum of influences, by cluster where there are clusters.
+pub(super) fn std_error(influence: &[f64], clusters: Option<&(Vec<u32>, usize)>) -> f64 {
+    let (sums, count) = match clusters {
+        None => (influence.to_vec(), influence.len()),
+        Some((of_row, count)) => {
+            let mut sums = vec![0.0; *count];
+            for (cluster, v) in of_row.iter().zip(influence) {
+                sums[*cluster as usize] += v;
             }
-        };
-        let squares: f64 = sums.iter().map(|v| v * v).sum();
-        (squares * count as f64 / (count as f64 - 1.0)).sqrt()
-    }
+            (sums, *count)
+        }
+    };
+    let squares: f64 = sums.iter().map(|v| v * v).sum();
+    (squares * count as f64 / (count as f64 - 1.0)).sqrt()
 }

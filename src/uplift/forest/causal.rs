@@ -4,10 +4,11 @@ use super::fit::CausalForestFit;
 use super::moment::Moment;
 use super::nuisance::ForestNuisances;
 use super::options::{TreeOptions, tree_options};
+use super::plan::Plan;
 use super::prepare::Prepared;
 use crate::data::Frame;
 use crate::error::{Error, Result};
-use crate::numeric::Progress;
+use crate::numeric::{Progress, Seed};
 use serde::{Deserialize, Serialize};
 
 /// With grf's 5, 95 % intervals cover 83, 82 and 98 % of the effects of setups A to C of Nie & Wager (2021; 2 000 rows, true nuisances), with 4 they
@@ -42,6 +43,7 @@ pub(super) const MIN_NODE_SIZE: usize = 4;
 /// | `imbalance_penalty` | 0 | charge on unequal children | ≥ 0 |
 /// | `features_per_split` | min(p, √p + 20) | features tried at a split, on average (Poisson) | 1 to p |
 /// | `bag_size` | 2 | trees that share a half sample | ≥ 1; variances need 2 |
+/// | `tuned` | false | whether the last options but `bag_size` and `sample_fraction` are chosen by the out-of-bag loss | |
 ///
 /// The defaults of trees are those of R's grf but for its `min_node_size` of 5; its nuisances are [`ForestNuisances::OutOfBag`].
 ///
@@ -84,6 +86,7 @@ pub struct CausalForest {
     pub(super) weights: Option<String>,
     pub(super) clusters: Option<String>,
     pub(super) options: TreeOptions,
+    pub(super) tuned: bool,
 }
 
 impl CausalForest {
@@ -105,6 +108,7 @@ impl CausalForest {
             weights: None,
             clusters: None,
             options: TreeOptions::new(MIN_NODE_SIZE),
+            tuned: false,
         }
     }
 
@@ -150,6 +154,13 @@ impl CausalForest {
         self
     }
 
+    /// Whether the shape of trees is chosen by their out-of-bag loss; see [`ForestTuning`](super::ForestTuning). The options of this forest are one of
+    /// the shapes, and kept unless another is better. It costs as much as 2700 trees.
+    pub fn tuned(mut self, tuned: bool) -> Self {
+        self.tuned = tuned;
+        self
+    }
+
     /// Fits to the frame.
     ///
     /// # Errors
@@ -163,6 +174,14 @@ impl CausalForest {
     /// # Errors
     /// See [`CausalForest`]; [`Error::Cancelled`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<CausalForestFit> {
+        let (plan, seed) = self.drawing()?;
+        self.nuisances.check()?;
+        let prepared = Prepared::new(self, frame)?;
+        CausalForestFit::new(self, frame, prepared, &plan, seed, progress)
+    }
+
+    /// How trees are grown, and the seed they draw from.
+    pub(super) fn drawing(&self) -> Result<(Plan, Seed)> {
         let seed = self.options.seed.ok_or_else(|| Error::SeedRequired {
             what: "a causal forest".to_owned(),
         })?;
@@ -171,16 +190,7 @@ impl CausalForest {
             None => Moment::Effect,
         };
         let plan = self.options.plan(moment, self.features.len())?;
-        self.nuisances.check()?;
-        let prepared = Prepared::new(self, frame)?;
-        CausalForestFit::new(
-            self,
-            frame,
-            prepared,
-            &plan,
-            seed.child("causal forest"),
-            progress,
-        )
+        Ok((plan, seed.child("causal forest")))
     }
 
     /// Where the means given the features came from, in words.

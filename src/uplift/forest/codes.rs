@@ -1,6 +1,6 @@
 //! Features as bytes, row by row: what trees are grown on and walked with.
 
-use super::ensemble::Data;
+use super::plan::Data;
 use super::sample::Units;
 use crate::data::Rows;
 use crate::error::Warning;
@@ -151,10 +151,15 @@ impl Binned {
             codes: Codes::binned(&bins, rows),
             category: cuts.iter().map(Cuts::is_category).collect(),
             cuts,
-            units: match clusters {
-                None => Units::rows(rows.len()),
-                Some((of_row, count)) => Units::clusters(of_row.clone(), *count),
-            },
+            units: Self::units(rows.len(), clusters),
+        }
+    }
+
+    /// What trees draw from.
+    pub(super) fn units(rows: usize, clusters: Option<&(Vec<u32>, usize)>) -> Units {
+        match clusters {
+            None => Units::rows(rows),
+            Some((of_row, count)) => Units::clusters(of_row.clone(), *count),
         }
     }
 

@@ -1,8 +1,8 @@
 //! How an instrument moves the treatment of each row: what averages of an instrumental forest weigh by.
 
 use super::codes::Binned;
-use super::ensemble::Plan;
 use super::moment::{Moment, Point};
+use super::plan::Plan;
 use crate::error::{Result, Warning};
 use crate::numeric::{Progress, Seed};
 use serde::{Deserialize, Serialize};

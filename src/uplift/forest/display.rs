@@ -84,6 +84,17 @@ impl CausalForestFit {
             forest.options.bag_size,
             forest.describe_nuisances()
         ));
+        if let Some(tuning) = &self.tuning {
+            table = table.note(if tuning.kept() {
+                "Tuned: no shape of trees was better than the given one".to_owned()
+            } else {
+                format!(
+                    "Tuned: the out-of-bag loss is lower by {} (s.e. {})",
+                    Cell::significant(tuning.gain, 3),
+                    Cell::significant(tuning.std_error, 2)
+                )
+            });
+        }
         if let (Some(column), Some((_, count))) = (&forest.clusters, &self.sample.clusters) {
             table = table.note(format!("{} clusters of {column}", Cell::count(*count)));
         }

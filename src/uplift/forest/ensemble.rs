@@ -1,44 +1,17 @@
-//! Many trees: grown in little bags, and read together as one local moment with its variance.
+//! Many trees read together as one local moment with its variance.
 
 use super::codes::Codes;
-use super::grow::{Ground, Growth, Workshop};
-use super::moment::{
-    EFFECT, Effect, INSTRUMENT, Instrument, Local, MEAN, Mean, Moment, Point, Solved,
-};
-use super::relabel::Relabel;
-use super::sample::{Drawn, Sampling, Units};
-use super::split::{PLAIN, WEIGHTED};
+use super::moment::{EFFECT, Effect, INSTRUMENT, Instrument, Local, MEAN, Mean, Moment, Solved};
+use super::plan::Seen;
 use super::tree::Tree;
-use crate::error::Result;
+use crate::numeric::blocks;
 use crate::numeric::special::normal;
-use crate::numeric::{Progress, Seed, blocks};
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// Bags grown between two reports of progress.
-const WAVE: usize = 32;
 /// Rows predicted by one task: enough that a tree is read for many rows while it is near.
 const CHUNK: usize = 1 << 10;
 /// The leaf of a row that a tree has seen.
-const SEEN: u32 = u32::MAX;
-
-/// How a forest is grown.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) moment: Moment,
-    pub(super) bags: usize,
-    pub(super) sampling: Sampling,
-    pub(super) growth: Growth,
-}
-
-/// What trees are grown on.
-pub(super) struct Data<'a, P = Point> {
-    pub(super) codes: &'a Codes,
-    pub(super) category: &'a [bool],
-    pub(super) points: &'a [P],
-    pub(super) weighted: bool,
-    pub(super) units: &'a Units,
-}
+pub(super) const SEEN: u32 = u32::MAX;
 
 /// The trees of a forest, bag by bag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,17 +23,6 @@ pub(super) struct Ensemble {
     pub(super) overall: Vec<f64>,
 }
 
-/// Which rows each tree has seen, one bit a row.
-pub(super) struct Seen(Vec<Vec<u64>>);
-
-impl Seen {
-    /// Whether a tree has seen a row.
-    #[inline]
-    pub(super) fn has(&self, tree: usize, row: usize) -> bool {
-        self.0[tree][row / 64] >> (row % 64) & 1 == 1
-    }
-}
-
 /// A prediction with the two variances that little bags give: of the means of bags, and of trees within bags.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Predicted {
@@ -68,151 +30,6 @@ pub(super) struct Predicted {
     pub(super) variance: f64,
     /// Whether trees determined it.
     pub(super) known: bool,
-}
-
-impl Plan {
-    /// Grows a forest of a moment with one solution.
-    pub(super) fn grow(
-        &self,
-        data: &Data,
-        seed: Seed,
-        progress: &Progress,
-    ) -> Result<(Ensemble, Seen)> {
-        match (self.moment, data.weighted) {
-            (Moment::Mean, false) => self.grow_as::<PLAIN, MEAN, 1, _>(&Mean, data, seed, progress),
-            (Moment::Mean, true) => {
-                self.grow_as::<WEIGHTED, MEAN, 1, _>(&Mean, data, seed, progress)
-            }
-            (Moment::Instrument, false) => {
-                self.grow_as::<PLAIN, INSTRUMENT, 1, _>(&Instrument, data, seed, progress)
-            }
-            (Moment::Instrument, true) => {
-                self.grow_as::<WEIGHTED, INSTRUMENT, 1, _>(&Instrument, data, seed, progress)
-            }
-            (_, false) => self.grow_as::<PLAIN, EFFECT, 1, _>(&Effect, data, seed, progress),
-            (_, true) => self.grow_as::<WEIGHTED, EFFECT, 1, _>(&Effect, data, seed, progress),
-        }
-    }
-
-    /// Grows a forest whose leaves keep the means of a moment.
-    pub(super) fn grow_as<const L: usize, const D: usize, const T: usize, M>(
-        &self,
-        moment: &M,
-        data: &Data<M::Point>,
-        seed: Seed,
-        progress: &Progress,
-    ) -> Result<(Ensemble, Seen)>
-    where
-        M: Local<D, T> + Relabel<L>,
-    {
-        let fill = |tree, drawn: &Drawn| filled(tree, drawn, moment, data);
-        let (trees, seen) = self.trees(moment, data, seed, progress, fill)?;
-        let mut sums = [0.0; D];
-        for point in data.points {
-            for (sum, value) in sums.iter_mut().zip(moment.row(point)) {
-                *sum += value;
-            }
-        }
-        let overall = moment.solve(&sums);
-        let ensemble = Ensemble {
-            moment: self.moment,
-            bag: self.sampling.bag,
-            trees,
-            overall: overall.map_or_else(
-                || vec![0.0; T],
-                |solved| solved.iter().map(|(value, _)| *value).collect(),
-            ),
-        };
-        Ok((ensemble, seen))
-    }
-
-    /// Grows the trees, and lets each be filled with the rows that it kept for that. Bag g draws from stream g of one child of the seed, tree t
-    /// from stream t of another.
-    pub(super) fn trees<const L: usize, R: Relabel<L>, F: Send>(
-        &self,
-        relabel: &R,
-        data: &Data<R::Point>,
-        seed: Seed,
-        progress: &Progress,
-        fill: impl Fn(Tree, &Drawn) -> F + Sync,
-    ) -> Result<(Vec<F>, Seen)> {
-        let ground = Ground {
-            codes: data.codes,
-            category: data.category,
-            points: data.points,
-            relabel,
-            growth: self.growth,
-        };
-        let size = self.sampling.bag;
-        let mut trees = Vec::with_capacity(self.bags * size);
-        let mut seen = Vec::with_capacity(self.bags * size);
-        while trees.len() < self.bags * size {
-            let from = trees.len() / size;
-            let wave = blocks::map(WAVE.min(self.bags - from), |g| {
-                let bag = from + g;
-                let mut workshop = Workshop::<L, R::Point>::new(data.codes.features());
-                let drawn = self.draws(data.units, bag, seed);
-                let grown = drawn.map(|(drawn, mut random)| {
-                    let tree = workshop.tree(&ground, &drawn.split, &mut random);
-                    (fill(tree, &drawn), drawn.seen)
-                });
-                grown.collect::<Vec<_>>()
-            });
-            for (tree, rows) in wave.into_iter().flatten() {
-                trees.push(tree);
-                seen.push(rows);
-            }
-            progress.report("forest", trees.len(), self.bags * size)?;
-        }
-        Ok((trees, Seen(seen)))
-    }
-
-    /// What each tree of a bag has drawn, and its stream after that.
-    pub(super) fn draws<'a>(
-        &'a self,
-        units: &'a Units,
-        bag: usize,
-        seed: Seed,
-    ) -> impl Iterator<Item = (Drawn, impl Rng + use<>)> + 'a {
-        let shared = units.bag(
-            self.sampling,
-            &mut seed.child("little bags").stream(bag as u64),
-        );
-        let size = self.sampling.bag;
-        (0..size).map(move |k| {
-            let mut random = seed.child("trees").stream((bag * size + k) as u64);
-            let drawn = units.tree(&shared, self.sampling, &mut random);
-            (drawn, random)
-        })
-    }
-}
-
-/// A tree whose leaves hold the means of the rows that were kept for them.
-fn filled<const D: usize, const T: usize, M: Local<D, T>>(
-    mut tree: Tree,
-    drawn: &Drawn,
-    moment: &M,
-    data: &Data<M::Point>,
-) -> Tree {
-    let leaves = tree.number_leaves();
-    let mut at = vec![0; drawn.fill.len()];
-    tree.leaves(data.codes, &drawn.fill, &mut at);
-    let (mut counts, mut means) = (vec![0_u32; leaves], vec![0.0; leaves * D]);
-    for (leaf, row) in at.iter().zip(&drawn.fill) {
-        let leaf = *leaf as usize;
-        let point = &data.points[*row as usize];
-        counts[leaf] += u32::from(moment.counts(point));
-        for (sum, value) in means[leaf * D..][..D].iter_mut().zip(moment.row(point)) {
-            *sum += value;
-        }
-    }
-    for (count, means) in counts.iter().zip(means.chunks_exact_mut(D)) {
-        let n = f64::from((*count).max(1));
-        for mean in means.iter_mut() {
-            *mean /= n;
-        }
-    }
-    tree.pruned(&counts, &means, D)
 }
 
 impl Ensemble {
@@ -332,7 +149,11 @@ impl Ensemble {
 }
 
 /// The share of splits on each feature, weighted by depth: `Σ_k k⁻² share_k / Σ_k k⁻²` over the first `depths` levels.
-pub(super) fn importance(trees: &[Tree], features: usize, depths: usize) -> Vec<f64> {
+pub(super) fn importance<'a>(
+    trees: impl IntoIterator<Item = &'a Tree>,
+    features: usize,
+    depths: usize,
+) -> Vec<f64> {
     let mut counts = vec![vec![0.0; features]; depths];
     for tree in trees {
         tree.count_splits(&mut counts);
@@ -351,7 +172,7 @@ pub(super) fn importance(trees: &[Tree], features: usize, depths: usize) -> Vec<
 
 /// The variance between bags without the noise within, kept positive: the mean of its posterior under a flat prior on [0, ∞), the
 /// moment estimate `s` being normal with standard error `max(between, noise) √(2/bags)`.
-fn debiased(between: f64, total: f64, size: f64, bags: f64) -> f64 {
+pub(super) fn debiased(between: f64, total: f64, size: f64, bags: f64) -> f64 {
     if size < 2.0 || bags < 2.0 {
         return f64::INFINITY;
     }
@@ -366,10 +187,16 @@ fn debiased(between: f64, total: f64, size: f64, bags: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grow::Growth;
+    use super::super::moment::Point;
+    use super::super::plan::{Data, Plan};
+    use super::super::sample::{Drawn, Sampling, Units};
     use super::*;
     use crate::data::{Frame, Rows};
     use crate::numeric::permutation::open_unit;
+    use crate::numeric::{Progress, Seed};
     use crate::regression::learners::Features;
+    use rand::Rng;
 
     /// Rows with an effect that jumps in the first of two features.
     fn sample(n: usize) -> (Codes, Vec<Point>) {

@@ -3,12 +3,14 @@
 use super::causal::CausalForest;
 use super::codes::{Binned, Codes, Cuts};
 use super::compliance::InstrumentRows;
-use super::ensemble::{Ensemble, Plan, Predicted, importance};
+use super::ensemble::{Ensemble, Predicted, importance};
 use super::moment::Point;
 use super::nuisance::{self, CLIP, Sample, Wanted};
+use super::plan::Plan;
 use super::prediction::ForestPrediction;
 use super::prepare::{Part, Prepared};
 use super::tree::Tree;
+use super::tuning::{self, ForestTuning};
 use crate::data::{Frame, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::{Progress, Seed};
@@ -29,6 +31,7 @@ pub(super) const AT_LIMIT: f64 = 0.01;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CausalForestFit {
     pub(super) forest: CausalForest,
+    pub(super) tuning: Option<ForestTuning>,
     pub(super) info: Arc<Vec<FeatureInfo>>,
     pub(super) cuts: Vec<Cuts>,
     pub(super) ensemble: Ensemble,
@@ -200,10 +203,34 @@ impl CausalForestFit {
             _ => None,
         };
         let data = binned.data(&points, weights.is_some());
+        let mut forest = forest.clone();
+        let mut plan = *plan;
+        let mut tuning = None;
+        if forest.tuned {
+            let by: Vec<f64> = match &instrument {
+                None => points.iter().map(|p| p.w).collect(),
+                Some(z) => (points.iter().zip(&z.compliance))
+                    .map(|(p, delta)| p.z * delta)
+                    .collect(),
+            };
+            let ground = tuning::Ground {
+                data: &data,
+                by: &by,
+                clusters: clusters.as_ref(),
+                plan: &plan,
+                seed: seed.child("tuning"),
+                progress,
+            };
+            let (options, found) = ground.tune(&forest.options)?;
+            plan = options.plan(plan.moment, features.count())?;
+            forest.options = options;
+            tuning = Some(found);
+        }
         let (ensemble, seen) = plan.grow(&data, seed, progress)?;
         let out_of_bag = prediction(&ensemble.predict(&binned.codes, Some(&seen)), 0);
         Ok(Self {
-            forest: forest.clone(),
+            forest,
+            tuning,
             info: Arc::clone(features.info()),
             cuts: binned.cuts,
             ensemble,
@@ -281,7 +308,12 @@ impl CausalForestFit {
         &self.warnings
     }
 
-    /// The options of the forest.
+    /// How the shape of trees was chosen, where it was.
+    pub fn tuning(&self) -> Option<&ForestTuning> {
+        self.tuning.as_ref()
+    }
+
+    /// The options of the forest, as they were used.
     pub fn forest(&self) -> &CausalForest {
         &self.forest
     }
@@ -307,7 +339,10 @@ impl fmt::Debug for CausalForestFit {
 }
 
 /// Features with their importance, largest first.
-pub(super) fn ranked(trees: &[Tree], info: &[FeatureInfo]) -> Vec<(String, f64)> {
+pub(super) fn ranked<'a>(
+    trees: impl IntoIterator<Item = &'a Tree>,
+    info: &[FeatureInfo],
+) -> Vec<(String, f64)> {
     let shares = importance(trees, info.len(), IMPORTANT_DEPTHS);
     let names = info.iter().map(|info| info.name.clone());
     let mut all: Vec<(String, f64)> = names.zip(shares).collect();

@@ -60,7 +60,7 @@ use serde::{Deserialize, Serialize};
 /// let average = fit.average_effect().coefficient("mail")?;
 /// assert!((average.estimate - 1.0).abs() < 4.0 * average.std_error);
 /// // Scores for curves and policies.
-/// assert_eq!(fit.scores().arms(), ["none", "mail", "call"]);
+/// assert_eq!(fit.scores().arms(), ["none", "call", "mail"]);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,12 +2,13 @@
 
 use super::arm_moment::{ArmPoint, Arms, MOST_TREATMENTS, lanes, means, room};
 use super::codes::{Binned, Codes, Cuts};
-use super::ensemble::{Ensemble, Plan, Predicted, Seen};
+use super::ensemble::{Ensemble, Predicted};
 use super::fit::{prediction, ranked};
 use super::moment::Moment;
 use super::multi_arm::MultiArmForest;
 use super::multi_arm_prediction::MultiArmPrediction;
 use super::nuisance::{self, CLIP, Sample, Wanted};
+use super::plan::{Plan, Seen};
 use super::prediction::ForestPrediction;
 use crate::causal::doubly_robust_fit::average;
 use crate::causal::nuisance::propensity_name;

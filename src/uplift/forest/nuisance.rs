@@ -1,8 +1,8 @@
 //! The means that a causal forest takes away first: of the outcome, the treatment and the instrument given the features.
 
 use super::codes::Binned;
-use super::ensemble::Plan;
 use super::moment::{Moment, Point};
+use super::plan::Plan;
 use super::sample::Sampling;
 use crate::data::Rows;
 use crate::error::{Error, Result, Warning};

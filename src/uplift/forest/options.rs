@@ -1,8 +1,8 @@
 //! How trees are drawn and grown: the options that all forests share.
 
-use super::ensemble::Plan;
 use super::grow::Growth;
 use super::moment::Moment;
+use super::plan::Plan;
 use super::sample::Sampling;
 use super::tree::MOST_FEATURES;
 use crate::error::{Error, Result};

@@ -21,14 +21,14 @@ pub(super) trait Relabel<const L: usize>: Sampled {
 }
 
 /// Lanes of rows that share one relabelling, summed as they are written.
-struct Writing<'a, const L: usize> {
+pub(super) struct Writing<'a, const L: usize> {
     responses: std::slice::IterMut<'a, Sums<L>>,
-    total: Sums<L>,
+    pub(super) total: Sums<L>,
 }
 
 impl<const L: usize> Writing<'_, L> {
     #[inline]
-    fn put(&mut self, weight: f64, rho: f64, z: f64, zz: f64) {
+    pub(super) fn put(&mut self, weight: f64, rho: f64, z: f64, zz: f64) {
         let Some(response) = self.responses.next() else {
             return;
         };
@@ -45,7 +45,7 @@ impl<const L: usize> Writing<'_, L> {
     }
 }
 
-fn writing<const L: usize>(responses: &mut [Sums<L>]) -> Writing<'_, L> {
+pub(super) fn writing<const L: usize>(responses: &mut [Sums<L>]) -> Writing<'_, L> {
     Writing {
         responses: responses.iter_mut(),
         total: [0.0; L],
@@ -53,7 +53,12 @@ fn writing<const L: usize>(responses: &mut [Sums<L>]) -> Writing<'_, L> {
 }
 
 /// The limits of one pseudo-outcome.
-fn limits<const L: usize>(growth: &Growth, total: &Sums<L>, each: u32, rows: usize) -> Limits<L> {
+pub(super) fn limits<const L: usize>(
+    growth: &Growth,
+    total: &Sums<L>,
+    each: u32,
+    rows: usize,
+) -> Limits<L> {
     let nodes = if weighted::<L>() {
         total[L - 1]
     } else {
