@@ -137,5 +137,8 @@ pub use crate::uplift::policy::{
 pub use crate::uplift::{
     ArmEffects, CausalForest, CausalForestFit, ContinuousEffects, ContinuousEffectsFit,
     EffectLearner, EffectLoss, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget, MetaKind, MetaLearner, MetaLearnerFit, RecipeLoss,
+    ForestPrediction, ForestTarget, ForestTuning, MetaKind, MetaLearner, MetaLearnerFit,
+    MultiArmForest, MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit,
+    QuantilePrediction, RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction,
+    TuningTrial,
 };

@@ -316,7 +316,11 @@ fn against_control(scores: &ArmScores, arm: usize) -> Vec<f64> {
 }
 
 /// The average effects of all rows.
-fn average(columns: &Columns, scores: &ArmScores, warnings: &[Warning]) -> AverageEffects {
+pub(crate) fn average(
+    columns: &Columns,
+    scores: &ArmScores,
+    warnings: &[Warning],
+) -> AverageEffects {
     let units = Units::of(scores);
     let parts: Vec<Linearised> = (1..scores.arms().len())
         .map(|arm| units.ratio(&against_control(scores, arm), |_| 1.0, |_| true))

@@ -11,7 +11,7 @@ mod average;
 pub(crate) mod cross_fit;
 mod derived_scores;
 pub(crate) mod doubly_robust;
-mod doubly_robust_fit;
+pub(crate) mod doubly_robust_fit;
 pub(crate) mod folds;
 pub(crate) mod nuisance;
 mod off_policy;

@@ -14,7 +14,9 @@ mod shape;
 
 pub use forest::{
     CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget,
+    ForestPrediction, ForestTarget, ForestTuning, MultiArmForest, MultiArmForestFit,
+    MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction, SurvivalForest,
+    SurvivalForestFit, SurvivalPrediction, TuningTrial,
 };
 pub use meta::{
     ArmEffects, ContinuousEffects, ContinuousEffectsFit, EffectLearner, EffectLoss, MetaKind,

@@ -1,5 +1,6 @@
 //! Averages of the effect with doubly robust errors.
 
+use super::compliance::InstrumentRows;
 use super::fit::CausalForestFit;
 use crate::causal::units::Units;
 use crate::error::{Error, Result};
@@ -19,6 +20,8 @@ pub enum ForestTarget {
     Control,
     /// Those who could have had either, `E[e(1 − e) τ(X)] / E[e(1 − e)]`: precise also where overlap is poor.
     Overlap,
+    /// Those whose treatment an instrument moves: `E[Δ(X) τ(X)] / E[Δ(X)]`.
+    Compliers,
 }
 
 impl CausalForestFit {
@@ -32,15 +35,23 @@ impl CausalForestFit {
     /// | `Control` | `Σ (W (1 − e)/e − (1 − W)) (Y − μ₁) / Σ(1 − W)` |
     /// | `Overlap` | `Σ (W − e)(Y − m) / Σ (W − e)²` |
     ///
+    /// and in an instrumental forest, with `h = E[Z | X]` and the compliance `Δ(X) = Cov(W, Z | X)/Var(Z | X)`, which a causal forest of W on Z
+    /// tells,
+    ///
+    /// | target | estimate |
+    /// |---|---|
+    /// | `All` | mean of `τ + (Z − h)/(Var(Z \| X) Δ) · (Y − m − (W − e)τ)`: every x counts, whatever its compliers |
+    /// | `Compliers` | `Σ ψ_Y / Σ ψ_W`, `ψ_Y = Δτ + (Z − h)/Var(Z \| X) · (Y − m − (Z − h)Δτ)`, `ψ_W = Δ + (Z − h)/Var(Z \| X) · (W − e − (Z − h)Δ)` |
+    /// | `Overlap` | `Σ (Z − h)(Y − m) / Σ (Z − h)(W − e)` |
+    ///
     /// with the error of the influence function, summed by cluster where there are clusters. `Treated` and `Control` need a treatment of 0 and 1; any
     /// other number has a learned `Var(W | X)` and the average partial effect.
     ///
     /// # Errors
-    /// [`Error::Unidentified`] for a target that the treatment does not have, and for an instrumental forest, whose averages need the
-    /// compliance at every row.
+    /// [`Error::Unidentified`] for a target that the treatment or the instrument does not have.
     ///
     /// # References
-    /// Robins, Rotnitzky & Zhao (1994), doi:10.1080/01621459.1994.10476818; Li, Morgan & Zaslavsky (2018),
+    /// Athey & Wager (2021), doi:10.3982/ECTA15732 (scores of an instrument); Frölich (2007), doi:10.1016/j.jeconom.2006.06.004 (compliers); Robins, Rotnitzky & Zhao (1994), doi:10.1080/01621459.1994.10476818; Li, Morgan & Zaslavsky (2018),
     /// doi:10.1080/01621459.2016.1260466 (overlap).
     pub fn average_effect(&self, target: ForestTarget) -> Result<Estimate> {
         let parts = self.parts(target)?;
@@ -49,7 +60,11 @@ impl CausalForestFit {
         let clusters = sample.clusters.as_ref().map(|(codes, _)| codes.as_slice());
         let units = Units::new(self.rows(), sample.weights.as_deref(), clusters);
         let average = units.ratio(&above, |i| parts[i].1, |_| true);
+        let local = self.sample.instrument.is_some();
         let name = match target {
+            ForestTarget::All if local => "average local effect",
+            ForestTarget::Overlap if local => "average local effect, overlap weights",
+            ForestTarget::Compliers => "average effect on compliers",
             ForestTarget::All if self.sample.binary => "average effect",
             ForestTarget::All => "average partial effect",
             ForestTarget::Treated => "average effect on the treated",
@@ -71,10 +86,13 @@ impl CausalForestFit {
     /// Numerator and denominator of each row.
     fn parts(&self, target: ForestTarget) -> Result<Vec<(f64, f64)>> {
         let s = &self.sample;
-        if self.forest.instrument.is_some() {
+        if let Some(z) = &s.instrument {
+            return self.local_parts(z, target);
+        }
+        if target == ForestTarget::Compliers {
             return Err(Error::Unidentified {
-                what: "the average effect of an instrumental forest".to_owned(),
-                needs: "the share of compliers at every row; read predictions with their intervals, or fit Iv".to_owned(),
+                what: "the average effect on compliers".to_owned(),
+                needs: "an instrument: .instrument(\"column\")".to_owned(),
             });
         }
         if !s.binary && matches!(target, ForestTarget::Treated | ForestTarget::Control) {
@@ -107,7 +125,37 @@ impl CausalForestFit {
                     let above = (w * (1.0 - e) / e - (1.0 - w)) * (y - m - (1.0 - e) * tau);
                     (above, 1.0 - w)
                 }
-                ForestTarget::Overlap => ((w - e) * (y - m), (w - e) * (w - e)),
+                ForestTarget::Overlap | ForestTarget::Compliers => {
+                    ((w - e) * (y - m), (w - e) * (w - e))
+                }
+            }
+        };
+        Ok((0..self.rows()).map(part).collect())
+    }
+
+    /// Numerator and denominator of each row by an instrument.
+    fn local_parts(&self, z: &InstrumentRows, target: ForestTarget) -> Result<Vec<(f64, f64)>> {
+        if matches!(target, ForestTarget::Treated | ForestTarget::Control) {
+            return Err(Error::Unidentified {
+                what: "the average effect on the treated or untreated by an instrument".to_owned(),
+                needs: "more than an instrument, which tells of those whom it moves; use ForestTarget::All or Compliers".to_owned(),
+            });
+        }
+        let s = &self.sample;
+        let part = |i: usize| {
+            let (y, w) = (
+                s.outcome[i] - s.outcome_hat[i],
+                s.treatment[i] - s.propensity[i],
+            );
+            let (tau, delta) = (self.out_of_bag.estimates[i], z.compliance[i]);
+            let (residual, correction) = (z.residual[i], z.correction(i));
+            match target {
+                ForestTarget::Compliers => (
+                    delta * tau + correction * (y - residual * delta * tau),
+                    delta + correction * (w - residual * delta),
+                ),
+                ForestTarget::Overlap => (residual * y, residual * w),
+                _ => (tau + correction / delta * (y - w * tau), 1.0),
             }
         };
         Ok((0..self.rows()).map(part).collect())

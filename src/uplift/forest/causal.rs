@@ -1,13 +1,11 @@
 //! The causal forest: who responds to a treatment, and how sure one is.
 
-use super::ensemble::Plan;
 use super::fit::CausalForestFit;
-use super::grow::Growth;
 use super::moment::Moment;
 use super::nuisance::ForestNuisances;
+use super::options::{TreeOptions, tree_options};
+use super::plan::Plan;
 use super::prepare::Prepared;
-use super::sample::Sampling;
-use super::tree::MOST_FEATURES;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::{Progress, Seed};
@@ -15,9 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// With grf's 5, 95 % intervals cover 83, 82 and 98 % of the effects of setups A to C of Nie & Wager (2021; 2 000 rows, true nuisances), with 4 they
 /// cover 87, 83 and 99 %; the mean squared errors change by 0, −4 and +10 %.
-const MIN_NODE_SIZE: usize = 4;
-/// Features tried at a split by default: √p and so many more.
-const MORE_FEATURES: f64 = 20.0;
+pub(super) const MIN_NODE_SIZE: usize = 4;
 
 /// A forest of honest trees for the effect of a treatment as a function of features. With residuals `Ỹ = Y − E[Y | X]` and
 /// `W̃ = W − E[W | X]`, the effect at x solves the local moment
@@ -47,6 +43,7 @@ const MORE_FEATURES: f64 = 20.0;
 /// | `imbalance_penalty` | 0 | charge on unequal children | ≥ 0 |
 /// | `features_per_split` | min(p, √p + 20) | features tried at a split, on average (Poisson) | 1 to p |
 /// | `bag_size` | 2 | trees that share a half sample | ≥ 1; variances need 2 |
+/// | `tuned` | false | whether the last options but `bag_size` and `sample_fraction` are chosen by the out-of-bag loss | |
 ///
 /// The defaults of trees are those of R's grf but for its `min_node_size` of 5; its nuisances are [`ForestNuisances::OutOfBag`].
 ///
@@ -88,15 +85,8 @@ pub struct CausalForest {
     pub(super) nuisances: ForestNuisances,
     pub(super) weights: Option<String>,
     pub(super) clusters: Option<String>,
-    pub(super) trees: usize,
-    sample_fraction: f64,
-    honesty_fraction: f64,
-    min_node_size: usize,
-    alpha: f64,
-    imbalance_penalty: f64,
-    features_per_split: Option<f64>,
-    pub(super) bag_size: usize,
-    seed: Option<Seed>,
+    pub(super) options: TreeOptions,
+    pub(super) tuned: bool,
 }
 
 impl CausalForest {
@@ -117,15 +107,8 @@ impl CausalForest {
             nuisances: ForestNuisances::default(),
             weights: None,
             clusters: None,
-            trees: 2000,
-            sample_fraction: 0.5,
-            honesty_fraction: 0.5,
-            min_node_size: MIN_NODE_SIZE,
-            alpha: 0.05,
-            imbalance_penalty: 0.0,
-            features_per_split: None,
-            bag_size: 2,
-            seed: None,
+            options: TreeOptions::new(MIN_NODE_SIZE),
+            tuned: false,
         }
     }
 
@@ -171,57 +154,10 @@ impl CausalForest {
         self
     }
 
-    /// Trees.
-    pub fn trees(mut self, trees: usize) -> Self {
-        self.trees = trees;
-        self
-    }
-
-    /// Share of the rows a tree draws.
-    pub fn sample_fraction(mut self, share: f64) -> Self {
-        self.sample_fraction = share;
-        self
-    }
-
-    /// Share of a tree's rows that find its splits.
-    pub fn honesty_fraction(mut self, share: f64) -> Self {
-        self.honesty_fraction = share;
-        self
-    }
-
-    /// Fewest rows on each side of the mean treatment in a child.
-    pub fn min_node_size(mut self, rows: usize) -> Self {
-        self.min_node_size = rows;
-        self
-    }
-
-    /// Least share of a node's treatment variation in a child.
-    pub fn alpha(mut self, share: f64) -> Self {
-        self.alpha = share;
-        self
-    }
-
-    /// Charge on unequal children.
-    pub fn imbalance_penalty(mut self, penalty: f64) -> Self {
-        self.imbalance_penalty = penalty;
-        self
-    }
-
-    /// Features tried at a split, on average.
-    pub fn features_per_split(mut self, count: f64) -> Self {
-        self.features_per_split = Some(count);
-        self
-    }
-
-    /// Trees that share a half sample.
-    pub fn bag_size(mut self, trees: usize) -> Self {
-        self.bag_size = trees;
-        self
-    }
-
-    /// The seed.
-    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = Some(seed.into());
+    /// Whether the shape of trees is chosen by their out-of-bag loss; see [`ForestTuning`](super::ForestTuning). The options of this forest are one of
+    /// the shapes, and kept unless another is better. It costs as much as 2700 trees.
+    pub fn tuned(mut self, tuned: bool) -> Self {
+        self.tuned = tuned;
         self
     }
 
@@ -238,19 +174,23 @@ impl CausalForest {
     /// # Errors
     /// See [`CausalForest`]; [`Error::Cancelled`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<CausalForestFit> {
-        let seed = self.seed.ok_or_else(|| Error::SeedRequired {
+        let (plan, seed) = self.drawing()?;
+        self.nuisances.check()?;
+        let prepared = Prepared::new(self, frame)?;
+        CausalForestFit::new(self, frame, prepared, &plan, seed, progress)
+    }
+
+    /// How trees are grown, and the seed they draw from.
+    pub(super) fn drawing(&self) -> Result<(Plan, Seed)> {
+        let seed = self.options.seed.ok_or_else(|| Error::SeedRequired {
             what: "a causal forest".to_owned(),
         })?;
-        let plan = self.check()?;
-        let prepared = Prepared::new(self, frame)?;
-        CausalForestFit::new(
-            self,
-            frame,
-            prepared,
-            &plan,
-            seed.child("causal forest"),
-            progress,
-        )
+        let moment = match self.instrument {
+            Some(_) => Moment::Instrument,
+            None => Moment::Effect,
+        };
+        let plan = self.options.plan(moment, self.features.len())?;
+        Ok((plan, seed.child("causal forest")))
     }
 
     /// Where the means given the features came from, in words.
@@ -261,106 +201,16 @@ impl CausalForest {
             &self.instrument_hat,
         ];
         let given = given.iter().filter(|hat| hat.is_some()).count();
-        match given {
-            0 => self.nuisances.describe(),
-            g if g == 2 + usize::from(self.instrument.is_some()) => "given".to_owned(),
-            _ => format!("given in part, else {}", self.nuisances.describe()),
-        }
+        let wanted = 2 + usize::from(self.instrument.is_some());
+        self.nuisances.describe_given(given, wanted)
     }
 
     pub(super) fn smallest_node(&self) -> usize {
-        self.min_node_size
-    }
-
-    /// Refuses options out of range, and says how trees are grown.
-    fn check(&self) -> Result<Plan> {
-        let p = self.features.len();
-        let most = if self.bag_size > 1 { 0.5 } else { 1.0 };
-        let tried = (p as f64).min(((p as f64).sqrt() + MORE_FEATURES).ceil());
-        let growth = Growth {
-            min_node_size: self.min_node_size,
-            alpha: self.alpha,
-            imbalance_penalty: self.imbalance_penalty,
-            features_per_split: self.features_per_split.unwrap_or(tried),
-        };
-        let (fraction, honesty) = (self.sample_fraction, self.honesty_fraction);
-        let of_split = growth.features_per_split;
-        let rules: [(&str, String, bool, String); 8] = [
-            (
-                "features",
-                p.to_string(),
-                p > 0 && p < MOST_FEATURES,
-                format!("from 1 to {} columns", MOST_FEATURES - 1),
-            ),
-            (
-                "trees",
-                self.trees.to_string(),
-                self.trees > 0,
-                "at least 1".to_owned(),
-            ),
-            (
-                "bag_size",
-                self.bag_size.to_string(),
-                self.bag_size > 0,
-                "at least 1, and 2 for variances".to_owned(),
-            ),
-            (
-                "sample_fraction",
-                fraction.to_string(),
-                fraction > 0.0 && fraction <= most,
-                format!(
-                    "above 0 and at most {most}, since the trees of a bag share half of the rows"
-                ),
-            ),
-            (
-                "honesty_fraction",
-                honesty.to_string(),
-                honesty > 0.0 && honesty < 1.0,
-                "between 0 and 1".to_owned(),
-            ),
-            (
-                "min_node_size",
-                self.min_node_size.to_string(),
-                self.min_node_size > 0 && self.min_node_size < 1 << 24,
-                "at least 1".to_owned(),
-            ),
-            (
-                "alpha",
-                self.alpha.to_string(),
-                (0.0..0.25).contains(&self.alpha),
-                "from 0 to below 0.25".to_owned(),
-            ),
-            (
-                "imbalance_penalty",
-                self.imbalance_penalty.to_string(),
-                self.imbalance_penalty >= 0.0 && self.imbalance_penalty.is_finite(),
-                "finite and not negative".to_owned(),
-            ),
-        ];
-        if let Some((option, value, _, expected)) = rules.into_iter().find(|rule| !rule.2) {
-            return Err(Error::invalid_option(option, value, expected));
-        }
-        if !(1.0..=p as f64).contains(&of_split) {
-            return Err(Error::invalid_option(
-                "features_per_split",
-                of_split,
-                format!("from 1 to the number of features, {p}"),
-            ));
-        }
-        self.nuisances.check()?;
-        Ok(Plan {
-            moment: if self.instrument.is_some() {
-                Moment::Instrument
-            } else {
-                Moment::Effect
-            },
-            bags: self.trees.div_ceil(self.bag_size),
-            sampling: Sampling {
-                bag: self.bag_size,
-                fraction,
-                honesty,
-            },
-            growth,
-        })
+        self.options.min_node_size
     }
 }
+
+tree_options!(
+    CausalForest,
+    "Fewest rows on each side of the mean treatment in a child."
+);

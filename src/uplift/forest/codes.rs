@@ -1,9 +1,12 @@
 //! Features as bytes, row by row: what trees are grown on and walked with.
 
+use super::plan::Data;
+use super::sample::Units;
 use crate::data::Rows;
+use crate::error::Warning;
 use crate::numeric::blocks;
 use crate::regression::learners::Features;
-use crate::regression::learners::bins::{Bins, CODES, Cut};
+use crate::regression::learners::bins::{Bins, CODES, Cut, MOST_BINS};
 use crate::regression::learners::features::Values;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +120,58 @@ impl Codes {
     #[inline]
     pub(super) fn row(&self, row: usize) -> &[u8] {
         &self.bytes[row * self.features..][..self.features]
+    }
+}
+
+/// A table that was binned for training, and how it is drawn from.
+pub(super) struct Binned {
+    pub(super) codes: Codes,
+    pub(super) cuts: Vec<Cuts>,
+    pub(super) category: Vec<bool>,
+    pub(super) units: Units,
+}
+
+impl Binned {
+    pub(super) fn new(
+        features: &Features,
+        rows: &Rows,
+        clusters: Option<&(Vec<u32>, usize)>,
+        warnings: &mut Vec<Warning>,
+    ) -> Self {
+        let bins = features.bins(MOST_BINS);
+        let names = features.names();
+        warnings.extend(bins.pooled.iter().map(|j| Warning::Note {
+            message: format!(
+                "`{}` has more than {MOST_BINS} levels: the rarest count as missing",
+                names[*j]
+            ),
+        }));
+        let cuts = Cuts::of(&bins);
+        Self {
+            codes: Codes::binned(&bins, rows),
+            category: cuts.iter().map(Cuts::is_category).collect(),
+            cuts,
+            units: Self::units(rows.len(), clusters),
+        }
+    }
+
+    /// What trees draw from.
+    pub(super) fn units(rows: usize, clusters: Option<&(Vec<u32>, usize)>) -> Units {
+        match clusters {
+            None => Units::rows(rows),
+            Some((of_row, count)) => Units::clusters(of_row.clone(), *count),
+        }
+    }
+
+    /// What trees are grown on.
+    pub(super) fn data<'a, P>(&'a self, points: &'a [P], weighted: bool) -> Data<'a, P> {
+        Data {
+            codes: &self.codes,
+            category: &self.category,
+            points,
+            weighted,
+            units: &self.units,
+        }
     }
 }
 

@@ -27,6 +27,7 @@ impl CausalForestFit {
         let targets = [
             ForestTarget::All,
             ForestTarget::Treated,
+            ForestTarget::Compliers,
             ForestTarget::Overlap,
         ];
         for effect in targets
@@ -80,9 +81,20 @@ impl CausalForestFit {
             "n = {}; {} trees in bags of {}; nuisances: {}",
             Cell::count(self.rows()),
             Cell::count(self.trees()),
-            forest.bag_size,
+            forest.options.bag_size,
             forest.describe_nuisances()
         ));
+        if let Some(tuning) = &self.tuning {
+            table = table.note(if tuning.kept() {
+                "Tuned: no shape of trees was better than the given one".to_owned()
+            } else {
+                format!(
+                    "Tuned: the out-of-bag loss is lower by {} (s.e. {})",
+                    Cell::significant(tuning.gain, 3),
+                    Cell::significant(tuning.std_error, 2)
+                )
+            });
+        }
         if let (Some(column), Some((_, count))) = (&forest.clusters, &self.sample.clusters) {
             table = table.note(format!("{} clusters of {column}", Cell::count(*count)));
         }

@@ -1,40 +1,17 @@
-//! Many trees: grown in little bags, and read together as one local moment with its variance.
+//! Many trees read together as one local moment with its variance.
 
 use super::codes::Codes;
-use super::grow::{Ground, Growth, Workshop};
-use super::moment::{EFFECT, Effect, INSTRUMENT, Instrument, Local, MEAN, Mean, Moment, Point};
-use super::sample::{Drawn, Sampling, Units};
-use super::split::{PLAIN, WEIGHTED};
+use super::moment::{EFFECT, Effect, INSTRUMENT, Instrument, Local, MEAN, Mean, Moment, Solved};
+use super::plan::Seen;
 use super::tree::Tree;
-use crate::error::Result;
+use crate::numeric::blocks;
 use crate::numeric::special::normal;
-use crate::numeric::{Progress, Seed, blocks};
 use serde::{Deserialize, Serialize};
 
-/// Bags grown between two reports of progress.
-const WAVE: usize = 32;
 /// Rows predicted by one task: enough that a tree is read for many rows while it is near.
 const CHUNK: usize = 1 << 10;
 /// The leaf of a row that a tree has seen.
-const SEEN: u32 = u32::MAX;
-
-/// How a forest is grown.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) moment: Moment,
-    pub(super) bags: usize,
-    pub(super) sampling: Sampling,
-    pub(super) growth: Growth,
-}
-
-/// What trees are grown on.
-pub(super) struct Data<'a> {
-    pub(super) codes: &'a Codes,
-    pub(super) category: &'a [bool],
-    pub(super) points: &'a [Point],
-    pub(super) weighted: bool,
-    pub(super) units: &'a Units,
-}
+pub(super) const SEEN: u32 = u32::MAX;
 
 /// The trees of a forest, bag by bag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,12 +19,9 @@ pub(super) struct Ensemble {
     pub(super) moment: Moment,
     pub(super) bag: usize,
     pub(super) trees: Vec<Tree>,
-    /// The solution for all rows at once: the prediction where trees do not determine one.
-    pub(super) overall: f64,
+    /// The solutions for all rows at once: the prediction where trees do not determine them.
+    pub(super) overall: Vec<f64>,
 }
-
-/// Which rows each tree has seen, one bit a row.
-pub(super) struct Seen(Vec<Vec<u64>>);
 
 /// A prediction with the two variances that little bags give: of the means of bags, and of trees within bags.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,99 +32,24 @@ pub(super) struct Predicted {
     pub(super) known: bool,
 }
 
-impl Plan {
-    /// Grows the trees. Bag g draws from stream g of one child of the seed, tree t from stream t of another.
-    pub(super) fn grow(
-        &self,
-        data: &Data,
-        seed: Seed,
-        progress: &Progress,
-    ) -> Result<(Ensemble, Seen)> {
-        match (self.moment, data.weighted) {
-            (Moment::Mean, false) => self.grow_as::<PLAIN, MEAN, Mean>(data, seed, progress),
-            (Moment::Mean, true) => self.grow_as::<WEIGHTED, MEAN, Mean>(data, seed, progress),
-            (Moment::Effect, false) => self.grow_as::<PLAIN, EFFECT, Effect>(data, seed, progress),
-            (Moment::Effect, true) => {
-                self.grow_as::<WEIGHTED, EFFECT, Effect>(data, seed, progress)
-            }
-            (Moment::Instrument, false) => {
-                self.grow_as::<PLAIN, INSTRUMENT, Instrument>(data, seed, progress)
-            }
-            (Moment::Instrument, true) => {
-                self.grow_as::<WEIGHTED, INSTRUMENT, Instrument>(data, seed, progress)
-            }
-        }
-    }
-
-    fn grow_as<const L: usize, const D: usize, M: Local<D>>(
-        &self,
-        data: &Data,
-        seed: Seed,
-        progress: &Progress,
-    ) -> Result<(Ensemble, Seen)> {
-        let ground = Ground {
-            codes: data.codes,
-            category: data.category,
-            points: data.points,
-            moment: self.moment,
-            growth: self.growth,
-        };
-        let (bags, size) = (seed.child("little bags"), self.sampling.bag);
-        let mut trees = Vec::with_capacity(self.bags * size);
-        let mut seen = Vec::with_capacity(self.bags * size);
-        while trees.len() < self.bags * size {
-            let from = trees.len() / size;
-            let wave = blocks::map(WAVE.min(self.bags - from), |g| {
-                let bag = data
-                    .units
-                    .bag(self.sampling, &mut bags.stream((from + g) as u64));
-                let mut workshop = Workshop::<L>::new(data.codes.features());
-                let grown = (0..size).map(|k| {
-                    let mut random = seed.child("trees").stream(((from + g) * size + k) as u64);
-                    let drawn: Drawn = data.units.tree(&bag, self.sampling, &mut random);
-                    let tree = workshop.tree::<D, M>(&ground, &drawn, &mut random);
-                    (tree, drawn.seen)
-                });
-                grown.collect::<Vec<_>>()
-            });
-            for (tree, rows) in wave.into_iter().flatten() {
-                trees.push(tree);
-                seen.push(rows);
-            }
-            progress.report("forest", trees.len(), self.bags * size)?;
-        }
-        let mut sums = [0.0; D];
-        for point in data.points {
-            for (sum, value) in sums.iter_mut().zip(M::row(point)) {
-                *sum += value;
-            }
-        }
-        let ensemble = Ensemble {
-            moment: self.moment,
-            bag: size,
-            trees,
-            overall: M::solve(&sums).map_or(0.0, |(value, _)| value),
-        };
-        Ok((ensemble, Seen(seen)))
-    }
-}
-
 impl Ensemble {
-    /// Predictions for every row of a table; with `seen`, each row by the trees that have not seen it.
+    /// Predictions of a moment with one solution for every row of a table; with `seen`, each row by the trees that have not seen it.
     pub(super) fn predict(&self, codes: &Codes, seen: Option<&Seen>) -> Vec<Predicted> {
-        match self.moment {
-            Moment::Mean => self.predict_as::<MEAN, Mean>(codes, seen),
-            Moment::Effect => self.predict_as::<EFFECT, Effect>(codes, seen),
-            Moment::Instrument => self.predict_as::<INSTRUMENT, Instrument>(codes, seen),
-        }
+        let predicted = match self.moment {
+            Moment::Mean => self.predict_as::<MEAN, 1, _>(&Mean, codes, seen),
+            Moment::Instrument => self.predict_as::<INSTRUMENT, 1, _>(&Instrument, codes, seen),
+            _ => self.predict_as::<EFFECT, 1, _>(&Effect, codes, seen),
+        };
+        predicted.into_iter().map(|[one]| one).collect()
     }
 
-    fn predict_as<const D: usize, M: Local<D>>(
+    pub(super) fn predict_as<const D: usize, const T: usize, M: Local<D, T>>(
         &self,
+        moment: &M,
         codes: &Codes,
         seen: Option<&Seen>,
-    ) -> Vec<Predicted> {
-        let mut out = vec![Predicted::default(); codes.rows()];
+    ) -> Vec<[Predicted; T]> {
+        let mut out = vec![[Predicted::default(); T]; codes.rows()];
         blocks::fill(&mut out, CHUNK, |first, chunk| {
             let n = chunk.len();
             // The leaf of each row in each tree: the second pass needs no walk.
@@ -160,11 +59,10 @@ impl Ensemble {
             let mut rows: Vec<u32> = (first..first + n).map(|row| row as u32).collect();
             let mut walked = vec![0; n];
             for (t, tree) in self.trees.iter().enumerate() {
-                if let Some(Seen(bits)) = seen {
+                if let Some(seen) = seen {
                     rows.clear();
-                    let unseen = |row: &usize| bits[t][row / 64] >> (row % 64) & 1 == 0;
                     let range = first..first + n;
-                    rows.extend(range.filter(unseen).map(|row| row as u32));
+                    rows.extend(range.filter(|r| !seen.has(t, *r)).map(|row| row as u32));
                 }
                 tree.leaves(codes, &rows, &mut walked[..rows.len()]);
                 for (row, leaf) in rows.iter().zip(&walked) {
@@ -177,18 +75,21 @@ impl Ensemble {
                     }
                 }
             }
-            let solved: Vec<Option<(f64, [f64; D])>> = sums
+            let solved: Vec<Option<[Solved<D>; T]>> = sums
                 .iter()
                 .zip(&used)
-                .map(|(sums, used)| M::solve(&sums.map(|s| s / f64::from(*used))))
+                .map(|(sums, used)| moment.solve(&sums.map(|s| s / f64::from(*used))))
                 .collect();
-            let variances = self.variances::<D>(&leaves, &solved);
+            let variances = self.variances(&leaves, &solved);
             for (i, out) in chunk.iter_mut().enumerate() {
-                *out = Predicted {
-                    estimate: solved[i].map_or(self.overall, |(value, _)| value),
-                    variance: variances[i],
-                    known: solved[i].is_some(),
-                };
+                for (t, out) in out.iter_mut().enumerate() {
+                    let solution = solved[i].as_ref().map(|solved| solved[t].0);
+                    *out = Predicted {
+                        estimate: solution.unwrap_or(self.overall[t]),
+                        variance: variances[i][t],
+                        known: solution.is_some(),
+                    };
+                }
             }
         });
         out
@@ -197,37 +98,41 @@ impl Ensemble {
     /// The variance of each row's prediction. A tree moves it by `slope · means of its leaf`; the mean square of the means of bags is the
     /// variance between half samples plus the noise of few trees in a bag, which trees within bags tell (section 4.1 of Athey, Tibshirani &
     /// Wager 2019).
-    fn variances<const D: usize>(
+    fn variances<const D: usize, const T: usize>(
         &self,
         leaves: &[u32],
-        solved: &[Option<(f64, [f64; D])>],
-    ) -> Vec<f64> {
+        solved: &[Option<[Solved<D>; T]>],
+    ) -> Vec<[f64; T]> {
         let n = solved.len();
         let size = self.bag as f64;
-        let mut between = vec![0.0; n];
-        let mut total = vec![0.0; n];
+        let mut between = vec![[0.0; T]; n];
+        let mut total = vec![[0.0; T]; n];
         let mut bags = vec![0_u32; n];
-        let mut of_bag = vec![(0.0, 0.0, 0_usize); n];
+        let mut of_bag = vec![([0.0; T], [0.0; T], 0_usize); n];
         for (g, trees) in self.trees.chunks(self.bag).enumerate() {
-            of_bag.fill((0.0, 0.0, 0));
+            of_bag.fill(([0.0; T], [0.0; T], 0));
             for (k, tree) in trees.iter().enumerate() {
                 let at = &leaves[(g * self.bag + k) * n..][..n];
                 for ((leaf, bag), solved) in at.iter().zip(&mut of_bag).zip(solved) {
-                    let (true, Some((_, slope))) = (*leaf != SEEN, solved) else {
+                    let (true, Some(solved)) = (*leaf != SEEN, solved) else {
                         continue;
                     };
                     let means = &tree.means[*leaf as usize * D..][..D];
-                    let influence: f64 = means.iter().zip(slope).map(|(m, s)| m * s).sum();
-                    bag.0 += influence;
-                    bag.1 += influence * influence;
+                    for (t, (_, slope)) in solved.iter().enumerate() {
+                        let influence: f64 = means.iter().zip(slope).map(|(m, s)| m * s).sum();
+                        bag.0[t] += influence;
+                        bag.1[t] += influence * influence;
+                    }
                     bag.2 += 1;
                 }
             }
             for (i, (sum, squares, count)) in of_bag.iter().enumerate() {
                 // A bag counts where all its trees have not seen the row.
                 if *count == self.bag {
-                    between[i] += (sum / size).powi(2);
-                    total[i] += squares / size;
+                    for t in 0..T {
+                        between[i][t] += (sum[t] / size).powi(2);
+                        total[i][t] += squares[t] / size;
+                    }
                     bags[i] += 1;
                 }
             }
@@ -235,33 +140,39 @@ impl Ensemble {
         (0..n)
             .map(|i| {
                 let bags = f64::from(bags[i]);
-                debiased(between[i] / bags, total[i] / bags, size, bags)
+                std::array::from_fn(|t| {
+                    debiased(between[i][t] / bags, total[i][t] / bags, size, bags)
+                })
             })
             .collect()
     }
+}
 
-    /// The share of splits on each feature, weighted by depth: `Σ_k k⁻² share_k / Σ_k k⁻²` over the first `depths` levels.
-    pub(super) fn importance(&self, features: usize, depths: usize) -> Vec<f64> {
-        let mut counts = vec![vec![0.0; features]; depths];
-        for tree in &self.trees {
-            tree.count_splits(&mut counts);
-        }
-        let (mut importance, mut weights) = (vec![0.0; features], 0.0);
-        for (k, counts) in counts.iter().enumerate() {
-            let splits: f64 = counts.iter().sum();
-            let weight = ((k + 1) as f64).powi(-2);
-            weights += weight;
-            for (sum, count) in importance.iter_mut().zip(counts) {
-                *sum += weight * count / splits.max(1.0);
-            }
-        }
-        importance.iter().map(|v| v / weights).collect()
+/// The share of splits on each feature, weighted by depth: `Σ_k k⁻² share_k / Σ_k k⁻²` over the first `depths` levels.
+pub(super) fn importance<'a>(
+    trees: impl IntoIterator<Item = &'a Tree>,
+    features: usize,
+    depths: usize,
+) -> Vec<f64> {
+    let mut counts = vec![vec![0.0; features]; depths];
+    for tree in trees {
+        tree.count_splits(&mut counts);
     }
+    let (mut importance, mut weights) = (vec![0.0; features], 0.0);
+    for (k, counts) in counts.iter().enumerate() {
+        let splits: f64 = counts.iter().sum();
+        let weight = ((k + 1) as f64).powi(-2);
+        weights += weight;
+        for (sum, count) in importance.iter_mut().zip(counts) {
+            *sum += weight * count / splits.max(1.0);
+        }
+    }
+    importance.iter().map(|v| v / weights).collect()
 }
 
 /// The variance between bags without the noise within, kept positive: the mean of its posterior under a flat prior on [0, ∞), the
 /// moment estimate `s` being normal with standard error `max(between, noise) √(2/bags)`.
-fn debiased(between: f64, total: f64, size: f64, bags: f64) -> f64 {
+pub(super) fn debiased(between: f64, total: f64, size: f64, bags: f64) -> f64 {
     if size < 2.0 || bags < 2.0 {
         return f64::INFINITY;
     }
@@ -276,9 +187,14 @@ fn debiased(between: f64, total: f64, size: f64, bags: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grow::Growth;
+    use super::super::moment::Point;
+    use super::super::plan::{Data, Plan};
+    use super::super::sample::{Drawn, Sampling, Units};
     use super::*;
     use crate::data::{Frame, Rows};
     use crate::numeric::permutation::open_unit;
+    use crate::numeric::{Progress, Seed};
     use crate::regression::learners::Features;
     use rand::Rng;
 
@@ -435,7 +351,7 @@ mod tests {
             })
             .sum();
         assert!(error < 0.2, "{error}");
-        let importance = forest.importance(2, 4);
+        let importance = importance(&forest.trees, 2, 4);
         assert!(importance[0] > 0.5 && (importance.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 /// What the file says it is.
 const KIND: &str = "cocreate causal forest";
 /// The format of the file; it changes when older readers could not read newer files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -115,6 +115,9 @@ impl CausalForestFit {
             s.weights.as_ref().map_or(n, Vec::len),
             s.treatment_variance.as_ref().map_or(n, Vec::len),
             s.clusters.as_ref().map_or(n, |(c, _)| c.len()),
+            s.instrument.as_ref().map_or(n, |z| z.residual.len()),
+            s.instrument.as_ref().map_or(n, |z| z.variance.len()),
+            s.instrument.as_ref().map_or(n, |z| z.compliance.len()),
         ];
         let inside =
             |(codes, count): &(Vec<u32>, usize)| codes.iter().all(|c| (*c as usize) < *count);
@@ -124,6 +127,8 @@ impl CausalForestFit {
         };
         let size = self.ensemble.moment.size();
         self.ensemble.moment == moment
+            && self.ensemble.overall.len() == 1
+            && s.instrument.is_some() == self.forest.instrument.is_some()
             && self.ensemble.bag > 0
             && self.cuts.len() == features
             && self.cuts.iter().all(edges)

@@ -1,17 +1,19 @@
 //! A fitted causal forest.
 
 use super::causal::CausalForest;
-use super::codes::{Codes, Cuts};
-use super::ensemble::{Data, Ensemble, Plan, Predicted};
+use super::codes::{Binned, Codes, Cuts};
+use super::compliance::InstrumentRows;
+use super::ensemble::{Ensemble, Predicted, importance};
 use super::moment::Point;
 use super::nuisance::{self, CLIP, Sample, Wanted};
+use super::plan::Plan;
 use super::prediction::ForestPrediction;
 use super::prepare::{Part, Prepared};
-use super::sample::Units;
+use super::tree::Tree;
+use super::tuning::{self, ForestTuning};
 use crate::data::{Frame, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::{Progress, Seed};
-use crate::regression::learners::bins::MOST_BINS;
 use crate::regression::learners::features::FeatureInfo;
 use crate::regression::learners::{Features, Task};
 use serde::{Deserialize, Serialize};
@@ -21,7 +23,7 @@ use std::sync::Arc;
 /// Levels of the trees that count for importance.
 const IMPORTANT_DEPTHS: usize = 4;
 /// More than this share of propensities at their limit is worth a warning.
-const AT_LIMIT: f64 = 0.01;
+pub(super) const AT_LIMIT: f64 = 0.01;
 
 /// A forest fitted to a frame: effects at any row, averages with their errors, and what the forest found.
 ///
@@ -29,6 +31,7 @@ const AT_LIMIT: f64 = 0.01;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CausalForestFit {
     pub(super) forest: CausalForest,
+    pub(super) tuning: Option<ForestTuning>,
     pub(super) info: Arc<Vec<FeatureInfo>>,
     pub(super) cuts: Vec<Cuts>,
     pub(super) ensemble: Ensemble,
@@ -52,6 +55,7 @@ pub(super) struct TrainingRows {
     pub(super) binary: bool,
     /// `Var(W | X)` of any other treatment.
     pub(super) treatment_variance: Option<Vec<f64>>,
+    pub(super) instrument: Option<InstrumentRows>,
     pub(super) weights: Option<Vec<f64>>,
     pub(super) clusters: Option<(Vec<u32>, usize)>,
 }
@@ -93,6 +97,20 @@ impl Learning<'_> {
         warnings.extend(more);
         Ok(means)
     }
+
+    /// The variance of a part given the features, from the squares of its residuals.
+    fn variance(
+        &self,
+        part: &Part,
+        residuals: &[f64],
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Vec<f64>> {
+        let squares: Vec<f64> = residuals.iter().map(|r| r * r).collect();
+        let name = format!("{}²", part.name);
+        let learned = self.of(&name, &squares, Task::Regression, warnings)?;
+        let least = CLIP * squares.iter().sum::<f64>() / squares.len() as f64;
+        Ok(learned.iter().map(|v| v.max(least)).collect())
+    }
 }
 
 impl CausalForestFit {
@@ -114,31 +132,15 @@ impl CausalForestFit {
             clusters,
             mut warnings,
         } = prepared;
-        let bins = features.bins(MOST_BINS);
-        let codes = Codes::binned(&bins, &rows);
-        let cuts = Cuts::of(&bins);
-        let names = features.names();
-        warnings.extend(bins.pooled.iter().map(|j| Warning::Note {
-            message: format!(
-                "`{}` has more than {MOST_BINS} levels: the rarest count as missing",
-                names[*j]
-            ),
-        }));
-        let category: Vec<bool> = cuts.iter().map(Cuts::is_category).collect();
-        let units = match &clusters {
-            None => Units::rows(rows.len()),
-            Some((of_row, count)) => Units::clusters(of_row.clone(), *count),
-        };
+        let binned = Binned::new(&features, &rows, clusters.as_ref(), &mut warnings);
         let learning = Learning {
             forest,
             sample: Sample {
                 features: &features,
                 rows: &rows,
-                codes: &codes,
-                category: &category,
+                binned: &binned,
                 weights: weights.as_deref(),
                 groups: clusters.as_ref().map(|(of_row, _)| of_row.as_slice()),
-                units: &units,
             },
             plan,
             seed,
@@ -151,8 +153,12 @@ impl CausalForestFit {
             .map(|part| learning.mean(part, &mut warnings))
             .transpose()?;
         let binary = treatment.task == Task::Probability;
-        if binary && instrument.is_none() {
-            warnings.extend(overlap(&treatment, &propensity, &rows)?);
+        match (&instrument, &instrument_hat) {
+            (Some(part), Some(hat)) if part.task == Task::Probability => {
+                warnings.extend(overlap(part, hat, &rows)?);
+            }
+            (None, _) if binary => warnings.extend(overlap(&treatment, &propensity, &rows)?),
+            _ => {}
         }
         let residual = |part: &Part, hat: &[f64], i: usize| part.values[i] - hat[i];
         let points: Vec<Point> = (0..rows.len())
@@ -170,28 +176,63 @@ impl CausalForestFit {
             })
             .collect();
         first_stage(&points, instrument.as_ref())?;
-        let treatment_variance = if binary || instrument.is_some() {
-            None
-        } else {
-            let squares: Vec<f64> = points.iter().map(|p| p.w * p.w).collect();
-            let name = format!("{}²", treatment.name);
-            let learned = learning.of(&name, &squares, Task::Regression, &mut warnings)?;
-            let least = CLIP * squares.iter().sum::<f64>() / squares.len() as f64;
-            Some(learned.iter().map(|v| v.max(least)).collect())
+        let treatment_variance = match &instrument {
+            None if !binary => {
+                let residuals: Vec<f64> = points.iter().map(|p| p.w).collect();
+                Some(learning.variance(&treatment, &residuals, &mut warnings)?)
+            }
+            _ => None,
         };
-        let data = Data {
-            codes: &codes,
-            category: &category,
-            points: &points,
-            weighted: weights.is_some(),
-            units: &units,
+        let instrument = match (&instrument, &instrument_hat) {
+            (Some(part), Some(hat)) => {
+                let residuals: Vec<f64> = points.iter().map(|p| p.z).collect();
+                let variance = match part.task {
+                    Task::Probability => hat.iter().map(|h| h * (1.0 - h)).collect(),
+                    Task::Regression => learning.variance(part, &residuals, &mut warnings)?,
+                };
+                Some(InstrumentRows::learn(
+                    &points,
+                    variance,
+                    &binned,
+                    weights.is_some(),
+                    plan,
+                    (seed, progress),
+                    &mut warnings,
+                )?)
+            }
+            _ => None,
         };
+        let data = binned.data(&points, weights.is_some());
+        let mut forest = forest.clone();
+        let mut plan = *plan;
+        let mut tuning = None;
+        if forest.tuned {
+            let by: Vec<f64> = match &instrument {
+                None => points.iter().map(|p| p.w).collect(),
+                Some(z) => (points.iter().zip(&z.compliance))
+                    .map(|(p, delta)| p.z * delta)
+                    .collect(),
+            };
+            let ground = tuning::Ground {
+                data: &data,
+                by: &by,
+                clusters: clusters.as_ref(),
+                plan: &plan,
+                seed: seed.child("tuning"),
+                progress,
+            };
+            let (options, found) = ground.tune(&forest.options)?;
+            plan = options.plan(plan.moment, features.count())?;
+            forest.options = options;
+            tuning = Some(found);
+        }
         let (ensemble, seen) = plan.grow(&data, seed, progress)?;
-        let out_of_bag = prediction(&ensemble.predict(&codes, Some(&seen)), 0);
+        let out_of_bag = prediction(&ensemble.predict(&binned.codes, Some(&seen)), 0);
         Ok(Self {
-            forest: forest.clone(),
+            forest,
+            tuning,
             info: Arc::clone(features.info()),
-            cuts,
+            cuts: binned.cuts,
             ensemble,
             sample: TrainingRows {
                 kept: rows.indices().map_or_else(Vec::new, <[u32]>::to_vec),
@@ -201,6 +242,7 @@ impl CausalForestFit {
                 propensity,
                 binary,
                 treatment_variance,
+                instrument,
                 weights,
                 clusters,
             },
@@ -258,11 +300,7 @@ impl CausalForestFit {
 
     /// Features with their share of the splits in the first four levels, each level weighted by `1/depth²`; largest first.
     pub fn importance(&self) -> Vec<(String, f64)> {
-        let shares = self.ensemble.importance(self.info.len(), IMPORTANT_DEPTHS);
-        let names = self.info.iter().map(|info| info.name.clone());
-        let mut all: Vec<(String, f64)> = names.zip(shares).collect();
-        all.sort_by(|a, b| b.1.total_cmp(&a.1));
-        all
+        ranked(&self.ensemble.trees, &self.info)
     }
 
     /// What a reader of the numbers must know.
@@ -270,7 +308,12 @@ impl CausalForestFit {
         &self.warnings
     }
 
-    /// The options of the forest.
+    /// How the shape of trees was chosen, where it was.
+    pub fn tuning(&self) -> Option<&ForestTuning> {
+        self.tuning.as_ref()
+    }
+
+    /// The options of the forest, as they were used.
     pub fn forest(&self) -> &CausalForest {
         &self.forest
     }
@@ -295,7 +338,19 @@ impl fmt::Debug for CausalForestFit {
     }
 }
 
-fn prediction(predicted: &[Predicted], unseen: usize) -> ForestPrediction {
+/// Features with their importance, largest first.
+pub(super) fn ranked<'a>(
+    trees: impl IntoIterator<Item = &'a Tree>,
+    info: &[FeatureInfo],
+) -> Vec<(String, f64)> {
+    let shares = importance(trees, info.len(), IMPORTANT_DEPTHS);
+    let names = info.iter().map(|info| info.name.clone());
+    let mut all: Vec<(String, f64)> = names.zip(shares).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all
+}
+
+pub(super) fn prediction(predicted: &[Predicted], unseen: usize) -> ForestPrediction {
     ForestPrediction {
         estimates: predicted.iter().map(|p| p.estimate).collect(),
         variances: predicted.iter().map(|p| p.variance).collect(),

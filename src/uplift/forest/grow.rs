@@ -1,17 +1,13 @@
-//! Growing one tree: relabelling, the search over features, the partition, and the honest leaves.
+//! Growing one tree: relabelling, the search over features, the partition.
 
 use super::codes::Codes;
-use super::moment::{Local, Moment, Point};
-use super::sample::Drawn;
-use super::split::{BELOW, Candidate, Histogram, Limits, Sums, WEIGHTED, rows_below};
+use super::relabel::Relabel;
+use super::split::{Candidate, Histogram, Sums};
 use super::tree::{Rule, Tree, contains};
 use crate::numeric::permutation::below;
 use crate::regression::learners::grow::stable_partition;
 use rand::Rng;
 use rand_distr::{Distribution, Poisson};
-
-/// A covariance whose square is below this share of the product of the variances is rounding: the node has no effect to speak of.
-const NO_SLOPE: f64 = 1e-20;
 
 /// The shape of trees.
 #[derive(Clone, Copy, Debug)]
@@ -23,19 +19,19 @@ pub(super) struct Growth {
 }
 
 /// What all trees share.
-pub(super) struct Ground<'a> {
+pub(super) struct Ground<'a, R, P> {
     pub(super) codes: &'a Codes,
     pub(super) category: &'a [bool],
-    pub(super) points: &'a [Point],
-    pub(super) moment: Moment,
+    pub(super) points: &'a [P],
+    pub(super) relabel: &'a R,
     pub(super) growth: Growth,
 }
 
 /// Buffers that trees of a thread use one after the other.
-pub(super) struct Workshop<const L: usize> {
+pub(super) struct Workshop<const L: usize, P> {
     /// The codes of the tree's rows, feature by feature.
     columns: Vec<u8>,
-    points: Vec<Point>,
+    points: Vec<P>,
     rows: Vec<u32>,
     scratch: Vec<u32>,
     responses: Vec<Sums<L>>,
@@ -43,7 +39,7 @@ pub(super) struct Workshop<const L: usize> {
     order: Vec<u32>,
 }
 
-impl<const L: usize> Workshop<L> {
+impl<const L: usize, P: Copy> Workshop<L, P> {
     pub(super) fn new(features: usize) -> Self {
         Self {
             columns: Vec::new(),
@@ -56,43 +52,23 @@ impl<const L: usize> Workshop<L> {
         }
     }
 
-    /// Grows a tree on one half of the drawn rows and fills its leaves with the other.
-    pub(super) fn tree<const D: usize, M: Local<D>>(
+    /// Grows a tree on the rows that find its splits. Its leaves are numbered, and empty.
+    pub(super) fn tree<R: Relabel<L, Point = P>>(
         &mut self,
-        ground: &Ground,
-        drawn: &Drawn,
+        ground: &Ground<R, P>,
+        split: &[u32],
         random: &mut impl Rng,
     ) -> Tree {
-        self.bring(ground, &drawn.split);
+        self.bring(ground, split);
         // The choice of features starts from the same order in every tree, whatever tree stood here before.
         for (i, feature) in self.order.iter_mut().enumerate() {
             *feature = i as u32;
         }
-        let mut tree = self.grow(ground, random);
-        let leaves = tree.number_leaves();
-        let mut at = vec![0; drawn.fill.len()];
-        tree.leaves(ground.codes, &drawn.fill, &mut at);
-        let (mut counts, mut means) = (vec![0_u32; leaves], vec![0.0; leaves * D]);
-        for (leaf, row) in at.iter().zip(&drawn.fill) {
-            let leaf = *leaf as usize;
-            let point = &ground.points[*row as usize];
-            // A row without weight does not keep a leaf.
-            counts[leaf] += u32::from(point.weight > 0.0);
-            for (sum, value) in means[leaf * D..][..D].iter_mut().zip(M::row(point)) {
-                *sum += value;
-            }
-        }
-        for (count, means) in counts.iter().zip(means.chunks_exact_mut(D)) {
-            let n = f64::from((*count).max(1));
-            for mean in means.iter_mut() {
-                *mean /= n;
-            }
-        }
-        tree.pruned(&counts, &means, D)
+        self.grow(ground, random)
     }
 
     /// Brings the tree's rows together.
-    fn bring(&mut self, ground: &Ground, split: &[u32]) {
+    fn bring<R>(&mut self, ground: &Ground<R, P>, split: &[u32]) {
         let (n, features) = (split.len(), ground.codes.features());
         self.rows.clear();
         self.rows.extend(0..n as u32);
@@ -110,7 +86,11 @@ impl<const L: usize> Workshop<L> {
     }
 
     /// Depth first, until no split is left.
-    fn grow(&mut self, ground: &Ground, random: &mut impl Rng) -> Tree {
+    fn grow<R: Relabel<L, Point = P>>(
+        &mut self,
+        ground: &Ground<R, P>,
+        random: &mut impl Rng,
+    ) -> Tree {
         let n = self.rows.len();
         let growth = &ground.growth;
         // A positive rate is a Poisson distribution's; it was checked.
@@ -118,7 +98,16 @@ impl<const L: usize> Workshop<L> {
         let mut tree = Tree::seed();
         let mut open = vec![(0_u32, 0..n)];
         while let Some((at, range)) = open.pop() {
-            let Some((total, limits)) = self.relabel(ground, range.clone()) else {
+            let least = growth.min_node_size;
+            if range.len() <= least || range.len() < 2 {
+                continue;
+            }
+            let rows = &self.rows[range.clone()];
+            let responses = &mut self.responses[..rows.len()];
+            let relabelled = ground
+                .relabel
+                .relabel(growth, &self.points, rows, responses);
+            let Some((total, limits)) = relabelled else {
                 continue;
             };
             let features = ground.codes.features();
@@ -151,92 +140,6 @@ impl<const L: usize> Workshop<L> {
             open.push((left, range.start..middle));
         }
         tree
-    }
-
-    /// Writes the pseudo-outcomes of a node's rows, `ρ = (z − z̄)(y − ȳ − τ (w − w̄))` with the node's own τ (section 3.2 of Athey, Tibshirani
-    /// & Wager 2019), and what else a split looks at; returns their sums and the limits of its splits. None for a node that stays a leaf.
-    fn relabel(
-        &mut self,
-        ground: &Ground,
-        range: std::ops::Range<usize>,
-    ) -> Option<(Sums<L>, Limits)> {
-        let growth = &ground.growth;
-        let least = growth.min_node_size;
-        if range.len() <= least || range.len() < 2 {
-            return None;
-        }
-        let rows = &self.rows[range];
-        let responses = &mut self.responses[..rows.len()];
-        let (mut weight, mut y, mut w, mut z) = (0.0, 0.0, 0.0, 0.0);
-        for row in rows {
-            let p = &self.points[*row as usize];
-            weight += p.weight;
-            y += p.weight * p.y;
-            w += p.weight * p.w;
-            z += p.weight * p.z;
-        }
-        if weight <= 0.0 {
-            return None;
-        }
-        let (y, w, z) = (y / weight, w / weight, z / weight);
-        let mut total = [0.0; L];
-        let mut put =
-            |response: &mut Sums<L>, weight: f64, rho: f64, z: f64, zz: f64, below: bool| {
-                response[0] = weight * rho;
-                response[1] = weight * z;
-                response[2] = weight * zz;
-                response[3] = if below { 1.0 + BELOW } else { 1.0 };
-                if L == WEIGHTED {
-                    response[L - 1] = weight;
-                }
-                for (sum, value) in total.iter_mut().zip(response.iter()) {
-                    *sum += value;
-                }
-            };
-        let mut each = least as u32;
-        if ground.moment == Moment::Mean {
-            // A mean has no instrument: the size of a side is its number of rows.
-            each = 0;
-            for (response, row) in responses.iter_mut().zip(rows) {
-                let p = &self.points[*row as usize];
-                put(response, p.weight, p.y - y, 0.0, 1.0, false);
-            }
-        } else {
-            let (mut zy, mut zw, mut zz, mut ww) = (0.0, 0.0, 0.0, 0.0);
-            for row in rows {
-                let p = &self.points[*row as usize];
-                let (a, b) = (p.weight * (p.z - z), p.w - w);
-                zy += a * (p.y - y);
-                zw += a * b;
-                zz += a * (p.z - z);
-                ww += p.weight * b * b;
-            }
-            if zw * zw <= NO_SLOPE * zz * ww {
-                return None;
-            }
-            let slope = zy / zw;
-            for (response, row) in responses.iter_mut().zip(rows) {
-                let p = &self.points[*row as usize];
-                let a = p.z - z;
-                let rho = a * (p.y - y - slope * (p.w - w));
-                put(response, p.weight, rho, a, a * a, a < 0.0);
-            }
-            let (all, below) = rows_below(&total);
-            if below < 2 * each || all - below < 2 * each {
-                return None;
-            }
-        }
-        let nodes = if L == WEIGHTED {
-            weight
-        } else {
-            rows.len() as f64
-        };
-        let limits = Limits {
-            each,
-            size: growth.alpha * (total[2] - total[1] * total[1] / nodes),
-            imbalance_penalty: growth.imbalance_penalty,
-        };
-        Some((total, limits))
     }
 
     /// Moves the rows that go left to the front of their range, keeping the order on both sides; returns how many they are.

@@ -1,9 +1,9 @@
 //! The means that a causal forest takes away first: of the outcome, the treatment and the instrument given the features.
 
-use super::codes::Codes;
-use super::ensemble::{Data, Plan};
+use super::codes::Binned;
 use super::moment::{Moment, Point};
-use super::sample::{Sampling, Units};
+use super::plan::Plan;
+use super::sample::Sampling;
 use crate::data::Rows;
 use crate::error::{Error, Result, Warning};
 use crate::numeric::permutation::shuffle;
@@ -82,6 +82,15 @@ impl ForestNuisances {
         learners.iter().try_for_each(Learner::check)
     }
 
+    /// Where the means came from, in words, when columns hold some of them.
+    pub(super) fn describe_given(&self, given: usize, wanted: usize) -> String {
+        match given {
+            0 => self.describe(),
+            g if g == wanted => "given".to_owned(),
+            _ => format!("given in part, else {}", self.describe()),
+        }
+    }
+
     /// In words, for tables.
     pub(super) fn describe(&self) -> String {
         match self {
@@ -98,13 +107,11 @@ impl ForestNuisances {
 pub(super) struct Sample<'a> {
     pub(super) features: &'a Features,
     pub(super) rows: &'a Rows,
-    pub(super) codes: &'a Codes,
-    pub(super) category: &'a [bool],
+    pub(super) binned: &'a Binned,
     /// One entry a used row.
     pub(super) weights: Option<&'a [f64]>,
     /// One entry a used row: which rows are drawn and held out together.
     pub(super) groups: Option<&'a [u32]>,
-    pub(super) units: &'a Units,
 }
 
 /// What is learned.
@@ -153,13 +160,7 @@ fn out_of_bag(
         ..Point::default()
     };
     let points: Vec<Point> = (0..wanted.target.len()).map(of).collect();
-    let data = Data {
-        codes: sample.codes,
-        category: sample.category,
-        points: &points,
-        weighted: sample.weights.is_some(),
-        units: sample.units,
-    };
+    let data = sample.binned.data(&points, sample.weights.is_some());
     let trees = (plan.bags * plan.sampling.bag / TREES_SHARE).max(LEAST_TREES);
     let single = Plan {
         moment: Moment::Mean,
@@ -171,7 +172,7 @@ fn out_of_bag(
         growth: plan.growth,
     };
     let (forest, seen) = single.grow(&data, seed, progress)?;
-    let predicted = forest.predict(sample.codes, Some(&seen));
+    let predicted = forest.predict(&sample.binned.codes, Some(&seen));
     Ok(predicted.iter().map(|p| p.estimate).collect())
 }
 
@@ -246,7 +247,7 @@ fn folds(sample: &Sample, count: usize, seed: Seed) -> Result<Folds> {
     let Some(groups) = sample.groups else {
         return Folds::random(sample.rows, count, seed);
     };
-    let clusters = sample.units.count();
+    let clusters = sample.binned.units.count();
     if clusters < count {
         return Err(Error::invalid_option(
             "folds",

@@ -30,7 +30,7 @@ pub(super) struct Prepared {
 }
 
 /// Fewest rows of an arm, as a multiple of the smallest node: half draws, half splits, and half of those each fill a side.
-const ROWS_OF_ARM: usize = 4;
+pub(super) const ROWS_OF_ARM: usize = 4;
 /// Fewest rows, or clusters, to draw from.
 const LEAST_UNITS: usize = 8;
 
@@ -101,22 +101,7 @@ impl Prepared {
             .as_ref()
             .map(|name| clusters(frame, name, &rows))
             .transpose()?;
-        if rows.len() < LEAST_UNITS {
-            return Err(Error::Unidentified {
-                what: "a forest".to_owned(),
-                needs: format!(
-                    "at least {LEAST_UNITS} rows, so that half of a half sample has two; there are {}",
-                    rows.len()
-                ),
-            });
-        }
-        if rows.len() / 2 > MOST_ROWS {
-            return Err(Error::invalid_option(
-                "the frame",
-                format!("{} rows", rows.len()),
-                format!("at most {} rows", 2 * MOST_ROWS),
-            ));
-        }
+        check_rows(rows.len())?;
         warnings.extend(empty_features(&features, &rows));
         Ok(Self {
             features,
@@ -164,7 +149,7 @@ impl Part {
 }
 
 /// Rows on which no needed column is missing; infinite values are refused.
-fn complete(frame: &Frame, needed: &[&String]) -> Result<(Rows, Option<Warning>)> {
+pub(super) fn complete(frame: &Frame, needed: &[&String]) -> Result<(Rows, Option<Warning>)> {
     let mut keep = vec![true; frame.rows()];
     let mut missing = Vec::new();
     for name in needed {
@@ -195,7 +180,7 @@ fn complete(frame: &Frame, needed: &[&String]) -> Result<(Rows, Option<Warning>)
     Ok((rows, warning))
 }
 
-fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
+pub(super) fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
     match weights.iter().position(|w| *w < 0.0) {
         None => Ok(()),
         Some(i) => Err(Error::OutOfRange {
@@ -208,7 +193,7 @@ fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
 }
 
 /// Clusters of the used rows.
-fn clusters(frame: &Frame, name: &str, rows: &Rows) -> Result<(Vec<u32>, usize)> {
+pub(super) fn clusters(frame: &Frame, name: &str, rows: &Rows) -> Result<(Vec<u32>, usize)> {
     let groups = frame.groups(name)?.over(rows);
     let missing = groups.codes.iter().filter(|c| **c == MISSING).count();
     if missing > 0 {
@@ -217,20 +202,45 @@ fn clusters(frame: &Frame, name: &str, rows: &Rows) -> Result<(Vec<u32>, usize)>
             missing,
         });
     }
-    if groups.count() < LEAST_UNITS {
-        return Err(Error::Unidentified {
-            what: format!("a forest that draws clusters of `{name}`"),
-            needs: format!(
-                "at least {LEAST_UNITS} clusters, so that half of a half sample has two; there are {}",
-                groups.count()
-            ),
-        });
-    }
+    check_clusters(name, groups.count())?;
     Ok((groups.codes.to_vec(), groups.count()))
 }
 
+/// Refuses clusters that are too few to draw from.
+pub(super) fn check_clusters(name: &str, count: usize) -> Result<()> {
+    if count >= LEAST_UNITS {
+        return Ok(());
+    }
+    Err(Error::Unidentified {
+        what: format!("a forest that draws clusters of `{name}`"),
+        needs: format!(
+            "at least {LEAST_UNITS} clusters, so that half of a half sample has two; there are {count}"
+        ),
+    })
+}
+
+/// Refuses rows that are too few to draw from, or more than trees hold.
+pub(super) fn check_rows(rows: usize) -> Result<()> {
+    if rows < LEAST_UNITS {
+        return Err(Error::Unidentified {
+            what: "a forest".to_owned(),
+            needs: format!(
+                "at least {LEAST_UNITS} rows, so that half of a half sample has two; there are {rows}"
+            ),
+        });
+    }
+    if rows / 2 > MOST_ROWS {
+        return Err(Error::invalid_option(
+            "the frame",
+            format!("{rows} rows"),
+            format!("at most {} rows", 2 * MOST_ROWS),
+        ));
+    }
+    Ok(())
+}
+
 /// Names features without a value on the used rows.
-fn empty_features(features: &Features, rows: &Rows) -> Option<Warning> {
+pub(super) fn empty_features(features: &Features, rows: &Rows) -> Option<Warning> {
     use crate::regression::learners::features::Values;
     let empty = |values: &Values| {
         (0..rows.len()).all(|i| match values {

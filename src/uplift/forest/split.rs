@@ -4,12 +4,19 @@ use super::codes::MISSING_CODE;
 use super::tree::{CodeSet, Rule};
 use crate::regression::learners::bins::CODES;
 
-/// What a bin sums, one number each: the weighted pseudo-outcome, the weighted instrument and its square (both less their mean in the node),
-/// and two counts in one number, of rows and of rows whose instrument is below the mean. With weights, their sum too.
+/// What a bin sums for each pseudo-outcome: the weighted pseudo-outcome, the weighted instrument and its square (both less their mean in the
+/// node), and two counts in one number, of rows and of rows whose instrument is below the mean. With weights, their sum comes last.
 pub(super) type Sums<const L: usize> = [f64; L];
-/// Lanes without and with weights.
-pub(super) const PLAIN: usize = 4;
-pub(super) const WEIGHTED: usize = 5;
+/// Lanes of a pseudo-outcome.
+pub(super) const LANES: usize = 4;
+/// Lanes of one pseudo-outcome without and with weights.
+pub(super) const PLAIN: usize = LANES;
+pub(super) const WEIGHTED: usize = LANES + 1;
+
+/// Whether the lanes end with a weight.
+pub(super) const fn weighted<const L: usize>() -> bool {
+    L % LANES == 1
+}
 
 /// One row below the mean, in the packed counts: sums of up to 2²⁶ rows are exact.
 pub(super) const BELOW: f64 = 67_108_864.0;
@@ -21,11 +28,13 @@ const FEW_ROWS: usize = 192;
 
 /// What a split must respect.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Fewest rows above and below the mean of the instrument, on each side.
+pub(super) struct Limits<const L: usize> {
+    /// Pseudo-outcomes in use: the first ones of the lanes.
+    pub(super) outcomes: usize,
+    /// Fewest rows above and below the mean of every instrument, on each side.
     pub(super) each: u32,
-    /// Least size `Σz² − (Σz)²/n` of a side.
-    pub(super) size: f64,
+    /// Least size `Σz² − (Σz)²/n` of a side, for each pseudo-outcome.
+    pub(super) size: Sums<L>,
     pub(super) imbalance_penalty: f64,
 }
 
@@ -46,7 +55,7 @@ pub(super) struct Histogram<const L: usize> {
 
 /// The counts in a packed number.
 #[inline]
-fn counts(packed: f64) -> (u32, u32) {
+pub(super) fn counts(packed: f64) -> (u32, u32) {
     let bits = packed as i64;
     (
         (bits & (BELOW as i64 - 1)) as u32,
@@ -66,12 +75,12 @@ fn add<const L: usize>(sum: &mut Sums<L>, part: &Sums<L>) {
     }
 }
 
-/// A split between two sides is judged by `(Σρ_l)²/n_l + (Σρ_r)²/n_r − penalty (1/size_l + 1/size_r)` (eq. 9 of Athey, Tibshirani & Wager
-/// 2019; constant terms left out).
+/// A split between two sides is judged by `(Σρ_l)²/n_l + (Σρ_r)²/n_r − penalty (1/size_l + 1/size_r)`, summed over pseudo-outcomes (eq. 9 of
+/// Athey, Tibshirani & Wager 2019; constant terms left out).
 struct Judge<'a, const L: usize> {
     total: &'a Sums<L>,
     all: (u32, u32),
-    limits: &'a Limits,
+    limits: &'a Limits<L>,
 }
 
 enum Verdict {
@@ -85,10 +94,20 @@ enum Verdict {
 impl<const L: usize> Judge<'_, L> {
     #[inline]
     fn weight(sums: &Sums<L>, rows: u32) -> f64 {
-        if L == WEIGHTED {
+        if weighted::<L>() {
             sums[L - 1]
         } else {
             f64::from(rows)
+        }
+    }
+
+    /// Pseudo-outcomes in use; the compiler knows when there is one.
+    #[inline]
+    fn outcomes(&self) -> usize {
+        if L / LANES == 1 {
+            1
+        } else {
+            self.limits.outcomes
         }
     }
 
@@ -103,26 +122,49 @@ impl<const L: usize> Judge<'_, L> {
         if rows_right == 0 || below_right < each || rows_right - below_right < each {
             return Verdict::TooFar;
         }
+        for t in 1..self.outcomes() {
+            let (below, all) = (
+                counts(left[t * LANES + 3]).1,
+                counts(self.total[t * LANES + 3]).1,
+            );
+            if below < each || rows - below < each {
+                return Verdict::MoreLeft;
+            }
+            let below_right = all - below;
+            if below_right < each || rows_right - below_right < each {
+                return Verdict::TooFar;
+            }
+        }
         let (nl, nr) = (
             Self::weight(left, rows),
             Self::weight(self.total, self.all.0) - Self::weight(left, rows),
         );
-        let rho = self.total[0] - left[0];
-        let (above, below) = (left[0] * left[0] * nr + rho * rho * nl, nl * nr);
+        let (mut above, below) = (0.0, nl * nr);
+        for t in 0..self.outcomes() {
+            let l = left[t * LANES];
+            let r = self.total[t * LANES] - l;
+            above += l * l * nr + r * r * nl;
+        }
         // Most splits are worse than the best so far, whatever their sides are like. (Not `<=`: a NaN is none either.)
         if !(above > least * below && below > 0.0) {
             return Verdict::MoreLeft;
         }
-        // Sizes times weights, so that nothing is divided.
-        let (z, zz) = (self.total[1] - left[1], self.total[2] - left[2]);
-        let size_left = left[2] * nl - left[1] * left[1];
-        let size_right = zz * nr - z * z;
-        if size_left < self.limits.size * nl || size_right < self.limits.size * nr {
-            return Verdict::MoreLeft;
-        }
         let mut gain = above / below;
-        if self.limits.imbalance_penalty > 0.0 {
-            gain -= self.limits.imbalance_penalty * (nl / size_left + nr / size_right);
+        for t in 0..self.outcomes() {
+            // Sizes times weights, so that nothing is divided.
+            let (at, least) = (t * LANES, self.limits.size[t]);
+            let (z, zz) = (
+                self.total[at + 1] - left[at + 1],
+                self.total[at + 2] - left[at + 2],
+            );
+            let size_left = left[at + 2] * nl - left[at + 1] * left[at + 1];
+            let size_right = zz * nr - z * z;
+            if size_left < least * nl || size_right < least * nr {
+                return Verdict::MoreLeft;
+            }
+            if self.limits.imbalance_penalty > 0.0 {
+                gain -= self.limits.imbalance_penalty * (nl / size_left + nr / size_right);
+            }
         }
         Verdict::Gain(gain)
     }
@@ -172,7 +214,7 @@ impl<const L: usize> Histogram<L> {
         feature: usize,
         category: bool,
         total: &Sums<L>,
-        limits: &Limits,
+        limits: &Limits<L>,
         least: f64,
     ) -> Option<Candidate> {
         let judge = Judge {
@@ -248,12 +290,28 @@ impl<const L: usize> Histogram<L> {
         ))
     }
 
-    /// Splits of categories: levels ordered by their mean pseudo-outcome, missing being one of them.
+    /// Splits of categories: levels ordered by their mean pseudo-outcome, by each of them in turn where there are several; missing is a level.
     fn levels(&self, judge: &Judge<L>, least: f64) -> Option<(f64, Rule)> {
+        let mut best = None;
+        let mut most = least;
+        for outcome in 0..judge.outcomes() {
+            if let Some((gain, rule)) = self.levels_by(outcome, judge, most) {
+                most = gain;
+                best = Some((gain, rule));
+            }
+        }
+        best
+    }
+
+    fn levels_by(&self, outcome: usize, judge: &Judge<L>, least: f64) -> Option<(f64, Rule)> {
         let mean = |code: &u8| {
             let bin = &self.bins[usize::from(*code)];
             let weight = Judge::<L>::weight(bin, counts(bin[3]).0);
-            if weight > 0.0 { bin[0] / weight } else { 0.0 }
+            if weight > 0.0 {
+                bin[outcome * LANES] / weight
+            } else {
+                0.0
+            }
         };
         let mut order = self.filled.clone();
         order.sort_by(|a, b| mean(a).total_cmp(&mean(b)).then(a.cmp(b)));
@@ -319,7 +377,7 @@ mod tests {
     }
 
     /// The same search, written from the definition: every threshold, missing values on either side.
-    fn by_definition(node: &Node, limits: &Limits) -> f64 {
+    fn by_definition(node: &Node, limits: &Limits<PLAIN>) -> f64 {
         let mut best = f64::NEG_INFINITY;
         for threshold in 0..MISSING_CODE {
             for missing_left in [false, true] {
@@ -342,7 +400,7 @@ mod tests {
                     let size = sum(2) - sum(1).powi(2) / n;
                     let enough = below >= limits.each
                         && rows.len() as u32 - below >= limits.each
-                        && size >= limits.size;
+                        && size >= limits.size[0];
                     (enough, sum(0).powi(2) / n - limits.imbalance_penalty / size)
                 };
                 let (l, r) = (side(true), side(false));
@@ -361,8 +419,9 @@ mod tests {
             let node = node(n, 5 + (seed * 4 % 200) as u8, seed);
             let rows: Vec<u32> = (0..n as u32).collect();
             let limits = Limits {
+                outcomes: 1,
                 each: 4,
-                size: 0.05 * n as f64 / 12.0,
+                size: [0.05 * n as f64 / 12.0; PLAIN],
                 imbalance_penalty: if seed % 2 == 0 { 0.0 } else { 0.1 },
             };
             let mut histogram = Histogram::new();
@@ -388,8 +447,9 @@ mod tests {
         }
         let rows: Vec<u32> = (0..400).collect();
         let limits = Limits {
+            outcomes: 1,
             each: 5,
-            size: 0.0,
+            size: [0.0; PLAIN],
             imbalance_penalty: 0.0,
         };
         let mut histogram = Histogram::new();

@@ -1,0 +1,286 @@
+//! A fitted quantile forest.
+
+use super::arm_moment::lanes;
+use super::classes::{Classes, quantile};
+use super::moment::Point;
+use super::neighbours::Neighbourhood;
+use super::outcome_rows::{Grown, OutcomeRows};
+use super::plan::Plan;
+use super::quantile::{MOST_QUANTILES, QuantileForest};
+use crate::data::Frame;
+use crate::error::{Error, Result, Warning};
+use crate::numeric::{Progress, Seed};
+use crate::report::{Cell, Table, shown};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Classes that the code for few quantiles was compiled for.
+const FEW_CLASSES: usize = 7;
+/// Features named under a table.
+pub(super) const FEATURES_SHOWN: usize = 5;
+
+/// A quantile forest fitted to a frame. It is owned, and free of the frame.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct QuantileForestFit {
+    forest: QuantileForest,
+    grown: Grown,
+    /// Rows in use by their outcome.
+    order: Vec<u32>,
+    outcome: Vec<f64>,
+    weights: Option<Vec<f64>>,
+    out_of_bag: QuantilePrediction,
+    warnings: Vec<Warning>,
+}
+
+/// Quantiles at rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QuantilePrediction {
+    quantiles: Vec<f64>,
+    /// One column a quantile.
+    values: Vec<Vec<f64>>,
+    /// Rows without a tree to tell: they have the quantiles of all rows.
+    pub undetermined: usize,
+    /// Labels that training had not; they counted as missing.
+    pub unseen: usize,
+}
+
+impl QuantilePrediction {
+    /// The quantiles that were asked for.
+    pub fn quantiles(&self) -> &[f64] {
+        &self.quantiles
+    }
+
+    /// The values of a quantile, one a row.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] with the quantiles that are there.
+    pub fn quantile(&self, quantile: f64) -> Result<&[f64]> {
+        let near = |q: &f64| (q - quantile).abs() < 1e-9;
+        match self.quantiles.iter().position(near) {
+            Some(at) => Ok(&self.values[at]),
+            None => Err(Error::invalid_option(
+                "quantile",
+                quantile,
+                format!("one of {:?}, see .quantiles(&[…])", self.quantiles),
+            )),
+        }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.values[0].len()
+    }
+
+    /// Mean and extremes of each quantile.
+    pub fn table(&self) -> Table {
+        const DIGITS: usize = 4;
+        let mut table =
+            Table::new("Predicted quantiles").columns(["Quantile", "mean", "smallest", "largest"]);
+        for (q, values) in self.quantiles.iter().zip(&self.values) {
+            let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            table = table.row([
+                Cell::from(q.to_string()),
+                Cell::significant(mean, DIGITS),
+                Cell::significant(low, DIGITS),
+                Cell::significant(high, DIGITS),
+            ]);
+        }
+        told(table, self.rows(), self.undetermined, self.unseen)
+    }
+}
+
+/// Notes on the rows of a prediction.
+pub(super) fn told(table: Table, rows: usize, undetermined: usize, unseen: usize) -> Table {
+    let mut table = table.note(format!("{} rows", Cell::count(rows)));
+    if undetermined > 0 {
+        table = table.note(format!(
+            "{} rows without trees to tell have what all rows have at once",
+            Cell::count(undetermined)
+        ));
+    }
+    if unseen > 0 {
+        table = table.note(format!(
+            "{} labels that training had not count as missing",
+            Cell::count(unseen)
+        ));
+    }
+    table
+}
+
+impl QuantileForestFit {
+    pub(super) fn new(
+        forest: &QuantileForest,
+        mut sample: OutcomeRows,
+        outcome: Vec<f64>,
+        plan: &Plan,
+        seed: Seed,
+        progress: &Progress,
+    ) -> Result<Self> {
+        const MOST: usize = MOST_QUANTILES + 1;
+        let points: Vec<Point> = (0..outcome.len())
+            .map(|i| Point {
+                y: outcome[i],
+                weight: sample.weight(i),
+                ..Point::default()
+            })
+            .collect();
+        let quantiles = &forest.quantiles;
+        let (grown, training) = if quantiles.len() < FEW_CLASSES {
+            let classes = Classes::<FEW_CLASSES> { quantiles };
+            Grown::new::<{ lanes(FEW_CLASSES) }, _>(
+                &classes,
+                &points,
+                &mut sample,
+                plan,
+                seed,
+                progress,
+            )?
+        } else {
+            let classes = Classes::<MOST> { quantiles };
+            Grown::new::<{ lanes(MOST) }, _>(&classes, &points, &mut sample, plan, seed, progress)?
+        };
+        let mut order: Vec<u32> = (0..outcome.len() as u32).collect();
+        order.sort_by(|a, b| outcome[*a as usize].total_cmp(&outcome[*b as usize]));
+        let mut fit = Self {
+            forest: forest.clone(),
+            grown,
+            order,
+            outcome,
+            weights: sample.weights,
+            out_of_bag: QuantilePrediction {
+                quantiles: vec![],
+                values: vec![],
+                undetermined: 0,
+                unseen: 0,
+            },
+            warnings: sample.warnings,
+        };
+        let answers = fit
+            .grown
+            .ask_out_of_bag(&training, |_, near| fit.answer(near));
+        fit.out_of_bag = fit.prediction(&answers, 0);
+        Ok(fit)
+    }
+
+    /// Quantiles at the rows of a frame that has the features. Labels that training had not count as missing.
+    ///
+    /// # Errors
+    /// [`Error::ColumnNotFound`], [`Error::WrongKind`], [`Error::Infinite`].
+    pub fn predict(&self, frame: &Frame) -> Result<QuantilePrediction> {
+        let (answers, unseen) = self.grown.ask(frame, |_, near| self.answer(near))?;
+        Ok(self.prediction(&answers, unseen))
+    }
+
+    /// Quantiles at the rows in use, each by the trees that have not seen it.
+    pub fn out_of_bag(&self) -> &QuantilePrediction {
+        &self.out_of_bag
+    }
+
+    /// Features with their share of the splits in the first four levels, each level weighted by `1/depth²`; largest first.
+    pub fn importance(&self) -> Vec<(String, f64)> {
+        self.grown.importance()
+    }
+
+    /// Number of rows in use.
+    pub fn rows(&self) -> usize {
+        self.outcome.len()
+    }
+
+    /// What a reader of the numbers must know.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The share of rows in use whose outcome is at most the out-of-bag quantile, for each quantile: near the quantile itself where the forest is
+    /// right.
+    pub fn coverage(&self) -> Vec<f64> {
+        let weight = |i: usize| self.weights.as_ref().map_or(1.0, |w| w[i]);
+        let total: f64 = (0..self.rows()).map(weight).sum();
+        let below = |values: &Vec<f64>| {
+            let rows = (0..self.rows()).filter(|i| self.outcome[*i] <= values[*i]);
+            rows.map(weight).sum::<f64>() / total
+        };
+        self.out_of_bag.values.iter().map(below).collect()
+    }
+
+    /// The out-of-bag quantiles and how many outcomes lie below.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(format!("Quantile forest of {}", self.forest.outcome))
+            .columns(["Quantile", "mean", "outcomes below"]);
+        let coverage = self.coverage();
+        for ((q, values), below) in (self.forest.quantiles.iter())
+            .zip(&self.out_of_bag.values)
+            .zip(coverage)
+        {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            table = table.row([
+                Cell::from(q.to_string()),
+                Cell::significant(mean, 4),
+                Cell::percent(below, 1),
+            ]);
+        }
+        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
+            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
+            .collect();
+        table = table
+            .note(format!("Importance: {}", important.join(", ")))
+            .note(format!(
+                "n = {}; {} trees; quantiles out of bag",
+                Cell::count(self.rows()),
+                Cell::count(self.grown.groves.len())
+            ));
+        for warning in &self.warnings {
+            table = table.note(format!("Warning: {warning}"));
+        }
+        table
+    }
+
+    /// The weighted quantiles of a neighbourhood; empty where no tree tells.
+    fn answer(&self, near: &Neighbourhood) -> Vec<f64> {
+        let mut sorted: Vec<(f64, f64)> = (near.shares.iter())
+            .map(|(row, share)| {
+                let i = *row as usize;
+                let weight = self.weights.as_ref().map_or(1.0, |w| w[i]);
+                (self.outcome[i], share * weight)
+            })
+            .collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let all = self.forest.quantiles.iter();
+        all.filter_map(|q| quantile(&sorted, *q)).collect()
+    }
+
+    fn prediction(&self, answers: &[Vec<f64>], unseen: usize) -> QuantilePrediction {
+        let quantiles = self.forest.quantiles.clone();
+        let sorted: Vec<(f64, f64)> = (self.order.iter())
+            .map(|row| {
+                let i = *row as usize;
+                (self.outcome[i], self.weights.as_ref().map_or(1.0, |w| w[i]))
+            })
+            .collect();
+        let column = |k: usize| -> Vec<f64> {
+            let overall = quantile(&sorted, quantiles[k]).unwrap_or(0.0);
+            let of = |a: &Vec<f64>| a.get(k).copied().unwrap_or(overall);
+            answers.iter().map(of).collect()
+        };
+        QuantilePrediction {
+            values: (0..quantiles.len()).map(column).collect(),
+            quantiles,
+            undetermined: answers.iter().filter(|a| a.is_empty()).count(),
+            unseen,
+        }
+    }
+}
+
+shown!(QuantilePrediction, QuantileForestFit);
+
+impl fmt::Debug for QuantileForestFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuantileForestFit")
+            .field("outcome", &self.forest.outcome)
+            .field("rows", &self.rows())
+            .field("trees", &self.grown.groves.len())
+            .finish()
+    }
+}
