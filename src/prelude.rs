@@ -139,3 +139,6 @@ pub use crate::uplift::{
     ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, MetaKind, MetaLearner,
     MetaLearnerFit, RecipeLoss,
 };
+pub use crate::uplift::{
+    UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
+};

@@ -19,6 +19,7 @@ mod prepare;
 mod sample;
 mod split;
 mod tree;
+mod uplift_trees;
 
 pub use average::ForestTarget;
 pub use calibration::ForestCalibration;
@@ -26,3 +27,6 @@ pub use causal::CausalForest;
 pub use fit::CausalForestFit;
 pub use nuisance::ForestNuisances;
 pub use prediction::{ForestIntervals, ForestPrediction};
+pub use uplift_trees::{
+    UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
+};

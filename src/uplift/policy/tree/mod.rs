@@ -5,6 +5,7 @@ mod fit;
 mod ranks;
 mod search;
 
+pub(in crate::uplift) use fit::short;
 pub use fit::{PolicyLeaf, PolicyNode, PolicyTreeFit};
 
 use crate::causal::ArmScores;
