@@ -118,10 +118,11 @@ pub use crate::report::{
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
-    CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, ItemResponses, LearningPanel,
-    LogNormal, MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable,
-    NetworkGifting, Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication,
-    Simulated, StaggeredRollout, StaticParticipation, TestPortfolio, Traits,
+    CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, InstrumentedEffects,
+    InvitationTargeting, ItemResponses, LearningPanel, LogNormal, MassCustomization, Measure,
+    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Oracle, Performance, PhotoFunnel,
+    Population, PurchaseTiming, Replication, SemiSynthetic, Simulated, StaggeredRollout,
+    StaticParticipation, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{
@@ -141,4 +142,7 @@ pub use crate::uplift::{
     MultiArmForest, MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit,
     QuantilePrediction, RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction,
     TuningTrial,
+};
+pub use crate::uplift::{
+    UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
 };

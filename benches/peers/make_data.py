@@ -140,7 +140,19 @@ def effects(rng):
     return dict(y=y, w=w, m=base + (e - 0.5) * effect, e=e, effect=effect, **{f"x{j + 1}": x[:, j] for j in range(10)})
 
 
-MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies}
+def uplift(rng):
+    """A trial of two arms with an outcome of 0 and 1: 100 000 rows to learn from and 10 000 to predict, five features of ten values and five of any,
+    and the effect."""
+    n = 110_000
+    x = np.hstack([np.floor(10 * rng.random((n, 5))), rng.random((n, 5))])
+    w = (rng.random(n) < 0.5).astype(int)
+    effect = 0.04 * (x[:, 0] - 3)
+    y = (rng.random(n) < 0.3 + 0.02 * x[:, 2] + w * effect).astype(int)
+    return dict(y=y, w=w, effect=effect, **{f"x{j + 1}": x[:, j] for j in range(10)})
+
+
+MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies,
+          "uplift": uplift}
 
 
 def write(path, columns):

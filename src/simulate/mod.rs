@@ -23,7 +23,10 @@
 //! | [`ConfidentChoice`] | logit choice under false confidence |
 //! | [`TestPortfolio`] | many A/B tests, and peeking at them |
 //! | [`CustomerBase`] | BG/NBD at the CDNOW estimates |
-//! | [`HeterogeneousEffects`] | effects that differ between customers, by the designs of Nie & Wager and Wager & Athey |
+//! | [`HeterogeneousEffects`] | effects that differ between customers, by published designs (Nie & Wager, Wager & Athey, Künzel et al., Powers et al.) |
+//! | [`InstrumentedEffects`] | the same under an encouragement: the design of instrumental forests |
+//! | [`SemiSynthetic`] | treatment and outcome for the customers of any frame, with known effects |
+//! | [`InvitationTargeting`] | whom to invite to co-create: a trial with a cost, and the best policy |
 //!
 //! [`Allocation`], [`factorial`], [`Compliance`], [`attrition`] and [`Network`] assign treatment to any frame;
 //! [`MonteCarlo`] runs any estimator on any of them.
@@ -41,6 +44,8 @@ mod draws;
 mod generate;
 mod gifting;
 mod heterogeneous;
+mod instrumented_effects;
+mod invitation_targeting;
 mod item_responses;
 mod learning_panel;
 mod mass_customization;
@@ -50,6 +55,7 @@ mod participation_choice;
 mod photo_funnel;
 mod population;
 mod rollout;
+mod semi_synthetic;
 mod static_participation;
 mod survey;
 mod test_portfolio;
@@ -63,6 +69,8 @@ pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
 pub use gifting::{GiftingFlaw, NetworkGifting};
 pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
+pub use instrumented_effects::InstrumentedEffects;
+pub use invitation_targeting::InvitationTargeting;
 pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
 pub use learning_panel::{LearningFlaw, LearningPanel};
 pub use mass_customization::{ElicitationFlaw, MassCustomization};
@@ -74,6 +82,7 @@ pub use participation_choice::PurchaseTiming;
 pub use photo_funnel::{FunnelFlaw, PhotoFunnel};
 pub use population::{Covariate, Customer, LogNormal, MOST_COVARIATES, Population, Trait, Traits};
 pub use rollout::{Cohort, StaggeredRollout};
+pub use semi_synthetic::SemiSynthetic;
 pub use static_participation::{ParticipationFlaw, StaticParticipation};
 pub use survey::{CustomerSurvey, SurveyFlaw};
 pub use test_portfolio::TestPortfolio;

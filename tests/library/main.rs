@@ -56,3 +56,4 @@ mod survival_calibration;
 mod uplift;
 mod uplift_evaluation;
 mod uplift_policy;
+mod uplift_trees;

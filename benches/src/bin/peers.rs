@@ -193,6 +193,7 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "causal_forest" => return causal_forest(file),
         "uplift_curve" => return uplift_curve(file),
         "policy_tree" => return policy_tree(file),
+        "uplift_forest" => return uplift_forest(file),
         other => return Err(format!("unknown task {other}; run.py lists them").into()),
     };
     let frame = Frame::read_csv(file)?;
@@ -295,6 +296,35 @@ fn policy_tree(file: &str) -> Result<Once, Failure> {
         Ok(Map::from_iter([
             ("value".to_owned(), json!(value)),
             ("cocreate_value".to_owned(), json!(value)),
+        ]))
+    }))
+}
+
+/// A forest of uplift trees on the first 100 000 rows, each tree on all of them, and the effects of the rest. Out-of-bag effects are timed too.
+fn uplift_forest(file: &str) -> Result<Once, Failure> {
+    const TRAINED: usize = 100_000;
+    let frame = Frame::read_csv(file)?;
+    let names: Vec<String> = (1..=10).map(|j| format!("x{j}")).collect();
+    let rest: Vec<usize> = (TRAINED..frame.rows()).collect();
+    let (train, held) = (frame.head(TRAINED), frame.take(&rest)?);
+    let forest = UpliftForest::new("y", "w", &names)
+        .criterion(UpliftCriterion::KullbackLeibler)
+        .trees(20)
+        .honest(false)
+        .min_leaf_rows(50)
+        .sample_fraction(1.0)
+        .features_per_split(4)
+        .seed(1);
+    Ok(Box::new(move || {
+        let found = forest.fit(&train)?.predict(&held)?;
+        let mean = |values: Vec<f64>| json!(values.iter().sum::<f64>() / values.len() as f64);
+        let errors = found.first().iter().zip(held.real("effect")?);
+        Ok(Map::from_iter([
+            (
+                "cocreate_squared_error".to_owned(),
+                mean(errors.map(|(e, t)| (e - t).powi(2)).collect()),
+            ),
+            ("mean_effect".to_owned(), mean(found.first().to_vec())),
         ]))
     }))
 }

@@ -37,6 +37,7 @@ mod survival;
 mod survival_fit;
 mod tree;
 mod tuning;
+mod uplift_trees;
 
 pub use average::ForestTarget;
 pub use calibration::ForestCalibration;
@@ -52,3 +53,6 @@ pub use quantile_fit::{QuantileForestFit, QuantilePrediction};
 pub use survival::SurvivalForest;
 pub use survival_fit::{SurvivalForestFit, SurvivalPrediction};
 pub use tuning::{ForestTuning, TuningTrial};
+pub use uplift_trees::{
+    UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
+};

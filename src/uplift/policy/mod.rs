@@ -15,5 +15,6 @@ pub use budget_compare::BudgetComparison;
 pub use budget_curve::{BudgetCurve, BudgetCurveFit, BudgetPoint};
 pub use next_best::{NextBestAction, NextBestFit};
 pub use regret::PolicyRegret;
+pub(in crate::uplift) use tree::short;
 pub use tree::{PolicyLeaf, PolicyNode, PolicyTree, PolicyTreeFit};
 pub use value::{PolicyValue, PolicyValueFit};

@@ -400,7 +400,7 @@ fn gaps(questions: &[Questions], column: usize) -> bool {
 }
 
 /// A cut with as many digits as a reader wants, without trailing zeros.
-fn short(cut: f64) -> String {
+pub(in crate::uplift) fn short(cut: f64) -> String {
     const DIGITS: usize = 4;
     let text = Cell::significant(cut, DIGITS).to_string();
     if text.contains('.') && !text.contains('e') {

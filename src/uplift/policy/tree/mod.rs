@@ -6,6 +6,7 @@ mod questions;
 mod ranks;
 mod search;
 
+pub(in crate::uplift) use fit::short;
 pub use fit::{PolicyLeaf, PolicyNode, PolicyTreeFit};
 
 use crate::causal::ArmScores;

@@ -1,0 +1,323 @@
+//! A fitted uplift tree: its groups, their effects, and predictions.
+
+use super::grow::{FEWEST_ROWS, Grown, KEPT, Node, means};
+use super::options::Prepared;
+use super::predict::{effects, mean_outcomes};
+use super::tree::UpliftTree;
+use super::words::Question;
+use crate::data::Frame;
+use crate::error::{Result, Warning};
+use crate::inference::Estimate;
+use crate::regression::learners::Features;
+use crate::regression::learners::features::FeatureInfo;
+use crate::report::{Cell, Figure, Table, TreePlot, shown};
+use crate::uplift::forest::codes::{Codes, Cuts, MISSING_CODE};
+use crate::uplift::forest::tree::Tree;
+use crate::uplift::meta::ArmEffects;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Digits of effects in tables and figures.
+const DIGITS: usize = 3;
+
+/// A node of an uplift tree: a group of customers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpliftNode {
+    /// The answers that lead here.
+    pub who: String,
+    /// What is asked next; none in a leaf.
+    pub question: Option<String>,
+    /// The places of the nodes that follow "yes" and "no".
+    pub children: Option<[usize; 2]>,
+    /// The gain of the question on the rows that found it; 0 in a leaf.
+    pub gain: f64,
+    /// Rows of every arm, control first, among those that estimate.
+    pub rows: Vec<usize>,
+    /// Mean outcome of every arm, control first.
+    pub means: Vec<f64>,
+    /// Effect of every arm against control: the difference in means, with Welch's standard error and degrees of freedom.
+    pub effects: Vec<Estimate>,
+}
+
+/// What [`UpliftTree`] found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpliftTreeFit {
+    options: UpliftTree,
+    arms: Vec<String>,
+    info: Arc<Vec<FeatureInfo>>,
+    cuts: Vec<Cuts>,
+    tree: Tree,
+    nodes: Vec<UpliftNode>,
+    importance: Vec<f64>,
+    rows: usize,
+    warnings: Vec<Warning>,
+}
+
+impl UpliftTreeFit {
+    pub(super) fn new(options: &UpliftTree, prepared: Prepared, grown: Grown) -> Self {
+        let Prepared {
+            sample,
+            info,
+            codes,
+            cuts,
+            warnings,
+            ..
+        } = prepared;
+        let missing: Vec<bool> = (0..codes.features())
+            .map(|j| (0..codes.rows()).any(|row| codes.row(row)[j] == MISSING_CODE))
+            .collect();
+        let mut importance = vec![0.0; info.len()];
+        grown.add_importance(&mut importance);
+        normalize(&mut importance);
+        let mut nodes: Vec<UpliftNode> = grown
+            .nodes
+            .iter()
+            .map(|node| described(node, &sample.arms))
+            .collect();
+        // Parents come before their children.
+        for (at, node) in grown.nodes.iter().enumerate() {
+            let Some((split, left)) = &node.split else {
+                continue;
+            };
+            let j = split.feature;
+            let question = Question::of(split, &info[j], &cuts[j], missing[j]);
+            let with = |answer: &str| {
+                if at == 0 {
+                    answer.to_owned()
+                } else {
+                    format!("{} and {answer}", nodes[at].who)
+                }
+            };
+            let (yes, no) = (with(&question.yes), with(&question.no));
+            nodes[*left].who = yes;
+            nodes[*left + 1].who = no;
+            nodes[at].gain = split.gain;
+            nodes[at].children = Some([*left, *left + 1]);
+            nodes[at].question = Some(question.yes);
+        }
+        Self {
+            options: options.clone(),
+            arms: sample.arms.clone(),
+            rows: sample.len(),
+            info,
+            cuts,
+            tree: grown.tree,
+            nodes,
+            importance,
+            warnings,
+        }
+    }
+
+    /// Effects of every arm against control at the rows of a frame. Labels that training had not count as missing.
+    ///
+    /// # Errors
+    /// [`Error::ColumnNotFound`](crate::Error::ColumnNotFound), [`Error::WrongKind`](crate::Error::WrongKind), [`Error::Infinite`](crate::Error::Infinite).
+    pub fn predict(&self, frame: &Frame) -> Result<ArmEffects> {
+        let means = self.mean_outcomes(frame)?;
+        Ok(ArmEffects::new(&self.arms, effects(&means)))
+    }
+
+    /// Mean outcome in the leaf of every row, one column an arm, control first.
+    ///
+    /// # Errors
+    /// As [`UpliftTreeFit::predict`].
+    pub fn mean_outcomes(&self, frame: &Frame) -> Result<Vec<Vec<f64>>> {
+        let codes = self.codes(frame)?;
+        let trees = std::slice::from_ref(&self.tree);
+        Ok(mean_outcomes(trees, &codes, self.arms.len(), None))
+    }
+
+    /// The leaf of every row, by its place among [`UpliftTreeFit::nodes`].
+    ///
+    /// # Errors
+    /// As [`UpliftTreeFit::predict`].
+    pub fn leaves(&self, frame: &Frame) -> Result<Vec<usize>> {
+        let codes = self.codes(frame)?;
+        let rows: Vec<u32> = (0..codes.rows() as u32).collect();
+        let mut at = vec![0; rows.len()];
+        self.tree.leaves(&codes, &rows, &mut at);
+        let places: Vec<usize> = (0..self.nodes.len())
+            .filter(|node| self.nodes[*node].children.is_none())
+            .collect();
+        Ok(at.into_iter().map(|leaf| places[leaf as usize]).collect())
+    }
+
+    fn codes(&self, frame: &Frame) -> Result<Codes> {
+        let features = Features::matching(frame, &self.info)?;
+        Ok(Codes::cut(&features, &self.cuts))
+    }
+
+    /// The nodes, the first question first; children come after their parent.
+    pub fn nodes(&self) -> &[UpliftNode] {
+        &self.nodes
+    }
+
+    /// The arms, control first.
+    pub fn arms(&self) -> &[String] {
+        &self.arms
+    }
+
+    /// Features with their share of the variance of effects that the splits account for, measured in an honest tree by the product of what the two
+    /// halves of the rows say, so that splits found by chance add nothing on average; largest first.
+    pub fn importance(&self) -> Vec<(String, f64)> {
+        ranked(&self.info, &self.importance)
+    }
+
+    /// What a reader of the numbers must know.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// One row a leaf and arm.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(format!(
+            "Uplift tree: effect on {}",
+            self.options.options.columns.outcome
+        ))
+        .columns([
+            "Who",
+            "Arm",
+            "Rows",
+            self.arms[0].as_str(),
+            "Effect",
+            "Std. error",
+        ]);
+        for node in self.nodes.iter().filter(|node| node.children.is_none()) {
+            for (k, effect) in node.effects.iter().enumerate() {
+                let (who, rows, control) = if k == 0 {
+                    (
+                        Cell::text(node.who.as_str()),
+                        Cell::count(node.rows.iter().sum()),
+                        Cell::significant(node.means[0], DIGITS),
+                    )
+                } else {
+                    (Cell::empty(), Cell::empty(), Cell::empty())
+                };
+                table = table.row([
+                    who,
+                    Cell::text(self.arms[k + 1].as_str()),
+                    rows,
+                    control,
+                    Cell::significant(effect.estimate, DIGITS),
+                    Cell::significant(effect.std_error, DIGITS).parenthesised(),
+                ]);
+            }
+        }
+        table = table.note(format!(
+            "n = {}; {}.",
+            Cell::count(self.rows),
+            self.options.describe()
+        ));
+        for warning in &self.warnings {
+            table = table.note(format!("Warning: {warning}"));
+        }
+        table
+    }
+
+    /// The tree as a figure: each leaf with its effects and the share of the rows that estimate; leaves with the same best arm have one colour.
+    ///
+    /// # Errors
+    /// Those of drawing.
+    pub fn plot(&self) -> Result<Figure> {
+        let title = format!(
+            "Uplift tree: effect on {}",
+            self.options.options.columns.outcome
+        );
+        let all: usize = self.nodes[0].rows.iter().sum();
+        let mut plot = TreePlot::new().title(title);
+        for node in &self.nodes {
+            plot = if let (Some(question), Some([yes, no])) = (&node.question, node.children) {
+                plot.split(format!("{question}?"), yes, no)
+            } else {
+                let effect = |e: &Estimate| Cell::significant(e.estimate, DIGITS).to_string();
+                let answer: Vec<String> = node.effects.iter().map(effect).collect();
+                let rows: usize = node.rows.iter().sum();
+                let share = Cell::percent(rows as f64 / all.max(1) as f64, 1);
+                plot.leaf(answer.join("; "), share.to_string(), best(&node.means))
+            };
+        }
+        plot.draw()
+    }
+
+    /// The options of the tree.
+    pub fn tree(&self) -> &UpliftTree {
+        &self.options
+    }
+}
+
+/// The arm with the highest mean.
+fn best(means: &[f64]) -> usize {
+    (1..means.len()).fold(0, |best, k| if means[k] > means[best] { k } else { best })
+}
+
+/// Shares of one, unless all are nothing; what is negative is noise.
+pub(super) fn normalize(importance: &mut [f64]) {
+    for share in importance.iter_mut() {
+        *share = share.max(0.0);
+    }
+    let total: f64 = importance.iter().sum();
+    if total > 0.0 {
+        for share in importance {
+            *share /= total;
+        }
+    }
+}
+
+/// Features with their importance, largest first.
+pub(super) fn ranked(info: &[FeatureInfo], importance: &[f64]) -> Vec<(String, f64)> {
+    let names = info.iter().map(|info| info.name.clone());
+    let mut all: Vec<(String, f64)> = names.zip(importance.iter().copied()).collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all
+}
+
+/// A node with its effects; who is in it and what it asks come later.
+fn described(node: &Node, arms: &[String]) -> UpliftNode {
+    let means: Vec<f64> = means(&node.sums).collect();
+    // Variances of the means, from at least two rows of each arm.
+    let variances: Vec<f64> = node
+        .sums
+        .chunks_exact(KEPT)
+        .zip(&means)
+        .map(|(arm, mean)| {
+            let [n, sum, squares] = [arm[0], arm[1], arm[2]];
+            debug_assert!(n >= FEWEST_ROWS, "an arm of {n} rows");
+            (squares - sum * mean).max(0.0) / ((n - 1.0) * n)
+        })
+        .collect();
+    let effects = (1..means.len())
+        .map(|k| Estimate {
+            name: arms[k].clone(),
+            estimate: means[k] - means[0],
+            std_error: (variances[k] + variances[0]).sqrt(),
+            degrees_of_freedom: welch(node, &variances, k),
+        })
+        .collect();
+    UpliftNode {
+        who: "all".to_owned(),
+        question: None,
+        children: None,
+        gain: 0.0,
+        rows: node
+            .sums
+            .iter()
+            .step_by(KEPT)
+            .map(|n| *n as usize)
+            .collect(),
+        means,
+        effects,
+    }
+}
+
+/// Welch and Satterthwaite's degrees of freedom of an arm's difference to control.
+fn welch(node: &Node, variances: &[f64], arm: usize) -> f64 {
+    let part = |k: usize| variances[k].powi(2) / (node.sums[k * KEPT] - 1.0);
+    let below = part(arm) + part(0);
+    if below > 0.0 {
+        (variances[arm] + variances[0]).powi(2) / below
+    } else {
+        f64::INFINITY
+    }
+}
+
+shown!(UpliftTreeFit);
