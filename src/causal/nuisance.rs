@@ -91,33 +91,28 @@ const FOLDS: usize = 5;
 pub(crate) fn default_propensity() -> Learner {
     let lasso = Learner::lasso().path_length(STRENGTHS).folds(FOLDS);
     let bent = Learner::quadratic().biquadratic().squared_loss().net(lasso);
-    stack_with([
-        Learner::quadratic()
-            .net(Learner::ridge().lambda(RIDGE))
-            .into(),
-        bent.into(),
-    ])
+    let curved = Learner::quadratic().net(Learner::ridge().lambda(RIDGE));
+    let trees = Learner::boosted_trees()
+        .rounds(300)
+        .learning_rate(0.03)
+        .leaves(4);
+    stack_with([curved.into(), bent.into(), trees.into()])
 }
 
 /// The default for outcomes.
 pub(crate) fn default_outcome() -> Learner {
-    stack_with([Learner::quadratic().into()])
+    let trees = Learner::boosted_trees()
+        .rounds(150)
+        .learning_rate(0.05)
+        .leaves(8);
+    stack_with([Learner::quadratic().into(), trees.into()])
 }
 
 /// What is straight, what is curved, what has steps; the data choose.
-fn stack_with(curved: impl IntoIterator<Item = Learner>) -> Learner {
+fn stack_with(others: impl IntoIterator<Item = Learner>) -> Learner {
     let straight = std::iter::once(Learner::from(Learner::linear()));
-    Learner::from(Learner::stack(
-        straight.chain(curved).chain([
-            Learner::from(
-                Learner::boosted_trees()
-                    .rounds(300)
-                    .learning_rate(0.03)
-                    .leaves(4),
-            ),
-            Learner::from(Learner::forest().trees(100)),
-        ]),
-    ))
+    let forest = Learner::from(Learner::forest().trees(100));
+    Learner::from(Learner::stack(straight.chain(others).chain([forest])))
 }
 
 impl NuisanceLearners {

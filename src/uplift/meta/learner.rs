@@ -13,7 +13,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// Nuisances (mean outcomes, propensities) are cross-fitted as in [`DoublyRobust`], whose assumptions hold here too. The recipes of the stack are
 /// fitted outside every fold, too, and their weights, `≥ 0` with sum one, minimise the R-loss (or the doubly robust loss) of these predictions; arms have
-/// weights of their own.
+/// weights of their own. A row's pseudo-outcome never uses a nuisance that has seen the row; nuisances of the rows that its effect is learned from may
+/// have, as is usual with cross-fitting in one round.
+///
+/// The X recipe weighs its two parts by the propensity. For new rows a learned one is used; where it was given as a column, or the trial is
+/// randomised, the arm's share.
 ///
 /// | name | default | meaning |
 /// |---|---|---|
