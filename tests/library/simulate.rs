@@ -1638,6 +1638,12 @@ fn draws_are_pinned() {
         ("auctions, bidders", 25229.0),
         ("self-design, success", 696.0),
         ("self-design, buys", 833.0),
+        ("invitations, begins", 2103.0),
+        ("invitations, finishes", 1293.0),
+        ("instrument, takes", 662.0),
+        ("unbalanced, treated", 216.0),
+        ("selected, treated", 404.0),
+        ("semi-synthetic, treated", 232.0),
     ];
     assert_eq!(stored::pinned().unwrap(), pins);
 }

@@ -466,6 +466,27 @@ fn missing_values_and_categories_are_split() {
 }
 
 #[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    let frame = generate(1500, 3);
+    let forest = UpliftForest::new("y", "arm", &X)
+        .control("control")
+        .trees(40)
+        .seed(3);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let fit = forest.fit(&frame).unwrap();
+            (fit.predict(&frame).unwrap(), fit.importance(), fit)
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(5));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_forest_and_prefixes_agree() {
     let frame = generate(1500, 3);
     let forest = UpliftForest::new("y", "arm", &X)

@@ -76,6 +76,14 @@ pub fn pinned() -> Result<Vec<(&'static str, f64)>> {
     let base = CustomerBase::new().seed(7).simulate()?;
     let choice = Auctions::new().seed(7).simulate()?;
     let design = MassCustomization::new().seed(7).simulate()?;
+    let invitations = InvitationTargeting::new().seed(7).simulate()?;
+    let instrument = InstrumentedEffects::new().seed(7).simulate()?;
+    let effects = |design| HeterogeneousEffects::new(design).seed(7).simulate();
+    let unbalanced = effects(EffectDesign::Kunzel(1))?;
+    let selected = effects(EffectDesign::Powers(16))?;
+    let people = datasets::load("nsw")?;
+    let trial = SemiSynthetic::new(["age", "educ"]);
+    let trial = trial.seed(7).simulate(&people)?;
     Ok(vec![
         ("after, buys", sum(&after, "buys")?),
         ("after, participates", sum(&after, "participates")?),
@@ -97,5 +105,11 @@ pub fn pinned() -> Result<Vec<(&'static str, f64)>> {
         ("auctions, bidders", sum(&choice, "bidders")?),
         ("self-design, success", sum(&design, "success")?),
         ("self-design, buys", sum(&design, "buys")?),
+        ("invitations, begins", sum(&invitations, "begins")?),
+        ("invitations, finishes", sum(&invitations, "finishes")?),
+        ("instrument, takes", sum(&instrument, "w")?),
+        ("unbalanced, treated", sum(&unbalanced, "w")?),
+        ("selected, treated", sum(&selected, "w")?),
+        ("semi-synthetic, treated", sum(&trial, "w")?),
     ])
 }

@@ -4,7 +4,7 @@ use super::grow::{FEWEST_ROWS, Grown, KEPT, Node, means};
 use super::options::Prepared;
 use super::predict::{effects, mean_outcomes};
 use super::tree::UpliftTree;
-use super::words::Question;
+use super::words::Answer;
 use crate::data::Frame;
 use crate::error::{Result, Warning};
 use crate::inference::Estimate;
@@ -74,26 +74,22 @@ impl UpliftTreeFit {
             .iter()
             .map(|node| described(node, &sample.arms))
             .collect();
+        let mut paths: Vec<Vec<Answer>> = vec![Vec::new(); nodes.len()];
         // Parents come before their children.
         for (at, node) in grown.nodes.iter().enumerate() {
             let Some((split, left)) = &node.split else {
                 continue;
             };
             let j = split.feature;
-            let question = Question::of(split, &info[j], &cuts[j], missing[j]);
-            let with = |answer: &str| {
-                if at == 0 {
-                    answer.to_owned()
-                } else {
-                    format!("{} and {answer}", nodes[at].who)
-                }
-            };
-            let (yes, no) = (with(&question.yes), with(&question.no));
-            nodes[*left].who = yes;
-            nodes[*left + 1].who = no;
+            let answers = Answer::both(split, &info[j], &cuts[j], missing[j]);
             nodes[at].gain = split.gain;
             nodes[at].children = Some([*left, *left + 1]);
-            nodes[at].question = Some(question.yes);
+            nodes[at].question = Some(answers[0].words(&info));
+            for (child, answer) in (*left..).zip(&answers) {
+                paths[child] = answer.after(&paths[at]);
+                let words = paths[child].iter().map(|answer| answer.words(&info));
+                nodes[child].who = words.collect::<Vec<_>>().join(" and ");
+            }
         }
         Self {
             options: options.clone(),
