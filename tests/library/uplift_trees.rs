@@ -370,10 +370,14 @@ fn an_outcome_in_other_units_scales_the_effects() {
         .real("y")
         .unwrap()
         .iter()
-        .map(|v| 4.0 * v - 8.0)
+        .map(|v| 4.0 * v - 8e6)
         .collect();
     let other = frame.clone().with("spend", scaled).unwrap();
-    for criterion in [UpliftCriterion::Euclidean, UpliftCriterion::Interaction] {
+    for criterion in [
+        UpliftCriterion::Euclidean,
+        UpliftCriterion::ContextualTreatment,
+        UpliftCriterion::Interaction,
+    ] {
         let tree = |outcome: &str| {
             UpliftTree::new(outcome, "arm", &X)
                 .control("control")
@@ -388,7 +392,7 @@ fn an_outcome_in_other_units_scales_the_effects() {
             a.first()
                 .iter()
                 .zip(b.first())
-                .all(|(a, b)| (4.0 * a - b).abs() < 1e-9)
+                .all(|(a, b)| (4.0 * a - b).abs() < 1e-8)
         );
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Probabilities in a logarithm or a denominator stay this far from 0 and 1.
 const EDGE: f64 = 1e-6;
-/// Gains of less than this share of what the node is worth are rounding.
+/// Gains of less than this share of what node and sides are worth are rounding.
 const ROUNDING: f64 = 1e-12;
 
 /// What a split of an [`UpliftTree`](crate::uplift::UpliftTree) maximises. `P_k` is the mean outcome of arm k (of K, without control 0) in a node, shrunk as
@@ -151,11 +151,6 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What a gain has to be more than so as not to be rounding.
-    pub(super) fn rounding(&self) -> f64 {
-        ROUNDING * self.worth.abs()
-    }
-
     /// The gain of the split whose left side has these sums.
     pub(super) fn gain(&mut self, left: &[f64], right: &[f64]) -> f64 {
         if self.criterion == UpliftCriterion::Interaction {
@@ -163,7 +158,11 @@ impl<'a> Judge<'a> {
         }
         let rows_left: f64 = left.iter().step_by(2).sum();
         let share = rows_left / self.rows;
-        let gain = share * self.worth_of(left) + (1.0 - share) * self.worth_of(right) - self.worth;
+        let (near, far) = (self.worth_of(left), self.worth_of(right));
+        let gain = share * near + (1.0 - share) * far - self.worth;
+        if gain.abs() <= ROUNDING * (near.abs() + far.abs() + self.worth.abs()) {
+            return 0.0;
+        }
         if self.normalized {
             gain / self.information(left)
         } else {

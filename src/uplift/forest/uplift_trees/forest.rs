@@ -183,7 +183,7 @@ impl UpliftForest {
                 if options.honest {
                     grown = grown.estimated(&ground, &drawn.fill, &everybody);
                 }
-                let grown = grown.with_means();
+                let grown = grown.with_means(prepared.centre);
                 let mut gains = vec![0.0; prepared.info.len()];
                 grown.add_importance(&mut gains);
                 (grown.tree, drawn.seen, gains)

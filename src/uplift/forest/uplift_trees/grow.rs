@@ -206,7 +206,6 @@ impl Workshop {
             total,
             means,
         );
-        let least_gain = growth.least_gain.max(judge.rounding());
         let mut best: Option<Candidate> = None;
         let tried = growth.features_per_split.min(features);
         for k in 0..tried {
@@ -218,7 +217,7 @@ impl Workshop {
             let feature = self.order[k] as usize;
             let column = &self.columns[feature * n..][..n];
             self.histogram.build(column, rows, entries);
-            let least = best.map_or(least_gain, |b| b.gain);
+            let least = best.map_or(growth.least_gain, |b| b.gain);
             let category = ground.category[feature];
             let limits = growth.limits;
             let found = self
@@ -354,10 +353,12 @@ impl Grown {
         Self { tree, nodes }
     }
 
-    /// The tree with the mean outcome of every arm in its leaves.
-    pub(super) fn with_means(mut self) -> Self {
+    /// The tree with the mean outcome of every arm in its leaves, `centre` added.
+    pub(super) fn with_means(mut self, centre: f64) -> Self {
         let leaves = self.nodes.iter().filter(|node| node.split.is_none());
-        self.tree.means = leaves.flat_map(|node| means(&node.sums)).collect();
+        self.tree.means = leaves
+            .flat_map(|node| means(&node.sums).map(|m| m + centre))
+            .collect();
         self
     }
 

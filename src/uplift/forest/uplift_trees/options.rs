@@ -43,6 +43,8 @@ pub(super) struct Prepared {
     pub(super) cuts: Vec<Cuts>,
     pub(super) category: Vec<bool>,
     pub(super) growth: Growth,
+    /// What was taken off the outcome, so that sums of squares keep their digits.
+    pub(super) centre: f64,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -209,7 +211,7 @@ impl Options {
     /// Reads the columns; `share` of the rows finds the splits of a tree.
     pub(super) fn prepare(&self, frame: &Frame, tried: usize, share: f64) -> Result<Prepared> {
         self.check()?;
-        let sample = self.columns.read(frame)?;
+        let mut sample = self.columns.read(frame)?;
         if sample.len() > MOST_ROWS {
             return Err(Error::invalid_option(
                 "the frame",
@@ -218,7 +220,8 @@ impl Options {
             ));
         }
         let classes = |v: &f64| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0;
-        if self.criterion.needs_classes() && !sample.y.iter().all(classes) {
+        let classes = sample.y.iter().all(classes);
+        if self.criterion.needs_classes() && !classes {
             return Err(Error::invalid_option(
                 "criterion",
                 format!(
@@ -240,6 +243,15 @@ impl Options {
                     ),
                 });
             }
+        }
+        // Sums of zeros and ones are exact as they are.
+        let centre = if classes {
+            0.0
+        } else {
+            sample.y.iter().sum::<f64>() / sample.len() as f64
+        };
+        for y in &mut sample.y {
+            *y -= centre;
         }
         let bins = sample.features.bins(MOST_BINS);
         let cuts = Cuts::of(&bins);
@@ -269,6 +281,7 @@ impl Options {
             category: cuts.iter().map(Cuts::is_category).collect(),
             cuts,
             growth,
+            centre,
             warnings,
             sample,
         })

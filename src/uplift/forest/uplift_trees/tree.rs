@@ -168,7 +168,8 @@ impl UpliftTree {
             let all = ground.sums(0..n);
             grown = grown.estimated(&ground, &fill, &all);
         }
-        Ok(UpliftTreeFit::new(self, prepared, grown.with_means()))
+        let grown = grown.with_means(prepared.centre);
+        Ok(UpliftTreeFit::new(self, prepared, grown))
     }
 
     /// How the tree was grown, in words.

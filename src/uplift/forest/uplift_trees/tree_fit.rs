@@ -60,6 +60,7 @@ impl UpliftTreeFit {
             info,
             codes,
             cuts,
+            centre,
             warnings,
             ..
         } = prepared;
@@ -72,7 +73,7 @@ impl UpliftTreeFit {
         let mut nodes: Vec<UpliftNode> = grown
             .nodes
             .iter()
-            .map(|node| described(node, &sample.arms))
+            .map(|node| described(node, &sample.arms, centre))
             .collect();
         let mut paths: Vec<Vec<Answer>> = vec![Vec::new(); nodes.len()];
         // Parents come before their children.
@@ -268,7 +269,7 @@ pub(super) fn ranked(info: &[FeatureInfo], importance: &[f64]) -> Vec<(String, f
 }
 
 /// A node with its effects; who is in it and what it asks come later.
-fn described(node: &Node, arms: &[String]) -> UpliftNode {
+fn described(node: &Node, arms: &[String], centre: f64) -> UpliftNode {
     let means: Vec<f64> = means(&node.sums).collect();
     // Variances of the means, from at least two rows of each arm.
     let variances: Vec<f64> = node
@@ -300,7 +301,7 @@ fn described(node: &Node, arms: &[String]) -> UpliftNode {
             .step_by(KEPT)
             .map(|n| *n as usize)
             .collect(),
-        means,
+        means: means.iter().map(|mean| mean + centre).collect(),
         effects,
     }
 }
