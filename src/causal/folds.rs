@@ -192,7 +192,7 @@ mod tests {
     fn clusters_that_hold_all_of_an_arm_and_rows_without_weight_are_refused() {
         // Cluster 0 has the treated, all others untreated.
         let cluster = |i: usize| {
-            if i % 10 == 0 {
+            if i.is_multiple_of(10) {
                 0.0
             } else {
                 1.0 + (i % 7) as f64
