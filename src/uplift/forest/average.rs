@@ -32,7 +32,8 @@ impl CausalForestFit {
     /// | `Control` | `Σ (W (1 − e)/e − (1 − W)) (Y − μ₁) / Σ(1 − W)` |
     /// | `Overlap` | `Σ (W − e)(Y − m) / Σ (W − e)²` |
     ///
-    /// with the error of the influence function, summed by cluster where there are clusters. `Treated` and `Control` need a treatment of 0 and 1; any
+    /// with the error of the influence function, summed by cluster where there are G clusters, and then t with G − 1 degrees of freedom. `Treated` and
+    /// `Control` need a treatment of 0 and 1; any
     /// other number has a learned `Var(W | X)` and the average partial effect.
     ///
     /// # Errors
