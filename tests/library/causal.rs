@@ -323,7 +323,12 @@ fn a_rare_arm_of_a_trial_keeps_its_share_and_an_undecided_design_is_refused() {
     let column = |of: &dyn Fn(usize) -> f64| (0..rows).map(of).collect::<Vec<f64>>();
     let frame = Frame::new()
         .with("x", column(&|i| ((i * 37) % 101) as f64))
-        .and_then(|f| f.with("arm", column(&|i| f64::from(u8::from(i % 150 == 0)))))
+        .and_then(|f| {
+            f.with(
+                "arm",
+                column(&|i| f64::from(u8::from(i.is_multiple_of(150)))),
+            )
+        })
         .and_then(|f| f.with("y", column(&|i| ((i * 53) % 97) as f64)))
         .and_then(|f| f.with("none", vec![f64::NAN; rows]))
         .unwrap();

@@ -44,7 +44,8 @@ impl CausalForestFit {
     /// | `Compliers` | `Σ ψ_Y / Σ ψ_W`, `ψ_Y = Δτ + (Z − h)/Var(Z \| X) · (Y − m − (Z − h)Δτ)`, `ψ_W = Δ + (Z − h)/Var(Z \| X) · (W − e − (Z − h)Δ)` |
     /// | `Overlap` | `Σ (Z − h)(Y − m) / Σ (Z − h)(W − e)` |
     ///
-    /// with the error of the influence function, summed by cluster where there are clusters. `Treated` and `Control` need a treatment of 0 and 1; any
+    /// with the error of the influence function, summed by cluster where there are G clusters, and then t with G − 1 degrees of freedom. `Treated` and
+    /// `Control` need a treatment of 0 and 1; any
     /// other number has a learned `Var(W | X)` and the average partial effect.
     ///
     /// # Errors
