@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Classes that the code for few quantiles was compiled for.
-const FEW_CLASSES: usize = 7;
+const FEW_CLASSES: usize = 4;
 /// Features named under a table.
 pub(super) const FEATURES_SHOWN: usize = 5;
 
