@@ -486,12 +486,12 @@ fn equal_predictions_move_in_equal_parts_and_a_budget_that_is_not_spent_has_the_
 
 #[test]
 fn budgets_are_compared_on_the_same_rows() {
+    const DRAWS: u64 = 300;
     let costs = BudgetCurve::new()
         .cost("arm1", 1.0)
         .cost("arm2", 2.5)
         .points(20);
     let curve = costs.clone().at(&[0.2, 0.6]);
-    const DRAWS: u64 = 300;
     let mut rejected = [0.0; 3];
     for seed in 0..DRAWS {
         let (x, _, scores) = trial(300, 2000 + seed);
