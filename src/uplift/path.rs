@@ -199,21 +199,57 @@ impl Path {
 
     /// Contributions of units to the error of the gain when so much has been spent.
     pub(crate) fn contributions(&self, units: &Units, spend: f64) -> Vec<f64> {
-        let spend = spend.clamp(0.0, self.most());
-        let mut sums = Sums::new(units, &[]);
+        self.mean_contributions(units, &[(spend, 1.0)])
+    }
+
+    /// The same of a weighted sum of gains at ascending spends.
+    pub(crate) fn mean_contributions(&self, units: &Units, spends: &[(f64, f64)]) -> Vec<f64> {
+        let places: Vec<Place> = (spends.iter())
+            .map(|(spend, part)| {
+                let spend = spend.clamp(0.0, self.most());
+                let slope = self.slope_at(spend, units);
+                Place {
+                    spend,
+                    part: *part,
+                    sloped: part * slope,
+                    level: part * (self.gain_at(spend) - slope * spend),
+                }
+            })
+            .collect();
+        // What a row adds that is taken at all places from one of them on.
+        let mut from_here = vec![[0.0; 2]; places.len() + 1];
+        for (at, place) in places.iter().enumerate().rev() {
+            let [part, sloped] = from_here[at + 1];
+            from_here[at] = [part + place.part, sloped + place.sloped];
+        }
+        let level: f64 = places.iter().map(|place| place.level).sum();
+        let mut sums = vec![0.0; units.count];
+        for (row, weight) in units.weights.iter().enumerate() {
+            sums[units.unit(row)] -= level * weight;
+        }
+        let mut next = 0;
         for (at, run) in self.order.runs().enumerate() {
             let (from, to) = (self.spent[at], self.spent[at + 1]);
-            if to <= spend {
-                self.take(run, units, 1.0, &mut sums);
-                continue;
+            next += places[next..]
+                .iter()
+                .take_while(|p| p.spend <= from)
+                .count();
+            let within = places[next..].iter().take_while(|p| p.spend < to);
+            let (mut taken, mut count) = ([0.0; 2], 0);
+            for place in within {
+                let part = (place.spend - from) / (to - from);
+                taken[0] += part * place.part;
+                taken[1] += part * place.sloped;
+                count += 1;
             }
-            self.take(run, units, (spend - from) / (to - from), &mut sums);
-            break;
+            let [part, sloped] = from_here[next + count];
+            let [gain, cost] = [taken[0] + part, taken[1] + sloped];
+            for step in run {
+                let unit = units.unit(self.rows[step] as usize);
+                sums[unit] += gain * self.gains[step] - cost * self.costs[step];
+            }
         }
-        let (gain, slope) = (self.gain_at(spend), self.slope_at(spend, units));
-        let each = sums.units.iter();
-        each.map(|[g, c, w, _]| g - gain * w - slope * (c - spend * w))
-            .collect()
+        sums
     }
 
     /// Units take up a part of the steps of a run.
@@ -223,6 +259,14 @@ impl Path {
             sums.add(unit, part * self.gains[at], part * self.costs[at]);
         }
     }
+}
+
+/// A place on the way: what is spent there, its weight in a sum, and the weighted slope and level of the line through it.
+struct Place {
+    spend: f64,
+    part: f64,
+    sloped: f64,
+    level: f64,
 }
 
 /// Products of sums of units that change on the way: gain², gain·cost, cost², and gain and cost with weight and total.
@@ -347,6 +391,36 @@ mod tests {
             }
             assert!((points[4].gain - average).abs() < 1e-15);
             assert!(points[4].excess_error < 1e-8);
+        }
+    }
+
+    #[test]
+    fn contributions_to_a_sum_are_the_sum_of_contributions() {
+        let priorities = [3.0, 2.0, 2.0, 2.0, 1.0, 0.0, 0.0, 5.0];
+        let gains = [4.0, 1.0, 2.0, 3.0, -1.0, 0.5, -2.0, 2.5];
+        let clusters = [0, 0, 1, 1, 2, 2, 3, 3];
+        let weights = [1.0, 2.0, 1.0, 1.0, 3.0, 0.0, 1.0, 0.5];
+        let units = Units::new(8, Some(&weights), Some(&clusters));
+        let path = path(&units, &priorities, &gains);
+        // Within the tie, at its ends, twice at one place, and beyond the end.
+        let places = [
+            (0.1, 0.5),
+            (0.2, -1.0),
+            (0.3, 2.0),
+            (0.3, 0.25),
+            (0.9, 1.0),
+            (7.0, 3.0),
+        ];
+        let mut sums = vec![0.0; 4];
+        for (spend, part) in places {
+            let each = path.contributions(&units, spend);
+            sums.iter_mut()
+                .zip(each)
+                .for_each(|(sum, one)| *sum += part * one);
+        }
+        let ours = path.mean_contributions(&units, &places);
+        for (a, b) in ours.iter().zip(&sums) {
+            assert!((a - b).abs() < 1e-14, "{ours:?} {sums:?}");
         }
     }
 

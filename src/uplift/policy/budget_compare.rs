@@ -62,19 +62,18 @@ impl BudgetCurve {
         }
         let highest = budgets.last().copied().unwrap_or(most);
         let measure = format!("mean up to {}", Cell::significant(highest, 4));
-        let grid = self.shape().steps(highest);
+        // Trapezoids from zero, where nothing is gained: the last place counts half.
+        let steps = self.shape().steps(highest);
+        let part = 1.0 / steps.len() as f64;
+        let mut grid: Vec<(f64, f64)> = steps.into_iter().map(|at| (at, part)).collect();
+        if let Some((_, last)) = grid.last_mut() {
+            *last *= 0.5;
+        }
         let both = paths.each_ref().map(|path| {
-            // Trapezoids from zero, where nothing is gained: the last place counts half.
-            let (mut gain, mut contributions) = (0.0, vec![0.0; units.count]);
-            for (at, budget) in grid.iter().enumerate() {
-                let part = if at + 1 == grid.len() { 0.5 } else { 1.0 } / grid.len() as f64;
-                gain += part * path.gain_at(*budget);
-                let here = path.contributions(&units, *budget);
-                for (sum, one) in contributions.iter_mut().zip(here) {
-                    *sum += part * one;
-                }
-            }
-            (gain, contributions)
+            (
+                grid.iter().map(|(at, part)| part * path.gain_at(*at)).sum(),
+                path.mean_contributions(&units, &grid),
+            )
         });
         differences.push(RankingDifference::of(&units, measure, names, both));
         Ok(BudgetComparison {
