@@ -3,9 +3,8 @@
 use super::codes::Codes;
 use super::relabel::Relabel;
 use super::split::{Candidate, Histogram, Sums};
-use super::tree::{Rule, Tree, contains};
+use super::tree::Tree;
 use crate::numeric::permutation::below;
-use crate::regression::learners::grow::stable_partition;
 use rand::Rng;
 use rand_distr::{Distribution, Poisson};
 
@@ -142,26 +141,10 @@ impl<const L: usize, P: Copy> Workshop<L, P> {
         tree
     }
 
-    /// Moves the rows that go left to the front of their range, keeping the order on both sides; returns how many they are.
+    /// Moves the rows that go left to the front of their range; returns how many they are.
     fn partition(&mut self, range: std::ops::Range<usize>, split: &Candidate) -> usize {
         let n = self.points.len();
         let column = &self.columns[split.feature * n..][..n];
-        let rows = &mut self.rows[range];
-        match &split.rule {
-            Rule::Number {
-                last_left,
-                missing_left,
-            } => {
-                let shift = u8::from(*missing_left);
-                let threshold = last_left.wrapping_add(shift);
-                let left =
-                    |row: u32| usize::from(column[row as usize].wrapping_add(shift) <= threshold);
-                stable_partition(rows, &mut self.scratch, left)
-            }
-            Rule::Levels(set) => {
-                let left = |row: u32| usize::from(contains(set, column[row as usize]));
-                stable_partition(rows, &mut self.scratch, left)
-            }
-        }
+        (split.rule).part(column, &mut self.rows[range], &mut self.scratch)
     }
 }

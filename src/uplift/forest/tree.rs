@@ -1,6 +1,7 @@
 //! A tree of eight-byte nodes, and the walk down it.
 
 use super::codes::Codes;
+use crate::regression::learners::grow::stable_partition;
 use serde::{Deserialize, Serialize};
 
 /// Marks a split by a set of levels.
@@ -57,6 +58,28 @@ pub(super) enum Rule {
     Number { last_left: u8, missing_left: bool },
     /// These codes go left.
     Levels(CodeSet),
+}
+
+impl Rule {
+    /// Moves the rows that go left by this column to the front, keeping the order on both sides; returns how many they are.
+    pub(super) fn part(&self, column: &[u8], rows: &mut [u32], scratch: &mut [u32]) -> usize {
+        match self {
+            Self::Number {
+                last_left,
+                missing_left,
+            } => {
+                let shift = u8::from(*missing_left);
+                let threshold = last_left.wrapping_add(shift);
+                let left =
+                    |row: u32| usize::from(column[row as usize].wrapping_add(shift) <= threshold);
+                stable_partition(rows, scratch, left)
+            }
+            Self::Levels(set) => {
+                let left = |row: u32| usize::from(contains(set, column[row as usize]));
+                stable_partition(rows, scratch, left)
+            }
+        }
+    }
 }
 
 /// A tree. Leaves are numbered; what they hold stands beside.

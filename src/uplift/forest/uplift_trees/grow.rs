@@ -3,9 +3,8 @@
 use super::criterion::{Judge, ROWS, SQUARES, SUM, UpliftCriterion, shrunken};
 use super::split::{Candidate, Entry, Histogram, Limits};
 use crate::numeric::permutation::below;
-use crate::regression::learners::grow::stable_partition;
 use crate::uplift::forest::codes::Codes;
-use crate::uplift::forest::tree::{Rule, Tree, contains};
+use crate::uplift::forest::tree::Tree;
 use rand::Rng;
 use std::ops::Range;
 
@@ -228,27 +227,11 @@ impl Workshop {
         best
     }
 
-    /// Moves the rows that go left to the front of their range, keeping the order on both sides; returns how many they are.
+    /// Moves the rows that go left to the front of their range; returns how many they are.
     fn partition(&mut self, range: Range<usize>, split: &Candidate) -> usize {
         let n = self.all.len();
         let column = &self.columns[split.feature * n..][..n];
-        let rows = &mut self.rows[range];
-        match &split.rule {
-            Rule::Number {
-                last_left,
-                missing_left,
-            } => {
-                let shift = u8::from(*missing_left);
-                let threshold = last_left.wrapping_add(shift);
-                let left =
-                    |row: u32| usize::from(column[row as usize].wrapping_add(shift) <= threshold);
-                stable_partition(rows, &mut self.scratch, left)
-            }
-            Rule::Levels(set) => {
-                let left = |row: u32| usize::from(contains(set, column[row as usize]));
-                stable_partition(rows, &mut self.scratch, left)
-            }
-        }
+        (split.rule).part(column, &mut self.rows[range], &mut self.scratch)
     }
 }
 
