@@ -27,7 +27,7 @@ const FEWEST_FEATURES: usize = 5;
 ///
 /// β₂,₄ is the density of the beta distribution, 20 x (1 − x)³. The outcome is `b + (W − ½) τ + σ ε`.
 ///
-/// **`Kunzel(1)` to `Kunzel(6)`** are the simulations of the supplement of Künzel et al.; features are N(0, Σ) with a random correlation matrix Σ, in
+/// **`Kunzel(1)` to `Kunzel(6)`** are the simulations of Künzel et al.; features are N(0, Σ) with a random correlation matrix Σ, in
 /// the sixth U(0, 1). With `b = μ₀ + τ/2`:
 ///
 /// | number | μ₀(x) | e(x) | τ(x) | coefficients |
@@ -54,9 +54,9 @@ const FEWEST_FEATURES: usize = 5;
 /// Treatment is a fair coin; scenarios 9 to 16 are the same without randomisation, `e(x) = 1/(1 + exp(τ(x)/2 − b(x)))`.
 ///
 /// `AtheyTibshiraniWager` is the design with confounding and heterogeneity in the authors' scripts (their tables' second design is
-/// `WagerAtheyConfounded`, the first `WagerAtheySmooth`); Künzel's are those of the authors' R package causalToolbox (the supplement writes the
-/// fifth with fifteen coefficients, the package with five that are used three times: here fifteen); the functions and sizes of Powers et al. were
-/// taken from a public replication.
+/// `WagerAtheyConfounded`, the first `WagerAtheySmooth`). Künzel's are those of the authors' R package causalToolbox, not of the supplement itself,
+/// which was not at hand; in the fifth the package uses five coefficients three times, here there are fifteen. The functions and sizes of Powers
+/// et al. were taken from a public replication.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EffectDesign {
