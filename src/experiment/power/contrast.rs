@@ -142,6 +142,9 @@ impl Planner for ContrastPower {
 /// alone. An interaction of order m is the change of an effect when another factor changes, `4^m σ²/n`: to find a two-way
 /// interaction as large as a main effect takes four times the sample, and half as large sixteen times.
 ///
+/// A fraction of `2^(k − p)` cells ([`FractionalFactorial`](crate::experiment::design::FractionalFactorial)) has the power of a full design in `k − p`
+/// factors, for what an effect and its aliases are together.
+///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `factors` | | k | 1 to 20 |
