@@ -293,10 +293,10 @@ fn policy_tree(file: &str) -> Result<Once, Failure> {
     let tree = PolicyTree::new((1..=10).map(|j| format!("x{j}")));
     Ok(Box::new(move || {
         let value = tree.fit(&scores, &frame)?.training_value();
-        Ok(Map::from_iter([
-            ("value".to_owned(), json!(value)),
-            ("cocreate_value".to_owned(), json!(value)),
-        ]))
+        Ok(Map::from_iter([(
+            "cocreate_value".to_owned(),
+            json!(value),
+        )]))
     }))
 }
 
