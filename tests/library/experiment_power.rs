@@ -5,6 +5,7 @@ use cocreate::numeric::permutation::open_unit;
 use cocreate::numeric::special::{normal, student_t};
 use cocreate::numeric::{Seed, blocks};
 use cocreate::prelude::*;
+use cocreate::simulate::Network;
 use rand::Rng as _;
 use serde_json::Value;
 
@@ -396,4 +397,80 @@ fn plans_and_curves_print_and_draw() {
     let curve = simulated.curve(&[20.0, 40.0], &[0.5]).unwrap();
     assert_eq!(curve.lines[0].monte_carlo_error.len(), 2);
     assert!(curve.figure().is_ok());
+}
+
+#[test]
+fn designs_agree_with_numerical_integration_and_listed_assignments() {
+    let fixture = fixture("experiment_power_designs");
+    let values = &fixture["values"];
+    let check = |what: &str, planner: &dyn Fn() -> Result<PowerPlan>, case: &Value, name: &str| {
+        close(what, planner().unwrap().power, number(case, name), 1e-9);
+    };
+    for case in cases(values, "rerandomized") {
+        let covariates = number(case, "covariates") as usize;
+        let planner =
+            RerandomizedPower::new(number(case, "sd"), covariates, number(case, "r_squared"))
+                .acceptance(number(case, "acceptance"))
+                .ratio(number(case, "ratio"))
+                .effect(number(case, "effect"));
+        let n = number(case, "n");
+        check("under the design", &|| planner.power(n), case, "design");
+        let usual = planner.clone().ignoring_the_design();
+        check("usual test", &|| usual.power(n), case, "usual");
+    }
+    for case in cases(values, "preference") {
+        let planner = PreferencePower::new(number(case, "ties")).effect(number(case, "effect"));
+        check(
+            "interleaving",
+            &|| planner.power(number(case, "n")),
+            case,
+            "power",
+        );
+    }
+    for case in cases(values, "holdout") {
+        let planner = HoldoutPower::new(number(case, "sd"), number(case, "share"))
+            .adjusted_for(
+                number(case, "covariates") as usize,
+                number(case, "r_squared"),
+            )
+            .effect(number(case, "effect"));
+        check(
+            "holdout",
+            &|| planner.power(number(case, "n")),
+            case,
+            "power",
+        );
+    }
+    for case in cases(values, "surrogate") {
+        let (sd, r_squared) = (number(case, "sd"), number(case, "r_squared"));
+        let planner = SurrogatePower::new(sd, r_squared, number(case, "observational"))
+            .ratio(number(case, "ratio"))
+            .effect(number(case, "effect"));
+        check(
+            "surrogate index",
+            &|| planner.power(number(case, "n")),
+            case,
+            "power",
+        );
+    }
+    let network = &values["network"];
+    let ties: Vec<(u32, u32)> = serde_json::from_value(network["ties"].clone()).unwrap();
+    let past: Vec<f64> = serde_json::from_value(network["past"].clone()).unwrap();
+    let people = past.len();
+    let share = number(network, "treated") / people as f64;
+    let design = NetworkExperiment::new("past", "invited", ExposureMapping::AnyNeighbour)
+        .allocation(Allocation::Complete { share })
+        .contrast("neighbour treated", "not exposed");
+    let frame = Frame::new().with("past", past).unwrap();
+    let friends = Network::from_ties(people, &ties).unwrap();
+    let planner = NetworkPower::new(&design, &frame, &friends).unwrap();
+    for case in cases(network, "cases") {
+        let planner = planner.clone().effect(number(case, "effect"));
+        check(
+            "network",
+            &|| planner.power(number(case, "n")),
+            case,
+            "power",
+        );
+    }
 }

@@ -164,7 +164,8 @@ impl SurrogatePower {
         self
     }
 
-    /// P(T > z) when t₁ has this mean: t₂ must be beyond z, and t₁ beyond `z |t₂|/√(t₂² − z²)` on the same side.
+    /// P(T > z) when t₁ has this mean: t₂ must be beyond z, and t₁ beyond `z |t₂|/√(t₂² − z²)` on the same side. That bound falls steeply from
+    /// t₂ = z on, and gently in s of `|t₂| = z + s²`.
     fn above(&self, mean: f64, z: f64) -> Result<f64> {
         const PANELS: usize = 12;
         const NODES: usize = 16;
@@ -175,13 +176,16 @@ impl SurrogatePower {
         for side in [1.0, -1.0] {
             let center = side * index;
             let (from, to) = (z.max(center - FAR), z.max(center) + FAR);
+            let (from, to) = ((from - z).sqrt(), (to - z).sqrt());
             let width = (to - from) / PANELS as f64;
             for panel in 0..PANELS {
                 let start = from + width * panel as f64;
                 let rule = gauss_legendre(NODES, start, start + width)?;
-                for (t, weight) in rule.nodes().iter().zip(rule.weights()) {
-                    let needed = z * t / (t * t - z * z).sqrt();
-                    total += weight * normal::pdf(t - center) * normal::sf(needed - side * mean);
+                for (s, weight) in rule.nodes().iter().zip(rule.weights()) {
+                    let t = z + s * s;
+                    let needed = z * t / (s * (t + z).sqrt());
+                    let density = 2.0 * s * normal::pdf(t - center);
+                    total += weight * density * normal::sf(needed - side * mean);
                 }
             }
         }
