@@ -17,7 +17,8 @@ use serde::Serialize;
 /// Unobserved differences and a baseline with a parameter for each period are told apart by the regressors alone: as the eager leave, the
 /// effects of regressors fade over time in a way that no proportional hazard does (Elbers & Ridder 1982). Without
 /// regressors, a fall of the hazard is either; [`Adoption::fit`] then returns [`Error::Unidentified`] instead of a number. The result
-/// rests on proportionality: a regressor that varies over time, or repeated spells, makes it firmer.
+/// rests on proportionality: a regressor that varies over time makes it firmer, and several spells of the same customers
+/// ([`Survival::subject`]; normal frailty) identify the frailty by themselves.
 ///
 /// | name | default | meaning |
 /// |---|---|---|
@@ -47,7 +48,6 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Adoption {
     model: DiscreteHazard,
-    regressors: String,
     frailty: Frailty,
     baseline: Baseline,
 }
@@ -55,10 +55,8 @@ pub struct Adoption {
 impl Adoption {
     /// The model of the time to adoption with these regressors, the right-hand side of a formula, and normal frailty.
     pub fn new(outcome: Survival, regressors: impl Into<String>) -> Self {
-        let regressors = regressors.into();
         Self {
-            model: DiscreteHazard::new(outcome, regressors.clone()),
-            regressors,
+            model: DiscreteHazard::new(outcome, regressors),
             frailty: Frailty::Normal,
             baseline: Baseline::Periods,
         }
@@ -113,29 +111,24 @@ impl Adoption {
     /// # Errors
     /// See [`Adoption`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<DiscreteHazardFit> {
-        let bare = matches!(self.regressors.trim(), "" | "0" | "1");
-        let free = self.frailty != Frailty::None && self.baseline == Baseline::Periods;
-        let refused = || {
-            Error::Unidentified {
-            what: "frailty beside a baseline with a parameter for each period".to_owned(),
-            needs: "regressors that vary, whose effects fade as the eager leave, or a smoother baseline (Adoption::baseline)"
-                .to_owned(),
-        }
-        };
-        if bare && free {
-            return Err(refused());
-        }
         let model = self.model.clone().baseline(self.baseline);
-        // Regressors may be left out because they do not vary.
-        if free && model.fit_with(frame, progress)?.slopes() == 0 {
-            return Err(refused());
+        if self.frailty != Frailty::None && self.baseline == Baseline::Periods {
+            let plain = model.fit_with(frame, progress)?;
+            if plain.slopes() == 0 && !plain.repeated() {
+                return Err(Error::Unidentified {
+                    what: "frailty beside a baseline with a parameter for each period".to_owned(),
+                    needs: "regressors that vary, whose effects fade as the eager leave, several spells a customer (Survival::subject), or a \
+                            smoother baseline (Adoption::baseline)"
+                        .to_owned(),
+                });
+            }
         }
         let fit = model.frailty(self.frailty).fit_with(frame, progress)?;
-        Ok(match self.frailty {
-            Frailty::None => fit,
-            _ => fit.with_warning(Warning::Note {
+        if self.frailty == Frailty::None || fit.repeated() {
+            return Ok(fit);
+        }
+        Ok(fit.with_warning(Warning::Note {
                 message: "the frailty of one spell a customer is told from the baseline by proportional effects of regressors alone: compare baselines, and frailties (gamma, normal)".to_owned(),
-            }),
-        })
+            }))
     }
 }

@@ -176,6 +176,17 @@ fn adoption_wants_regressors_that_vary() {
         .fit(&frame)
         .unwrap();
     warns(fit.warnings().as_slice(), "proportional effects");
+    // Several spells a customer need no regressor, and no gamma variable is at hand for them.
+    let frame = frame.with("zero", vec![0.0; n]).unwrap();
+    let spells = Survival::counting("zero", "time", "adopted").subject("customer");
+    let fit = Adoption::new(spells.clone(), "1").fit(&frame).unwrap();
+    let sd = fit.coefficient("ln(frailty s.d.)").unwrap();
+    assert!(sd.std_error < 0.2, "{sd}");
+    assert!(fit.warnings().is_empty(), "{:?}", fit.warnings());
+    let gamma = Adoption::new(spells, "1")
+        .frailty(Frailty::Gamma)
+        .fit(&frame);
+    assert!(gamma.unwrap_err().to_string().contains("Frailty::Normal"));
 }
 
 #[test]
@@ -476,13 +487,18 @@ fn adoption_agrees_with_statsmodels_and_numpy() {
     let fixture = fixture("adoption");
     let tolerance = fixture["tolerance"].as_f64().unwrap();
     let frame = data("tests/reference/adoption.csv");
-    for (case, frailty) in [
-        ("none", Frailty::None),
-        ("gamma", Frailty::Gamma),
-        ("normal", Frailty::Normal),
+    let zero = vec![0.0; frame.rows()];
+    let frame = frame.with("zero", zero).unwrap();
+    let one = Survival::right("time", "adopted");
+    let two = Survival::counting("zero", "time", "adopted").subject("customer");
+    for (case, frailty, outcome) in [
+        ("none", Frailty::None, &one),
+        ("gamma", Frailty::Gamma, &one),
+        ("normal", Frailty::Normal, &one),
+        ("repeated", Frailty::Normal, &two),
     ] {
         let value = &fixture["values"][case];
-        let fit = Adoption::new(Survival::right("time", "adopted"), "ability + tool")
+        let fit = Adoption::new(outcome.clone(), "ability + tool")
             .frailty(frailty)
             .covariance(Covariance::Classical)
             .fit(&frame)

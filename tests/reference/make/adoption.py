@@ -1,7 +1,7 @@
 """adoption.csv and adoption.json: discrete-time hazards of adoption, without frailty and with normal or gamma frailty.
 
 Without frailty it is statsmodels' complementary log-log regression of person-periods; with frailty the likelihoods are written down here
-(Meyer 1990; Jenkins 1995): normal frailty by 200 Gauss-Hermite nodes, gamma frailty in closed form. Scores are complex steps, Hessians
+(Meyer 1990; Jenkins 1995): normal frailty by 200 Gauss-Hermite nodes (one draw a spell, or one a customer of two spells), gamma frailty in closed form. Scores are complex steps, Hessians
 fourth-order differences of them, and Newton's method ends at a decrement of 1e-16."""
 
 import numpy as np
@@ -26,6 +26,8 @@ def make_data(n=900):
     last = rng.integers(2, PERIODS + 1, n)
     first = np.where(event.any(1), event.argmax(1) + 1, PERIODS + 1)
     columns = dict(ability=ability, tool=tool, time=np.minimum(first, last), adopted=(first <= last).astype(int))
+    # Spells with neighbouring frailties pass for two spells of one customer.
+    columns["customer"] = own.argsort().argsort() // 2
     pd.DataFrame(columns).round(6).to_csv(REFERENCE / "adoption.csv", index=False)
 
 
@@ -103,14 +105,19 @@ def none(d):
     return dict(found, estimates=theirs.params, log_likelihood=theirs.llf)
 
 
-def normal(d, nodes=200):
+def normal(d, nodes=200, customer=None):
+    """Normal frailty, one a spell or one a customer."""
     c = Cells(d)
+    customer = np.arange(len(d)) if customer is None else customer.to_numpy()
+    order = np.argsort(customer, kind="stable")
+    start = np.flatnonzero(np.diff(customer[order], prepend=-1))
     u, w = hermegauss(nodes)
     keep = w > 1e-40
     u, w = u[keep], w[keep] / w.sum()
 
     def rows(t):
-        each = c.sum(ln_cells(c, c.index(t)[:, None] + np.exp(t[-1]) * u))
+        spells = c.sum(ln_cells(c, c.index(t)[:, None] + np.exp(t[-1]) * u))
+        each = np.add.reduceat(spells[order], start, axis=0)
         top = each.real.max(1, keepdims=True)
         return top[:, 0] + np.log(np.exp(each - top) @ w)
 
@@ -132,7 +139,7 @@ def gamma(d):
 
 make_data()
 d = generated("adoption")
-values = dict(none=none(d), normal=normal(d), gamma=gamma(d))
+values = dict(none=none(d), normal=normal(d), gamma=gamma(d), repeated=normal(d, customer=d.customer))
 for name, value in values.items():
     print(name, dict(zip(value["names"], np.round(value["estimates"], 4))), np.round(np.sqrt(np.diag(value["classical"])), 3))
 save(

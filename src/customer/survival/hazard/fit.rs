@@ -19,6 +19,8 @@ pub struct DiscreteHazardFit {
     pub(super) without_frailty: f64,
     pub(super) basis: Vec<Option<Vec<f64>>>,
     pub(super) slopes: usize,
+    /// Whether a customer has more than one event.
+    pub(super) repeated: bool,
     pub(super) means: Vec<f64>,
 }
 
@@ -33,6 +35,11 @@ impl DiscreteHazardFit {
     /// How many regressors were kept.
     pub(crate) fn slopes(&self) -> usize {
         self.slopes
+    }
+
+    /// Whether a customer has more than one event.
+    pub(crate) fn repeated(&self) -> bool {
+        self.repeated
     }
 
     /// The same fit with one warning more.
