@@ -57,3 +57,4 @@ mod uplift;
 mod uplift_evaluation;
 mod uplift_policy;
 mod uplift_trees;
+mod uplift_trees_weights;
