@@ -21,6 +21,7 @@ mod causal_forest;
 mod certified;
 mod decision;
 mod design;
+mod dose_response;
 mod effects_likelihood;
 mod experiment;
 mod experiment_bad_input;
