@@ -120,9 +120,9 @@ pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
     CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, InstrumentedEffects,
     InvitationTargeting, ItemResponses, LearningPanel, LogNormal, MassCustomization, Measure,
-    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Oracle, Performance, PhotoFunnel,
-    Population, PurchaseTiming, Replication, SemiSynthetic, Simulated, StaggeredRollout,
-    StaticParticipation, TestPortfolio, Traits,
+    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer, Oracle, Performance,
+    PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
+    StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{
