@@ -12,8 +12,8 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, AverageEffects, DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit,
-    PartiallyLinear, PartiallyLinearFit, StackMember, TrialScores,
+    ArmScores, AverageEffects, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit,
+    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, StackMember, TrialScores,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
@@ -120,9 +120,9 @@ pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
     CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, InstrumentedEffects,
     InvitationTargeting, ItemResponses, LearningPanel, LogNormal, MassCustomization, Measure,
-    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Oracle, Performance, PhotoFunnel,
-    Population, PurchaseTiming, Replication, SemiSynthetic, Simulated, StaggeredRollout,
-    StaticParticipation, TestPortfolio, Traits,
+    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer, Oracle, Performance,
+    PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
+    StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

@@ -89,6 +89,30 @@ impl AverageEffects {
     }
 }
 
+/// The verbs of a fit are those of its field `average`.
+macro_rules! averages {
+    ($type:ty) => {
+        impl crate::inference::Inference for $type {
+            fn names(&self) -> &[String] {
+                self.average.names()
+            }
+
+            fn estimates(&self) -> &nalgebra::DVector<f64> {
+                self.average.estimates()
+            }
+
+            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
+                crate::inference::Inference::covariance(&self.average)
+            }
+
+            fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
+                self.average.degrees_of_freedom(contrast)
+            }
+        }
+    };
+}
+pub(crate) use averages;
+
 impl Inference for AverageEffects {
     fn names(&self) -> &[String] {
         &self.names

@@ -1,21 +1,20 @@
 //! What doubly robust scores say: average effects for all, for the treated, in the overlap, by group, and along features.
 
 use super::arm_scores::{ArmScores, position};
-use super::average::{AverageEffects, Sampled};
+use super::average::{AverageEffects, Sampled, averages};
 use super::doubly_robust::{DoublyRobust, Prepared, effect_names};
 use super::nuisance::StackMember;
 use super::sample::Columns;
 use super::units::{Linearised, Units};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result, Warning};
-use crate::inference::{Covariance, Inference};
+use crate::inference::Covariance;
 use crate::regression::{Ols, OlsFit};
 use crate::report::{Cell, Table};
-use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What [`DoublyRobust`] found: scores of every arm, and all that can be averaged from them. The verbs of [`Inference`] are those of the average
+/// What [`DoublyRobust`] found: scores of every arm, and all that can be averaged from them. The verbs of [`Inference`](crate::inference::Inference) are those of the average
 /// effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DoublyRobustFit {
@@ -365,23 +364,7 @@ fn sampled(
     }
 }
 
-impl Inference for DoublyRobustFit {
-    fn names(&self) -> &[String] {
-        self.average.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.average.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        Inference::covariance(&self.average)
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.average.degrees_of_freedom(contrast)
-    }
-}
+averages!(DoublyRobustFit);
 
 impl fmt::Display for DoublyRobustFit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

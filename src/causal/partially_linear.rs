@@ -1,6 +1,6 @@
 //! The effect per unit of a treatment that is a number: residuals of the outcome on residuals of the treatment.
 
-use super::average::{AverageEffects, Sampled};
+use super::average::{AverageEffects, Sampled, averages};
 use super::cross_fit::CrossFit;
 use super::folds::CausalFolds;
 use super::nuisance::{StackMember, default_outcome, stack_members};
@@ -8,16 +8,14 @@ use super::sample::{CausalSample, Columns};
 use super::units::Units;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
-use crate::inference::Inference;
 use crate::numeric::{Progress, Seed};
 use crate::regression::learners::{Learner, Task, TrainingSet};
 use crate::report::{Cell, Table};
-use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Less than this share of the treatment's variance left by the features is rounding.
-const DECIDED: f64 = 1e-10;
+pub(super) const DECIDED: f64 = 1e-10;
 
 /// The partially linear model: the effect θ of one unit more of a treatment such as a price, a discount or a number of invitations, in
 ///
@@ -69,7 +67,7 @@ pub struct PartiallyLinear {
     pub(crate) seed: Option<Seed>,
 }
 
-/// What [`PartiallyLinear`] found. The verbs of [`Inference`] are those of the effect per unit.
+/// What [`PartiallyLinear`] found. The verbs of [`Inference`](crate::inference::Inference) are those of the effect per unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartiallyLinearFit {
     average: AverageEffects,
@@ -343,23 +341,7 @@ impl PartiallyLinearFit {
     }
 }
 
-impl Inference for PartiallyLinearFit {
-    fn names(&self) -> &[String] {
-        self.average.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.average.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        Inference::covariance(&self.average)
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.average.degrees_of_freedom(contrast)
-    }
-}
+averages!(PartiallyLinearFit);
 
 impl fmt::Display for PartiallyLinearFit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ pub mod covariance;
 mod fieller;
 pub(crate) mod fitted;
 mod hypothesis;
-mod krinsky_robb;
+pub(crate) mod krinsky_robb;
 mod model_table;
 pub mod multiplicity;
 pub mod randomization;

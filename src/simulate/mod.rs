@@ -27,6 +27,7 @@
 //! | [`InstrumentedEffects`] | the same under an encouragement: the design of instrumental forests |
 //! | [`SemiSynthetic`] | treatment and outcome for the customers of any frame, with known effects |
 //! | [`InvitationTargeting`] | whom to invite to co-create: a trial with a cost, and the best policy |
+//! | [`Targeting`] | whom to make an offer in any process that knows both potential outcomes: effects, best policies and their values |
 //!
 //! [`Allocation`], [`factorial`], [`Compliance`], [`attrition`] and [`Network`] assign treatment to any frame;
 //! [`MonteCarlo`] runs any estimator on any of them.
@@ -58,6 +59,7 @@ mod rollout;
 mod semi_synthetic;
 mod static_participation;
 mod survey;
+mod targeting;
 mod test_portfolio;
 
 pub use assignment::{Allocation, Compliance, Network, Stratum, attrition, factorial};
@@ -83,6 +85,7 @@ pub use photo_funnel::{FunnelFlaw, PhotoFunnel};
 pub use population::{Covariate, Customer, LogNormal, MOST_COVARIATES, Population, Trait, Traits};
 pub use rollout::{Cohort, StaggeredRollout};
 pub use semi_synthetic::SemiSynthetic;
-pub use static_participation::{ParticipationFlaw, StaticParticipation};
+pub use static_participation::{Offer, ParticipationFlaw, StaticParticipation};
 pub use survey::{CustomerSurvey, SurveyFlaw};
+pub use targeting::Targeting;
 pub use test_portfolio::TestPortfolio;

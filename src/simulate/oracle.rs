@@ -71,13 +71,18 @@ impl Oracle {
     /// # Errors
     /// As [`Frame::real`]; [`Error::DataNotKept`] when the oracle was not kept.
     pub fn real(&self, name: &str) -> Result<&[f64]> {
+        self.kept(name)?.real(name)
+    }
+
+    /// The table of individuals, when it was kept, to read a column from.
+    pub(super) fn kept(&self, name: &str) -> Result<&Frame> {
         if self.individuals.columns() == 0 {
             return Err(Error::DataNotKept {
                 what: format!("the oracle's column `{name}`"),
                 remedy: "simulate with `.keep_oracle(true)`".to_owned(),
             });
         }
-        self.individuals.real(name)
+        Ok(&self.individuals)
     }
 
     /// The true values as a table.

@@ -7,6 +7,8 @@ use cocreate::simulate::*;
 
 #[path = "simulate/stored.rs"]
 mod stored;
+#[path = "simulate/targeting.rs"]
+mod targeting;
 
 /// Mean and its standard error.
 fn mean(x: &[f64]) -> (f64, f64) {

@@ -2,6 +2,7 @@
 //! experiment of education, tool, guarantee and coupon.
 
 mod fields;
+mod offer;
 mod row;
 
 use super::assignment::Compliance;
@@ -33,6 +34,19 @@ pub enum ParticipationFlaw {
     EducationPersuades,
     /// Task noise is Laplace, with variance one, instead of normal.
     LaplaceTaskNoise,
+}
+
+/// One of the firm's offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Offer {
+    /// To be taught what one can do.
+    Education,
+    /// A tool that takes work away.
+    Tool,
+    /// Money back for a failed design.
+    Guarantee,
+    /// Money off the price.
+    Coupon,
 }
 
 /// A static participation experiment: who buys, who takes part, who succeeds, under randomised education, tool,

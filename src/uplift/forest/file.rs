@@ -1,23 +1,56 @@
-//! Forests in files.
+//! Forests and trees in files of JSON that say their kind and version.
 
+use super::codes::Cuts;
 use super::fit::CausalForestFit;
 use super::moment::Moment;
 use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 
-/// What the file says it is.
-const KIND: &str = "cocreate causal forest";
-/// The format of the file; it changes when older readers could not read newer files.
-const VERSION: u32 = 2;
+/// A model that has a file.
+pub(super) trait Filed: Serialize + DeserializeOwned {
+    /// What the file says it is.
+    const KIND: &'static str;
+    /// The format of the file; it changes when older readers could not read newer files.
+    const VERSION: u32;
+
+    /// Whether its parts fit together, so that predictions stay inside of them.
+    fn is_sound(&self) -> bool;
+}
+
+/// The methods of models that have a file.
+macro_rules! filed {
+    ($type:ident) => {
+        impl $type {
+            /// Writes the model to a file of JSON that says its kind and version.
+            ///
+            /// # Errors
+            /// [`Error::Io`](crate::Error::Io); [`Error::Serialization`](crate::Error::Serialization).
+            pub fn write(&self, path: impl AsRef<std::path::Path>) -> crate::error::Result<()> {
+                crate::uplift::forest::file::write(self, path.as_ref())
+            }
+
+            /// Reads a model from a file. It predicts as before, bit by bit; the frame is not in the file.
+            ///
+            /// # Errors
+            /// [`Error::Io`](crate::Error::Io); [`Error::Serialization`](crate::Error::Serialization) for another kind of file, another version, or a file
+            /// that was changed.
+            pub fn read(path: impl AsRef<std::path::Path>) -> crate::error::Result<Self> {
+                crate::uplift::forest::file::read(path.as_ref())
+            }
+        }
+    };
+}
+pub(super) use filed;
 
 #[derive(Serialize)]
-struct Written<'a> {
-    kind: &'a str,
+struct Written<'a, F> {
+    kind: String,
     version: u32,
-    fit: &'a CausalForestFit,
+    fit: &'a F,
 }
 
 #[derive(Deserialize)]
@@ -27,8 +60,9 @@ struct Header {
 }
 
 #[derive(Deserialize)]
-struct Read {
-    fit: CausalForestFit,
+#[serde(bound = "F: DeserializeOwned")]
+struct Read<F> {
+    fit: F,
 }
 
 fn io(path: &Path, error: &std::io::Error) -> Error {
@@ -44,59 +78,81 @@ fn wrong(path: &Path, message: &str) -> Error {
     }
 }
 
-impl CausalForestFit {
-    /// Writes the forest to a file of JSON that says its kind and version.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Serialization`].
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let file = File::create(path).map_err(|e| io(path, &e))?;
-        let mut out = BufWriter::new(file);
-        let written = Written {
-            kind: KIND,
-            version: VERSION,
-            fit: self,
-        };
-        serde_json::to_writer(&mut out, &written)
-            .map_err(|e| wrong(path, &format!("cannot be written: {e}")))?;
-        out.flush().map_err(|e| io(path, &e))
-    }
+fn kind<F: Filed>() -> String {
+    format!("cocreate {}", F::KIND)
+}
 
-    /// Reads a forest from a file. It predicts as before, bit by bit; the frame is not in the file.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Serialization`] for another kind of file, another version, or a file that was changed.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let open = || {
-            let file = File::open(path).map_err(|e| io(path, &e))?;
-            Ok::<_, Error>(BufReader::new(file))
-        };
-        let header: Header = serde_json::from_reader(open()?)
-            .map_err(|e| wrong(path, &format!("is no file of a causal forest: {e}")))?;
-        if header.kind.as_deref() != Some(KIND) {
-            return Err(wrong(path, "is no file of a causal forest"));
-        }
-        if header.version != Some(VERSION) {
-            let found = header
-                .version
-                .map_or_else(|| "none".to_owned(), |v| v.to_string());
-            return Err(wrong(
-                path,
-                &format!(
-                    "has version {found} where {VERSION} is read; fit the forest again, or use the version of cocreate that wrote it"
-                ),
-            ));
-        }
-        let Read { fit } = serde_json::from_reader(open()?)
-            .map_err(|e| wrong(path, &format!("does not read as a causal forest: {e}")))?;
-        if fit.is_sound() {
-            Ok(fit)
-        } else {
-            Err(wrong(path, "was changed: its trees do not fit together"))
-        }
+pub(super) fn write<F: Filed>(fit: &F, path: &Path) -> Result<()> {
+    let file = File::create(path).map_err(|e| io(path, &e))?;
+    let mut out = BufWriter::new(file);
+    let written = Written {
+        kind: kind::<F>(),
+        version: F::VERSION,
+        fit,
+    };
+    serde_json::to_writer(&mut out, &written)
+        .map_err(|e| wrong(path, &format!("cannot be written: {e}")))?;
+    out.flush().map_err(|e| io(path, &e))
+}
+
+pub(super) fn read<F: Filed>(path: &Path) -> Result<F> {
+    let open = || {
+        let file = File::open(path).map_err(|e| io(path, &e))?;
+        Ok::<_, Error>(BufReader::new(file))
+    };
+    let another = || format!("is no file of {} {}", article(F::KIND), F::KIND);
+    let header: Header = serde_json::from_reader(open()?)
+        .map_err(|e| wrong(path, &format!("{}: {e}", another())))?;
+    if header.kind != Some(kind::<F>()) {
+        return Err(wrong(path, &another()));
     }
+    if header.version != Some(F::VERSION) {
+        let found = header
+            .version
+            .map_or_else(|| "none".to_owned(), |v| v.to_string());
+        return Err(wrong(
+            path,
+            &format!(
+                "has version {found} where {} is read; fit the model again, or use the version of cocreate that wrote it",
+                F::VERSION
+            ),
+        ));
+    }
+    let Read::<F> { fit } = serde_json::from_reader(open()?).map_err(|e| {
+        wrong(
+            path,
+            &format!("does not read as {} {}: {e}", article(F::KIND), F::KIND),
+        )
+    })?;
+    if fit.is_sound() {
+        Ok(fit)
+    } else {
+        Err(wrong(path, "was changed: its parts do not fit together"))
+    }
+}
+
+fn article(kind: &str) -> &'static str {
+    if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
+}
+
+/// Whether values of these features can be coded by their cuts.
+pub(super) fn cuts_are_sound(cuts: &[Cuts], features: usize) -> bool {
+    let edges = |cut: &Cuts| match cut {
+        Cuts::Edges(edges) => edges.len() < usize::from(u8::MAX),
+        Cuts::Levels(_) => true,
+    };
+    cuts.len() == features && cuts.iter().all(edges)
+}
+
+filed!(CausalForestFit);
+
+impl Filed for CausalForestFit {
+    const KIND: &'static str = "causal forest";
+    const VERSION: u32 = 2;
 
     fn is_sound(&self) -> bool {
         let (n, features) = (self.rows(), self.info.len());
@@ -121,17 +177,12 @@ impl CausalForestFit {
         ];
         let inside =
             |(codes, count): &(Vec<u32>, usize)| codes.iter().all(|c| (*c as usize) < *count);
-        let edges = |cut: &super::codes::Cuts| match cut {
-            super::codes::Cuts::Edges(edges) => edges.len() < usize::from(u8::MAX),
-            super::codes::Cuts::Levels(_) => true,
-        };
         let size = self.ensemble.moment.size();
         self.ensemble.moment == moment
             && self.ensemble.overall.len() == 1
             && s.instrument.is_some() == self.forest.instrument.is_some()
             && self.ensemble.bag > 0
-            && self.cuts.len() == features
-            && self.cuts.iter().all(edges)
+            && cuts_are_sound(&self.cuts, features)
             && lengths.iter().all(|l| *l == n)
             && s.clusters.as_ref().is_none_or(inside)
             && (s.kept.is_empty() || s.kept.len() == n)

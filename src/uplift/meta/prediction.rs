@@ -24,6 +24,14 @@ impl ArmEffects {
         }
     }
 
+    /// Whether there is a column of so many rows for each arm but the first, control.
+    pub(crate) fn is_sound(&self, arms: &[String], rows: usize) -> bool {
+        arms.split_first()
+            .is_some_and(|(first, rest)| *first == self.control && rest == self.arms)
+            && self.values.len() == self.arms.len()
+            && self.values.iter().all(|column| column.len() == rows)
+    }
+
     /// The arms, without control.
     pub fn arms(&self) -> &[String] {
         &self.arms

@@ -26,6 +26,8 @@ const ROUNDING: f64 = 1e-12;
 ///
 /// H being the entropy for Kullback–Leibler and the Gini index else. Logarithms are natural.
 ///
+/// With weights, `N` and `n` are sums of weights, which are scaled to mean 1; only the F statistic's σ̂² has the number of rows less cells below it.
+///
 /// Python's causalml has the same divergences with these differences, which matter when results are compared. Its gains of several arms are sums, not
 /// means, over the arms. Its normaliser is not the paper's: it looks at one side only, adds 0.1 to denominators, and has entropies for all criteria.
 /// A node where no control row has the outcome counts as having no divergence; here probabilities stay 1e-6 away from 0 and 1. An arm with exactly
@@ -46,10 +48,17 @@ pub enum UpliftCriterion {
     Interaction,
 }
 
-/// Numbers that are kept of an arm: rows, the sum of the outcome, and for interactions the sum of its squares.
-pub(super) const ROWS: usize = 0;
+/// Numbers that are kept of an arm: weight, the weighted sum of the outcome, for interactions the weighted sum of its squares, and with weights the
+/// number of rows; without, the weight is that number.
+pub(super) const WEIGHT: usize = 0;
 pub(super) const SUM: usize = 1;
 pub(super) const SQUARES: usize = 2;
+pub(super) const ROWS: usize = 3;
+
+/// Which of so many numbers is that of rows.
+pub(super) fn rows_lane(lanes: usize) -> usize {
+    if lanes > ROWS { ROWS } else { WEIGHT }
+}
 
 impl UpliftCriterion {
     /// Whether outcomes have to be 0 or 1.
@@ -58,8 +67,12 @@ impl UpliftCriterion {
     }
 
     /// Numbers that are kept of an arm.
-    pub(super) fn lanes(self) -> usize {
-        if self == Self::Interaction { 3 } else { 2 }
+    pub(super) fn lanes(self, weighted: bool) -> usize {
+        match (weighted, self) {
+            (true, _) => ROWS + 1,
+            (false, Self::Interaction) => SQUARES + 1,
+            _ => SUM + 1,
+        }
     }
 
     /// Whether the paper divides the gain by what the split tells about the arm.
@@ -125,7 +138,10 @@ pub(super) struct Judge<'a> {
     /// The node's shrunken means.
     means: &'a [f64],
     worth: f64,
+    /// The node's weight.
     rows: f64,
+    /// Numbers kept of an arm.
+    lanes: usize,
     /// Means of the side at hand.
     side: Vec<f64>,
 }
@@ -138,7 +154,7 @@ impl<'a> Judge<'a> {
         total: &'a [f64],
         means: &'a [f64],
     ) -> Self {
-        let lanes = criterion.lanes();
+        let lanes = total.len() / means.len();
         Self {
             criterion,
             normalized: normalized && criterion.normalizes(),
@@ -147,6 +163,7 @@ impl<'a> Judge<'a> {
             means,
             worth: criterion.worth(means),
             rows: total.iter().step_by(lanes).sum(),
+            lanes,
             side: vec![0.0; means.len()],
         }
     }
@@ -154,9 +171,9 @@ impl<'a> Judge<'a> {
     /// The gain of the split whose left side has these sums.
     pub(super) fn gain(&mut self, left: &[f64], right: &[f64]) -> f64 {
         if self.criterion == UpliftCriterion::Interaction {
-            return interaction(left, right);
+            return interaction(left, right, self.lanes);
         }
-        let rows_left: f64 = left.iter().step_by(2).sum();
+        let rows_left: f64 = left.iter().step_by(self.lanes).sum();
         let share = rows_left / self.rows;
         let (near, far) = (self.worth_of(left), self.worth_of(right));
         let gain = share * near + (1.0 - share) * far - self.worth;
@@ -173,12 +190,12 @@ impl<'a> Judge<'a> {
     /// The effect of treatment, whatever its arm, on some of the node's rows, their means pulled towards those of the node as if by one row: what
     /// levels are put in order by.
     pub(super) fn pooled_effect(&self, sums: &[f64]) -> f64 {
-        let lanes = self.criterion.lanes();
+        let lanes = self.lanes;
         let mean = |arms: &[f64], all: &[f64]| {
             let add =
                 |sums: &[f64], lane: usize| sums.iter().skip(lane).step_by(lanes).sum::<f64>();
-            let towards = add(all, SUM) / add(all, ROWS);
-            shrunken(&[add(arms, ROWS), add(arms, SUM)], towards, 1.0)
+            let towards = add(all, SUM) / add(all, WEIGHT);
+            shrunken(&[add(arms, WEIGHT), add(arms, SUM)], towards, 1.0)
         };
         let (control, treated) = sums.split_at(lanes);
         let (all_control, all_treated) = self.total.split_at(lanes);
@@ -189,7 +206,7 @@ impl<'a> Judge<'a> {
         for ((mean, arm), parent) in self
             .side
             .iter_mut()
-            .zip(sums.chunks_exact(2))
+            .zip(sums.chunks_exact(self.lanes))
             .zip(self.means)
         {
             *mean = shrunken(arm, *parent, self.shrinkage);
@@ -200,8 +217,8 @@ impl<'a> Judge<'a> {
     /// What the split tells about the arm (eq. 9 and 11 of the paper; its multi-arm form with equal weights).
     fn information(&self, left: &[f64]) -> f64 {
         let criterion = self.criterion;
-        let share = |arm: usize| left[2 * arm + ROWS] / self.total[2 * arm + ROWS];
-        let count = |arm: usize| self.total[2 * arm + ROWS];
+        let share = |arm: usize| left[self.lanes * arm] / self.total[self.lanes * arm];
+        let count = |arm: usize| self.total[self.lanes * arm];
         let control = share(0);
         let arms = self.means.len();
         let mut information = 0.5 + count(0) / self.rows * criterion.impurity(control);
@@ -217,7 +234,7 @@ impl<'a> Judge<'a> {
 
 /// A mean pulled towards another as if that had been seen in so many more rows.
 pub(super) fn shrunken(arm: &[f64], towards: f64, rows: f64) -> f64 {
-    let n = arm[ROWS] + rows;
+    let n = arm[WEIGHT] + rows;
     if n > 0.0 {
         (arm[SUM] + rows * towards) / n
     } else {
@@ -227,25 +244,25 @@ pub(super) fn shrunken(arm: &[f64], towards: f64, rows: f64) -> f64 {
 
 /// `F = Σ_k w_k (u_k − ū)²/(K σ̂²)` over all arms, control too, with `u_k = ȳ_Lk − ȳ_Rk`, `1/w_k = 1/n_Lk + 1/n_Rk`, ū their weighted mean and σ̂² pooled over
 /// the cells: the F statistic of the interactions in the regression on cells, and for one arm Su et al.'s t².
-fn interaction(left: &[f64], right: &[f64]) -> f64 {
+fn interaction(left: &[f64], right: &[f64], lanes: usize) -> f64 {
     let (mut weights, mut sum, mut squares) = (0.0, 0.0, 0.0);
     let (mut within, mut free, mut total) = (0.0, 0.0, 0.0);
-    for (l, r) in left.chunks_exact(3).zip(right.chunks_exact(3)) {
-        let apart = l[SUM] / l[ROWS] - r[SUM] / r[ROWS];
-        let weight = 1.0 / (1.0 / l[ROWS] + 1.0 / r[ROWS]);
+    for (l, r) in left.chunks_exact(lanes).zip(right.chunks_exact(lanes)) {
+        let apart = l[SUM] / l[WEIGHT] - r[SUM] / r[WEIGHT];
+        let weight = 1.0 / (1.0 / l[WEIGHT] + 1.0 / r[WEIGHT]);
         weights += weight;
         sum += weight * apart;
         squares += weight * apart * apart;
         for cell in [l, r] {
-            within += (cell[SQUARES] - cell[SUM] * cell[SUM] / cell[ROWS]).max(0.0);
-            free += cell[ROWS] - 1.0;
+            within += (cell[SQUARES] - cell[SUM] * cell[SUM] / cell[WEIGHT]).max(0.0);
+            free += cell[rows_lane(lanes)] - 1.0;
             total += cell[SQUARES];
         }
     }
     let between = (squares - sum * sum / weights).max(0.0);
     // Outcomes that do not vary within cells: what is left is rounding.
     let variance = (within / free).max(f64::EPSILON * total / (free + 1.0));
-    let contrasts = (left.len() / 3 - 1) as f64;
+    let contrasts = (left.len() / lanes - 1) as f64;
     if variance > 0.0 {
         between / (contrasts * variance)
     } else {
@@ -271,10 +288,11 @@ mod tests {
     }
 
     fn gain(criterion: UpliftCriterion, normalized: bool, l: &[Cell], r: &[Cell]) -> f64 {
-        let (l, r) = (sums(l, criterion.lanes()), sums(r, criterion.lanes()));
+        let lanes = criterion.lanes(false);
+        let (l, r) = (sums(l, lanes), sums(r, lanes));
         let total = plus(&l, &r);
         let means: Vec<f64> = total
-            .chunks_exact(criterion.lanes())
+            .chunks_exact(lanes)
             .map(|arm| shrunken(arm, 0.0, 0.0))
             .collect();
         Judge::new(criterion, normalized, 0.0, &total, &means).gain(&l, &r)

@@ -1,7 +1,6 @@
 //! Forests of uplift trees.
 
 use super::criterion::UpliftCriterion;
-use super::grow::Workshop;
 use super::options::{Options, grown};
 use super::predict::{effects, mean_outcomes};
 use super::tree_fit::{normalize, ranked};
@@ -12,7 +11,8 @@ use crate::regression::learners::Features;
 use crate::regression::learners::features::FeatureInfo;
 use crate::report::{Cell, Table, shown};
 use crate::uplift::forest::codes::{Codes, Cuts};
-use crate::uplift::forest::sample::{Sampling, Units};
+use crate::uplift::forest::file::{Filed, cuts_are_sound, filed};
+use crate::uplift::forest::sample::Sampling;
 use crate::uplift::forest::tree::Tree;
 use crate::uplift::meta::ArmEffects;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ const FEATURES_SHOWN: usize = 5;
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `trees` | 200 | | ≥ 1 |
-/// | `sample_fraction` | 0.5 | share of the rows a tree draws | (0, 1] |
+/// | `sample_fraction` | 0.5 | share of the rows (clusters) a tree draws | (0, 1] |
 /// | `features_per_split` | √p, rounded up | features tried at a split | 1 to p |
 /// | `depth` | 8 | questions on the way to a leaf | 0 to 64 |
 /// | `min_leaf_rows` | 20 | rows on each side of a split | ≥ 1 |
@@ -158,15 +158,15 @@ impl UpliftForest {
         let tried = (options.columns.features.len() as f64).sqrt().ceil() as usize;
         let prepared = options.prepare(frame, tried, fraction * honesty)?;
         let ground = prepared.ground();
-        let n = prepared.sample.len();
-        let units = Units::rows(n);
+        let units = &prepared.binned.units;
         let sampling = Sampling {
             bag: 1,
             fraction,
             honesty: options.honesty_fraction,
         };
         let streams = seed.child("uplift forest");
-        let everybody = ground.sums(0..n);
+        let everybody = prepared.everybody();
+        let everybody = ground.sums(everybody.into_iter().map(|row| row as usize));
         let (mut trees, mut seen) = (Vec::new(), Vec::new());
         let mut importance = vec![0.0; prepared.info.len()];
         while trees.len() < self.trees {
@@ -174,16 +174,9 @@ impl UpliftForest {
             let wave = blocks::map(WAVE.min(self.trees - from), |b| {
                 let mut random = streams.stream((from + b) as u64);
                 let all = units.bag(sampling, &mut random);
-                let mut drawn = units.tree(&all, sampling, &mut random);
-                if !options.honest {
-                    drawn.split.extend(&drawn.fill);
-                    drawn.split.sort_unstable();
-                }
-                let mut grown = Workshop::new(&ground).grow(&ground, &drawn.split, &mut random);
-                if options.honest {
-                    grown = grown.estimated(&ground, &drawn.fill, &everybody);
-                }
-                let grown = grown.with_means(prepared.centre);
+                let drawn = units.tree(&all, sampling, &mut random);
+                let made = prepared.tree(options.honest, false, &drawn, &everybody, &mut random);
+                let grown = made.grown;
                 let mut gains = vec![0.0; prepared.info.len()];
                 grown.add_importance(&mut gains);
                 (grown.tree, drawn.seen, gains)
@@ -199,13 +192,13 @@ impl UpliftForest {
         }
         normalize(&mut importance);
         let arms = prepared.sample.arms.clone();
-        let means = mean_outcomes(&trees, &prepared.codes, arms.len(), Some(&seen));
+        let means = mean_outcomes(&trees, &prepared.binned.codes, arms.len(), Some(&seen));
         Ok(UpliftForestFit {
             options: self.clone(),
             out_of_bag: ArmEffects::new(&arms, effects(&means)),
             arms,
             info: prepared.info,
-            cuts: prepared.cuts,
+            cuts: prepared.binned.cuts,
             trees,
             importance,
             warnings: prepared.warnings,
@@ -299,3 +292,21 @@ impl fmt::Debug for UpliftForestFit {
 }
 
 shown!(UpliftForestFit);
+filed!(UpliftForestFit);
+
+impl Filed for UpliftForestFit {
+    const KIND: &'static str = "uplift forest";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        let features = self.info.len();
+        let arms = self.arms.len();
+        let rows = self.out_of_bag.rows();
+        arms > 1
+            && !self.trees.is_empty()
+            && cuts_are_sound(&self.cuts, features)
+            && self.importance.len() == features
+            && self.out_of_bag.is_sound(&self.arms, rows)
+            && self.trees.iter().all(|tree| tree.is_sound(features, arms))
+    }
+}

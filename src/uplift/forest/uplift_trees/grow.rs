@@ -1,6 +1,7 @@
 //! Growing one uplift tree, estimating its leaves, and cutting it back.
 
-use super::criterion::{Judge, ROWS, SQUARES, SUM, UpliftCriterion, shrunken};
+use super::criterion::{Judge, ROWS, SQUARES, SUM, UpliftCriterion, WEIGHT, shrunken};
+use super::determined::determined;
 use super::split::{Candidate, Entry, Histogram, Limits};
 use crate::numeric::permutation::below;
 use crate::uplift::forest::codes::Codes;
@@ -9,7 +10,7 @@ use rand::Rng;
 use std::ops::Range;
 
 /// Numbers kept of an arm of a finished node.
-pub(super) const KEPT: usize = 3;
+pub(super) const KEPT: usize = ROWS + 1;
 /// Rows of an arm that a mean and its error need.
 pub(super) const FEWEST_ROWS: f64 = 2.0;
 
@@ -32,6 +33,9 @@ pub(super) struct Ground<'a> {
     pub(super) arms: usize,
     pub(super) arm_of: &'a [u32],
     pub(super) y: &'a [f64],
+    pub(super) weights: Option<&'a [f64]>,
+    /// The cluster of each row.
+    pub(super) clusters: Option<&'a [u32]>,
     pub(super) growth: Growth,
 }
 
@@ -40,21 +44,21 @@ pub(super) struct Ground<'a> {
 pub(super) struct Node {
     pub(super) depth: usize,
     pub(super) split: Option<(Candidate, usize)>,
-    /// Rows, sum and sum of squares of each arm, of the rows that estimate.
+    /// Weight, sum, sum of squares and rows of each arm, of the rows that estimate.
     pub(super) sums: Vec<f64>,
-    /// Rows that it was grown on, and the effects of the arms among them.
-    grown_on: usize,
+    /// Weight that it was grown on, and the effects of the arms there.
+    grown_on: f64,
     found: Vec<f64>,
 }
 
 impl Node {
-    fn new(depth: usize, sums: Vec<f64>, grown_on: usize) -> Self {
+    fn new(depth: usize, sums: Vec<f64>) -> Self {
         Self {
             depth,
             split: None,
             found: effects(&sums),
+            grown_on: weight(&sums),
             sums,
-            grown_on,
         }
     }
 }
@@ -64,6 +68,8 @@ impl Node {
 pub(super) struct Grown {
     pub(super) tree: Tree,
     pub(super) nodes: Vec<Node>,
+    /// Whether all rows estimate the one node, because those that were to estimate it are too few.
+    pub(super) everybody: bool,
 }
 
 /// Buffers that trees of a task use one after the other.
@@ -71,24 +77,43 @@ pub(super) struct Workshop {
     /// The codes of the tree's rows, feature by feature.
     columns: Vec<u8>,
     all: Vec<Entry>,
+    /// Weights of the tree's rows; empty without weights.
+    all_weights: Vec<f64>,
     rows: Vec<u32>,
     scratch: Vec<u32>,
     entries: Vec<Entry>,
+    /// Weights of a node's rows; empty without weights.
+    weights: Vec<f64>,
     histogram: Histogram,
     order: Vec<u32>,
 }
 
 impl Ground<'_> {
-    /// Rows, sums and sums of squares of the arms among some rows.
+    /// The weight of a row, 1 without weights.
+    pub(super) fn weight(&self, row: usize) -> f64 {
+        self.weights.map_or(1.0, |w| w[row])
+    }
+
+    /// Numbers kept of a finished node, cut to those that splits are judged by.
+    fn lanes(&self) -> usize {
+        self.growth.criterion.lanes(self.weights.is_some())
+    }
+
+    /// Weights, sums, sums of squares and numbers of rows of the arms among some rows.
     pub(super) fn sums(&self, rows: impl Iterator<Item = usize>) -> Vec<f64> {
         let mut sums = vec![0.0; self.arms * KEPT];
-        for row in rows {
-            let at = self.arm_of[row] as usize * KEPT;
-            sums[at + ROWS] += 1.0;
-            sums[at + SUM] += self.y[row];
-            sums[at + SQUARES] += self.y[row] * self.y[row];
-        }
+        rows.for_each(|row| self.add(&mut sums, row));
         sums
+    }
+
+    /// Adds a row to the sums of its arm.
+    fn add(&self, sums: &mut [f64], row: usize) {
+        let (weight, y) = (self.weight(row), self.y[row]);
+        let own = &mut sums[self.arm_of[row] as usize * KEPT..][..KEPT];
+        own[WEIGHT] += weight;
+        own[SUM] += weight * y;
+        own[SQUARES] += weight * y * y;
+        own[ROWS] += 1.0;
     }
 }
 
@@ -97,10 +122,12 @@ impl Workshop {
         Self {
             columns: Vec::new(),
             all: Vec::new(),
+            all_weights: Vec::new(),
             rows: Vec::new(),
             scratch: Vec::new(),
             entries: Vec::new(),
-            histogram: Histogram::new(ground.arms, ground.growth.criterion.lanes()),
+            weights: Vec::new(),
+            histogram: Histogram::new(ground.arms, ground.lanes()),
             order: Vec::new(),
         }
     }
@@ -109,15 +136,15 @@ impl Workshop {
     pub(super) fn grow(&mut self, ground: &Ground, split: &[u32], random: &mut impl Rng) -> Grown {
         self.bring(ground, split);
         let growth = &ground.growth;
-        let (n, lanes) = (split.len(), growth.criterion.lanes());
+        let (n, lanes) = (split.len(), ground.lanes());
         let mut tree = Tree::seed();
         let all = ground.sums(split.iter().map(|row| *row as usize));
-        let mut nodes = vec![Node::new(0, all, n)];
+        let mut nodes = vec![Node::new(0, all)];
         let mut open: Vec<(usize, Range<usize>, Option<Vec<f64>>)> = vec![(0, 0..n, None)];
         while let Some((at, range, parent)) = open.pop() {
             let node = &nodes[at];
             let limits = growth.limits;
-            let fewest = node.sums.iter().step_by(KEPT).copied();
+            let fewest = node.sums.iter().skip(ROWS).step_by(KEPT).copied();
             if node.depth >= growth.depth
                 || (range.len() as f64) < 2.0 * limits.leaf
                 || fewest.fold(f64::INFINITY, f64::min) < 2.0 * limits.arm
@@ -147,7 +174,7 @@ impl Workshop {
             for part in &parts {
                 let rows = self.rows[part.clone()].iter();
                 let sums = ground.sums(rows.map(|row| split[*row as usize] as usize));
-                nodes.push(Node::new(depth, sums, part.len()));
+                nodes.push(Node::new(depth, sums));
             }
             // The left child is taken from the stack first.
             let [near, far] = parts;
@@ -155,13 +182,17 @@ impl Workshop {
             open.push((left as usize, near, Some(means)));
         }
         tree.number_leaves();
-        Grown { tree, nodes }
+        Grown {
+            tree,
+            nodes,
+            everybody: false,
+        }
     }
 
     /// Brings the tree's rows together.
     fn bring(&mut self, ground: &Ground, split: &[u32]) {
         let (n, features) = (split.len(), ground.codes.features());
-        let lanes = ground.growth.criterion.lanes() as u32;
+        let lanes = ground.lanes() as u32;
         self.rows.clear();
         self.rows.extend(0..n as u32);
         self.all.clear();
@@ -169,6 +200,11 @@ impl Workshop {
             slot: ground.arm_of[*row as usize] * lanes,
             y: ground.y[*row as usize],
         }));
+        self.all_weights.clear();
+        if let Some(weights) = ground.weights {
+            let of = split.iter().map(|row| weights[*row as usize]);
+            self.all_weights.extend(of);
+        }
         self.scratch.resize(n, 0);
         self.entries.resize(n, Entry::default());
         self.columns.resize(n * features, 0);
@@ -194,6 +230,12 @@ impl Workshop {
         let growth = &ground.growth;
         let (n, features) = (self.all.len(), ground.codes.features());
         let rows = &self.rows[range];
+        if ground.weights.is_some() {
+            self.weights.clear();
+            let weights = rows.iter().map(|row| self.all_weights[*row as usize]);
+            self.weights.extend(weights);
+        }
+        let weights = ground.weights.map(|_| self.weights.as_slice());
         let entries = &mut self.entries[..rows.len()];
         for (entry, row) in entries.iter_mut().zip(rows) {
             *entry = self.all[*row as usize];
@@ -215,7 +257,7 @@ impl Workshop {
             }
             let feature = self.order[k] as usize;
             let column = &self.columns[feature * n..][..n];
-            self.histogram.build(column, rows, entries);
+            self.histogram.build(column, rows, entries, weights);
             let least = best.map_or(growth.least_gain, |b| b.gain);
             let category = ground.category[feature];
             let limits = growth.limits;
@@ -236,22 +278,22 @@ impl Workshop {
 }
 
 impl Grown {
-    /// The sums of every node over other rows.
-    fn sums_over(&self, ground: &Ground, rows: &[u32]) -> Vec<Vec<f64>> {
+    /// The leaf of each of some rows, by its place among the nodes.
+    pub(super) fn leaves(&self, ground: &Ground, rows: &[u32]) -> Vec<usize> {
         let mut at = vec![0; rows.len()];
         self.tree.leaves(ground.codes, rows, &mut at);
         let leaves: Vec<usize> = (0..self.nodes.len())
             .filter(|node| self.nodes[*node].split.is_none())
             .collect();
+        at.into_iter().map(|leaf| leaves[leaf as usize]).collect()
+    }
+
+    /// The sums of every node over other rows, whose leaves are these.
+    fn sums_over(&self, ground: &Ground, rows: &[u32], leaves: &[usize]) -> Vec<Vec<f64>> {
         let width = ground.arms * KEPT;
         let mut sums = vec![vec![0.0; width]; self.nodes.len()];
-        for (leaf, row) in at.iter().zip(rows) {
-            let (row, arm) = (*row as usize, ground.arm_of[*row as usize] as usize);
-            let y = ground.y[row];
-            let own = &mut sums[leaves[*leaf as usize]][arm * KEPT..][..KEPT];
-            own[ROWS] += 1.0;
-            own[SUM] += y;
-            own[SQUARES] += y * y;
+        for (leaf, row) in leaves.iter().zip(rows) {
+            ground.add(&mut sums[*leaf], *row as usize);
         }
         // Children come after their parent.
         for node in (0..self.nodes.len()).rev() {
@@ -265,24 +307,27 @@ impl Grown {
         sums
     }
 
-    /// The tree estimated on other rows than those that found its splits; `otherwise` are the sums for all when an arm has no row here.
+    /// The tree estimated on these rows, without splits that leave an arm on a side with too few of them for a mean with its error; `otherwise` are the sums
+    /// for all when an arm has too few anywhere.
     pub(super) fn estimated(mut self, ground: &Ground, rows: &[u32], otherwise: &[f64]) -> Self {
-        let sums = self.sums_over(ground, rows);
+        let leaves = self.leaves(ground, rows);
+        let sums = self.sums_over(ground, rows, &leaves);
+        let sound = determined(&self, ground, rows, &leaves, &sums);
         for (node, sums) in self.nodes.iter_mut().zip(sums) {
             node.sums = sums;
         }
-        if !complete(&self.nodes[0].sums) {
+        self.everybody = !sound[0];
+        if self.everybody {
             otherwise.clone_into(&mut self.nodes[0].sums);
         }
-        self.kept(|_| true)
+        self.kept(|_, [left, right]| sound[left] && sound[right])
     }
 
     /// Cuts back what does not hold on other rows. With the arm that has the largest effect in a node, and that effect's sign s there,
     /// `v(node) = s · effect of the arm on the other rows`; a subtree stays if the mean of v over its leaves is larger than v of its root (Rzepakowski
     /// & Jaroszewicz 2012, section 5, of one outcome class).
     pub(super) fn pruned(self, ground: &Ground, rows: &[u32]) -> Self {
-        let others = self.sums_over(ground, rows);
-        let count = |sums: &[f64]| sums.iter().step_by(KEPT).sum::<f64>();
+        let others = self.sums_over(ground, rows, &self.leaves(ground, rows));
         let mut keep = vec![false; self.nodes.len()];
         // Value of the best subtree that starts at a node.
         let mut values = vec![0.0; self.nodes.len()];
@@ -290,19 +335,19 @@ impl Grown {
             let alone = signed_effect(&self.nodes[at].sums, &others[at]);
             values[at] = alone;
             if let Some((_, left)) = self.nodes[at].split {
-                let parts = [left, left + 1].map(|child| count(&others[child]) * values[child]);
-                let together = (parts[0] + parts[1]) / count(&others[at]).max(1.0);
+                let parts = [left, left + 1].map(|child| weight(&others[child]) * values[child]);
+                let together = (parts[0] + parts[1]) / weight(&others[at]).max(f64::MIN_POSITIVE);
                 if together > alone {
                     keep[at] = true;
                     values[at] = together;
                 }
             }
         }
-        self.kept(|at| keep[at])
+        self.kept(|at, _| keep[at])
     }
 
-    /// The tree with the splits that are kept; one that leaves an arm without rows on a side is not.
-    fn kept(self, keep: impl Fn(usize) -> bool) -> Self {
+    /// The tree with the splits that are kept, of a node into two.
+    fn kept(self, keep: impl Fn(usize, [usize; 2]) -> bool) -> Self {
         let mut tree = Tree::seed();
         let mut nodes = vec![Node {
             split: None,
@@ -313,10 +358,7 @@ impl Grown {
             let Some((candidate, from)) = self.nodes[old].split else {
                 continue;
             };
-            let sound = [from, from + 1]
-                .iter()
-                .all(|child| complete(&self.nodes[*child].sums));
-            if !sound || !keep(old) {
+            if !keep(old, [from, from + 1]) {
                 continue;
             }
             let Some(left) = tree.split(new as u32, candidate.feature, &candidate.rule) else {
@@ -333,7 +375,11 @@ impl Grown {
             open.push((from, left as usize));
         }
         tree.number_leaves();
-        Self { tree, nodes }
+        Self {
+            tree,
+            nodes,
+            everybody: self.everybody,
+        }
     }
 
     /// The tree with the mean outcome of every arm in its leaves, `centre` added.
@@ -349,7 +395,7 @@ impl Grown {
     /// rows, `s p (1 − p) Σ_k δ_k δ'_k`, δ being the difference of the sides' effects on the rows that found the split and δ' on those that estimate. In an
     /// honest tree the noise in the two is independent and cancels.
     pub(super) fn add_importance(&self, importance: &mut [f64]) {
-        let all = self.nodes[0].grown_on.max(1) as f64;
+        let all = self.nodes[0].grown_on.max(f64::MIN_POSITIVE);
         for node in &self.nodes {
             if let Some((split, left)) = &node.split {
                 let (left, right) = (&self.nodes[*left], &self.nodes[*left + 1]);
@@ -359,7 +405,7 @@ impl Grown {
                     .zip(own)
                     .map(|((a, b), (c, d))| (a - b) * (c - d))
                     .sum();
-                let rows = (left.grown_on * right.grown_on) as f64 / node.grown_on as f64;
+                let rows = left.grown_on * right.grown_on / node.grown_on;
                 importance[split.feature] += rows / all * product;
             }
         }
@@ -367,13 +413,19 @@ impl Grown {
 }
 
 /// Whether every arm has the rows that a mean and its error need.
-fn complete(sums: &[f64]) -> bool {
-    sums.iter().step_by(KEPT).all(|rows| *rows >= FEWEST_ROWS)
+pub(super) fn complete(sums: &[f64]) -> bool {
+    let mut rows = sums.iter().skip(ROWS).step_by(KEPT);
+    rows.all(|rows| *rows >= FEWEST_ROWS)
+}
+
+/// The weight of all arms.
+fn weight(sums: &[f64]) -> f64 {
+    sums.iter().step_by(KEPT).sum()
 }
 
 /// Mean outcomes of the arms.
 pub(super) fn means(sums: &[f64]) -> impl Iterator<Item = f64> + '_ {
-    sums.chunks_exact(KEPT).map(|arm| arm[SUM] / arm[ROWS])
+    sums.chunks_exact(KEPT).map(|arm| arm[SUM] / arm[WEIGHT])
 }
 
 /// Effects of the arms against control.

@@ -1,18 +1,18 @@
 //! What uplift trees and forests have in common: options, the columns read, and how trees are grown from them.
 
 use super::criterion::UpliftCriterion;
-use super::grow::{FEWEST_ROWS, Ground, Growth};
+use super::grow::{FEWEST_ROWS, Growth};
+use super::prepared::Prepared;
 use super::split::Limits;
 use crate::causal::sample::{CausalSample, Columns};
 use crate::data::Frame;
-use crate::error::{Error, Result, Warning};
+use crate::error::{Error, Result};
 use crate::numeric::Seed;
-use crate::regression::learners::bins::MOST_BINS;
-use crate::regression::learners::features::FeatureInfo;
-use crate::uplift::forest::codes::{Codes, Cuts};
+use crate::uplift::forest::codes::Binned;
 use crate::uplift::forest::split::MOST_ROWS;
 use crate::uplift::forest::tree::MOST_FEATURES;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// The deepest tree: beyond, every node has a single row.
@@ -35,23 +35,22 @@ pub(super) struct Options {
     pub(super) seed: Option<Seed>,
 }
 
-/// The columns read, cut into bins.
-pub(super) struct Prepared {
-    pub(super) sample: CausalSample,
-    pub(super) info: Arc<Vec<FeatureInfo>>,
-    pub(super) codes: Codes,
-    pub(super) cuts: Vec<Cuts>,
-    pub(super) category: Vec<bool>,
-    pub(super) growth: Growth,
-    /// What was taken off the outcome, so that sums of squares keep their digits.
-    pub(super) centre: f64,
-    pub(super) warnings: Vec<Warning>,
-}
-
 /// The setters that trees and forests share.
 macro_rules! grown {
     ($type:ident) => {
         impl $type {
+            /// A column of weights.
+            pub fn weights(mut self, column: impl Into<String>) -> Self {
+                self.options.columns.weights = Some(column.into());
+                self
+            }
+
+            /// A column of clusters: rows of a cluster are drawn and held out together, and errors are clustered.
+            pub fn clusters(mut self, column: impl Into<String>) -> Self {
+                self.options.columns.clusters = Some(column.into());
+                self
+            }
+
             /// What splits maximise.
             pub fn criterion(mut self, criterion: UpliftCriterion) -> Self {
                 self.options.criterion = criterion;
@@ -231,38 +230,37 @@ impl Options {
                 "UpliftCriterion::Euclidean, ContextualTreatment or Interaction",
             ));
         }
-        let least = (2.0 * self.min_arm_rows as f64 / share).ceil() as usize;
-        for (arm, name) in sample.arms.iter().enumerate() {
-            let rows = sample.arm_of.iter().filter(|a| **a as usize == arm).count();
-            if rows < least {
-                return Err(Error::Unidentified {
-                    what: format!("an uplift tree with arm `{name}`"),
-                    needs: format!(
-                        "at least {least} rows of every arm, so that a split can have {} on each side; it has {rows}",
-                        self.min_arm_rows
-                    ),
-                });
+        if let Some(weights) = &mut sample.weights {
+            let positive = weights.iter().filter(|w| **w > 0.0).count();
+            let mean = weights.iter().sum::<f64>() / positive as f64;
+            for weight in weights {
+                *weight /= mean;
             }
         }
+        self.check_arms(&sample, share)?;
         // Sums of zeros and ones are exact as they are.
         let centre = if classes {
             0.0
         } else {
-            sample.y.iter().sum::<f64>() / sample.len() as f64
+            (0..sample.len())
+                .map(|i| sample.weight(i) * sample.y[i])
+                .sum::<f64>()
+                / sample.len() as f64
         };
         for y in &mut sample.y {
             *y -= centre;
         }
-        let bins = sample.features.bins(MOST_BINS);
-        let cuts = Cuts::of(&bins);
         let mut warnings = sample.warnings.clone();
-        let names = sample.features.names();
-        warnings.extend(bins.pooled.iter().map(|j| Warning::Note {
-            message: format!(
-                "`{}` has more than {MOST_BINS} levels: the rarest count as missing",
-                names[*j]
-            ),
-        }));
+        let clusters = sample.clusters.as_ref().map(|codes| {
+            let count = codes.iter().max().map_or(0, |most| *most as usize + 1);
+            (codes.clone(), count)
+        });
+        let binned = Binned::new(
+            &sample.features,
+            &sample.all(),
+            clusters.as_ref(),
+            &mut warnings,
+        );
         let growth = Growth {
             criterion: self.criterion,
             normalized: self.normalized,
@@ -277,9 +275,7 @@ impl Options {
         };
         Ok(Prepared {
             info: Arc::clone(sample.features.info()),
-            codes: Codes::binned(&bins, &sample.all()),
-            category: cuts.iter().map(Cuts::is_category).collect(),
-            cuts,
+            binned,
             growth,
             centre,
             warnings,
@@ -287,9 +283,44 @@ impl Options {
         })
     }
 
+    /// Refuses arms with too few rows, or clusters, of weight.
+    fn check_arms(&self, sample: &CausalSample, share: f64) -> Result<()> {
+        let least = |each: f64| (each / share).ceil() as usize;
+        for (arm, name) in sample.arms.iter().enumerate() {
+            let own = |i: &usize| sample.arm_of[*i] as usize == arm && sample.weight(*i) > 0.0;
+            let own: Vec<usize> = (0..sample.len()).filter(own).collect();
+            let wanted = least(2.0 * self.min_arm_rows as f64);
+            let refused = |needs: String| Error::Unidentified {
+                what: format!("an uplift tree with arm `{name}`"),
+                needs,
+            };
+            if own.len() < wanted {
+                return Err(refused(format!(
+                    "at least {wanted} rows of every arm, so that a split can have {} on each side; it has {}",
+                    self.min_arm_rows,
+                    own.len()
+                )));
+            }
+            if let Some(codes) = &sample.clusters {
+                let mut clusters: Vec<u32> = own.iter().map(|i| codes[*i]).collect();
+                clusters.sort_unstable();
+                clusters.dedup();
+                let wanted = least(FEWEST_ROWS);
+                if clusters.len() < wanted {
+                    return Err(refused(format!(
+                        "at least {wanted} clusters of `{}` with every arm, so that its mean has an error; it has {}",
+                        sample.cluster_column.as_deref().unwrap_or_default(),
+                        clusters.len()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How the trees were grown, in words.
     pub(super) fn describe(&self) -> String {
-        format!(
+        let mut words = format!(
             "splits by {}; {}",
             self.criterion,
             if self.honest {
@@ -297,19 +328,15 @@ impl Options {
             } else {
                 "not honest: the rows that found the splits estimate the leaves, whose effects are too large"
             }
-        )
-    }
-}
-
-impl Prepared {
-    pub(super) fn ground(&self) -> Ground<'_> {
-        Ground {
-            codes: &self.codes,
-            category: &self.category,
-            arms: self.sample.arms.len(),
-            arm_of: &self.sample.arm_of,
-            y: &self.sample.y,
-            growth: self.growth,
+        );
+        for (how, column) in [
+            ("weighted", &self.columns.weights),
+            ("clustered", &self.columns.clusters),
+        ] {
+            if let Some(column) = column {
+                let _ = write!(words, "; {how} by {column}");
+            }
         }
+        words
     }
 }

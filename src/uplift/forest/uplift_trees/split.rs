@@ -1,6 +1,6 @@
 //! The best split of a node on one feature, from sums by code and arm.
 
-use super::criterion::{Judge, ROWS};
+use super::criterion::{Judge, ROWS, SQUARES, SUM, WEIGHT, rows_lane};
 use crate::regression::learners::bins::CODES;
 use crate::uplift::forest::codes::MISSING_CODE;
 use crate::uplift::forest::tree::{CodeSet, Rule};
@@ -56,17 +56,27 @@ impl Histogram {
         }
     }
 
-    /// Sums some rows by their code. `column` has the code of every row of the tree, `rows` those of the node, and `entries` stand in the order
-    /// of `rows`.
-    pub(super) fn build(&mut self, column: &[u8], rows: &[u32], entries: &[Entry]) {
-        let squares = self.lanes > 2;
-        for (row, entry) in rows.iter().zip(entries) {
+    /// Sums some rows by their code. `column` has the code of every row of the tree, `rows` those of the node; `entries`, and `weights` if there are any,
+    /// stand in the order of `rows`.
+    pub(super) fn build(
+        &mut self,
+        column: &[u8],
+        rows: &[u32],
+        entries: &[Entry],
+        weights: Option<&[f64]>,
+    ) {
+        let squares = self.lanes > SQUARES;
+        for (i, (row, entry)) in rows.iter().zip(entries).enumerate() {
             let at = usize::from(column[*row as usize]) * self.width + entry.slot as usize;
             let sums = &mut self.bins[at..at + self.lanes];
-            sums[0] += 1.0;
-            sums[1] += entry.y;
+            let weight = weights.map_or(1.0, |w| w[i]);
+            sums[WEIGHT] += weight;
+            sums[SUM] += weight * entry.y;
             if squares {
-                sums[2] += entry.y * entry.y;
+                sums[SQUARES] += weight * entry.y * entry.y;
+            }
+            if self.lanes > ROWS {
+                sums[ROWS] += 1.0;
             }
         }
         self.filled.clear();
@@ -137,7 +147,8 @@ impl Histogram {
             *right = all - left;
         }
         let small = |side: &[f64]| {
-            let mut counts = side.iter().skip(ROWS).step_by(self.lanes);
+            let rows = side.iter().skip(rows_lane(self.lanes));
+            let mut counts = rows.step_by(self.lanes);
             let all: f64 = counts.clone().sum();
             all < limits.leaf || counts.any(|n| *n < limits.arm)
         };

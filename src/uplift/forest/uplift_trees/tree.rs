@@ -1,13 +1,12 @@
 //! The uplift tree: a few questions that tell who responds to what.
 
 use super::criterion::UpliftCriterion;
-use super::grow::Workshop;
 use super::options::{Options, grown};
 use super::tree_fit::UpliftTreeFit;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::{Progress, Seed};
-use crate::uplift::forest::sample::{Sampling, Units};
+use crate::uplift::forest::sample::{Drawn, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// A tree whose questions separate customers by their response to treatment, in a trial with two or more arms. Each split maximises an
@@ -35,14 +34,20 @@ use serde::{Deserialize, Serialize};
 /// | `features_per_split` | all | features tried at a split | 1 to p |
 /// | `honest`, `honesty_fraction` | true, 0.5 | other rows estimate the leaves; the share that finds splits | (0, 1) |
 /// | `validation_fraction` | 0 | share of the rows that cuts the tree back | [0, 1) |
+/// | `weights` | none | a column of weights ≥ 0, scaled to mean 1 where positive: means and gains are weighted; limits count rows | |
+/// | `clusters` | none | a column: rows of a cluster are drawn and held out together, errors are clustered | |
+///
+/// With weights or clusters the error of a leaf's effect is that of the linearised means, summed over the clusters (rows) that have the arms, with
+/// the factor G/(G − 1) of each arm: Welch's where every row stands alone. Degrees of freedom are Welch and Satterthwaite's by clusters, and where a cluster has
+/// both arms the smaller of the two arms' clusters less one. A split that leaves fewer than two clusters with an arm on a side is not kept.
 ///
 /// Cutting back compares, from the leaves upwards, the effect of the most effective arm in a node on the validation rows, signed as on the rows that
 /// grew the tree, with the same of the subtree's leaves, and keeps the subtree where it is larger (the maximum class probability difference of
 /// Rzepakowski & Jaroszewicz, section 5).
 ///
 /// # Errors
-/// [`Error::SeedRequired`] when anything is drawn; [`Error::ColumnNotFound`], [`Error::Infinite`]; [`Error::Unidentified`] for an outcome that does not vary
-/// or an arm with too few rows; [`Error::InvalidOption`], also for a criterion that needs outcomes of 0 and 1 when there are others.
+/// [`Error::SeedRequired`] when anything is drawn; [`Error::ColumnNotFound`], [`Error::Infinite`]; [`Error::MissingClusters`]; [`Error::OutOfRange`] for
+/// negative weights; [`Error::Unidentified`] for an outcome that does not vary or an arm with too few rows or clusters; [`Error::InvalidOption`], also for a criterion that needs outcomes of 0 and 1 when there are others.
 ///
 /// # References
 /// - Rzepakowski, P. & Jaroszewicz, S. (2012). Decision trees for uplift modeling with single and multiple treatments. *Knowledge and Information
@@ -137,39 +142,30 @@ impl UpliftTree {
             1.0
         };
         let prepared = options.prepare(frame, features, honesty * (1.0 - validation))?;
-        let ground = prepared.ground();
-        let n = prepared.sample.len();
-        let units = Units::rows(n);
+        let units = &prepared.binned.units;
         let mut random = seed.child("uplift tree").stream(0);
-        let (mut split, fill, other) = if options.honest || validation > 0.0 {
+        let drawn = if options.honest || validation > 0.0 {
             let sampling = Sampling {
                 bag: 1,
                 fraction: 1.0 - validation,
                 honesty: options.honesty_fraction,
             };
             let all = units.bag(sampling, &mut random);
-            let drawn = units.tree(&all, sampling, &mut random);
-            let unseen = |row: &u32| drawn.seen[*row as usize / 64] >> (row % 64) & 1 == 0;
-            let other: Vec<u32> = (0..n as u32).filter(unseen).collect();
-            (drawn.split, drawn.fill, other)
+            units.tree(&all, sampling, &mut random)
         } else {
-            ((0..n as u32).collect(), Vec::new(), Vec::new())
+            Drawn {
+                split: (0..prepared.sample.len() as u32).collect(),
+                ..Drawn::default()
+            }
         };
-        if !options.honest {
-            split.extend(&fill);
-            split.sort_unstable();
-        }
-        let mut grown = Workshop::new(&ground).grow(&ground, &split, &mut random);
+        let everybody = prepared.everybody();
+        let all = prepared
+            .ground()
+            .sums(everybody.into_iter().map(|row| row as usize));
+        let prune = validation > 0.0;
+        let made = prepared.tree(options.honest, prune, &drawn, &all, &mut random);
         progress.report("uplift tree", 1, 1)?;
-        if validation > 0.0 {
-            grown = grown.pruned(&ground, &other);
-        }
-        if options.honest {
-            let all = ground.sums(0..n);
-            grown = grown.estimated(&ground, &fill, &all);
-        }
-        let grown = grown.with_means(prepared.centre);
-        Ok(UpliftTreeFit::new(self, prepared, grown))
+        Ok(UpliftTreeFit::new(self, prepared, made))
     }
 
     /// How the tree was grown, in words.

@@ -1,8 +1,10 @@
 //! A fitted uplift tree: its groups, their effects, and predictions.
 
-use super::grow::{FEWEST_ROWS, Grown, KEPT, Node, means};
-use super::options::Prepared;
+use super::criterion::ROWS;
+use super::determined::node_effects;
+use super::grow::{KEPT, Node, means};
 use super::predict::{effects, mean_outcomes};
+use super::prepared::{Finished, Prepared};
 use super::tree::UpliftTree;
 use super::words::Answer;
 use crate::data::Frame;
@@ -11,7 +13,8 @@ use crate::inference::Estimate;
 use crate::regression::learners::Features;
 use crate::regression::learners::features::FeatureInfo;
 use crate::report::{Cell, Figure, Table, TreePlot, shown};
-use crate::uplift::forest::codes::{Codes, Cuts, MISSING_CODE};
+use crate::uplift::forest::codes::{Binned, Codes, Cuts, MISSING_CODE};
+use crate::uplift::forest::file::{Filed, cuts_are_sound, filed};
 use crate::uplift::forest::tree::Tree;
 use crate::uplift::meta::ArmEffects;
 use serde::{Deserialize, Serialize};
@@ -35,7 +38,8 @@ pub struct UpliftNode {
     pub rows: Vec<usize>,
     /// Mean outcome of every arm, control first.
     pub means: Vec<f64>,
-    /// Effect of every arm against control: the difference in means, with Welch's standard error and degrees of freedom.
+    /// Effect of every arm against control: the difference in means, with Welch's standard error and degrees of freedom, or those of weights and clusters
+    /// ([`UpliftTree`]).
     pub effects: Vec<Estimate>,
 }
 
@@ -54,12 +58,13 @@ pub struct UpliftTreeFit {
 }
 
 impl UpliftTreeFit {
-    pub(super) fn new(options: &UpliftTree, prepared: Prepared, grown: Grown) -> Self {
+    pub(super) fn new(options: &UpliftTree, prepared: Prepared, made: Finished) -> Self {
+        let Finished { grown, rows } = made;
+        let found = node_effects(&grown, &prepared.ground(), &rows, &prepared.sample.arms);
         let Prepared {
             sample,
             info,
-            codes,
-            cuts,
+            binned: Binned { codes, cuts, .. },
             centre,
             warnings,
             ..
@@ -73,7 +78,8 @@ impl UpliftTreeFit {
         let mut nodes: Vec<UpliftNode> = grown
             .nodes
             .iter()
-            .map(|node| described(node, &sample.arms, centre))
+            .zip(found)
+            .map(|(node, effects)| described(node, effects, centre))
             .collect();
         let mut paths: Vec<Vec<Answer>> = vec![Vec::new(); nodes.len()];
         // Parents come before their children.
@@ -269,52 +275,42 @@ pub(super) fn ranked(info: &[FeatureInfo], importance: &[f64]) -> Vec<(String, f
 }
 
 /// A node with its effects; who is in it and what it asks come later.
-fn described(node: &Node, arms: &[String], centre: f64) -> UpliftNode {
-    let means: Vec<f64> = means(&node.sums).collect();
-    // Variances of the means, from at least two rows of each arm.
-    let variances: Vec<f64> = node
-        .sums
-        .chunks_exact(KEPT)
-        .zip(&means)
-        .map(|(arm, mean)| {
-            let [n, sum, squares] = [arm[0], arm[1], arm[2]];
-            debug_assert!(n >= FEWEST_ROWS, "an arm of {n} rows");
-            (squares - sum * mean).max(0.0) / ((n - 1.0) * n)
-        })
-        .collect();
-    let effects = (1..means.len())
-        .map(|k| Estimate {
-            name: arms[k].clone(),
-            estimate: means[k] - means[0],
-            std_error: (variances[k] + variances[0]).sqrt(),
-            degrees_of_freedom: welch(node, &variances, k),
-        })
-        .collect();
+fn described(node: &Node, effects: Vec<Estimate>, centre: f64) -> UpliftNode {
+    let rows = node.sums.iter().skip(ROWS).step_by(KEPT);
     UpliftNode {
         who: "all".to_owned(),
         question: None,
         children: None,
         gain: 0.0,
-        rows: node
-            .sums
-            .iter()
-            .step_by(KEPT)
-            .map(|n| *n as usize)
-            .collect(),
-        means: means.iter().map(|mean| mean + centre).collect(),
+        rows: rows.map(|n| *n as usize).collect(),
+        means: means(&node.sums).map(|mean| mean + centre).collect(),
         effects,
     }
 }
 
-/// Welch and Satterthwaite's degrees of freedom of an arm's difference to control.
-fn welch(node: &Node, variances: &[f64], arm: usize) -> f64 {
-    let part = |k: usize| variances[k].powi(2) / (node.sums[k * KEPT] - 1.0);
-    let below = part(arm) + part(0);
-    if below > 0.0 {
-        (variances[arm] + variances[0]).powi(2) / below
-    } else {
-        f64::INFINITY
+shown!(UpliftTreeFit);
+filed!(UpliftTreeFit);
+
+impl Filed for UpliftTreeFit {
+    const KIND: &'static str = "uplift tree";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        let features = self.info.len();
+        let (arms, nodes) = (self.arms.len(), self.nodes.len());
+        let leaves = self.nodes.iter().filter(|n| n.children.is_none()).count();
+        let sound = |(at, node): (usize, &UpliftNode)| {
+            node.means.len() == arms
+                && node.rows.len() == arms
+                && node.effects.len() + 1 == arms
+                && (node.children)
+                    .is_none_or(|[yes, no]| yes > at && no > at && yes < nodes && no < nodes)
+        };
+        arms > 1
+            && cuts_are_sound(&self.cuts, features)
+            && self.importance.len() == features
+            && self.tree.is_sound(features, arms)
+            && self.tree.means.len() == leaves * arms
+            && self.nodes.iter().enumerate().all(sound)
     }
 }
-
-shown!(UpliftTreeFit);
