@@ -9,6 +9,8 @@ use crate::regression::likelihood::Jet;
 use crate::summary::gram::{packed_index, packed_len, unpack};
 use nalgebra::DMatrix;
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Customers of a parallel block.
 const BLOCK: usize = 256;
@@ -31,6 +33,8 @@ pub(super) struct Funnels {
     pub(super) customers: Vec<Vec<usize>>,
     /// One weight a customer.
     pub(super) weights: Vec<f64>,
+    /// Customers of whom all regressors and outcomes are the same have the same likelihood.
+    pub(super) kinds: Kinds,
     /// Whether weights count equal customers.
     pub(super) frequency: bool,
     pub(super) error: LatentError,
@@ -38,6 +42,37 @@ pub(super) struct Funnels {
     pub(super) parameters: usize,
     pub(super) frailty: bool,
     pub(super) last: RefCell<Option<(Vec<f64>, Pass)>>,
+}
+
+/// Customers who are alike: in an experiment without other regressors there are few kinds of them.
+#[derive(Debug, Default)]
+pub(super) struct Kinds {
+    /// One customer of each kind, and the weight of all.
+    first: Vec<(usize, f64)>,
+    /// The kind of each customer.
+    of: Vec<usize>,
+}
+
+impl Kinds {
+    pub(super) fn find(all: &Funnels) -> Self {
+        let mut kinds = Self::default();
+        let mut known: HashMap<u64, usize> = HashMap::new();
+        for (customer, weight) in all.weights.iter().enumerate() {
+            let mut hasher = DefaultHasher::new();
+            all.values(customer).for_each(|v| v.hash(&mut hasher));
+            let new = kinds.first.len();
+            let kind = *known.entry(hasher.finish()).or_insert(new);
+            // Two kinds with one hash: the second stands by itself.
+            let same = kind < new && all.values(kinds.first[kind].0).eq(all.values(customer));
+            if same {
+                kinds.first[kind].1 += weight;
+            } else {
+                kinds.first.push((customer, *weight));
+            }
+            kinds.of.push(if same { kind } else { new });
+        }
+        kinds
+    }
 }
 
 /// Log-likelihood, gradient and the lower triangle of the negative Hessian.
@@ -56,6 +91,19 @@ struct Event {
 }
 
 impl Funnels {
+    /// Everything that the likelihood of a customer depends on.
+    fn values(&self, customer: usize) -> impl Iterator<Item = u64> {
+        self.customers[customer].iter().flat_map(move |row| {
+            let stages = (self.stages.iter().enumerate()).filter(|(_, s)| s.reached[*row]);
+            let own = stages.flat_map(move |(k, stage)| {
+                let at = [k as u64, stage.passed[*row].to_bits()];
+                at.into_iter()
+                    .chain(stage.columns.iter().map(|c| c[*row].to_bits()))
+            });
+            own.chain(self.common.iter().map(|c| c[*row].to_bits()))
+        })
+    }
+
     pub(super) fn pass(&self, point: &[f64]) -> Pass {
         let k = self.parameters;
         let empty = || Pass {
@@ -63,14 +111,14 @@ impl Funnels {
             gradient: vec![0.0; k],
             information: vec![0.0; packed_len(k)],
         };
-        let view = View::of(self);
+        let (view, kinds) = (View::of(self), &self.kinds.first);
         blocks::reduce(
-            self.customers.len(),
+            kinds.len(),
             BLOCK,
             |range| {
                 let mut sums = empty();
-                for customer in range {
-                    view.add(customer, point, &mut sums);
+                for (customer, weight) in &kinds[range] {
+                    view.add(*customer, *weight, point, &mut sums);
                 }
                 sums
             },
@@ -86,16 +134,19 @@ impl Funnels {
 
     /// The score of each customer.
     pub(super) fn scores(&self, point: &[f64]) -> Vec<Vec<f64>> {
-        let (view, k) = (View::of(self), self.parameters);
-        blocks::map(self.customers.len(), |customer| {
+        let (view, k, kinds) = (View::of(self), self.parameters, &self.kinds.first);
+        let scores = blocks::map(kinds.len(), |kind| {
             let mut sums = Pass {
                 value: 0.0,
                 gradient: vec![0.0; k],
                 information: vec![0.0; packed_len(k)],
             };
-            view.add(customer, point, &mut sums);
+            view.add(kinds[kind].0, 1.0, point, &mut sums);
             sums.gradient
-        })
+        });
+        let each = self.kinds.of.iter().zip(&self.weights);
+        each.map(|(kind, weight)| scores[*kind].iter().map(|s| s * weight).collect())
+            .collect()
     }
 
     pub(super) fn pass_at(&self, point: &[f64]) -> Pass {
@@ -116,7 +167,6 @@ struct View<'a> {
     common: &'a [Vec<f64>],
     common_at: usize,
     customers: &'a [Vec<usize>],
-    weights: &'a [f64],
     error: LatentError,
     parameters: usize,
     frailty: bool,
@@ -131,7 +181,6 @@ impl<'a> View<'a> {
             common: &all.common,
             common_at: all.common_at,
             customers: &all.customers,
-            weights: &all.weights,
             error: all.error,
             parameters: all.parameters,
             frailty: all.frailty,
@@ -171,11 +220,10 @@ impl<'a> View<'a> {
         [ln.value, event.sign * ln.gradient[0], ln.hessian[0][0]]
     }
 
-    /// Adds a customer: `ln ∫ φ(u) Π_e F(±(η_e + σu)) du`, from the indices of its events and ln σ to the parameters.
-    fn add(&self, customer: usize, point: &[f64], sums: &mut Pass) {
+    /// Adds a customer, so many times: `ln ∫ φ(u) Π_e F(±(η_e + σu)) du`, from the indices of its events and ln σ to the parameters.
+    fn add(&self, customer: usize, weight: f64, point: &[f64], sums: &mut Pass) {
         let k = self.parameters;
         let events = self.events(customer, point);
-        let weight = self.weights[customer];
         let mut gradient = vec![0.0; k];
         let mut add = |i: usize, j: usize, second: f64| {
             sums.information[packed_index(i, j)] -= weight * second;
@@ -255,7 +303,7 @@ mod tests {
     fn derivatives_are_those_of_the_value() {
         let x = vec![0.4, -0.2, 1.0, 0.7];
         let ones = vec![1.0; 4];
-        let all = Funnels {
+        let mut all = Funnels {
             stages: vec![
                 Stage {
                     at: 0,
@@ -274,12 +322,14 @@ mod tests {
             common_at: 3,
             customers: vec![vec![0, 2], vec![1], vec![3]],
             weights: vec![1.0, 2.0, 0.5],
+            kinds: Kinds::default(),
             frequency: false,
             error: LatentError::Logistic,
             parameters: 5,
             frailty: true,
             last: RefCell::new(None),
         };
+        all.kinds = Kinds::find(&all);
         let at = [0.3, -0.4, 0.1, 0.8, -0.2];
         let pass = all.pass(&at);
         let value = |p: &[f64]| all.pass(p).value;
@@ -299,5 +349,39 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn customers_who_are_alike_are_counted() {
+        let ones = vec![1.0; 6];
+        let mut all = Funnels {
+            stages: vec![Stage {
+                at: 0,
+                columns: vec![ones.clone(), vec![1.0, 0.0, 1.0, 0.0, 1.0, 1.0]],
+                reached: vec![true; 6],
+                passed: vec![1.0, 0.0, 1.0, 1.0, 1.0, 0.0],
+            }],
+            common: vec![],
+            common_at: 2,
+            customers: (0..6).map(|i| vec![i]).collect(),
+            weights: vec![1.0, 2.0, 0.5, 1.0, 3.0, 1.0],
+            kinds: Kinds::default(),
+            frequency: false,
+            error: LatentError::Normal,
+            parameters: 3,
+            frailty: true,
+            last: RefCell::new(None),
+        };
+        all.kinds = Kinds::find(&all);
+        assert_eq!(all.kinds.of, [0, 1, 0, 2, 0, 3]);
+        assert_eq!(all.kinds.first, [(0, 4.5), (1, 2.0), (3, 1.0), (5, 1.0)]);
+        let at = [0.2, 0.4, -0.3];
+        let pass = all.pass(&at);
+        let summed: f64 = all.scores(&at).iter().map(|s| s[1]).sum();
+        assert!((summed - pass.gradient[1]).abs() < 1e-12);
+        all.kinds.first = (0..6).map(|i| (i, all.weights[i])).collect();
+        let each = all.pass(&at);
+        assert!((each.value - pass.value).abs() < 1e-12);
+        assert!((each.information[4] - pass.information[4]).abs() < 1e-12);
     }
 }

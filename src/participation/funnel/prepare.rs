@@ -1,6 +1,6 @@
 //! From the formulas of a funnel and a frame to its stages, customers and regressors.
 
-use super::frailty::{Funnels, Stage};
+use super::frailty::{Funnels, Kinds, Stage};
 use super::{Funnel, Prepared};
 use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
 use crate::error::{Error, Result};
@@ -141,6 +141,20 @@ impl Funnel {
             Some(common) => format!("{formula}; common: {common}"),
             None => formula,
         };
+        let mut funnels = Funnels {
+            stages: built,
+            common: shared,
+            common_at,
+            customers,
+            weights,
+            kinds: Kinds::default(),
+            frequency: sample.frequency,
+            error: self.error,
+            parameters: at,
+            frailty: false,
+            last: RefCell::new(None),
+        };
+        funnels.kinds = Kinds::find(&funnels);
         Ok(Prepared {
             names,
             indices,
@@ -148,18 +162,7 @@ impl Funnel {
             warnings,
             formula,
             formulas,
-            funnels: Funnels {
-                stages: built,
-                common: shared,
-                common_at,
-                customers,
-                weights,
-                frequency: sample.frequency,
-                error: self.error,
-                parameters: at,
-                frailty: false,
-                last: RefCell::new(None),
-            },
+            funnels,
         })
     }
 

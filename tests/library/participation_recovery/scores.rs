@@ -41,7 +41,7 @@ pub(super) fn models() -> Vec<Model> {
             let values = rasch()
                 .regressors("x + y")
                 .fit(f)?
-                .plausible_values(10, 7)?;
+                .plausible_values(20, 7)?;
             all(&values.pool(f, "skill", |f| Ols::new("y ~ skill + x").fit(f))?)
         })
         .slow(),

@@ -35,17 +35,15 @@ pub(super) fn models() -> Vec<Model> {
                 .fit(f)?)
         })
         .slow(),
-        Model::new(
-            "adoption_normal",
-            |s| adopters(s, false),
-            |f| all(&adoption().frailty(Frailty::Normal).fit(f)?),
-        )
+        Model::new("adoption_normal", adopters_of_two, |f| {
+            let outcome = Survival::counting("zero", "time", "adopted").subject("customer");
+            all(&adoption(outcome).frailty(Frailty::Normal).fit(f)?)
+        })
         .slow(),
-        Model::new(
-            "adoption_gamma",
-            |s| adopters(s, true),
-            |f| all(&adoption().frailty(Frailty::Gamma).fit(f)?),
-        )
+        Model::new("adoption_gamma", adopters, |f| {
+            let outcome = Survival::right("time", "adopted");
+            all(&adoption(outcome).frailty(Frailty::Gamma).fit(f)?)
+        })
         .slow(),
     ]
 }
@@ -205,43 +203,61 @@ fn repeated(seed: Seed) -> Sample {
     (frame(columns), at)
 }
 
-fn adoption() -> Adoption {
-    Adoption::new(Survival::right("time", "adopted"), "ability + tool")
-        .baseline(Baseline::Polynomial(1))
+fn adoption(outcome: Survival) -> Adoption {
+    Adoption::new(outcome, "ability + tool").baseline(Baseline::Polynomial(1))
 }
 
-/// Six periods; the hazard falls in the log of the period by less than it seems, as the eager leave.
-fn adopters(seed: Seed, gamma: bool) -> Sample {
+/// Six periods in which a customer with this index may adopt: the last of them, and whether the customer did.
+fn spell(d: &mut Draws, index: f64) -> (f64, f64) {
     const PERIODS: usize = 6;
+    let u = d.uniforms(PERIODS);
+    for period in 1..=PERIODS {
+        let hazard = 1.0 - (-(index + 0.2 * (period as f64).ln()).exp()).exp();
+        if u[period - 1] < hazard {
+            return (period as f64, 1.0);
+        }
+    }
+    (PERIODS as f64, 0.0)
+}
+
+/// The hazard falls in the log of the period by less than it seems, as the eager leave.
+fn adopters(seed: Seed) -> Sample {
     let mut d = Draws::new(seed);
     let (a, tool) = (d.normals(ROWS), d.coins(ROWS));
     // A gamma variable of mean and variance one is exponential.
-    let frailty: Vec<f64> = if gamma {
-        d.uniforms(ROWS).iter().map(|u| (-u.ln()).ln()).collect()
-    } else {
-        d.normals(ROWS)
-    };
-    let (mut time, mut adopted) = (vec![0.0; ROWS], vec![0.0; ROWS]);
-    for i in 0..ROWS {
-        let u = d.uniforms(PERIODS);
-        for period in 1..=PERIODS {
-            let index = -1.2 + 0.2 * (period as f64).ln() + a[i] + 0.8 * tool[i] + frailty[i];
-            time[i] = period as f64;
-            if u[period - 1] < 1.0 - (-index.exp()).exp() {
-                adopted[i] = 1.0;
-                break;
-            }
-        }
-    }
-    let (name, value) = if gamma {
-        ("ln(frailty variance)", 0.0)
-    } else {
-        ("ln(frailty s.d.)", 0.0)
-    };
-    let truth = truth(&[("ability", 1.0), ("tool", 0.8), (name, value)]);
+    let frailty: Vec<f64> = d.uniforms(ROWS).iter().map(|u| (-u.ln()).ln()).collect();
+    let (time, adopted) = (0..ROWS)
+        .map(|i| spell(&mut d, -1.2 + a[i] + 0.8 * tool[i] + frailty[i]))
+        .unzip();
+    let truth = truth(&[
+        ("ability", 1.0),
+        ("tool", 0.8),
+        ("ln(frailty variance)", 0.0),
+    ]);
     let columns = vec![
         ("ability", a),
         ("tool", tool),
+        ("time", time),
+        ("adopted", adopted),
+    ];
+    (frame(columns), truth)
+}
+
+/// Customers who are offered two things to take part in, one after the other, each with the tool or without: two spells that share a frailty.
+fn adopters_of_two(seed: Seed) -> Sample {
+    let mut d = Draws::new(seed);
+    let (a, frailty) = (d.normals(ROWS), d.normals(ROWS));
+    let tool = d.coins(2 * ROWS);
+    let (time, adopted) = (0..2 * ROWS)
+        .map(|i| spell(&mut d, -1.2 + a[i / 2] + 0.8 * tool[i] + frailty[i / 2]))
+        .unzip();
+    let twice = |of: &dyn Fn(usize) -> f64| (0..2 * ROWS).map(|i| of(i / 2)).collect();
+    let truth = truth(&[("ability", 1.0), ("tool", 0.8), ("ln(frailty s.d.)", 0.0)]);
+    let columns = vec![
+        ("customer", twice(&|customer| customer as f64)),
+        ("ability", twice(&|customer| a[customer])),
+        ("tool", tool),
+        ("zero", vec![0.0; 2 * ROWS]),
         ("time", time),
         ("adopted", adopted),
     ];
