@@ -136,11 +136,11 @@ pub use crate::uplift::policy::{
     PolicyTreeFit, PolicyValue, PolicyValueFit,
 };
 pub use crate::uplift::{
-    ArmEffects, CausalForest, CausalForestFit, ContinuousEffects, ContinuousEffectsFit,
+    ArmEffects, CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit, ContinuousEffects, ContinuousEffectsFit,
     EffectLearner, EffectLoss, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget, ForestTuning, MetaKind, MetaLearner, MetaLearnerFit,
+    ForestPrediction, ForestTarget, ForestTuning, LocalLinearForest, LocalLinearForestFit, MetaKind, MetaLearner, MetaLearnerFit,
     MultiArmForest, MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit,
-    QuantilePrediction, RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction,
+    QuantilePrediction, RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction, SurvivalTarget,
     TuningTrial,
 };
 pub use crate::uplift::{

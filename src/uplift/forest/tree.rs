@@ -259,9 +259,8 @@ impl Tree {
         }
     }
 
-    /// Whether nodes, sets and means fit each other: a file may have been changed.
-    pub(super) fn is_sound(&self, features: usize, size: usize) -> bool {
-        let leaves = self.means.len() / size;
+    /// Whether nodes, sets and so many leaves fit each other: a file may have been changed.
+    pub(super) fn is_sound(&self, features: usize, leaves: usize) -> bool {
         let sound = |(at, node): (usize, &Node)| {
             let left = node.left as usize;
             if left == at {
