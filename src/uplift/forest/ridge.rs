@@ -12,7 +12,7 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use serde::{Deserialize, Serialize};
 
 /// Penalties that are tried, in units of the features' variances.
-const PENALTIES: [f64; 7] = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0];
+const PENALTIES: [f64; 10] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0];
 /// Rows on which penalties are compared: enough to tell one power of three from the next.
 const COMPARED: usize = 1000;
 
