@@ -404,6 +404,15 @@ fn survival_forests_of_effects_tell_what_they_need() {
         .replace("event", none)
         .unwrap();
     told(base(), &few, "more rows that are followed until then");
+    // Whole clusters are treated, and only three.
+    let ids: Vec<String> = (0..200).map(|i| format!("c{}", i / 5)).collect();
+    let whole: Vec<f64> = (0..200).map(|i| f64::from(u8::from(i < 15))).collect();
+    let clustered = frame.replace("w", whole).unwrap().with("id", ids).unwrap();
+    told(
+        base().min_node_size(2).clusters("id"),
+        &clustered,
+        "at least 8 clusters of `id`",
+    );
     // A row without an answer is left out, by its name.
     let fit = base().fit(&replaced("event", f64::NAN)).unwrap();
     assert_eq!((fit.rows(), fit.warnings().len()), (199, 1));

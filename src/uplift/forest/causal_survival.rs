@@ -159,6 +159,7 @@ impl CausalSurvivalForest {
             });
         }
         let curves = Curves {
+            clusters: self.causal.clusters.as_deref(),
             plan: &self.curves()?,
             seed: seed.child("curves"),
             progress,

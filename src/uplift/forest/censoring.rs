@@ -3,7 +3,7 @@
 
 use super::outcome_rows::OutcomeRows;
 use super::plan::Plan;
-use super::prepare::{Prepared, check_rows};
+use super::prepare::{LEAST_UNITS, Prepared, check_rows};
 use super::survival::SurvivalForest;
 use super::survival_fit::{SurvivalForestFit, few};
 use crate::data::Rows;
@@ -165,6 +165,8 @@ pub(super) struct Freed {
 
 /// How the curves are grown.
 pub(super) struct Curves<'a> {
+    /// The column of clusters.
+    pub(super) clusters: Option<&'a str>,
     pub(super) plan: &'a Plan,
     pub(super) seed: Seed,
     pub(super) progress: &'a Progress,
@@ -226,6 +228,16 @@ impl Curves<'_> {
         target: SurvivalTarget,
     ) -> Result<Vec<(f64, f64)>> {
         let sample = group.sample(prepared)?;
+        if let (Some(column), Some((_, count))) = (self.clusters, &sample.clusters) {
+            if *count < LEAST_UNITS {
+                return Err(Error::Unidentified {
+                    what: format!("the outcome until {} {}", target.horizon(), group.name),
+                    needs: format!(
+                        "at least {LEAST_UNITS} clusters of `{column}` with such rows; there are {count}"
+                    ),
+                });
+            }
+        }
         let ends: Vec<End> = group.places.iter().map(|i| ends[*i as usize]).collect();
         let counts = |i: usize| sample.weight(i) > 0.0;
         let last = (0..ends.len()).filter(|i| counts(*i));

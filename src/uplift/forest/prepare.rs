@@ -32,7 +32,7 @@ pub(super) struct Prepared {
 /// Fewest rows of an arm, as a multiple of the smallest node: half draws, half splits, and half of those each fill a side.
 pub(super) const ROWS_OF_ARM: usize = 4;
 /// Fewest rows, or clusters, to draw from.
-const LEAST_UNITS: usize = 8;
+pub(super) const LEAST_UNITS: usize = 8;
 
 impl Prepared {
     /// Reads the columns; `beside` are others that a row must have.
