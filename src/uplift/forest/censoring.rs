@@ -228,15 +228,15 @@ impl Curves<'_> {
         target: SurvivalTarget,
     ) -> Result<Vec<(f64, f64)>> {
         let sample = group.sample(prepared)?;
-        if let (Some(column), Some((_, count))) = (self.clusters, &sample.clusters) {
-            if *count < LEAST_UNITS {
-                return Err(Error::Unidentified {
-                    what: format!("the outcome until {} {}", target.horizon(), group.name),
-                    needs: format!(
-                        "at least {LEAST_UNITS} clusters of `{column}` with such rows; there are {count}"
-                    ),
-                });
-            }
+        if let (Some(column), Some((_, count))) = (self.clusters, &sample.clusters)
+            && *count < LEAST_UNITS
+        {
+            return Err(Error::Unidentified {
+                what: format!("the outcome until {} {}", target.horizon(), group.name),
+                needs: format!(
+                    "at least {LEAST_UNITS} clusters of `{column}` with such rows; there are {count}"
+                ),
+            });
         }
         let ends: Vec<End> = group.places.iter().map(|i| ends[*i as usize]).collect();
         let counts = |i: usize| sample.weight(i) > 0.0;
