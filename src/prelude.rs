@@ -136,12 +136,12 @@ pub use crate::uplift::policy::{
     PolicyTreeFit, PolicyValue, PolicyValueFit,
 };
 pub use crate::uplift::{
-    ArmEffects, CausalForest, CausalForestFit, ContinuousEffects, ContinuousEffectsFit,
-    EffectLearner, EffectLoss, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget, ForestTuning, MetaKind, MetaLearner, MetaLearnerFit,
-    MultiArmForest, MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit,
-    QuantilePrediction, RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction,
-    TuningTrial,
+    ArmEffects, CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit,
+    ContinuousEffects, ContinuousEffectsFit, EffectLearner, EffectLoss, ForestCalibration,
+    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, ForestTuning,
+    LocalLinearForest, LocalLinearForestFit, MetaKind, MetaLearner, MetaLearnerFit, MultiArmForest,
+    MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction,
+    RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction, SurvivalTarget, TuningTrial,
 };
 pub use crate::uplift::{
     UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,

@@ -13,10 +13,11 @@ pub mod policy;
 mod shape;
 
 pub use forest::{
-    CausalForest, CausalForestFit, ForestCalibration, ForestIntervals, ForestNuisances,
-    ForestPrediction, ForestTarget, ForestTuning, MultiArmForest, MultiArmForestFit,
+    CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit,
+    ForestCalibration, ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget,
+    ForestTuning, LocalLinearForest, LocalLinearForestFit, MultiArmForest, MultiArmForestFit,
     MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction, SurvivalForest,
-    SurvivalForestFit, SurvivalPrediction, TuningTrial,
+    SurvivalForestFit, SurvivalPrediction, SurvivalTarget, TuningTrial,
 };
 pub use forest::{
     UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,

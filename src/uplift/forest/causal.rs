@@ -176,7 +176,7 @@ impl CausalForest {
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<CausalForestFit> {
         let (plan, seed) = self.drawing()?;
         self.nuisances.check()?;
-        let prepared = Prepared::new(self, frame)?;
+        let prepared = Prepared::new(self, &[], frame)?;
         CausalForestFit::new(self, frame, prepared, &plan, seed, progress)
     }
 

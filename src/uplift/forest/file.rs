@@ -1,8 +1,12 @@
 //! Forests and trees in files of JSON that say their kind and version.
 
+use super::causal_survival_fit::CausalSurvivalForestFit;
 use super::codes::Cuts;
 use super::fit::CausalForestFit;
+use super::linear_forest_fit::LocalLinearForestFit;
 use super::moment::Moment;
+use super::quantile_fit::QuantileForestFit;
+use super::survival_fit::SurvivalForestFit;
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -149,6 +153,10 @@ pub(super) fn cuts_are_sound(cuts: &[Cuts], features: usize) -> bool {
 }
 
 filed!(CausalForestFit);
+filed!(CausalSurvivalForestFit);
+filed!(LocalLinearForestFit);
+filed!(QuantileForestFit);
+filed!(SurvivalForestFit);
 
 impl Filed for CausalForestFit {
     const KIND: &'static str = "causal forest";
@@ -190,6 +198,61 @@ impl Filed for CausalForestFit {
                 .ensemble
                 .trees
                 .iter()
-                .all(|tree| tree.is_sound(features, size))
+                .all(|tree| tree.is_sound(features, tree.means.len() / size))
+    }
+}
+
+impl Filed for CausalSurvivalForestFit {
+    const KIND: &'static str = "causal survival forest";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        self.effects.is_sound() && self.followed.len() == self.effects.rows()
+    }
+}
+
+impl Filed for LocalLinearForestFit {
+    const KIND: &'static str = "local linear forest";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        let (n, locals) = (self.rows(), &self.locals);
+        self.grown.is_sound(n)
+            && self.forest.options.bag_size > 0
+            && self.out_of_bag.estimates.len() == n
+            && self.out_of_bag.variances.len() == n
+            && self.scale.is_sound(self.grown.info.len())
+            && locals.is_sound(n)
+            && locals.w.is_none()
+            && locals.count == self.scale.count()
+    }
+}
+
+impl Filed for QuantileForestFit {
+    const KIND: &'static str = "quantile forest";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        let n = self.rows();
+        self.grown.is_sound(n)
+            && self.order.len() == n
+            && self.order.iter().all(|row| (*row as usize) < n)
+            && self.weights.as_ref().is_none_or(|w| w.len() == n)
+            && self.out_of_bag.is_sound(n, &self.forest.quantiles)
+    }
+}
+
+impl Filed for SurvivalForestFit {
+    const KIND: &'static str = "survival forest";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        let (n, most) = (self.rows(), self.grid.len());
+        self.grown.is_sound(n)
+            && self.reached.len() == n
+            && self.reached.iter().all(|k| *k as usize <= most)
+            && self.weights.as_ref().is_none_or(|w| w.len() == n)
+            && self.out_of_bag.curves.len() == n
+            && (self.out_of_bag.curves.iter()).all(|curve| curve.len() == self.times.len())
     }
 }

@@ -356,6 +356,7 @@ pub(super) fn prediction(predicted: &[Predicted], unseen: usize) -> ForestPredic
         variances: predicted.iter().map(|p| p.variance).collect(),
         undetermined: predicted.iter().filter(|p| !p.known).count(),
         unseen,
+        of_outcomes: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Forests as weights: how often a row falls in the leaf of another.
 
 use super::codes::Codes;
-use super::ensemble::SEEN;
+use super::ensemble::{SEEN, debiased};
 use super::plan::Seen;
 use super::sample::Drawn;
 use super::tree::Tree;
@@ -61,6 +61,18 @@ impl Grove {
         Self { tree, starts, rows }
     }
 
+    /// Whether tree, leaves and rows fit each other.
+    pub(super) fn is_sound(&self, features: usize, rows: usize) -> bool {
+        let leaves = self.starts.len().saturating_sub(1);
+        let ends = self
+            .starts
+            .last()
+            .is_none_or(|end| *end as usize == self.rows.len());
+        ends && self.starts.is_sorted()
+            && self.rows.iter().all(|row| (*row as usize) < rows)
+            && (leaves == 0 || self.tree.is_sound(features, leaves))
+    }
+
     pub(super) fn tree(&self) -> &Tree {
         &self.tree
     }
@@ -81,6 +93,31 @@ pub(super) struct Neighbourhood<'a> {
     pub(super) shares: &'a [(u32, f64)],
     /// The rows of this row's leaf in each tree; empty for a tree that has seen it.
     pub(super) leaves: &'a [&'a [u32]],
+}
+
+impl Neighbourhood<'_> {
+    /// The variance of little bags of what the neighbours, each in the place of its share, move by `influence` a row.
+    pub(super) fn variance(&self, influence: &[f64], bag: usize) -> f64 {
+        let place = |row: &u32| self.shares.binary_search_by_key(row, |(r, _)| *r);
+        let (mut between, mut total, mut bags) = (0.0, 0.0, 0.0);
+        let size = bag as f64;
+        for trees in self.leaves.chunks(bag) {
+            if trees.iter().any(|members| members.is_empty()) {
+                continue;
+            }
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for members in trees {
+                let moved = members.iter().filter_map(|row| place(row).ok());
+                let moved: f64 = moved.map(|p| influence[p]).sum::<f64>() / members.len() as f64;
+                sum += moved;
+                squares += moved * moved;
+            }
+            between += (sum / size).powi(2);
+            total += squares / size;
+            bags += 1.0;
+        }
+        debiased(between / bags, total / bags, size, bags)
+    }
 }
 
 /// Asks something of the neighbourhood of every row of a table; with `seen`, of the trees that have not seen it. `rows` is the number of rows

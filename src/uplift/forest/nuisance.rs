@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 /// Probabilities are kept this far from 0 and 1, so that no row has more than a hundred times the weight of another.
 pub(super) const CLIP: f64 = 0.01;
 /// A forest for a mean has this share of the trees of the forest for the effect, but at least so many.
-const TREES_SHARE: usize = 4;
-const LEAST_TREES: usize = 50;
+pub(super) const TREES_SHARE: usize = 4;
+pub(super) const LEAST_TREES: usize = 50;
 
 /// How the conditional means of outcome, treatment and instrument are learned.
 #[non_exhaustive]

@@ -129,61 +129,64 @@ impl TreeOptions {
     }
 }
 
-/// The builders of [`TreeOptions`], for a forest that has them as `options`.
+/// The builders of [`TreeOptions`], for a forest that has them as `options`, or where it says.
 macro_rules! tree_options {
     ($forest:ty, $node:literal) => {
+        tree_options!($forest, $node, options);
+    };
+    ($forest:ty, $node:literal, $($options:ident).+) => {
         impl $forest {
             /// Trees.
             pub fn trees(mut self, trees: usize) -> Self {
-                self.options.trees = trees;
+                self.$($options).+.trees = trees;
                 self
             }
 
             /// Share of the rows a tree draws.
             pub fn sample_fraction(mut self, share: f64) -> Self {
-                self.options.sample_fraction = share;
+                self.$($options).+.sample_fraction = share;
                 self
             }
 
             /// Share of a tree's rows that find its splits.
             pub fn honesty_fraction(mut self, share: f64) -> Self {
-                self.options.honesty_fraction = share;
+                self.$($options).+.honesty_fraction = share;
                 self
             }
 
             #[doc = $node]
             pub fn min_node_size(mut self, rows: usize) -> Self {
-                self.options.min_node_size = rows;
+                self.$($options).+.min_node_size = rows;
                 self
             }
 
             /// Least share of a node's treatment variation in a child.
             pub fn alpha(mut self, share: f64) -> Self {
-                self.options.alpha = share;
+                self.$($options).+.alpha = share;
                 self
             }
 
             /// Charge on unequal children.
             pub fn imbalance_penalty(mut self, penalty: f64) -> Self {
-                self.options.imbalance_penalty = penalty;
+                self.$($options).+.imbalance_penalty = penalty;
                 self
             }
 
             /// Features tried at a split, on average.
             pub fn features_per_split(mut self, count: f64) -> Self {
-                self.options.features_per_split = Some(count);
+                self.$($options).+.features_per_split = Some(count);
                 self
             }
 
             /// Trees that share a half sample.
             pub fn bag_size(mut self, trees: usize) -> Self {
-                self.options.bag_size = trees;
+                self.$($options).+.bag_size = trees;
                 self
             }
 
             /// The seed.
             pub fn seed(mut self, seed: impl Into<$crate::numeric::Seed>) -> Self {
-                self.options.seed = Some(seed.into());
+                self.$($options).+.seed = Some(seed.into());
                 self
             }
         }

@@ -1,6 +1,7 @@
 //! What forests of an outcome without treatment share: their columns, the rows in use, and the trees with the rows in their leaves.
 
 use super::codes::{Binned, Codes, Cuts};
+use super::file::cuts_are_sound;
 use super::neighbours::{Grove, Neighbourhood, ask};
 use super::options::TreeOptions;
 use super::plan::{Plan, Seen};
@@ -23,6 +24,7 @@ pub(super) struct Beside {
 }
 
 /// The rows on which the outcome is known.
+#[derive(Clone)]
 pub(super) struct OutcomeRows {
     pub(super) features: Features,
     pub(super) rows: Rows,
@@ -97,8 +99,8 @@ pub(super) struct Grown {
 
 /// What a forest was grown on, for predictions out of bag.
 pub(super) struct Training {
-    codes: Codes,
-    seen: Seen,
+    pub(super) codes: Codes,
+    pub(super) seen: Seen,
 }
 
 impl Grown {
@@ -152,6 +154,13 @@ impl Grown {
     ) -> Vec<A> {
         let seen = Some(&training.seen);
         ask(&self.groves, self.rows, &training.codes, seen, answer)
+    }
+
+    /// Whether trees, cuts and rows fit each other.
+    pub(super) fn is_sound(&self, rows: usize) -> bool {
+        let features = self.info.len();
+        let whole = |grove: &Grove| grove.is_sound(features, rows);
+        self.rows == rows && cuts_are_sound(&self.cuts, features) && self.groves.iter().all(whole)
     }
 
     /// Features with their share of the splits in the first four levels.

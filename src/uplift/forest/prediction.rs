@@ -18,6 +18,9 @@ pub struct ForestPrediction {
     pub undetermined: usize,
     /// Labels that training had not; they counted as missing.
     pub unseen: usize,
+    /// Whether outcomes are predicted, not effects.
+    #[serde(default)]
+    pub(super) of_outcomes: bool,
 }
 
 /// Lower and upper ends, one a row.
@@ -89,7 +92,17 @@ impl ForestPrediction {
             values.get((p * last).round() as usize).copied()
         };
         let mean = self.estimates.iter().sum::<f64>() / self.len().max(1) as f64;
-        let mut table = Table::new("Predicted effects").columns(["", "Effect"]);
+        let (title, what) = if self.of_outcomes {
+            ("Predicted outcomes", "outcome")
+        } else {
+            ("Predicted effects", "effect")
+        };
+        let column = if self.of_outcomes {
+            "Outcome"
+        } else {
+            "Effect"
+        };
+        let mut table = Table::new(title).columns(["", column]);
         table = table.row([Cell::from("mean"), Cell::significant(mean, DIGITS)]);
         for (name, p) in QUANTILES {
             let value = at(&sorted, p).unwrap_or(f64::NAN);
@@ -103,7 +116,7 @@ impl ForestPrediction {
         ));
         if self.undetermined > 0 {
             table = table.note(format!(
-                "{} rows without trees to tell have the effect of all rows at once",
+                "{} rows without trees to tell have the {what} of all rows at once",
                 Cell::count(self.undetermined)
             ));
         }

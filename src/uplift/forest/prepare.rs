@@ -32,11 +32,13 @@ pub(super) struct Prepared {
 /// Fewest rows of an arm, as a multiple of the smallest node: half draws, half splits, and half of those each fill a side.
 pub(super) const ROWS_OF_ARM: usize = 4;
 /// Fewest rows, or clusters, to draw from.
-const LEAST_UNITS: usize = 8;
+pub(super) const LEAST_UNITS: usize = 8;
 
 impl Prepared {
-    pub(super) fn new(forest: &CausalForest, frame: &Frame) -> Result<Self> {
+    /// Reads the columns; `beside` are others that a row must have.
+    pub(super) fn new(forest: &CausalForest, beside: &[&String], frame: &Frame) -> Result<Self> {
         let mut roles = vec![&forest.outcome, &forest.treatment];
+        roles.extend(beside);
         roles.extend(&forest.instrument);
         for role in &roles {
             if forest.features.contains(role) {
@@ -57,20 +59,9 @@ impl Prepared {
         let mut warnings: Vec<Warning> = warning.into_iter().collect();
         let part = |name: &String, hat: Option<&String>| -> Result<Part> {
             let values = rows.gather(frame.numeric(name)?.values());
-            let classes = values
-                .iter()
-                .all(|v| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0);
             let hat = hat.map(|hat| frame.numeric(hat)).transpose()?;
-            Ok(Part {
-                name: name.clone(),
-                task: if classes {
-                    Task::Probability
-                } else {
-                    Task::Regression
-                },
-                values,
-                hat: hat.map(|hat| rows.gather(hat.values())),
-            })
+            let hat = hat.map(|hat| rows.gather(hat.values()));
+            Ok(Part::new(name.clone(), values, hat))
         };
         let outcome = part(&forest.outcome, forest.outcome_hat.as_ref())?;
         let treatment = part(&forest.treatment, forest.propensity_hat.as_ref())?;
@@ -117,8 +108,22 @@ impl Prepared {
 }
 
 impl Part {
+    pub(super) fn new(name: String, values: Vec<f64>, hat: Option<Vec<f64>>) -> Self {
+        let is_class = |v: &f64| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0;
+        Self {
+            name,
+            task: if values.iter().all(is_class) {
+                Task::Probability
+            } else {
+                Task::Regression
+            },
+            values,
+            hat,
+        }
+    }
+
     /// Refuses a column that does not vary, and an arm with too few rows.
-    fn check(&self, weights: Option<&[f64]>, least: usize) -> Result<()> {
+    pub(super) fn check(&self, weights: Option<&[f64]>, least: usize) -> Result<()> {
         let used: Vec<f64> = (0..self.values.len())
             .filter(|i| weights.is_none_or(|w| w[*i] > 0.0))
             .map(|i| self.values[i])

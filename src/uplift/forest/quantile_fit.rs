@@ -22,13 +22,13 @@ pub(super) const FEATURES_SHOWN: usize = 5;
 /// A quantile forest fitted to a frame. It is owned, and free of the frame.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct QuantileForestFit {
-    forest: QuantileForest,
-    grown: Grown,
+    pub(super) forest: QuantileForest,
+    pub(super) grown: Grown,
     /// Rows in use by their outcome.
-    order: Vec<u32>,
+    pub(super) order: Vec<u32>,
     outcome: Vec<f64>,
-    weights: Option<Vec<f64>>,
-    out_of_bag: QuantilePrediction,
+    pub(super) weights: Option<Vec<f64>>,
+    pub(super) out_of_bag: QuantilePrediction,
     warnings: Vec<Warning>,
 }
 
@@ -69,6 +69,13 @@ impl QuantilePrediction {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values[0].len()
+    }
+
+    /// Whether it has these quantiles of so many rows.
+    pub(super) fn is_sound(&self, rows: usize, quantiles: &[f64]) -> bool {
+        !quantiles.is_empty()
+            && self.values.len() == quantiles.len()
+            && self.values.iter().all(|column| column.len() == rows)
     }
 
     /// Mean and extremes of each quantile.

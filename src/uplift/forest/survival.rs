@@ -4,7 +4,7 @@ use super::options::{TreeOptions, tree_options};
 use super::outcome_rows::Beside;
 use super::quantile::MIN_NODE_SIZE;
 use super::survival_fit::SurvivalForestFit;
-use crate::data::Frame;
+use crate::data::{Frame, Rows};
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
 use serde::{Deserialize, Serialize};
@@ -121,23 +121,7 @@ impl SurvivalForest {
             }
         }
         let sample = self.beside.read(frame, &[&self.time, &self.event])?;
-        let column = |name: &str, expected: &str, right: &dyn Fn(f64) -> bool| {
-            let values = sample.rows.gather(frame.numeric(name)?.values());
-            match values.iter().position(|v| !right(*v)) {
-                None => Ok(values),
-                Some(i) => Err(Error::OutOfRange {
-                    column: name.to_owned(),
-                    row: sample.rows.index(i) + 1,
-                    value: values[i],
-                    expected: expected.to_owned(),
-                }),
-            }
-        };
-        let times = column(&self.time, "a time of at least 0", &|v| v >= 0.0)?;
-        let events = column(&self.event, "0 or 1", &|v| {
-            v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0
-        })?;
-        let events: Vec<bool> = events.iter().map(|v| *v > 0.5).collect();
+        let (times, events) = ended(frame, &self.time, &self.event, &sample.rows)?;
         let seen = (0..events.len()).any(|i| events[i] && sample.weight(i) > 0.0);
         if !seen {
             return Err(Error::Unidentified {
@@ -150,3 +134,29 @@ impl SurvivalForest {
 }
 
 tree_options!(SurvivalForest, "Nodes of so many rows are not split.");
+
+/// Times and whether an event ended them, of some rows; refuses negative times, and events other than 0 and 1.
+pub(super) fn ended(
+    frame: &Frame,
+    time: &str,
+    event: &str,
+    rows: &Rows,
+) -> Result<(Vec<f64>, Vec<bool>)> {
+    let column = |name: &str, expected: &str, right: &dyn Fn(f64) -> bool| {
+        let values = rows.gather(frame.numeric(name)?.values());
+        match values.iter().position(|v| !right(*v)) {
+            None => Ok(values),
+            Some(i) => Err(Error::OutOfRange {
+                column: name.to_owned(),
+                row: rows.index(i) + 1,
+                value: values[i],
+                expected: expected.to_owned(),
+            }),
+        }
+    };
+    let times = column(time, "a time of at least 0", &|v| v >= 0.0)?;
+    let events = column(event, "0 or 1", &|v| {
+        v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0
+    })?;
+    Ok((times, events.iter().map(|v| *v > 0.5).collect()))
+}

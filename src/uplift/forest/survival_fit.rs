@@ -23,15 +23,15 @@ const NOBODY: f64 = 1e-12;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SurvivalForestFit {
     forest: SurvivalForest,
-    grown: Grown,
+    pub(super) grown: Grown,
     /// The distinct times of events.
-    grid: Vec<f64>,
+    pub(super) grid: Vec<f64>,
     /// How many of them are at most the time of each row.
-    reached: Vec<u32>,
+    pub(super) reached: Vec<u32>,
     events: Vec<bool>,
-    weights: Option<Vec<f64>>,
-    times: Vec<f64>,
-    out_of_bag: SurvivalPrediction,
+    pub(super) weights: Option<Vec<f64>>,
+    pub(super) times: Vec<f64>,
+    pub(super) out_of_bag: SurvivalPrediction,
     warnings: Vec<Warning>,
 }
 
@@ -104,6 +104,13 @@ impl SurvivalPrediction {
     }
 }
 
+/// So many of some times in order, evenly spaced, the last among them.
+pub(super) fn few(times: &[f64], most: usize) -> Vec<f64> {
+    let count = times.len().min(most);
+    let at = |k: usize| times[k * times.len() / count - 1];
+    (1..=count).map(at).collect()
+}
+
 impl SurvivalForestFit {
     pub(super) fn new(
         forest: &SurvivalForest,
@@ -130,9 +137,7 @@ impl SurvivalForestFit {
         let mut grid: Vec<f64> = of_event.map(|i| times[i]).collect();
         grid.sort_by(f64::total_cmp);
         grid.dedup();
-        let few = grid.len().min(MOST_TIMES);
-        let quantiles = (1..=few).map(|k| grid[k * grid.len() / few - 1]);
-        let told = forest.times.clone().unwrap_or_else(|| quantiles.collect());
+        let told = (forest.times.clone()).unwrap_or_else(|| few(&grid, MOST_TIMES));
         let reached = (times.iter())
             .map(|t| grid.partition_point(|g| g <= t) as u32)
             .collect();

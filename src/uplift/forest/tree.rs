@@ -259,9 +259,8 @@ impl Tree {
         }
     }
 
-    /// Whether nodes, sets and means fit each other: a file may have been changed.
-    pub(super) fn is_sound(&self, features: usize, size: usize) -> bool {
-        let leaves = self.means.len() / size;
+    /// Whether nodes, sets and so many leaves fit each other: a file may have been changed.
+    pub(super) fn is_sound(&self, features: usize, leaves: usize) -> bool {
         let sound = |(at, node): (usize, &Node)| {
             let left = node.left as usize;
             if left == at {
@@ -316,7 +315,7 @@ mod tests {
         pruned.leaves(&codes, &[0, 1, 2, 3, 4], &mut out);
         let means = out.map(|leaf| pruned.means[leaf as usize]);
         assert_eq!(means, [10.0, 10.0, 12.0, 12.0, 10.0]);
-        assert!(pruned.is_sound(2, 1) && pruned.nodes.len() == 3);
+        assert!(pruned.is_sound(2, 2) && !pruned.is_sound(2, 1) && pruned.nodes.len() == 3);
         let mut counts = vec![vec![0.0; 2]; 2];
         tree.count_splits(&mut counts);
         assert_eq!(counts, [[1.0, 0.0], [0.0, 1.0]]);
