@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 /// where `α_i(x)` is how often row i falls in the leaf of x and `d = X − x` in standard deviations of the features. A forest's own mean, which
 /// is the limit of large λ, is a step function that is flat at the edges of the data and blunt where the outcome is smooth; the regression takes the
 /// slope away. Trees are those of a regression forest, whose splits maximise the difference of means. Variances are those of little
-/// bags with the influence of each row on μ.
+/// bags with the influence of each row on μ: they know the spread of a prediction, not the bias that is left where the outcome bends. On Friedman's
+/// function with ten features, intervals of 95 % covered 83 to 87 of 100 points with 1 000 rows, and 90 with 5 000.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
