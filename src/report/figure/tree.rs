@@ -1,18 +1,20 @@
 //! A binary tree of questions and answers.
 
 use super::canvas::{self, Anchor, Canvas, Font, GREY, INK, colour};
-use super::labels::Labels;
+use super::labels::{HEIGHT, Labels, WIDTH};
 use super::{Figure, nothing_to_draw};
 use crate::error::{Error, Result};
-use crate::report::width::{ellipsize, one_line};
+use crate::report::width::{ellipsize, one_line, pixels, wrap};
 use plotters::style::WHITE;
 use serde::Serialize;
 
-/// Height of a level, of a box, and of the room for the title and around it all.
-const LEVEL: f64 = 96.0;
+/// From a box to the next level, the least height of a box, and the room for the title and around it all.
+const BETWEEN: f64 = 50.0;
 const BOX: f64 = 46.0;
 const TITLE: f64 = 34.0;
 const PAD: f64 = 14.0;
+/// A leaf has at least this width, unless a size is asked for.
+const LEAST_SLOT: f64 = 74.0;
 
 /// Questions with two answers each, from top to bottom; "yes" goes left. The first node added is the top.
 ///
@@ -52,7 +54,8 @@ impl TreePlot {
         self
     }
 
-    /// Width and height in pixels, from 300 × 200 to 10 000 × 10 000; by default 720 wide and as high as the levels need.
+    /// Width and height in pixels, from 300 × 200 to 10 000 × 10 000; by default 720 wide, more for more than nine leaves, and as high as
+    /// the levels need.
     pub fn size(mut self, width: u32, height: u32) -> Self {
         self.labels.size = Some((width, height));
         self
@@ -95,31 +98,45 @@ impl TreePlot {
             return Err(nothing_to_draw("nodes"));
         }
         let places = self.places()?;
-        let levels = places.iter().map(|p| p.1).max().unwrap_or(0) + 1;
+        let levels = places.iter().map(|p| p.level).max().unwrap_or(0) + 1;
         let leaves = self.nodes.iter().filter(|n| n.children.is_none()).count();
         let title = one_line(self.labels.title.trim());
         let top = PAD + if title.is_empty() { 0.0 } else { TITLE };
-        let needed = top + LEVEL * (levels as f64 - 1.0) + BOX + PAD;
-        let size = self.labels.size_or((needed as u32).max(200))?;
-        let width = f64::from(size.0);
-        let slot = (width - 2.0 * PAD) / leaves as f64;
+        let mut labels = self.labels.clone();
+        let wide = (LEAST_SLOT * leaves as f64 + 2.0 * PAD) as u32;
+        let (width, _) = labels.size_or(HEIGHT)?;
+        let width = if labels.size.is_some() {
+            width
+        } else {
+            WIDTH.max(wide)
+        };
+        let slot = (f64::from(width) - 2.0 * PAD) / leaves as f64;
+        let half = |node: usize| half(places[node].room * slot);
+        // All boxes are as high as the one with the most lines.
+        let lines = (0..self.nodes.len()).map(|n| self.nodes[n].lines(half(n)).len());
+        let lines = lines.max();
+        let tall = BOX.max(LINE * (lines.unwrap_or(0) as f64 + 0.5));
+        let needed = top + (tall + BETWEEN) * (levels as f64 - 1.0) + tall + PAD;
+        labels.size = labels.size.or(Some((width, (needed as u32).max(200))));
+        let size = labels.size_or(HEIGHT)?;
         let at = |node: usize| {
-            let (across, level) = places[node];
-            (PAD + slot * across, top + BOX / 2.0 + LEVEL * level as f64)
+            let Place { across, level, .. } = places[node];
+            let down = top + tall / 2.0 + (tall + BETWEEN) * level as f64;
+            (PAD + slot * across, down)
         };
         let description = if title.is_empty() { "Tree" } else { &title };
         let svg = canvas::draw(size, description, |canvas| {
             if !title.is_empty() {
-                let shown = ellipsize(&title, HEADING.size, width - 2.0 * PAD);
+                let shown = ellipsize(&title, HEADING.size, f64::from(width) - 2.0 * PAD);
                 canvas.text(&shown, (PAD, PAD + TITLE / 3.0), Anchor::Start, HEADING);
             }
             for (node, children) in self.nodes.iter().enumerate() {
                 for (child, word) in children.children.iter().flatten().zip(["yes", "no"]) {
-                    edge(canvas, at(node), at(*child), word);
+                    edge(canvas, at(node), at(*child), tall, word);
                 }
             }
             for (node, content) in self.nodes.iter().enumerate() {
-                content.draw(canvas, at(node), slot);
+                content.draw(canvas, at(node), (half(node), tall / 2.0));
             }
         })?;
         Ok(Figure {
@@ -131,8 +148,7 @@ impl TreePlot {
         })
     }
 
-    /// Across in slots of leaves and down in levels, for every node.
-    fn places(&self) -> Result<Vec<(f64, usize)>> {
+    fn places(&self) -> Result<Vec<Place>> {
         let mut levels = vec![None; self.nodes.len()];
         levels[0] = Some(0);
         for (at, node) in self.nodes.iter().enumerate() {
@@ -147,27 +163,38 @@ impl TreePlot {
                 levels[child] = levels[at].map(|level| level + 1);
             }
         }
-        let mut across = vec![0.0; self.nodes.len()];
-        let mut leaves = 0.0;
-        self.spread(0, &mut across, &mut leaves);
-        let levels = levels.into_iter().map(|level| level.unwrap_or(0));
-        Ok(across.into_iter().zip(levels).collect())
+        let level = |level: Option<usize>| Place {
+            level: level.unwrap_or(0),
+            ..Place::default()
+        };
+        let mut places: Vec<Place> = levels.into_iter().map(level).collect();
+        self.spread(0, &mut places, 0.0);
+        Ok(places)
     }
 
-    fn spread(&self, node: usize, across: &mut [f64], leaves: &mut f64) {
-        across[node] = match self.nodes[node].children {
-            None => {
-                *leaves += 1.0;
-                *leaves - 0.5
-            }
+    /// Spreads the leaves below a node from a slot on, and returns the slot after them.
+    fn spread(&self, node: usize, places: &mut [Place], from: f64) -> f64 {
+        let (across, to) = match self.nodes[node].children {
+            None => (from + 0.5, from + 1.0),
             Some(children) => {
-                for child in children {
-                    self.spread(child, across, leaves);
-                }
-                f64::midpoint(across[children[0]], across[children[1]])
+                let middle = self.spread(children[0], places, from);
+                let to = self.spread(children[1], places, middle);
+                let between = children.map(|child| places[child].across);
+                (f64::midpoint(between[0], between[1]), to)
             }
         };
+        places[node].across = across;
+        places[node].room = 2.0 * (across - from).min(to - across);
+        to
     }
+}
+
+/// Where a node stands: across in slots of leaves, down in levels; and the slots that it may fill, those of the leaves below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Place {
+    across: f64,
+    level: usize,
+    room: f64,
 }
 
 const HEADING: Font = Font {
@@ -190,27 +217,48 @@ const SMALL: Font = Font {
 };
 
 /// A line from one box to another with its answer.
-fn edge(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), word: &str) {
-    let (start, end) = ((from.0, from.1 + BOX / 2.0), (to.0, to.1 - BOX / 2.0));
+fn edge(canvas: &mut Canvas<'_>, from: (f64, f64), to: (f64, f64), tall: f64, word: &str) {
+    let (start, end) = ((from.0, from.1 + tall / 2.0), (to.0, to.1 - tall / 2.0));
     canvas.line(start, end, GREY, 1.4);
     let middle = (f64::midpoint(start.0, end.0), f64::midpoint(start.1, end.1));
     let left = end.0 < start.0;
     let shift = if left { -8.0 } else { 8.0 };
     let anchor = if left { Anchor::End } else { Anchor::Start };
-    canvas.text(word, (middle.0 + shift, middle.1 - 4.0), anchor, SMALL);
+    canvas.text(word, (middle.0 + shift, middle.1 - 7.0), anchor, SMALL);
+}
+
+/// From line to line in a box.
+const LINE: f64 = 18.0;
+
+/// Half of the width of a box in so much room: boxes leave a gap between them.
+fn half(room: f64) -> f64 {
+    const WIDEST: f64 = 250.0;
+    const GAP: f64 = 10.0;
+    (room - GAP).clamp(24.0, WIDEST) / 2.0
 }
 
 impl Node {
-    fn draw(&self, canvas: &mut Canvas<'_>, (x, y): (f64, f64), slot: f64) {
-        /// Boxes are no wider than this, and leave a gap between them; a question stands over two leaves or more.
-        const WIDEST: f64 = 250.0;
-        const GAP: f64 = 10.0;
-        const LINE: f64 = 9.0;
+    /// The text, broken where the box is too narrow, and what is below it, with their fonts.
+    fn lines(&self, half: f64) -> Vec<(String, Font)> {
+        /// Lines of the text; what is longer ends in an ellipsis.
+        const MOST: usize = 3;
+        let room = 2.0 * half - 6.0;
+        let mut broken = wrap(&one_line(&self.text), room, |t| pixels(t, TEXT.size));
+        if broken.len() > MOST {
+            let rest = broken.split_off(MOST - 1).join(" ");
+            broken.push(rest);
+        }
+        let below = one_line(&self.below);
+        let text = broken.into_iter().map(|line| (line, TEXT));
+        text.chain((!below.is_empty()).then_some((below, SMALL)))
+            .map(|(line, font)| (ellipsize(&line, font.size, room), font))
+            .collect()
+    }
+
+    fn draw(&self, canvas: &mut Canvas<'_>, (x, y): (f64, f64), (half, up): (f64, f64)) {
         const TINT: f64 = 0.25;
         let leaf = self.children.is_none();
-        let room = if leaf { slot } else { 2.0 * slot } - GAP;
-        let half = room.clamp(24.0, WIDEST) / 2.0;
-        let corners = ((x - half, y - BOX / 2.0), (x + half, y + BOX / 2.0));
+        let corners = ((x - half, y - up), (x + half, y + up));
         canvas.rectangle(corners.0, corners.1, WHITE, 1.0);
         let ink = if leaf { colour(self.series) } else { GREY };
         if leaf {
@@ -224,12 +272,11 @@ impl Node {
             corners.0,
         ];
         canvas.polyline(&outline, ink, 1.4);
-        let text = ellipsize(&one_line(&self.text), TEXT.size, 2.0 * half - 6.0);
-        let below = ellipsize(&one_line(&self.below), SMALL.size, 2.0 * half - 6.0);
-        let up = if below.is_empty() { 0.0 } else { LINE };
-        canvas.text(&text, (x, y - up), Anchor::Middle, TEXT);
-        if !below.is_empty() {
-            canvas.text(&below, (x, y + LINE), Anchor::Middle, SMALL);
+        let lines = self.lines(half);
+        let first = y - LINE * (lines.len() as f64 - 1.0) / 2.0;
+        for (i, (line, font)) in lines.into_iter().enumerate() {
+            let at = (x, first + LINE * i as f64);
+            canvas.text(&line, at, Anchor::Middle, font);
         }
     }
 }
@@ -247,11 +294,36 @@ mod tests {
             .leaf("y", "", 1)
             .leaf("z", "", 0);
         let places = tree.places().unwrap();
-        assert_eq!(places, [(1.25, 0), (0.5, 1), (2.0, 1), (1.5, 2), (2.5, 2)]);
+        let places: Vec<_> = places.iter().map(|p| (p.across, p.level, p.room)).collect();
+        let want = [
+            (1.25, 0, 2.5),
+            (0.5, 1, 1.0),
+            (2.0, 1, 2.0),
+            (1.5, 2, 1.0),
+            (2.5, 2, 1.0),
+        ];
+        assert_eq!(places, want);
         let figure = tree.title("Who gets what").draw().unwrap();
         for word in ["a?", "b?", "yes", "no", "Who gets what"] {
             assert!(figure.to_svg().contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_question_too_long_for_its_box_is_broken_and_not_cut() {
+        let mut tree = TreePlot::new();
+        // Three levels of questions over eight leaves.
+        for node in 0..7 {
+            tree = tree.split("reported_success ≤ 0.525?", 2 * node + 1, 2 * node + 2);
+        }
+        for leaf in 0..8 {
+            tree = tree.leaf("0.0918; 0.325", "55.5%", leaf);
+        }
+        let svg = tree.draw().unwrap().to_svg().to_owned();
+        for line in ["reported_success", "≤ 0.525?", "0.0918;", "55.5%"] {
+            assert!(svg.contains(line), "{line}");
+        }
+        assert!(!svg.contains('…'));
     }
 
     #[test]

@@ -369,15 +369,18 @@ impl TrialCurveFit {
         self.mean_height() - 0.5 * self.last().value.signum()
     }
 
+    fn name(&self) -> &'static str {
+        match self.kind {
+            TrialCurveKind::Qini => "Qini curve of a trial",
+            TrialCurveKind::Uplift => "Uplift curve of a trial",
+        }
+    }
+
     /// The curve at tenths of the rows, and its areas.
     pub fn table(&self) -> Table {
         const TENTHS: usize = 10;
-        let name = match self.kind {
-            TrialCurveKind::Qini => "Qini curve of a trial",
-            TrialCurveKind::Uplift => "Uplift curve of a trial",
-        };
         let mut table =
-            Table::new(name).columns(["Rows of highest priority", "Additional outcomes"]);
+            Table::new(self.name()).columns(["Rows of highest priority", "Additional outcomes"]);
         let rows = self.last().rows;
         let mut shown = 0;
         for tenth in 1..=TENTHS {
@@ -409,6 +412,7 @@ impl TrialCurveFit {
         let y: Vec<f64> = self.points.iter().map(|p| p.value).collect();
         let last = self.last();
         LinePlot::new()
+            .title(self.name())
             .line("by priority", &x, &y)
             .line("at random", [0.0, last.rows as f64], [0.0, last.value])
             .x_title("rows of highest priority")
