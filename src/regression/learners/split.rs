@@ -1,6 +1,7 @@
 //! The best split of a leaf on one feature.
 
 use super::histogram::Sums;
+use std::cmp::Ordering;
 
 /// One bit a code: which codes go left.
 pub(crate) type CodeSet = [u64; 4];
@@ -12,6 +13,16 @@ pub(crate) fn contains(set: &CodeSet, code: u8) -> bool {
 
 fn insert(set: &mut CodeSet, code: u8) {
     set[usize::from(code >> 6)] |= 1 << (code & 63);
+}
+
+/// The codes from 0 to this one.
+fn up_to(last: u8) -> CodeSet {
+    let word = usize::from(last >> 6);
+    std::array::from_fn(|w| match w.cmp(&word) {
+        Ordering::Less => u64::MAX,
+        Ordering::Equal => u64::MAX >> (63 - (last & 63)),
+        Ordering::Greater => 0,
+    })
 }
 
 /// A gain below this share of the sum it is a difference of is rounding.
@@ -125,10 +136,7 @@ pub(crate) fn numeric(
         left.count >= right.count
     };
     let last_left = values[at].code;
-    let mut left_codes = CodeSet::default();
-    for code in 0..=last_left {
-        insert(&mut left_codes, code);
-    }
+    let mut left_codes = up_to(last_left);
     if missing_left {
         insert(&mut left_codes, missing);
     }
@@ -212,6 +220,14 @@ pub(crate) fn category(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_codes_up_to_one_are_those_and_no_others() {
+        for last in 0..=u8::MAX {
+            let set = up_to(last);
+            assert!((0..=u8::MAX).all(|code| contains(&set, code) == (code <= last)));
+        }
+    }
 
     fn bin(code: u8, gradient: f64, count: f64) -> Filled {
         Filled {
