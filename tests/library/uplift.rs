@@ -136,15 +136,28 @@ fn a_stack_loses_no_more_than_its_best_recipe_and_its_winner_is_that_recipe() {
         .effect_learner(Learner::lasso())
         .seed(9);
     for loss in [EffectLoss::R, EffectLoss::DoublyRobust] {
-        let fit = model.clone().loss(loss).fit(&made.data).unwrap();
+        let fit = model
+            .clone()
+            .shrink(false)
+            .loss(loss)
+            .fit(&made.data)
+            .unwrap();
         let best = fit
             .losses()
             .iter()
             .map(|l| l.loss)
             .fold(f64::INFINITY, f64::min);
         assert!(fit.stacked_losses()[0] <= best + 1e-12);
-        let total: f64 = fit.losses().iter().map(|l| l.weight).sum();
-        assert!((total - 1.0).abs() < 1e-12);
+        let total = |fit: &MetaLearnerFit| fit.losses().iter().map(|l| l.weight).sum::<f64>();
+        assert!((total(&fit) - 1.0).abs() < 1e-12);
+        // Shrinkage moves the same share of every weight to the constant, which is the first recipe.
+        let drawn = model.clone().loss(loss).fit(&made.data).unwrap();
+        assert!((total(&drawn) - 1.0).abs() < 1e-12);
+        let kept = (1.0 - drawn.losses()[0].weight) / (1.0 - fit.losses()[0].weight);
+        assert!(kept > 0.5 && kept < 1.0, "{kept}");
+        for (after, before) in drawn.losses().iter().zip(fit.losses()).skip(1) {
+            assert!((after.weight - kept * before.weight).abs() < 1e-12);
+        }
     }
     let fit = model.winner().fit(&made.data).unwrap();
     let best = fit
@@ -171,6 +184,32 @@ fn a_stack_loses_no_more_than_its_best_recipe_and_its_winner_is_that_recipe() {
         .sum::<f64>()
         / 600.0;
     assert!(error < 0.3, "{error}");
+}
+
+/// Where everybody has the same effect, shrinkage takes out most of what the weights fitted to noise.
+#[test]
+fn a_stack_is_drawn_to_the_constant_where_effects_do_not_differ() {
+    const DRAWS: u64 = 12;
+    let mut errors = [0.0; 2];
+    for seed in 0..DRAWS {
+        let made = HeterogeneousEffects::new(EffectDesign::NieWagerC)
+            .customers(500)
+            .seed(seed)
+            .simulate()
+            .unwrap();
+        let model = MetaLearner::stack("y", "w", &["x1", "x2", "x3"])
+            .learner(Learner::quadratic().net(Learner::ridge().lambda(0.01)))
+            .effect_learner(Learner::linear())
+            .seed(seed);
+        for (error, shrink) in errors.iter_mut().zip([false, true]) {
+            let fit = model.clone().shrink(shrink).fit(&made.data).unwrap();
+            let effects = fit.predict(&made.data).unwrap();
+            let mean = effects.first().iter().sum::<f64>() / 500.0;
+            let spread = effects.first().iter().map(|e| (e - mean).powi(2));
+            *error += spread.sum::<f64>() / 500.0 / DRAWS as f64;
+        }
+    }
+    assert!(errors[1] < 0.6 * errors[0], "{errors:?}");
 }
 
 #[test]

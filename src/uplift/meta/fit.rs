@@ -1,6 +1,6 @@
 //! A meta-learner after fitting.
 
-use super::kind::EffectLearner;
+use super::kind::{EffectLearner, MetaKind};
 use super::learner::MetaLearner;
 use super::model::EffectModel;
 use super::prediction::ArmEffects;
@@ -75,7 +75,16 @@ impl MetaLearnerFit {
                 .map(|c| c.out_of_fold.as_slice())
                 .collect();
             let products = pair.losses(model.loss, &columns);
-            let alpha = weights(&products, model.winner)?;
+            let mut alpha = weights(&products, model.winner)?;
+            let constant = (model.recipes.iter()).position(|r| r.kind == MetaKind::Constant);
+            if let (Some(constant), true) = (constant, model.shrink && !model.winner) {
+                let stacked = weighted(&columns, &alpha);
+                let kept = pair.borne_out(model.loss, columns[constant], &stacked);
+                for a in &mut alpha {
+                    *a *= kept;
+                }
+                alpha[constant] += 1.0 - kept;
+            }
             for (i, recipe) in model.recipes.iter().enumerate() {
                 losses.push(RecipeLoss {
                     arm: level.clone(),

@@ -16,6 +16,10 @@ use serde::{Deserialize, Serialize};
 /// weights of their own. A row's pseudo-outcome never uses a nuisance that has seen the row; nuisances of the rows that its effect is learned from may
 /// have, as is usual with cross-fitting in one round.
 ///
+/// Weights fit noise as well, and most where effects hardly differ. So the difference `τ − c` between the weighted sum and the constant is shrunk as James &
+/// Stein shrink a mean: z is the estimate, over its standard error, of the multiple λ of the difference at which `c + λ (τ − c)` has the least loss on
+/// rows that were not fitted.
+///
 /// The X recipe weighs its two parts by the propensity. For new rows a learned one is used; where it was given as a column, or the trial is
 /// randomised, the arm's share.
 ///
@@ -26,6 +30,7 @@ use serde::{Deserialize, Serialize};
 /// | `learner`, `outcome_learner`, `propensity_learner` | stack of linear, quadratic, boosted trees, forest | for nuisances |
 /// | `loss` | `EffectLoss::R` | compares and combines recipes |
 /// | `winner` | off | use the recipe with the least loss instead of the weighted sum |
+/// | `shrink` | on | draw the weighted sum τ to the constant c, if that is a recipe: `c + max(0, 1 − 2/z²) (τ − c)` |
 /// | `folds`, `control`, `weights`, `clusters`, `randomized`, `propensity`, `calibrate`, `propensity_bound`, `seed` | as in [`DoublyRobust`] | |
 ///
 /// # Errors
@@ -33,7 +38,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Künzel, Sekhon, Bickel & Yu (2019), doi:10.1073/pnas.1804597116; Nie & Wager (2021), doi:10.1093/biomet/asaa076 (stacking by the R-loss in section 4);
-/// Kennedy (2023), doi:10.1214/23-EJS2157.
+/// Kennedy (2023), doi:10.1214/23-EJS2157; James & Stein (1961), *Proc. 4th Berkeley Symposium* 1, 361–379 (shrinkage), in the positive-part form.
 ///
 /// # Examples
 /// ```
@@ -57,6 +62,7 @@ pub struct MetaLearner {
     pub(crate) recipes: Vec<EffectLearner>,
     pub(crate) loss: EffectLoss,
     pub(crate) winner: bool,
+    pub(crate) shrink: bool,
 }
 
 /// Effects are smoother than outcomes and their pseudo-outcomes noisier: small trees, and a forest of large leaves.
@@ -100,6 +106,7 @@ impl MetaLearner {
                 .collect(),
             loss: EffectLoss::R,
             winner: false,
+            shrink: true,
         }
     }
 
@@ -184,6 +191,12 @@ impl MetaLearner {
     /// Uses the recipe with the least loss instead of the weighted sum.
     pub fn winner(mut self) -> Self {
         self.winner = true;
+        self
+    }
+
+    /// Whether the weighted sum is drawn to the constant, if that is among the recipes, as far as the loss does not bear out that effects differ.
+    pub fn shrink(mut self, yes: bool) -> Self {
+        self.shrink = yes;
         self
     }
 

@@ -6,6 +6,7 @@ use crate::causal::cross_fit::{CrossFit, OutOfFold, convex, products, regression
 use crate::causal::doubly_robust::DoublyRobust;
 use crate::causal::nuisance::{Nuisances, mean_name, propensity_name};
 use crate::causal::sample::CausalSample;
+use crate::causal::units::Units;
 use crate::data::Rows;
 use crate::error::{Error, Result, Warning};
 use crate::regression::learners::{Learner, Task, TrainingSet};
@@ -358,29 +359,62 @@ impl<'a> Pair<'a> {
         effects
     }
 
+    /// What a loss compares effects with.
+    fn target(&self, loss: EffectLoss) -> &[f64] {
+        match loss {
+            EffectLoss::R => &self.outcome,
+            EffectLoss::DoublyRobust => &self.scores,
+        }
+    }
+
+    /// The errors of a candidate; those of rows that a loss leaves out mean nothing.
+    fn errors(&self, loss: EffectLoss, effects: &[f64]) -> Vec<f64> {
+        let target = self.target(loss);
+        let error = |i: usize| match loss {
+            EffectLoss::R => target[i] - effects[i] * self.treatment[i],
+            EffectLoss::DoublyRobust => target[i] - effects[i],
+        };
+        (0..effects.len()).map(error).collect()
+    }
+
     /// Mean products of the errors of candidates: the diagonal has their losses.
     pub(crate) fn losses(&self, loss: EffectLoss, candidates: &[&[f64]]) -> DMatrix<f64> {
-        let (target, rows) = match loss {
-            EffectLoss::R => (&self.outcome, self.rows.clone()),
-            EffectLoss::DoublyRobust => (&self.scores, self.sample.all()),
+        let rows = match loss {
+            EffectLoss::R => self.rows.clone(),
+            EffectLoss::DoublyRobust => self.sample.all(),
         };
         let errors: Vec<Vec<f64>> = (candidates.iter())
-            .map(|effects| {
-                (0..effects.len())
-                    .map(|i| match loss {
-                        EffectLoss::R => target[i] - effects[i] * self.treatment[i],
-                        EffectLoss::DoublyRobust => target[i] - effects[i],
-                    })
-                    .collect()
-            })
+            .map(|effects| self.errors(loss, effects))
             .collect();
         let set = regression(
             &self.sample.features,
-            target,
+            self.target(loss),
             self.sample.weights.as_deref(),
             rows,
             "loss",
         );
         products(&errors, &set)
+    }
+
+    /// How much of the difference between effects and a constant the loss bears out: `max(0, 1 − 2/z²)`, where z is the ratio to its standard error of
+    /// the multiple of the difference that has the least loss.
+    pub(crate) fn borne_out(&self, loss: EffectLoss, constant: &[f64], effects: &[f64]) -> f64 {
+        /// `z²` exceeds that of the true effects by one since the multiple is fitted, and by about one more since the effects were chosen by this loss.
+        const OPTIMISM: f64 = 2.0;
+        let errors = self.errors(loss, constant);
+        let gained = difference(&errors, &self.errors(loss, effects));
+        let top: Vec<f64> = errors.iter().zip(&gained).map(|(e, g)| e * g).collect();
+        let sample = self.sample;
+        let (weights, clusters) = (sample.weights.as_deref(), sample.clusters.as_deref());
+        let units = Units::new(sample.len(), weights, clusters);
+        let multiple = units.ratio(&top, |i| gained[i] * gained[i], |_| true);
+        let multiple = units.linearised("multiple", &multiple);
+        let z = multiple.estimate / multiple.std_error;
+        // Effects that are the constant have no multiple.
+        if z > 0.0 {
+            (1.0 - OPTIMISM / (z * z)).max(0.0)
+        } else {
+            0.0
+        }
     }
 }
