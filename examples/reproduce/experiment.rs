@@ -90,6 +90,12 @@ pub enum Standing {
     Calibrated,
     /// Not published: what the simulated process predicts in expectation.
     Predicted,
+    /// Not published: computed with the software that the experiment names.
+    Computed,
+    /// Not published: the most that we allow ourselves.
+    AtMost,
+    /// Not published: the least that we ask of ourselves.
+    AtLeast,
 }
 
 impl std::fmt::Display for Standing {
@@ -101,6 +107,9 @@ impl std::fmt::Display for Standing {
             Self::Counted => "counted",
             Self::Calibrated => "calibrated to",
             Self::Predicted => "predicted",
+            Self::Computed => "computed",
+            Self::AtMost => "at most",
+            Self::AtLeast => "at least",
         })
     }
 }
@@ -181,6 +190,36 @@ impl Published {
     ) -> Self {
         Self::new(Standing::Predicted, quantity, value, decimals, tolerance)
     }
+
+    /// A figure that was computed with other software.
+    pub const fn computed(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self::new(Standing::Computed, quantity, value, decimals, tolerance)
+    }
+
+    /// A figure that ours may not exceed by more than the tolerance.
+    pub const fn at_most(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self::new(Standing::AtMost, quantity, value, decimals, tolerance)
+    }
+
+    /// A figure that ours may not stay below by more than the tolerance.
+    pub const fn at_least(
+        quantity: &'static str,
+        value: f64,
+        decimals: usize,
+        tolerance: f64,
+    ) -> Self {
+        Self::new(Standing::AtLeast, quantity, value, decimals, tolerance)
+    }
 }
 
 /// A printed figure beside ours.
@@ -197,7 +236,12 @@ impl Comparison {
 
     /// Whether they agree; a value that is not a number never does.
     pub fn passes(&self) -> bool {
-        self.difference().abs() <= self.published.tolerance
+        let excess = match self.published.standing {
+            Standing::AtMost => self.difference(),
+            Standing::AtLeast => -self.difference(),
+            _ => self.difference().abs(),
+        };
+        excess <= self.published.tolerance
     }
 
     /// The verdict in a word.

@@ -14,6 +14,7 @@ mod cloud_onboarding;
 mod hyderabad;
 mod lsat;
 mod mroz;
+mod nie_wager;
 mod nsw;
 mod open_bandit;
 mod organ_donations;
@@ -30,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 12] = [
+const ALL: [&Experiment; 13] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -43,6 +44,7 @@ const ALL: [&Experiment; 12] = [
     &lsat::LSAT,
     &photo_funnel::PHOTO_FUNNEL,
     &cloud_onboarding::CLOUD_ONBOARDING,
+    &nie_wager::NIE_WAGER,
 ];
 
 fn main() -> ExitCode {

@@ -106,7 +106,8 @@ fn page(runs: &[Run]) -> Page {
         .paragraph(
             "Experiments in silico have no data of their paper: customers are simulated. A figure \"calibrated to\" is the \
              published one that went into the process and that the analysis has to find again; a \"predicted\" one \
-             follows from the process and was never published.",
+             follows from the process and was never published; a \"computed\" one was found on the same process with the software that is \
+             named. Where the last column says \"at most\" or \"at least\", the figure is what was asked of us.",
         )
         .heading("Summary")
         .paragraph(format!("{} of {} cells agree.", agreeing(runs), cells(runs)))
