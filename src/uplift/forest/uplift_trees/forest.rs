@@ -307,6 +307,6 @@ impl Filed for UpliftForestFit {
             && cuts_are_sound(&self.cuts, features)
             && self.importance.len() == features
             && self.out_of_bag.is_sound(&self.arms, rows)
-            && self.trees.iter().all(|tree| tree.is_sound(features, arms))
+            && (self.trees.iter()).all(|tree| tree.is_sound(features, tree.means.len() / arms))
     }
 }

@@ -309,7 +309,7 @@ impl Filed for UpliftTreeFit {
         arms > 1
             && cuts_are_sound(&self.cuts, features)
             && self.importance.len() == features
-            && self.tree.is_sound(features, arms)
+            && self.tree.is_sound(features, leaves)
             && self.tree.means.len() == leaves * arms
             && self.nodes.iter().enumerate().all(sound)
     }
