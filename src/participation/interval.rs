@@ -3,7 +3,8 @@
 use crate::numeric::special::{normal, truncated_normal};
 use crate::regression::binary::logistic;
 use crate::regression::likelihood::{
-    Derivatives, Inputs, Jet, Order, Quantity, RowModel, Scalar, ln_normal_cdf, softplus,
+    Derivatives, Inputs, Jet, Order, Quantity, RowModel, Scalar, ln_normal_cdf, normal_curvature,
+    softplus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,22 @@ impl LatentError {
         match self {
             Self::Normal => ln_normal_cdf(x),
             Self::Logistic => -softplus(-x),
+        }
+    }
+
+    /// `ln F(x)` with two derivatives by x.
+    pub(super) fn ln_cdf_at(self, x: f64) -> [f64; 3] {
+        match self {
+            Self::Normal => {
+                let (value, slope) = normal::ln_cdf_and_slope(x);
+                [value, slope, -normal_curvature(x, slope)]
+            }
+            Self::Logistic => {
+                let odds = (-x.abs()).exp();
+                let (more, less) = (1.0 / (1.0 + odds), odds / (1.0 + odds));
+                let slope = if x > 0.0 { less } else { more };
+                [x.min(0.0) - odds.ln_1p(), slope, -more * less]
+            }
         }
     }
 
@@ -151,6 +168,19 @@ impl RowModel for IntervalRows {
 mod tests {
     use super::*;
     use crate::numeric::derivative::{gradient, hessian};
+
+    #[test]
+    fn the_numbers_without_intervals_are_the_same() {
+        for error in [LatentError::Normal, LatentError::Logistic] {
+            for at in [-40.0, -6.0, -0.3, 0.0, 0.8, 7.0] {
+                let jet = error.ln_cdf(Jet::<1>::variable(at, 0));
+                let other = [jet.value, jet.gradient[0], jet.hessian[0][0]];
+                for (a, b) in error.ln_cdf_at(at).iter().zip(other) {
+                    assert!((a - b).abs() <= 1e-14 * b.abs(), "{at}: {a} {b}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn derivatives_are_those_of_the_value() {

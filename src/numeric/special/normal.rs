@@ -8,6 +8,9 @@ use super::kernel::{SQRT_TAU, exp_minus_half_square, is_positive, polynomial};
 /// ½ ln 2π.
 const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
 
+/// √(2/π).
+const SCALE: f64 = 0.797_884_560_802_865_4;
+
 /// The density φ(x).
 pub fn pdf(x: f64) -> f64 {
     exp_minus_half_square(x) / SQRT_TAU
@@ -51,13 +54,23 @@ pub fn ln_sf(x: f64) -> f64 {
 
 /// The ratio φ(x)/Φ(x), the derivative of ln Φ; about −x far below zero.
 pub fn inverse_mills(x: f64) -> f64 {
-    /// √(2/π).
-    const SCALE: f64 = 0.797_884_560_802_865_4;
     if x <= 0.0 {
         // φ/Φ = √(2/π)/erfcx(−x/√2): no exponential, so nothing underflows.
         SCALE / erfcx(-x * FRAC_1_SQRT_2)
     } else {
         pdf(x) / cdf(x)
+    }
+}
+
+/// ln Φ(x) and its derivative φ(x)/Φ(x) in one go: they share what takes long.
+pub(crate) fn ln_cdf_and_slope(x: f64) -> (f64, f64) {
+    let scaled = erfcx(x.abs() * FRAC_1_SQRT_2);
+    if x > 0.0 {
+        let density = exp_minus_half_square(x);
+        let tail = 0.5 * density * scaled;
+        ((-tail).ln_1p(), density / (SQRT_TAU * (1.0 - tail)))
+    } else {
+        (-0.5 * x * x + (scaled.ln() - LN_2), SCALE / scaled)
     }
 }
 
@@ -181,6 +194,18 @@ mod tests {
         assert!(
             cdf(f64::NAN).is_nan() && ln_cdf(f64::NAN).is_nan() && inverse_mills(f64::NAN).is_nan()
         );
+    }
+
+    #[test]
+    fn the_logarithm_and_its_slope_are_those_of_the_single_functions() {
+        for step in -500..=160 {
+            let x = f64::from(step) * 0.1;
+            let (value, slope) = ln_cdf_and_slope(x);
+            assert!((value / ln_cdf(x) - 1.0).abs() < 4e-15, "{x}");
+            assert!((slope / inverse_mills(x) - 1.0).abs() < 4e-15, "{x}");
+        }
+        assert_eq!(ln_cdf_and_slope(f64::NEG_INFINITY).0, f64::NEG_INFINITY);
+        assert!(ln_cdf_and_slope(f64::NAN).0.is_nan());
     }
 
     proptest! {

@@ -5,11 +5,10 @@ use crate::numeric::blocks;
 use crate::numeric::optimize::Objective;
 use crate::numeric::quadrature::NormalFrailty;
 use crate::participation::interval::LatentError;
-use crate::regression::likelihood::Jet;
 use crate::summary::gram::{packed_index, packed_len, unpack};
 use nalgebra::DMatrix;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Customers of a parallel block.
@@ -56,7 +55,7 @@ pub(super) struct Kinds {
 impl Kinds {
     pub(super) fn find(all: &Funnels) -> Self {
         let mut kinds = Self::default();
-        let mut known: HashMap<u64, usize> = HashMap::new();
+        let mut known: BTreeMap<u64, usize> = BTreeMap::new();
         for (customer, weight) in all.weights.iter().enumerate() {
             let mut hasher = DefaultHasher::new();
             all.values(customer).for_each(|v| v.hash(&mut hasher));
@@ -215,9 +214,8 @@ impl<'a> View<'a> {
 
     /// `ln F(±(η + shift))` of an event with two derivatives by η.
     fn derivatives(&self, event: &Event, shift: f64) -> [f64; 3] {
-        let z = Jet::<1>::variable(event.sign * (event.index + shift), 0);
-        let ln = self.error.ln_cdf(z);
-        [ln.value, event.sign * ln.gradient[0], ln.hessian[0][0]]
+        let [value, slope, curvature] = (self.error).ln_cdf_at(event.sign * (event.index + shift));
+        [value, event.sign * slope, curvature]
     }
 
     /// Adds a customer, so many times: `ln ∫ φ(u) Π_e F(±(η_e + σu)) du`, from the indices of its events and ln σ to the parameters.
