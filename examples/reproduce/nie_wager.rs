@@ -345,7 +345,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn package() -> PathBuf {
-    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), PathBuf::from)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Runs the draws of a study that neither its shard nor the stored file has, unless the first of them comes out otherwise today.
