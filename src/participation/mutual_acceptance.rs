@@ -25,6 +25,9 @@ use std::sync::Arc;
 /// Beyond this |atanh ρ| (|ρ| > 0.999998) the data say that ρ is at its bound.
 const BOUND: f64 = 7.0;
 
+/// A side with an index this low never agrees: ln(1 − Φ₂) > −10⁻⁵⁰, and its derivatives are as small.
+const NEVER: f64 = -15.5;
+
 /// Mutual acceptance (partial observability): a co-creation happens when the customer wants it, `z_c = x'β + ε > 0`, *and* the firm does,
 /// `z_f = w'γ + u > 0`; only whether both do is seen: `P(A = 1) = Φ₂(z_c, z_f; ρ)`. By maximum likelihood.
 ///
@@ -291,6 +294,10 @@ impl RowModel for BothRows {
             let (c, f) = (rows.indices[0][i], rows.indices[1][i]);
             let t = rows.indices.get(2).map_or(0.0, |t| t[i]);
             let yes = rows.outcomes[0][i] > 0.5;
+            if !yes && f64::min(c, f) < NEVER {
+                out.clear(i);
+                continue;
+            }
             // 1 − Φ₂(c, f; ρ) = Φ(−c) + Φ₂(c, −f; −ρ): a sum of positive numbers.
             let not = if yes {
                 1.0

@@ -22,8 +22,11 @@ pub fn bivariate_cdf(h: f64, k: f64, rho: f64) -> f64 {
     if rho <= -1.0 {
         return truncated_normal::mass(-k, h);
     }
+    if is_all_of_first(h, k) {
+        return normal::cdf(h);
+    }
     if h * h + k * k > FAR {
-        return over_first(h, k, rho);
+        return ln_over_first(h, k, rho).exp();
     }
     let angle = rho.abs().acos();
     let product = normal::cdf(h) * normal::cdf(k);
@@ -39,6 +42,42 @@ pub fn bivariate_cdf(h: f64, k: f64, rho: f64) -> f64 {
     let start = (square / most).sqrt().asin();
     truncated_normal::mass(-k, h) + over_correlation(h, -k, start, angle, 0.0)
 }
+
+/// ln P(X ≤ h, Y ≤ k), finite where the probability underflows; −∞ where it is 0, NaN where [`bivariate_cdf`] is.
+pub fn ln_bivariate_cdf(h: f64, k: f64, rho: f64) -> f64 {
+    let (h, k) = if h <= k { (h, k) } else { (k, h) };
+    if h > UNDERFLOWS {
+        let p = bivariate_cdf(h, k, rho);
+        if p > TINY || p.is_nan() {
+            return p.ln();
+        }
+    }
+    if h.is_nan() || k.is_nan() || !(-1.0..=1.0).contains(&rho) {
+        f64::NAN
+    } else if h.is_infinite() {
+        f64::NEG_INFINITY
+    } else if k.is_infinite() || rho >= 1.0 || is_all_of_first(h, k) {
+        normal::ln_cdf(h)
+    } else if rho <= -1.0 {
+        truncated_normal::ln_mass(-k, h)
+    } else {
+        ln_over_first(h, k, rho)
+    }
+}
+
+/// Whether P(X ≤ h, Y > k) ≤ Φ(−k) is nothing beside Φ(h), whatever the correlation.
+fn is_all_of_first(h: f64, k: f64) -> bool {
+    /// Φ(−8) is six units in the last place of 1.
+    const ENOUGH: f64 = 8.0;
+    const PART: f64 = 0.25 * f64::EPSILON;
+    k > ENOUGH && normal::ln_cdf(-k) < normal::ln_cdf(h) + PART.ln()
+}
+
+/// Probabilities below this are worked out as logarithms: Φ of [`UNDERFLOWS`] is smaller.
+const TINY: f64 = 1e-250;
+
+/// Where both the limits are not above this, the probability is below [`TINY`].
+const UNDERFLOWS: f64 = -34.0;
 
 /// Beyond this sum of squares the densities are too small for doubles.
 const FAR: f64 = 1_200.0;
@@ -79,8 +118,8 @@ fn over_correlation(h: f64, k: f64, from: f64, to: f64, known: f64) -> f64 {
     total
 }
 
-/// ∫ φ(x) Φ((k − ρ x)/√(1 − ρ²)) over x = h − u, u ≥ 0.
-fn over_first(h: f64, k: f64, rho: f64) -> f64 {
+/// ln ∫ φ(x) Φ((k − ρ x)/√(1 − ρ²)) over x = h − u, u ≥ 0.
+fn ln_over_first(h: f64, k: f64, rho: f64) -> f64 {
     let (sign, rest) = (rho.signum(), 1.0 - rho.abs());
     let deviation = (rest * (1.0 + rho.abs())).sqrt();
     // k − ρ x = (k ∓ h) ± u ± (1 − |ρ|) x: nothing is lost when |ρ| is near 1.
@@ -93,7 +132,7 @@ fn over_first(h: f64, k: f64, rho: f64) -> f64 {
         -0.5 * x * x + normal::ln_cdf((offset + sign * (u + rest * x)) / deviation)
     };
     let (top, area) = quadrature::integrate_peak(0.0, 0.25, 0.0, exponent);
-    (top + area.ln() - 0.5 * TAU.ln()).exp()
+    top + area.ln() - 0.5 * TAU.ln()
 }
 
 #[cfg(test)]
@@ -127,6 +166,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_logarithm_has_no_floor() {
+        // Independent: the sum of two logarithms. Nearly one variable: the smaller of two.
+        let far = ln_bivariate_cdf(-40.0, -45.0, 0.0);
+        assert!((far - normal::ln_cdf(-40.0) - normal::ln_cdf(-45.0)).abs() < 1e-9);
+        let one = ln_bivariate_cdf(-60.0, -5.0, 0.999_999_97);
+        assert!((one / normal::ln_cdf(-60.0) - 1.0).abs() < 1e-9);
+        // The limits: the variables are one, or opposites.
+        assert!((ln_bivariate_cdf(-60.0, 5.0, 1.0) - normal::ln_cdf(-60.0)).abs() <= 0.0);
+        let between = truncated_normal::ln_mass(-50.0, -49.0);
+        assert!((ln_bivariate_cdf(50.0, -49.0, -1.0) - between).abs() <= 0.0);
+        assert!(ln_bivariate_cdf(f64::NEG_INFINITY, 1.0, 0.2) < f64::MIN);
+        assert!(ln_bivariate_cdf(-50.0, 1.0, 1.1).is_nan());
+        // Where both ways can go they meet, also at the edge of what is nothing beside the rest.
+        for (h, k, rho) in [
+            (-20.0, -15.0, 0.46),
+            (-30.0, 2.0, -0.29),
+            (-12.0, -13.0, -0.6),
+            (0.0, 8.3, -0.999),
+            (-8.0, 11.3, -0.7),
+            (-33.0, 34.1, -0.9),
+        ] {
+            let (direct, long) = (
+                ln_bivariate_cdf(h, k, rho),
+                ln_over_first(f64::min(h, k), f64::max(h, k), rho),
+            );
+            assert!(
+                (direct - long).abs() < 1e-12 * (1.0 + direct.abs()),
+                "{h} {k} {rho}: {direct} {long}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn quadrants_sum(h in -5.0..5.0_f64, k in -5.0..5.0_f64, rho in -1.0..1.0_f64) {
@@ -140,7 +212,7 @@ mod tests {
         #[test]
         fn both_ways_agree(h in -6.0..6.0_f64, k in -6.0..6.0_f64, rho in -0.9..0.9_f64) {
             let (h, k) = if h < k { (h, k) } else { (k, h) };
-            prop_assert!((bivariate_cdf(h, k, rho) / over_first(h, k, rho) - 1.0).abs() < 1e-12);
+            prop_assert!((bivariate_cdf(h, k, rho) / ln_over_first(h, k, rho).exp() - 1.0).abs() < 1e-12);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{normal, truncated_normal};
 use crate::numeric::Seed;
 use crate::numeric::blocks;
 
-pub use super::bivariate_normal::bivariate_cdf;
+pub use super::bivariate_normal::{bivariate_cdf, ln_bivariate_cdf};
 
 /// How [`cdf`] samples.
 #[derive(Clone, Copy, Debug, PartialEq)]

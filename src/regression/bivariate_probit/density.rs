@@ -1,7 +1,6 @@
 //! The log-density of two binary outcomes with correlated normal errors, with two derivatives.
 
-use crate::numeric::quadrature::gauss_legendre;
-use crate::numeric::special::{multivariate_normal::bivariate_cdf, normal};
+use crate::numeric::special::{multivariate_normal, normal};
 use crate::regression::likelihood::{Derivatives, Inputs, Order, Quantity, RowModel};
 use crate::summary::gram::packed_index;
 
@@ -60,78 +59,9 @@ impl LogCdf {
     }
 }
 
-/// Probabilities below this are integrated on the scale of logarithms.
-const TINY: f64 = 1e-250;
-
 /// `ln Φ₂(h, k, tanh t)`.
 pub(crate) fn ln_bivariate_cdf(h: f64, k: f64, t: f64) -> f64 {
-    let p = bivariate_cdf(h, k, t.tanh());
-    if p > TINY {
-        return p.ln();
-    }
-    if p.is_nan() {
-        return f64::NAN;
-    }
-    ln_by_quadrature(h, k, t)
-}
-
-/// `ln ∫_{−∞}^h φ(x) Φ((k − ρx)/√(1 − ρ²)) dx`, relative to the largest value of the integrand, which is log-concave with a second
-/// derivative of at most −1.
-fn ln_by_quadrature(h: f64, k: f64, t: f64) -> f64 {
-    /// The integrand is e^(−DEEP) of its largest value where the integral is cut off.
-    const DEEP: f64 = 40.0;
-    const PANELS: usize = 6;
-    const NODES: usize = 20;
-    const HALVINGS: usize = 200;
-    let (sinh, cosh) = (t.sinh(), t.cosh());
-    let ln_integrand = |x: f64| normal::ln_pdf(x) + normal::ln_cdf(k * cosh - x * sinh);
-    let slope = |x: f64| -x - sinh * normal::inverse_mills(k * cosh - x * sinh);
-    // The mode: at h when the integrand still rises there; else where the slope is zero.
-    let mut mode = h;
-    if slope(h) < 0.0 {
-        let (mut low, mut high) = (h - 1.0, h);
-        while slope(low) < 0.0 {
-            low = h - 2.0 * (h - low);
-        }
-        for _ in 0..HALVINGS {
-            let middle = 0.5 * (low + high);
-            if slope(middle) < 0.0 {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        mode = low;
-    }
-    let top = ln_integrand(mode);
-    if !top.is_finite() {
-        return f64::NEG_INFINITY;
-    }
-    // Where the integrand has fallen by DEEP, on either side of the mode; never further than √(2 DEEP).
-    let fall = |sign: f64| {
-        let (mut near, mut far) = (0.0, (2.0 * DEEP).sqrt());
-        for _ in 0..HALVINGS {
-            let middle = 0.5 * (near + far);
-            if ln_integrand(mode + sign * middle) > top - DEEP {
-                near = middle;
-            } else {
-                far = middle;
-            }
-        }
-        far
-    };
-    let ends = [mode - fall(-1.0), mode, h.min(mode + fall(1.0))];
-    let mut total = 0.0;
-    for side in ends.windows(2) {
-        let width = (side[1] - side[0]) / PANELS as f64;
-        for panel in 0..PANELS {
-            let low = side[0] + width * panel as f64;
-            if let Ok(rule) = gauss_legendre(NODES, low, low + width) {
-                total += rule.integrate(|x| (ln_integrand(x) - top).exp());
-            }
-        }
-    }
-    top + total.ln()
+    multivariate_normal::ln_bivariate_cdf(h, k, t.tanh())
 }
 
 /// −1 or 1 for an outcome of 0 or 1.
@@ -209,28 +139,6 @@ mod tests {
                     );
                 }
             }
-        }
-    }
-
-    #[test]
-    fn the_logarithm_has_no_floor() {
-        // independent: the sum of two logarithms; equal: the smaller of two
-        let far = ln_bivariate_cdf(-40.0, -45.0, 0.0);
-        assert!((far - normal::ln_cdf(-40.0) - normal::ln_cdf(-45.0)).abs() < 1e-9);
-        let one = ln_bivariate_cdf(-60.0, 5.0, 9.0);
-        assert!((one / normal::ln_cdf(-60.0) - 1.0).abs() < 1e-9);
-        // both ways of integration meet
-        for (h, k, t) in [
-            (-20.0, -15.0, 0.5),
-            (-30.0, 2.0, -0.3),
-            (-12.0, -13.0, -0.7),
-        ] {
-            let direct = bivariate_cdf(h, k, f64::tanh(t)).ln();
-            let by_logarithms = ln_by_quadrature(h, k, t);
-            assert!(
-                (direct - by_logarithms).abs() < 1e-8 * direct.abs(),
-                "{h} {k} {t}: {direct} {by_logarithms}"
-            );
         }
     }
 

@@ -50,6 +50,13 @@ impl Derivatives {
         }
     }
 
+    /// Row `i` adds nothing.
+    pub(crate) fn clear(&mut self, i: usize) {
+        self.value[i] = 0.0;
+        let slopes = self.gradient.iter_mut().chain(&mut self.hessian);
+        slopes.for_each(|tile| tile[i] = 0.0);
+    }
+
     /// Writes the jet of row `i`, whose variables are the indices `positions`, in ascending order.
     pub(crate) fn set<const J: usize>(&mut self, i: usize, jet: &Jet<J>, positions: [usize; J]) {
         self.value[i] = jet.value;
