@@ -28,6 +28,9 @@ const BOUND: f64 = 7.0;
 /// A side with an index this low never agrees: ln(1 − Φ₂) > −10⁻⁵⁰, and its derivatives are as small.
 const NEVER: f64 = -15.5;
 
+/// Above this probability of both, that of not both is Φ(−c) + Φ₂(c, −f; −ρ), a sum of positive numbers: one less the first would cancel.
+const LIKELY: f64 = 0.9;
+
 /// Mutual acceptance (partial observability): a co-creation happens when the customer wants it, `z_c = x'β + ε > 0`, *and* the firm does,
 /// `z_f = w'γ + u > 0`; only whether both do is seen: `P(A = 1) = Φ₂(z_c, z_f; ρ)`. By maximum likelihood.
 ///
@@ -298,18 +301,13 @@ impl RowModel for BothRows {
                 out.clear(i);
                 continue;
             }
-            // 1 − Φ₂(c, f; ρ) = Φ(−c) + Φ₂(c, −f; −ρ): a sum of positive numbers.
-            let not = if yes {
-                1.0
-            } else {
-                normal::cdf(-c) + bivariate_cdf(c, -f, -t.tanh())
+            let not = |both: f64| match both.exp() {
+                likely if likely > LIKELY => normal::cdf(-c) + bivariate_cdf(c, -f, -t.tanh()),
+                both => 1.0 - both,
             };
             if order == Order::Value {
-                out.value[i] = if yes {
-                    ln_bivariate_cdf(c, f, t)
-                } else {
-                    not.ln()
-                };
+                let both = ln_bivariate_cdf(c, f, t);
+                out.value[i] = if yes { both } else { not(both).ln() };
                 continue;
             }
             let both = LogCdf::at(c, f, t);
@@ -317,6 +315,7 @@ impl RowModel for BothRows {
             let (value, slope, curvature) = if yes {
                 (both.value, 1.0, 0.0)
             } else {
+                let not = not(both.value);
                 let odds = both.value.exp() / not;
                 (not.ln(), -odds, -odds / not)
             };
