@@ -92,11 +92,11 @@ pub use crate::participation::{
     BuyThenParticipatePrediction, Channel, ConditionalRate, ContingentValuation,
     ContingentValuationFit, Cost, Education, EffectBounds, ElicitedBeliefs, Evidence,
     FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, FunnelPrediction, HoldUp,
-    Identification, LatentError, MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction,
-    Optima, Parameter, ParticipationPlot, PowerAnalysis, Preferences, ProfilePoint, RatioIntervals,
-    RhoProfile, Search, Signals, Situation, StageEffect, StatedFit, TasteShock, Terms, Timing,
-    Tool, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals,
-    WtpMeasure,
+    Identification, JointWillingness, JointWillingnessFit, LatentError, MutualAcceptance,
+    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, Parameter, ParticipationPlot,
+    PowerAnalysis, Preferences, ProfilePoint, RatioIntervals, RhoProfile, Search, Signals,
+    Situation, StageEffect, StatedFit, TasteShock, Terms, Timing, Tool, Willingness,
+    WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,

@@ -175,7 +175,13 @@ impl ElicitedBeliefs {
     }
 
     /// The probabilities that round to a report.
-    fn around(&self, report: f64, step: f64, column: &str, row: usize) -> Result<[f64; 2]> {
+    pub(super) fn around(
+        &self,
+        report: f64,
+        step: f64,
+        column: &str,
+        row: usize,
+    ) -> Result<[f64; 2]> {
         /// Reports are typed with a few decimals.
         const SLACK: f64 = 1e-6;
         let off_integer = |x: f64| (x - x.round()).abs() > SLACK * x.max(1.0);

@@ -8,6 +8,7 @@ mod contingent_valuation;
 mod elicited_beliefs;
 mod funnel;
 mod interval;
+mod joint;
 mod mutual_acceptance;
 mod optima;
 mod probability;
@@ -49,6 +50,7 @@ pub use funnel::{
     FunnelPrediction, StageEffect,
 };
 pub use interval::LatentError;
+pub use joint::{JointWillingness, JointWillingnessFit};
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;

@@ -18,6 +18,7 @@
 //! | [`Auctions`] | second-price auctions with the top bid hidden |
 //! | [`StaggeredRollout`] | cohorts that get a tool at different times |
 //! | [`LearningPanel`] | those who take part learn what they can do |
+//! | [`JointParticipation`] | all blocks of the joint model: items, told beliefs, signals, choices, success |
 //! | [`DataExchange`] | participation and data against transfers |
 //! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
 //! | [`ConfidentChoice`] | logit choice under false confidence |
@@ -48,6 +49,7 @@ mod heterogeneous;
 mod instrumented_effects;
 mod invitation_targeting;
 mod item_responses;
+mod joint_participation;
 mod learning_panel;
 mod mass_customization;
 pub mod monte_carlo;
@@ -74,6 +76,7 @@ pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
 pub use instrumented_effects::InstrumentedEffects;
 pub use invitation_targeting::InvitationTargeting;
 pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
+pub use joint_participation::{JointFlaw, JointParticipation};
 pub use learning_panel::{LearningFlaw, LearningPanel};
 pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{

@@ -4,6 +4,7 @@
 //! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
 
 mod ability;
+mod joint;
 mod scores;
 mod stages;
 mod stated;
@@ -59,6 +60,7 @@ fn models() -> Vec<Model> {
         stated::models(),
         ability::models(),
         scores::models(),
+        joint::models(),
     ]
     .into_iter()
     .flatten()

@@ -134,6 +134,20 @@ impl Likelihood {
         order: Order,
         work: &mut Workspace,
     ) {
+        let len = self.fill_inputs(range.clone(), point, work);
+        let inputs = Inputs {
+            outcomes: &work.outcomes,
+            indices: &work.indices,
+            len,
+        };
+        self.model.evaluate(&inputs, order, &mut work.derivatives);
+        if let Some(weights) = &self.weights {
+            work.derivatives.weigh(&weights[range], order);
+        }
+    }
+
+    /// Regressors, indices at `point` and outcomes of a range of at most a tile of rows; returns how many they are.
+    fn fill_inputs(&self, range: Range<usize>, point: &[f64], work: &mut Workspace) -> usize {
         let len = range.len();
         let mut at = 0;
         for (index, eta) in self.indices.iter().zip(&mut work.indices) {
@@ -151,15 +165,18 @@ impl Likelihood {
         for (column, out) in self.outcomes.iter().zip(&mut work.outcomes) {
             column.fill(&self.rows, range.clone(), &mut out[..len]);
         }
-        let inputs = Inputs {
+        len
+    }
+
+    /// What the model sees of a range of at most a tile of rows.
+    pub(crate) fn inputs(&self, range: Range<usize>, point: &[f64], see: impl FnOnce(&Inputs<'_>)) {
+        let mut work = self.workspace();
+        let len = self.fill_inputs(range, point, &mut work);
+        see(&Inputs {
             outcomes: &work.outcomes,
             indices: &work.indices,
             len,
-        };
-        self.model.evaluate(&inputs, order, &mut work.derivatives);
-        if let Some(weights) = &self.weights {
-            work.derivatives.weigh(&weights[range], order);
-        }
+        });
     }
 
     /// A pass over every `stride`-th tile of rows.

@@ -1,0 +1,205 @@
+//! The fitted joint model.
+
+use super::rows::{JointRows, Prior, SignalKind, Told};
+use crate::error::{Error, Result};
+use crate::inference::{Covariance, Estimate, Inference};
+use crate::participation::identification::Identification;
+use crate::participation::optima::Optima;
+use crate::regression::LikelihoodFit;
+use crate::regression::delegate::delegate_to_likelihood;
+use crate::report::{Cell, Table};
+use serde::{Deserialize, Serialize};
+
+/// A fitted [`JointWillingness`](super::JointWillingness). It answers the verbs of [`Inference`] with the normal distribution and prints as a table.
+///
+/// Names: `ability.…` and `overconfidence.…` (in units of task noise), `success.…`, `choice.…` with `choice.belief` (θ) and `choice.uncertainty` (λ), in units
+/// of the taste shock; `ln_sd_ability`, `ln_sd_belief`, `atanh_rho`, `ln_ratio` (of v_0/σ_s²), `ln_sd_report` or `ln_sd_rating`, `rating.…`, `ln_sd_signal`; of each
+/// item `….intercept` and `….discrimination`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JointWillingnessFit {
+    fit: LikelihoodFit,
+    optima: Optima,
+    identification: Identification,
+    variance: PriorVariance,
+    money: Option<String>,
+}
+
+/// Where the variance of beliefs before signals comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum PriorVariance {
+    Known(f64),
+    /// The ratio times the known variance of a signal.
+    TimesRatio(f64),
+    /// The ratio times the estimated variance of a signal.
+    TimesRatioOfSeen,
+    /// σ_a²(1 − ρ²), with σ_a estimated.
+    Calibrated,
+    /// The same with σ_a = 1.
+    CalibratedUnit,
+}
+
+impl JointWillingnessFit {
+    pub(super) fn new(
+        fit: LikelihoodFit,
+        optima: Optima,
+        identification: Identification,
+        rows: &JointRows,
+        money: Option<String>,
+    ) -> Self {
+        let unit = !fit.names().iter().any(|name| name == "ln_sd_ability");
+        let variance = match (rows.prior, rows.signals) {
+            (Prior::Known(variance), _) => PriorVariance::Known(variance),
+            (Prior::Free, SignalKind::Known(variance)) => PriorVariance::TimesRatio(variance),
+            (Prior::Free, _) => PriorVariance::TimesRatioOfSeen,
+            (Prior::Calibrated, _) if unit => PriorVariance::CalibratedUnit,
+            (Prior::Calibrated, _) => PriorVariance::Calibrated,
+        };
+        debug_assert!(rows.told != Told::Rating || rows.prior == Prior::Calibrated);
+        Self {
+            fit,
+            optima,
+            identification,
+            variance,
+            money,
+        }
+    }
+
+    /// The correlation ρ of ability and the first belief's mean, given x.
+    ///
+    /// # Errors
+    /// Those of [`Inference::nonlinear`].
+    pub fn rho(&self) -> Result<Estimate> {
+        self.fit.nonlinear("rho", &["atanh_rho"], |p| p[0].tanh())
+    }
+
+    /// v_0, the variance of beliefs before signals, in squared units of ability.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when it was given, not estimated.
+    pub fn prior_variance(&self) -> Result<Estimate> {
+        let name = "prior variance v_0";
+        match self.variance {
+            PriorVariance::Known(variance) => Err(Error::invalid_option(
+                "prior_variance",
+                variance,
+                "left out: it was given to the model",
+            )),
+            PriorVariance::TimesRatio(signal) => {
+                (self.fit).nonlinear(name, &["ln_ratio"], |p| signal * p[0].exp())
+            }
+            PriorVariance::TimesRatioOfSeen => {
+                let of = ["ln_ratio", "ln_sd_signal"];
+                (self.fit).nonlinear(name, &of, |p| (p[0] + 2.0 * p[1]).exp())
+            }
+            PriorVariance::Calibrated => {
+                let of = ["ln_sd_ability", "atanh_rho"];
+                let f = |p: &[f64]| (2.0 * p[0]).exp() * (1.0 - p[1].tanh().powi(2));
+                self.fit.nonlinear(name, &of, f)
+            }
+            PriorVariance::CalibratedUnit => {
+                (self.fit).nonlinear(name, &["atanh_rho"], |p| 1.0 - p[0].tanh().powi(2))
+            }
+        }
+    }
+
+    /// The weight `K = nR/(1 + nR)` that beliefs give to so many signals, with R = v_0/σ_s² estimated.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCoefficient`] where the ratio is not a parameter of the model.
+    pub fn weight_of_signals(&self, signals: u32) -> Result<Estimate> {
+        let n = f64::from(signals);
+        let f = |p: &[f64]| n * p[0].exp() / (1.0 + n * p[0].exp());
+        self.fit.nonlinear("weight of signals K", &["ln_ratio"], f)
+    }
+
+    /// θ, what a unit of ability, as believed, is worth in money: the coefficient of the belief over that of money.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] unless [`JointWillingness::money`](super::JointWillingness::money) was named.
+    pub fn taste(&self) -> Result<Estimate> {
+        let money = self.money("the taste θ in money")?;
+        let of = ["choice.belief", money];
+        self.fit.nonlinear("taste θ", &of, |p| p[0] / p[1])
+    }
+
+    /// α of value form 4 (r of form 3), per unit of money: `−2 λ γ_p/θ²` with θ and λ of the choice and γ_p of money.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] without [`money`](super::JointWillingness::money), or where the number of signals does not vary.
+    pub fn ambiguity_aversion(&self) -> Result<Estimate> {
+        const NAME: &str = "choice.uncertainty";
+        let money = self.money("the ambiguity aversion α")?;
+        if !self.fit.names().iter().any(|name| name == NAME) {
+            return Err(Error::Unidentified {
+                what: "the ambiguity aversion α".to_owned(),
+                needs: "a randomised number of signals".to_owned(),
+            });
+        }
+        let of = [NAME, money, "choice.belief"];
+        let f = |p: &[f64]| -2.0 * p[0] * p[1] / (p[2] * p[2]);
+        self.fit.nonlinear("ambiguity aversion α", &of, f)
+    }
+
+    fn money(&self, what: &str) -> Result<&str> {
+        self.money.as_deref().ok_or_else(|| Error::Unidentified {
+            what: what.to_owned(),
+            needs: "a regressor in money (JointWillingness::money)".to_owned(),
+        })
+    }
+
+    /// What the blocks of these data identify, and what would identify the rest.
+    pub fn identification(&self) -> &Identification {
+        &self.identification
+    }
+
+    /// Where the searches from several starts led.
+    pub fn optima(&self) -> &Optima {
+        &self.optima
+    }
+
+    /// The same fit with another covariance: one more pass over the rows, no refit.
+    ///
+    /// # Errors
+    /// Those of [`LikelihoodFit::with_covariance`].
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        Ok(Self {
+            fit: self.fit.with_covariance(covariance)?,
+            ..self.clone()
+        })
+    }
+
+    /// The likelihood fit behind it.
+    pub fn likelihood(&self) -> &LikelihoodFit {
+        &self.fit
+    }
+
+    /// Drops the handle on the data, so that the fit is small; it then has no other covariance.
+    pub fn lean(&self) -> Self {
+        Self {
+            fit: self.fit.lean(),
+            ..self.clone()
+        }
+    }
+
+    fn dress(&self, mut table: Table) -> Table {
+        let derived = [
+            self.rho(),
+            self.prior_variance(),
+            self.taste(),
+            self.ambiguity_aversion(),
+        ];
+        for estimate in derived.into_iter().flatten() {
+            table = table.note(estimate.to_string());
+        }
+        table.note(self.optima.note())
+    }
+
+    fn more_footer(&self) -> Vec<(String, Cell)> {
+        let rho = self.rho().ok();
+        rho.map(|rho| ("ρ".to_owned(), Cell::fixed(rho.estimate, 3)))
+            .into_iter()
+            .collect()
+    }
+}
+
+delegate_to_likelihood!(JointWillingnessFit);
