@@ -35,6 +35,7 @@ mod experiment_trust;
 mod forest_variants;
 mod identification;
 mod instrumental_variables;
+mod joint_willingness;
 mod learners;
 mod likelihood_counts;
 mod linear_forest;

@@ -1,6 +1,7 @@
 //! The fitted joint model.
 
-use super::rows::{JointRows, Prior, SignalKind, Told};
+use super::beliefs::{Prior, SignalKind, Told};
+use super::rows::JointRows;
 use crate::error::{Error, Result};
 use crate::inference::{Covariance, Estimate, Inference};
 use crate::participation::identification::Identification;

@@ -1,9 +1,10 @@
 //! What one customer adds to the likelihood: answers, a belief told, a choice and its success, given ability and belief, integrated over both.
 
+use super::nodes::Place;
+use super::pieces::{LnProduct, answer, normal_choice, told};
 use crate::error::Result;
 use crate::numeric::quadrature::gauss_hermite_normal;
-use crate::numeric::special::{normal, truncated_normal};
-use crate::participation::interval::LatentError;
+use crate::numeric::special::normal;
 
 /// The quantities of a customer from which everything follows, in this order; the parameters of the items, two each, come after them.
 ///
@@ -46,15 +47,6 @@ pub(super) struct Seen {
     pub(super) takes_part: bool,
     /// Whether the customer succeeds; NaN where it is not seen.
     pub(super) success: f64,
-}
-
-/// Where the nodes of a customer lie. They are found at one point of the search and kept, so that value, gradient and Hessian are those of one function.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
-    /// Centre and width of the nodes for u.
-    pub(super) outer: [f64; 2],
-    /// Those of the nodes for t are at `inner[0] + inner[1] u`, of width `inner[2]`.
-    pub(super) inner: [f64; 3],
 }
 
 /// Parameters of an item: ability enters as `intercept + slope · a`.
@@ -105,108 +97,6 @@ impl Rules {
     }
 }
 
-/// `ln Φ(±x)` with two derivatives by x.
-fn normal_choice(yes: bool, x: f64) -> [f64; 3] {
-    let sign = if yes { 1.0 } else { -1.0 };
-    let [value, slope, curvature] = LatentError::Normal.ln_cdf_at(sign * x);
-    [value, sign * slope, curvature]
-}
-
-/// The probability of an answer, Λ(±x), and two derivatives of its logarithm by x.
-fn answer(y: f64, x: f64) -> [f64; 3] {
-    let sign = if y > 0.5 { 1.0 } else { -1.0 };
-    let odds = (-sign * x).exp();
-    let p = 1.0 / (1.0 + odds);
-    let wrong = if odds.is_finite() { odds * p } else { 1.0 };
-    [p, sign * wrong, -p * wrong]
-}
-
-/// A logarithm of a product of probabilities that takes a logarithm only now and then.
-struct LnProduct {
-    ln: f64,
-    product: f64,
-}
-
-impl LnProduct {
-    const ONE: Self = Self {
-        ln: 0.0,
-        product: 1.0,
-    };
-
-    fn times(&mut self, p: f64) {
-        /// The square of this is still a double.
-        const SMALL: f64 = 1e-150;
-        if p < SMALL {
-            self.ln += p.ln();
-            return;
-        }
-        self.product *= p;
-        if self.product < SMALL {
-            self.ln += self.product.ln();
-            self.product = 1.0;
-        }
-    }
-
-    fn ln(&self) -> f64 {
-        self.ln + self.product.ln()
-    }
-}
-
-/// The logarithm of the probability of an interval, or of the density of a number, around ν with the deviation e^LR: value, derivatives by (ν, LR) and second
-/// derivatives (νν, ν LR, LR LR).
-fn told([low, high]: [f64; 2], center: f64, deviation: f64) -> [f64; 6] {
-    let (a, b) = ((low - center) / deviation, (high - center) / deviation);
-    if high <= low {
-        // −½a² − LR.
-        let value = normal::ln_pdf(a) - deviation.ln();
-        let per = 1.0 / deviation;
-        return [
-            value,
-            a * per,
-            a * a - 1.0,
-            -per * per,
-            -2.0 * a * per,
-            -2.0 * a * a,
-        ];
-    }
-    let value = if low.is_infinite() {
-        normal::ln_cdf(b)
-    } else if high.is_infinite() {
-        normal::ln_cdf(-a)
-    } else {
-        truncated_normal::ln_mass(a, b)
-    };
-    let share = |x: f64| {
-        if x.is_finite() {
-            (normal::ln_pdf(x) - value).exp()
-        } else {
-            0.0
-        }
-    };
-    let (f, g) = (share(a), share(b));
-    let (a, b) = (
-        if low.is_finite() { a } else { 0.0 },
-        if high.is_finite() { b } else { 0.0 },
-    );
-    // Both ends move by −1/σ with ν and by −x with LR. With s = f − g and w = af − bg: d ln P = (s/σ, w).
-    let (s, w) = (f - g, a * f - b * g);
-    let per = 1.0 / deviation;
-    // d f = −a f da − f d ln P, with da = −(per, a).
-    let second = |x: [f64; 2], y: [f64; 2]| {
-        // Σ ± x y' of the ends: ∂²P/P less the product of slopes.
-        a * f * x[0] * y[0] - b * g * x[1] * y[1]
-    };
-    let (in_center, in_scale) = ([per, per], [a, b]);
-    [
-        value,
-        s * per,
-        w,
-        second(in_center, in_center) - (s * per).powi(2),
-        second(in_center, in_scale) - s * per - s * per * w,
-        second(in_scale, in_scale) - w - w * w,
-    ]
-}
-
 /// One customer at given quantities.
 pub(super) struct Customer<'a> {
     pub(super) seen: &'a Seen,
@@ -227,7 +117,7 @@ const INNER: usize = 7;
 
 impl Customer<'_> {
     /// Adds the outer terms at ability a, but for the answers: success and the signal seen, value and two derivatives by a.
-    fn of_ability(&self, a: f64) -> [f64; 3] {
+    pub(super) fn of_ability(&self, a: f64) -> [f64; 3] {
         let mut total = [0.0; 3];
         if !self.seen.success.is_nan() {
             let own = normal_choice(self.seen.success > 0.5, a + self.q[at::W]);
@@ -241,84 +131,6 @@ impl Customer<'_> {
             total[2] -= per * per;
         }
         total
-    }
-
-    /// Nodes around the mode of the posterior; a told belief is taken as a normal observation.
-    pub(super) fn place(&self) -> Place {
-        let q = &self.q;
-        let inner = match self.approximate() {
-            None => [0.0, 0.0, 1.0],
-            Some([middle, variance]) => {
-                let precision = 1.0 + q[at::R2].powi(2) / variance;
-                let per = q[at::R2] / variance / precision;
-                [
-                    per * (middle - q[at::R0]),
-                    -per * q[at::R1],
-                    1.0 / precision.sqrt(),
-                ]
-            }
-        };
-        Place {
-            outer: self.peak(),
-            inner,
-        }
-    }
-
-    /// Where the posterior of u has its mode, and its deviation there.
-    fn peak(&self) -> [f64; 2] {
-        const STEPS: usize = 12;
-        const CLOSE: f64 = 1e-3;
-        let q = &self.q;
-        let told = self.approximate();
-        let spread = (1.0 + (q[at::THETA] * q[at::M2]).powi(2)).sqrt();
-        let loads = q[at::THETA] * q[at::M1] / spread;
-        let (mut u, mut curvature) = (0.0, 1.0);
-        for _ in 0..STEPS {
-            let a = q[at::A] + q[at::SD] * u;
-            let [_, mut first, mut second] = self.of_ability(a);
-            for (y, [intercept, slope]) in self.seen.answers.iter().zip(self.items) {
-                if !y.is_nan() {
-                    let [_, d, dd] = answer(*y, intercept + slope * a);
-                    first += slope * d;
-                    second += slope * slope * dd;
-                }
-            }
-            first *= q[at::SD];
-            second *= q[at::SD] * q[at::SD];
-            let index = (q[at::B] + q[at::THETA] * (q[at::M0] + q[at::M1] * u)) / spread;
-            let [_, d, dd] = normal_choice(self.seen.takes_part, index);
-            first += loads * d - u;
-            second += loads * loads * dd - 1.0;
-            if let Some([middle, variance]) = told {
-                let variance = variance + q[at::R2] * q[at::R2];
-                first += q[at::R1] * (middle - q[at::R0] - q[at::R1] * u) / variance;
-                second -= q[at::R1] * q[at::R1] / variance;
-            }
-            curvature = -second;
-            let step = (first / curvature).clamp(-2.0, 2.0);
-            u += step;
-            if step.abs() < CLOSE {
-                break;
-            }
-        }
-        [u, 1.0 / curvature.sqrt()]
-    }
-
-    /// The told belief as a normal observation: its middle and the variance of its error.
-    fn approximate(&self) -> Option<[f64; 2]> {
-        let [low, high] = self.seen.told;
-        if low.is_nan() {
-            return None;
-        }
-        let noise = (2.0 * self.q[at::LR]).exp();
-        let spread = (noise + self.q[at::R2].powi(2) + self.q[at::R1].powi(2)).sqrt();
-        Some(if low.is_infinite() {
-            [high - 0.5 * spread, noise + 0.25 * spread * spread]
-        } else if high.is_infinite() {
-            [low + 0.5 * spread, noise + 0.25 * spread * spread]
-        } else {
-            [0.5 * (low + high), noise + (high - low).powi(2) / 12.0]
-        })
     }
 
     /// The integral over t at u, with moments of its derivatives when they are asked for.

@@ -1,9 +1,14 @@
 //! Ability, belief, choice and success of the same customers, estimated together.
 
+mod beliefs;
+mod blocks;
 mod fit;
 mod integral;
+mod nodes;
+mod pieces;
 mod prepare;
 mod rows;
+mod starts;
 
 pub use fit::JointWillingnessFit;
 
@@ -14,8 +19,8 @@ use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::regression::likelihood::{Estimation, maximize_unless};
 use crate::regression::linear::Weights;
+use beliefs::{Prior, SignalKind, Told, slot};
 use integral::Rules;
-use rows::{Prior, SignalKind, Told, slot};
 use serde::Serialize;
 
 /// The joint model of willingness to participate: items × told belief × choice × success, by maximum likelihood.

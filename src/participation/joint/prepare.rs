@@ -1,24 +1,20 @@
 //! The rows and columns of the joint model, what identifies it, and where its searches begin.
 
+use super::beliefs::{Prior, SignalKind, Told, slot};
+use super::blocks::{Blocks, distinct};
 use super::integral::Rules;
-use super::rows::{JointRows, OUTCOMES, PLACES, Prior, SignalKind, Told, slot};
-use super::{Information, JointWillingness, Scale};
-use crate::data::{Design, DesignColumn, Formula, Frame, Rows};
+use super::rows::JointRows;
+use super::{Information, JointWillingness};
+use crate::data::{Design, Formula, Frame, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::numeric::special::normal;
-use crate::numeric::{Progress, blocks};
-use crate::participation::elicited_beliefs::ElicitedBeliefs;
 use crate::participation::identification::{
     Elicitation, Evidence, Identification, Parameter, Shifter, SignalVariance, SuccessSeen,
     excluded_regressor,
 };
-use crate::participation::optima::Start;
-use crate::regression::binary::{Binary, Link, check_binary};
-use crate::regression::likelihood::{Index, Likelihood, maximize};
+use crate::regression::binary::check_binary;
+use crate::regression::likelihood::{Index, Likelihood};
 use crate::regression::sample::Sample;
-use crate::summary::gram::TILE;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A joint model ready for estimation.
@@ -29,16 +25,6 @@ pub(super) struct Prepared {
     pub(super) formula: String,
     pub(super) warnings: Vec<Warning>,
     pub(super) identification: Identification,
-}
-
-/// What is seen of customers, by used row.
-struct Blocks {
-    success: Vec<f64>,
-    told: [Vec<f64>; 2],
-    signals: Vec<f64>,
-    average: Vec<f64>,
-    answers: Vec<Vec<f64>>,
-    everyone: bool,
 }
 
 impl JointWillingness {
@@ -348,144 +334,6 @@ impl JointWillingness {
             }
         }
     }
-
-    /// What is seen, checked.
-    fn blocks(
-        &self,
-        frame: &Frame,
-        rows: &Rows,
-        takes_part: &[f64],
-        success: Option<&str>,
-    ) -> Result<Blocks> {
-        let n = rows.len();
-        let read =
-            |column: &str| -> Result<Vec<f64>> { Ok(rows.gather(frame.numeric(column)?.values())) };
-        let binary = |column: &str| -> Result<Vec<f64>> {
-            let values = read(column)?;
-            let wrong = values
-                .iter()
-                .position(|v| !v.is_nan() && (*v - v.clamp(0.0, 1.0).round()).abs() > 0.0);
-            match wrong {
-                Some(i) => Err(Error::OutOfRange {
-                    column: column.to_owned(),
-                    row: rows.index(i) + 1,
-                    value: values[i],
-                    expected: "0, 1 or missing".to_owned(),
-                }),
-                None => Ok(values),
-            }
-        };
-        let mut everyone = false;
-        let success = match success {
-            None => vec![f64::NAN; n],
-            Some(column) => {
-                let values = binary(column)?;
-                let out: Vec<usize> = (0..n).filter(|i| takes_part[*i] < 0.5).collect();
-                let recorded = out.iter().filter(|i| !values[**i].is_nan()).count();
-                everyone = recorded == out.len();
-                if let Some(i) = out.iter().find(|i| !everyone && !values[**i].is_nan()) {
-                    return Err(Error::OutOfRange {
-                        column: column.to_owned(),
-                        row: rows.index(*i) + 1,
-                        value: values[*i],
-                        expected: format!(
-                            "missing where the customer does not take part, as it is for {} others",
-                            out.len() - recorded
-                        ),
-                    });
-                }
-                vary(column, &values, "of those who take part")?;
-                values
-            }
-        };
-        let answers = self.items.iter().map(|item| {
-            let values = binary(item)?;
-            vary(item, &values, "who answer it")?;
-            Ok(values)
-        });
-        let (mut signals, mut average) = (vec![0.0; n], vec![f64::NAN; n]);
-        if let Some((column, kind)) = &self.signals {
-            signals = read(column)?;
-            if let Some(i) = signals.iter().position(|s| *s < 0.0) {
-                return Err(Error::OutOfRange {
-                    column: column.clone(),
-                    row: rows.index(i) + 1,
-                    value: signals[i],
-                    expected: "zero or more signals".to_owned(),
-                });
-            }
-            if let Information::Seen(content) = kind {
-                average = read(content)?;
-                let lost = (0..n).find(|i| signals[*i] > 0.0 && !average[*i].is_finite());
-                if let Some(i) = lost {
-                    return Err(Error::OutOfRange {
-                        column: content.clone(),
-                        row: rows.index(i) + 1,
-                        value: average[i],
-                        expected: format!(
-                            "the average of the signals, since `{column}` says that there were some"
-                        ),
-                    });
-                }
-            }
-        }
-        Ok(Blocks {
-            success,
-            told: self.told(frame, rows)?,
-            signals,
-            average,
-            answers: answers.collect::<Result<_>>()?,
-            everyone,
-        })
-    }
-
-    /// The ends between which told beliefs lie.
-    fn told(&self, frame: &Frame, rows: &Rows) -> Result<[Vec<f64>; 2]> {
-        let mut ends = [vec![f64::NAN; rows.len()], vec![f64::NAN; rows.len()]];
-        let Some((column, scale)) = &self.told else {
-            return Ok(ends);
-        };
-        let values = rows.gather(frame.numeric(column)?.values());
-        if distinct(&values) < 2 {
-            return Err(Error::Unidentified {
-                what: "what beliefs do".to_owned(),
-                needs: format!("told beliefs that differ: all of `{column}` are the same"),
-            });
-        }
-        for (i, value) in values.iter().enumerate().filter(|(_, v)| !v.is_nan()) {
-            let [low, high] = match scale {
-                Scale::Free => [*value; 2],
-                Scale::Probability(grid) => {
-                    let rounding = ElicitedBeliefs::new("report ~ 1").grid(*grid);
-                    let ends = rounding.around(*value, *grid, column, rows.index(i))?;
-                    ends.map(normal::quantile)
-                }
-            };
-            ends[0][i] = low;
-            ends[1][i] = high;
-        }
-        Ok(ends)
-    }
-}
-
-/// An outcome that all have or nobody has says nothing.
-fn vary(column: &str, values: &[f64], who: &str) -> Result<()> {
-    let seen: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
-    if distinct(&seen) > 1 {
-        return Ok(());
-    }
-    Err(Error::Unidentified {
-        what: format!("what `{column}` tells of ability"),
-        needs: match seen.first() {
-            None => "values: all are missing".to_owned(),
-            Some(one) => format!("both 0 and 1: it is {one} for all {who}"),
-        },
-    })
-}
-
-fn distinct(values: &[f64]) -> usize {
-    let known = values.iter().filter(|v| !v.is_nan());
-    known.map(|v| v.to_bits()).collect::<BTreeSet<_>>().len()
 }
 
 /// Regressors of success alone may be missing for those who do not take part; zero serves there.
@@ -515,166 +363,4 @@ fn known_where_unseen(
         }
     }
     Ok(filled)
-}
-
-impl Blocks {
-    /// The outcomes in the order of [`JointRows`].
-    fn columns(&self, choice: &DesignColumn, rows: &Rows) -> Vec<DesignColumn> {
-        let own = |name: &str, values: &[f64]| {
-            let mut all = vec![f64::NAN; rows.total()];
-            for (i, v) in values.iter().enumerate() {
-                all[rows.index(i)] = *v;
-            }
-            DesignColumn::new(name, Arc::new(all))
-        };
-        let mut columns = vec![
-            choice.clone(),
-            own("success", &self.success),
-            own("told from", &self.told[0]),
-            own("told to", &self.told[1]),
-            own("signals", &self.signals),
-            own("average", &self.average),
-        ];
-        // Where nodes lie is not known yet.
-        let nodes = vec![f64::NAN; rows.len()];
-        columns.extend((PLACES..OUTCOMES).map(|_| own("nodes", &nodes)));
-        columns.extend(self.answers.iter().map(|a| own("answer", a)));
-        columns
-    }
-}
-
-impl Prepared {
-    /// Integrates with these nodes; returns those of before.
-    pub(super) fn use_rules(&mut self, rules: Rules) -> Rules {
-        let before = std::mem::replace(&mut self.rows.rules, rules);
-        self.likelihood.model = Arc::new(self.rows.clone());
-        before
-    }
-
-    /// Puts the nodes of each customer where the integrand is at a point.
-    pub(super) fn place_nodes(&mut self, point: &[f64]) {
-        let (likelihood, model) = (&self.likelihood, &self.rows);
-        let n = likelihood.rows.len();
-        let tiles: Vec<Range<usize>> = blocks::ranges(n, TILE).collect();
-        let parts = blocks::map(tiles.len(), |t| {
-            let mut out: [Vec<f64>; 5] = std::array::from_fn(|_| vec![]);
-            likelihood.inputs(tiles[t].clone(), point, |inputs| {
-                model.place(inputs, &mut out)
-            });
-            out
-        });
-        let rows = likelihood.rows.clone();
-        for k in 0..OUTCOMES - PLACES {
-            let mut all = vec![f64::NAN; rows.total()];
-            let values = parts.iter().flat_map(|part| &part[k]);
-            for (i, v) in values.enumerate() {
-                all[rows.index(i)] = *v;
-            }
-            self.likelihood.outcomes[PLACES + k] = DesignColumn::new("nodes", Arc::new(all));
-        }
-    }
-
-    /// Where searches begin: shares give constants, spreads are guessed, and two correlations of ability and belief are tried.
-    pub(super) fn starts(&self, progress: &Progress) -> Result<Vec<Start>> {
-        /// A guess of the spread of ability beside noise of one, and of what a belief counts.
-        const SPREAD: f64 = 0.8;
-        const COUNTS: f64 = 0.5;
-        const CORRELATIONS: [f64; 2] = [0.5, 0.8];
-        let (rows, likelihood) = (&self.rows, &self.likelihood);
-        let column = |k: usize| likelihood.outcomes[k].values(&likelihood.rows);
-        let of_known = |values: &[f64]| {
-            let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-            let n = known.len().max(1) as f64;
-            let mean = known.iter().sum::<f64>() / n;
-            let variance = known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-            (mean, variance.sqrt().max(0.1))
-        };
-        let free = |s: usize| rows.free.iter().position(|f| *f == s);
-        let has_success = free(slot::LN_SD_ABILITY).is_some();
-        let spread = if has_success { SPREAD } else { 1.0 };
-        let ability = if has_success {
-            normal::quantile(of_known(&column(1)).0) * (1.0 + spread * spread).sqrt()
-        } else {
-            0.0
-        };
-        let told: Vec<f64> = (column(2).iter().zip(column(3)))
-            .map(|(low, high)| 0.5 * (low + high))
-            .collect();
-        let (told_mean, told_spread) = of_known(&told);
-        let variance = match rows.prior {
-            Prior::Known(variance) => variance,
-            _ => match rows.signals {
-                SignalKind::Known(variance) => variance,
-                _ => 0.5,
-            },
-        };
-        let scale = (1.0 + variance).sqrt();
-        // A probit of the choice alone.
-        let choice = free(slot::CHOICE).unwrap_or(0);
-        let alone = Likelihood {
-            model: Arc::new(Binary { link: Link::Probit }),
-            indices: vec![likelihood.indices[choice].clone()],
-            outcomes: vec![likelihood.outcomes[0].clone()],
-            ..likelihood.clone()
-        };
-        let of_choice = maximize(
-            &alone,
-            vec![0.0; alone.parameters()],
-            "the probit of the choice",
-            progress,
-        )?
-        .point;
-        let ranges = likelihood.ranges();
-        let mut starts = vec![];
-        for rho in CORRELATIONS {
-            let mut point = vec![0.0; likelihood.parameters()];
-            let of_belief = match rows.prior {
-                Prior::Calibrated => rho * spread,
-                _ => 0.8 * told_spread * scale,
-            };
-            for (j, s) in rows.free.iter().enumerate() {
-                let constant = likelihood.indices[j].has_constant();
-                let value = match *s {
-                    slot::ABILITY if constant => ability,
-                    slot::OVERCONFIDENCE if constant => told_mean * scale - ability,
-                    slot::BELIEF => COUNTS,
-                    slot::LN_SD_ABILITY => spread.ln(),
-                    slot::LN_SD_BELIEF => of_belief.ln(),
-                    slot::ATANH_RHO => rho.atanh(),
-                    slot::LN_SD_TOLD if rows.told == Told::Rating => (0.8 * told_spread).ln(),
-                    slot::LN_SD_TOLD => (0.5 * told_spread).ln(),
-                    slot::RATING_CONSTANT => told_mean - 0.5 * told_spread / of_belief * ability,
-                    slot::RATING_SLOPE => 0.5 * told_spread / of_belief,
-                    slot::LN_SD_SIGNAL => (0.7 * of_known(&column(5)).1).ln(),
-                    _ => continue,
-                };
-                point[ranges[j].start] = value;
-            }
-            // The belief's mean and spread are taken out of the constant and the scale of the probit.
-            let grow = (1.0 + (COUNTS * of_belief).powi(2)).sqrt();
-            for (at, b) in ranges[choice].clone().zip(&of_choice) {
-                point[at] = b * grow;
-            }
-            if likelihood.indices[choice].has_constant() {
-                let mean = if rows.told == Told::Probability {
-                    told_mean * scale
-                } else {
-                    ability
-                };
-                point[ranges[choice].start] -= COUNTS * mean;
-            }
-            for k in 0..rows.items {
-                let share = of_known(&column(OUTCOMES + k)).0;
-                let slope = 1.0 / spread;
-                let at = ranges[rows.free.len() + 2 * k].start;
-                point[at] = 1.2 * (share / (1.0 - share)).ln() - slope * ability;
-                point[at + 1] = slope;
-            }
-            starts.push(Start {
-                name: format!("ρ = {rho}"),
-                point,
-            });
-        }
-        Ok(starts)
-    }
 }
