@@ -32,6 +32,7 @@ mod experiment_compare_behaviour;
 mod experiment_design;
 mod experiment_power;
 mod experiment_trust;
+mod forest_intervals;
 mod forest_variants;
 mod identification;
 mod instrumental_variables;

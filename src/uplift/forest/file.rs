@@ -230,7 +230,7 @@ impl Filed for LocalLinearForestFit {
 
 impl Filed for QuantileForestFit {
     const KIND: &'static str = "quantile forest";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn is_sound(&self) -> bool {
         let n = self.rows();
@@ -244,7 +244,7 @@ impl Filed for QuantileForestFit {
 
 impl Filed for SurvivalForestFit {
     const KIND: &'static str = "survival forest";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn is_sound(&self) -> bool {
         let (n, most) = (self.rows(), self.grid.len());
@@ -253,6 +253,12 @@ impl Filed for SurvivalForestFit {
             && self.reached.iter().all(|k| *k as usize <= most)
             && self.weights.as_ref().is_none_or(|w| w.len() == n)
             && self.out_of_bag.curves.len() == n
-            && (self.out_of_bag.curves.iter()).all(|curve| curve.len() == self.times.len())
+            && self.out_of_bag.variances.len() == n
+            && (self
+                .out_of_bag
+                .curves
+                .iter()
+                .chain(&self.out_of_bag.variances))
+            .all(|values| values.len() == self.times.len())
     }
 }

@@ -17,6 +17,11 @@ use serde::{Deserialize, Serialize};
 /// Splits maximise the log-rank statistic in its permutation form: rows of a node are relabelled by their log-rank scores, event less
 /// Nelson–Aalen hazard.
 ///
+/// Variances are those of little bags with the influence of each row on `ln S(t | x)`, the derivative by its weight. They know how a curve moves between
+/// samples, not the bias that is left where the leaves of x hold customers who differ. With exponential times that follow two of four features, a
+/// fifth of them censored, intervals of 95 % at four times covered 86 to 92 of 100 probabilities with 1 000 rows, 93 to 94 with 4 000; on the log-log
+/// scale, which is the better one for a Kaplan–Meier curve of few, they covered up to 7 less where the probability is low.
+///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `times` | at most 100 quantiles of the event times | where curves are told | increasing |
@@ -32,6 +37,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// - Ishwaran, Kogalur, Blackstone & Lauer (2008), *Annals of Applied Statistics* 2(3), doi:10.1214/08-AOAS169.
+/// - Athey, Tibshirani & Wager (2019), *Annals of Statistics* 47(2), doi:10.1214/18-AOS1709 (section 4: little bags).
 /// - Hothorn & Lausen (2003), doi:10.1016/S0167-9473(02)00225-6 (log-rank scores).
 ///
 /// # Examples
@@ -49,6 +55,8 @@ use serde::{Deserialize, Serialize};
 /// let curves = fit.predict(&Frame::new().with("age", vec![0.2, 0.8])?)?;
 /// let stay = curves.at(4.0);
 /// assert!((stay[0] - (-0.5_f64).exp()).abs() < 0.1 && (stay[1] - (-2.0_f64).exp()).abs() < 0.1);
+/// let sure = curves.intervals(4.0, 0.95)?;
+/// assert!(sure.lower[0] < stay[0] && stay[0] < sure.upper[0]);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
