@@ -27,7 +27,8 @@ pub(super) const DECIDED: f64 = 1e-10;
 ///
 /// The treatment must be as good as random given the features, and vary where they do not. When the effect differs between rows, or along the
 /// treatment, θ is an average of the slopes with weights `Var(D | X)`; of a treatment of 0 and 1 it is the effect in the overlap.
-/// [`ContinuousEffects`](crate::uplift::ContinuousEffects) has the effect per unit as a function of features.
+/// [`DoseEffects`](super::DoseEffects) has the effect as a linear function of features with errors,
+/// [`ContinuousEffects`](crate::uplift::ContinuousEffects) as any function, without.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -60,9 +61,9 @@ pub(super) const DECIDED: f64 = 1e-10;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartiallyLinear {
-    columns: Columns,
+    pub(super) columns: Columns,
     outcome_learner: Learner,
-    treatment_learner: Learner,
+    pub(super) treatment_learner: Learner,
     folds: usize,
     pub(crate) seed: Option<Seed>,
 }

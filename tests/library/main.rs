@@ -22,6 +22,7 @@ mod causal_survival;
 mod certified;
 mod decision;
 mod design;
+mod dose_effects;
 mod dose_response;
 mod effects_likelihood;
 mod experiment;
