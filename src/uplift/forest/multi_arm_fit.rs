@@ -29,15 +29,15 @@ use std::sync::Arc;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct MultiArmForestFit {
     forest: MultiArmForest,
-    info: Arc<Vec<FeatureInfo>>,
-    cuts: Vec<Cuts>,
-    ensemble: Ensemble,
+    pub(super) info: Arc<Vec<FeatureInfo>>,
+    pub(super) cuts: Vec<Cuts>,
+    pub(super) ensemble: Ensemble,
     kept: Vec<u32>,
-    scores: ArmScores,
-    outcome_hat: Vec<f64>,
+    pub(super) scores: ArmScores,
+    pub(super) outcome_hat: Vec<f64>,
     /// One column an arm.
-    propensities: Vec<Vec<f64>>,
-    out_of_bag: MultiArmPrediction,
+    pub(super) propensities: Vec<Vec<f64>>,
+    pub(super) out_of_bag: MultiArmPrediction,
     average: AverageEffects,
     warnings: Vec<Warning>,
 }

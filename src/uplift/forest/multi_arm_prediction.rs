@@ -23,6 +23,12 @@ impl MultiArmPrediction {
         }
     }
 
+    /// Whether it has effects of these arms, control first, at so many rows.
+    pub(super) fn is_sound(&self, arms: &[String], rows: usize) -> bool {
+        let whole = |e: &ForestPrediction| e.estimates.len() == rows && e.variances.len() == rows;
+        self.arms == arms && self.effects.len() + 1 == arms.len() && self.effects.iter().all(whole)
+    }
+
     /// The arms, without control.
     pub fn arms(&self) -> &[String] {
         &self.arms[1..]
