@@ -34,6 +34,7 @@ mod experiment_design;
 mod experiment_power;
 mod experiment_trust;
 mod forest_intervals;
+mod forest_properties;
 mod forest_variants;
 mod identification;
 mod instrumental_variables;
