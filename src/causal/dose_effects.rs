@@ -326,9 +326,7 @@ impl DoseEffectsFit {
                 Cell::count(basis.len())
             ));
         }
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        table.warned(&self.warnings)
     }
 }
 

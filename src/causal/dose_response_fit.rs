@@ -233,9 +233,7 @@ impl DoseResponseFit {
             self.effective,
             self.basis.len()
         ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        table.warned(&self.warnings)
     }
 
     /// The curve with pointwise 95 % intervals, between the outer knots.

@@ -9,6 +9,7 @@
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
 mod average;
+pub(crate) mod builders;
 mod conditional_density;
 pub(crate) mod cross_fit;
 mod derived_scores;

@@ -1,6 +1,7 @@
 //! The effect per unit of a treatment that is a number: residuals of the outcome on residuals of the treatment.
 
 use super::average::{AverageEffects, Sampled, averages};
+use super::builders::cross_fitted;
 use super::cross_fit::CrossFit;
 use super::folds::CausalFolds;
 use super::nuisance::{StackMember, default_outcome, stack_members};
@@ -124,36 +125,12 @@ impl PartiallyLinear {
         self
     }
 
-    /// Folds of the cross-fitting.
-    pub fn folds(mut self, folds: usize) -> Self {
-        self.folds = folds;
-        self
-    }
-
-    /// A column of weights of the rows.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.columns.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: they stay whole in folds, and errors allow for dependence within them.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.columns.clusters = Some(column.into());
-        self
-    }
-
     /// Columns with `E[Y | X]` and `E[D | X]`, predicted by something that has not seen the row.
     pub fn means(mut self, outcome: impl Into<String>, treatment: impl Into<String>) -> Self {
         self.columns.means = vec![
             ("outcome".to_owned(), outcome.into()),
             ("treatment".to_owned(), treatment.into()),
         ];
-        self
-    }
-
-    /// The seed.
-    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = Some(seed.into());
         self
     }
 
@@ -264,6 +241,8 @@ impl PartiallyLinear {
         })
     }
 }
+
+cross_fitted!(PartiallyLinear);
 
 impl Residuals {
     fn average(&self) -> AverageEffects {

@@ -2,6 +2,7 @@
 
 use super::arm_moment::{ArmPoint, Arms, MOST_TREATMENTS, lanes, means, room};
 use super::codes::{Binned, Codes, Cuts};
+use super::display::important;
 use super::ensemble::{Ensemble, Predicted};
 use super::fit::{prediction, ranked};
 use super::moment::Moment;
@@ -193,21 +194,14 @@ impl MultiArmForestFit {
 
     /// The average effects, the importance of features and how the forest was grown.
     pub fn table(&self) -> Table {
-        const FEATURES_SHOWN: usize = 5;
-        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
         let given = usize::from(self.forest.outcome_hat.is_some())
             + usize::from(!self.forest.columns.propensities.is_empty());
-        let table = self.average.table();
-        table
-            .note(format!("Importance: {}", important.join(", ")))
-            .note(format!(
-                "Multi-arm causal forest: {} trees in bags of {}; nuisances: {}",
-                Cell::count(self.trees()),
-                self.forest.options.bag_size,
-                self.forest.nuisances.describe_given(given, 2)
-            ))
+        important(self.average.table(), &self.importance()).note(format!(
+            "Multi-arm causal forest: {} trees in bags of {}; nuisances: {}",
+            Cell::count(self.trees()),
+            self.forest.options.bag_size,
+            self.forest.nuisances.describe_given(given, 2)
+        ))
     }
 
     /// The table as HTML.

@@ -61,6 +61,24 @@ pub(super) fn half_width<'a>(
     Ok(normal::quantile(0.5 + level / 2.0))
 }
 
+/// Notes on the rows of a prediction; those that trees did not determine have `instead`.
+pub(super) fn told(table: Table, undetermined: usize, instead: &str, unseen: usize) -> Table {
+    let mut table = table;
+    if undetermined > 0 {
+        table = table.note(format!(
+            "{} rows without trees to tell have {instead} at once",
+            Cell::count(undetermined)
+        ));
+    }
+    if unseen > 0 {
+        table = table.note(format!(
+            "{} labels that training had not count as missing",
+            Cell::count(unseen)
+        ));
+    }
+    table
+}
+
 impl ForestPrediction {
     /// Standard errors.
     pub fn std_errors(&self) -> Vec<f64> {
@@ -123,24 +141,17 @@ impl ForestPrediction {
             table = table.row([Cell::from(name), Cell::significant(value, DIGITS)]);
         }
         let error = at(&errors, 0.5).unwrap_or(f64::NAN);
-        table = table.note(format!(
+        let table = table.note(format!(
             "{} rows; median std. error {}",
             Cell::count(self.len()),
             Cell::significant(error, DIGITS)
         ));
-        if self.undetermined > 0 {
-            table = table.note(format!(
-                "{} rows without trees to tell have the {what} of all rows at once",
-                Cell::count(self.undetermined)
-            ));
-        }
-        if self.unseen > 0 {
-            table = table.note(format!(
-                "{} labels that training had not count as missing",
-                Cell::count(self.unseen)
-            ));
-        }
-        table
+        told(
+            table,
+            self.undetermined,
+            &format!("the {what} of all rows"),
+            self.unseen,
+        )
     }
 
     /// The table as HTML.

@@ -3,6 +3,7 @@
 use super::options::{TreeOptions, tree_options};
 use super::outcome_rows::Beside;
 use super::quantile_fit::QuantileForestFit;
+use crate::causal::builders::row_columns;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
@@ -85,18 +86,6 @@ impl QuantileForest {
         self
     }
 
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.beside.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: rows of a cluster are drawn and held out together.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.beside.clusters = Some(column.into());
-        self
-    }
-
     /// Fits to the frame.
     ///
     /// # Errors
@@ -139,5 +128,11 @@ impl QuantileForest {
         QuantileForestFit::new(self, sample, outcome, &plan, seed, progress)
     }
 }
+
+row_columns!(
+    QuantileForest,
+    "A column of clusters: rows of a cluster are drawn and held out together.",
+    beside
+);
 
 tree_options!(QuantileForest, "Nodes of so many rows are not split.");

@@ -2,11 +2,12 @@
 
 use super::arm_moment::lanes;
 use super::classes::{Classes, quantile};
+use super::display::important;
 use super::moment::Point;
 use super::neighbours::Neighbourhood;
 use super::outcome_rows::{Grown, OutcomeRows};
 use super::plan::Plan;
-use super::prediction::{ForestIntervals, half_width};
+use super::prediction::{ForestIntervals, half_width, told};
 use super::quantile::{MOST_QUANTILES, QuantileForest};
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
@@ -17,8 +18,6 @@ use std::fmt;
 
 /// Classes that the code for few quantiles was compiled for.
 const FEW_CLASSES: usize = 4;
-/// Features named under a table.
-pub(super) const FEATURES_SHOWN: usize = 5;
 /// Standard errors of the distribution function over which the slope of the quantile function is taken: those of a 95 % interval.
 const NEAR: f64 = 1.959_963_984_540_054;
 
@@ -149,26 +148,9 @@ impl QuantilePrediction {
                 Cell::significant(high, DIGITS),
             ]);
         }
-        told(table, self.rows(), self.undetermined, self.unseen)
+        let table = table.note(format!("{} rows", Cell::count(self.rows())));
+        told(table, self.undetermined, "what all rows have", self.unseen)
     }
-}
-
-/// Notes on the rows of a prediction.
-pub(super) fn told(table: Table, rows: usize, undetermined: usize, unseen: usize) -> Table {
-    let mut table = table.note(format!("{} rows", Cell::count(rows)));
-    if undetermined > 0 {
-        table = table.note(format!(
-            "{} rows without trees to tell have what all rows have at once",
-            Cell::count(undetermined)
-        ));
-    }
-    if unseen > 0 {
-        table = table.note(format!(
-            "{} labels that training had not count as missing",
-            Cell::count(unseen)
-        ));
-    }
-    table
 }
 
 impl QuantileForestFit {
@@ -285,20 +267,13 @@ impl QuantileForestFit {
                 Cell::percent(below, 1),
             ]);
         }
-        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
-        table = table
-            .note(format!("Importance: {}", important.join(", ")))
+        important(table, &self.importance())
             .note(format!(
                 "n = {}; {} trees; quantiles out of bag",
                 Cell::count(self.rows()),
                 Cell::count(self.grown.groves.len())
-            ));
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+            ))
+            .warned(&self.warnings)
     }
 
     fn weight(&self, row: u32) -> f64 {

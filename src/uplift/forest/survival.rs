@@ -4,6 +4,7 @@ use super::options::{TreeOptions, tree_options};
 use super::outcome_rows::Beside;
 use super::quantile::MIN_NODE_SIZE;
 use super::survival_fit::SurvivalForestFit;
+use crate::causal::builders::row_columns;
 use crate::data::{Frame, Rows};
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
@@ -90,18 +91,6 @@ impl SurvivalForest {
         self
     }
 
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.beside.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: rows of a cluster are drawn and held out together.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.beside.clusters = Some(column.into());
-        self
-    }
-
     /// Fits to the frame.
     ///
     /// # Errors
@@ -140,6 +129,12 @@ impl SurvivalForest {
         SurvivalForestFit::new(self, sample, &times, events, &plan, (seed, progress))
     }
 }
+
+row_columns!(
+    SurvivalForest,
+    "A column of clusters: rows of a cluster are drawn and held out together.",
+    beside
+);
 
 tree_options!(SurvivalForest, "Nodes of so many rows are not split.");
 

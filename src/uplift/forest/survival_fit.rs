@@ -1,11 +1,11 @@
 //! A fitted survival forest.
 
+use super::display::important;
 use super::log_rank::{Ended, LogRank};
 use super::neighbours::Neighbourhood;
 use super::outcome_rows::{Grown, OutcomeRows};
 use super::plan::Plan;
-use super::prediction::{ForestIntervals, half_width};
-use super::quantile_fit::{FEATURES_SHOWN, told};
+use super::prediction::{ForestIntervals, half_width, told};
 use super::split::WEIGHTED;
 use super::survival::SurvivalForest;
 use crate::customer::survival::CurveInterval;
@@ -154,7 +154,8 @@ impl SurvivalPrediction {
                 Cell::fixed(high, 3),
             ]);
         }
-        told(table, self.rows(), self.undetermined, self.unseen)
+        let table = table.note(format!("{} rows", Cell::count(self.rows())));
+        told(table, self.undetermined, "what all rows have", self.unseen)
     }
 }
 
@@ -250,25 +251,19 @@ impl SurvivalForestFit {
 
     /// The out-of-bag curves, and how the forest was grown.
     pub fn table(&self) -> Table {
-        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
         let events = self.events.iter().filter(|e| **e).count();
         let title = format!(
             "Survival forest: {} until {}, out of bag",
             self.forest.time, self.forest.event
         );
         let table = self.out_of_bag.table().with_title(title);
-        let table = table
-            .note(format!("Importance: {}", important.join(", ")))
+        important(table, &self.importance())
             .note(format!(
                 "{} events; {} trees",
                 Cell::count(events),
                 Cell::count(self.grown.groves.len())
-            ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+            ))
+            .warned(&self.warnings)
     }
 
     fn weight(&self, row: usize) -> f64 {

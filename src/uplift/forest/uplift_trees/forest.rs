@@ -265,7 +265,7 @@ impl UpliftForestFit {
             .take(FEATURES_SHOWN)
             .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
             .collect();
-        let mut table = self
+        let table = self
             .out_of_bag
             .table()
             .note(format!("Out of bag. Importance: {}.", important.join(", ")))
@@ -274,10 +274,7 @@ impl UpliftForestFit {
                 Cell::count(self.trees()),
                 self.options.options.describe()
             ));
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+        table.warned(&self.warnings)
     }
 }
 
