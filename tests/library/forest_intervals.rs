@@ -1,4 +1,5 @@
-//! Intervals of quantile and survival forests: against the variances of one sample, what must hold for any, and by simulation.
+//! Intervals of quantile and survival forests: against the variances of one sample, what must hold for any, and by simulation; those of causal forests when
+//! customers come in clusters.
 
 use cocreate::numeric::permutation::open_unit;
 use cocreate::numeric::special::normal;
@@ -202,4 +203,62 @@ fn trees_by_themselves_have_no_intervals() {
     // Nobody is known to have gone before the first told time.
     let ends = found.intervals(0.0, 0.95).unwrap();
     assert!(ends.lower.iter().chain(&ends.upper).all(|s| *s == 1.0));
+}
+
+/// Villages that have an arm, a feature and a taste in common; nobody is affected.
+fn villages(seed: u64, villages: usize, each: usize) -> Frame {
+    let mut random = Seed::new(seed).stream(1);
+    let mut normal = || normal::quantile(open_unit(random.next_u64()));
+    let mut columns: [Vec<f64>; 6] = Default::default();
+    for g in 0..villages {
+        let (feature, taste) = (normal(), normal());
+        for _ in 0..each {
+            let y = taste + 0.5 * feature + normal();
+            let row = [feature, normal(), (g % 2) as f64, 0.5, y, g as f64];
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value);
+            }
+        }
+    }
+    framed(columns, ["x1", "x2", "arm", "half", "y", "village"])
+}
+
+#[test]
+fn clustered_forests_cover_where_plain_ones_do_not() {
+    const DRAWS: u64 = 60;
+    let new = villages(9999, 50, 1);
+    let covers = |lower: f64, upper: f64| f64::from(u8::from(lower < 0.0 && 0.0 < upper));
+    let coverage = |clusters: bool| {
+        let mut forest = CausalForest::new("y", "arm", &["x1", "x2"])
+            .propensity_hat("half")
+            .nuisances(ForestNuisances::OutOfBag)
+            .trees(100);
+        if clusters {
+            forest = forest.clusters("village");
+        }
+        let (mut of_average, mut of_points) = (0.0, 0.0);
+        for seed in 0..DRAWS {
+            let fit = forest
+                .clone()
+                .seed(seed)
+                .fit(&villages(seed, 80, 15))
+                .unwrap();
+            let average = fit.average_effect(ForestTarget::All).unwrap();
+            let ends = average.confidence_interval(0.95).unwrap();
+            of_average += covers(ends.lower, ends.upper) / DRAWS as f64;
+            let ends = fit.predict(&new).unwrap().intervals(0.95).unwrap();
+            let points = ends.lower.iter().zip(&ends.upper);
+            let inside: f64 = points.map(|(lower, upper)| covers(*lower, *upper)).sum();
+            of_points += inside / (50 * DRAWS) as f64;
+        }
+        [of_average, of_points]
+    };
+    let ([average, points], plain) = (coverage(true), coverage(false));
+    println!("clustered {average:.3} and {points:.3}, plain {plain:.3?}");
+    assert!((0.88..=1.0).contains(&average), "{average}");
+    assert!(
+        points > 0.85 && points > plain[1] + 0.05,
+        "{points} {plain:?}"
+    );
+    assert!(plain[0] < 0.75, "{plain:?}");
 }

@@ -25,7 +25,8 @@ const WAVE: usize = 32;
 const FEATURES_SHOWN: usize = 5;
 
 /// Many [`UpliftTree`](crate::uplift::UpliftTree)s, each grown on a random part of the rows with a random choice of features at every split, and averaged:
-/// `τ_k(x) = B⁻¹ Σ_b (ȳ_{k,b}(x) − ȳ_{0,b}(x))`, the means being those of the leaf of x in tree b. As with one tree, arms must have been assigned at random.
+/// `τ_k(x) = B⁻¹ Σ_b (ȳ_{k,b}(x) − ȳ_{0,b}(x))`, the means being those of the leaf of x in tree b. As with one tree, arms must have been assigned at random. The effects
+/// have no standard errors; those of [`CausalForest`](crate::uplift::CausalForest) and [`MultiArmForest`](crate::uplift::MultiArmForest) have.
 ///
 /// Every tree draws rows without replacement, so that the rows left out tell how good it is ([`UpliftForestFit::out_of_bag`]). Tree b draws from stream b of
 /// the seed: the same seed gives the same bits on any number of threads.
