@@ -114,6 +114,11 @@ impl Neighbourhood<'_> {
         bag: usize,
         moved: impl Fn(&[u32], &mut V),
     ) -> V {
+        if bag < 2 {
+            let mut unknown = room;
+            unknown.as_mut().fill(f64::INFINITY);
+            return unknown;
+        }
         let (mut between, mut total, mut bags) = (room.clone(), room.clone(), 0.0);
         let (mut sum, mut squares, mut own) = (room.clone(), room.clone(), room);
         let size = bag as f64;

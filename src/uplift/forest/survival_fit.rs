@@ -349,7 +349,7 @@ impl SurvivalForestFit {
             if at_risk > NOBODY * total && dead[k] > 0.0 {
                 let rest = at_risk - dead[k];
                 if rest > NOBODY * total {
-                    survival *= rest / at_risk;
+                    survival *= 1.0 - dead[k] / at_risk;
                     hazard += dead[k] / (at_risk * rest);
                     curve.event[k] = 1.0 / rest;
                 } else {
