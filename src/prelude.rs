@@ -12,8 +12,9 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, AverageEffects, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit,
-    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, StackMember, TrialScores,
+    ArmScores, AverageEffects, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
+    DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit,
+    StackMember, TrialScores,
 };
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,

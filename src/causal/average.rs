@@ -78,9 +78,7 @@ impl AverageEffects {
                 "{} rows. Standard errors of the influence function, {errors}.",
                 self.rows
             ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        table.warned(&self.warnings)
     }
 
     /// The table as HTML.

@@ -1,5 +1,6 @@
 //! The average dose-response curve: the mean outcome if everybody had this dose.
 
+use super::builders::cross_fitted;
 use super::conditional_density::{DoseDensity, Grid};
 use super::cross_fit::CrossFit;
 use super::dose_response_fit::{Basis, DoseResponseFit};
@@ -137,30 +138,6 @@ impl DoseResponse {
         self
     }
 
-    /// Folds of the cross-fitting.
-    pub fn folds(mut self, folds: usize) -> Self {
-        self.folds = folds;
-        self
-    }
-
-    /// A column of weights of the rows.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.columns.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: they stay whole in folds, and errors allow for dependence within them.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.columns.clusters = Some(column.into());
-        self
-    }
-
-    /// The seed.
-    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = Some(seed.into());
-        self
-    }
-
     /// Learns the nuisances and the curve.
     ///
     /// # Errors
@@ -284,6 +261,8 @@ impl DoseResponse {
         })
     }
 }
+
+cross_fitted!(DoseResponse);
 
 /// A density needs doses that do not repeat.
 fn refuse_mass_points(sample: &CausalSample, dose: &[f64]) -> Result<()> {

@@ -57,7 +57,7 @@ impl Basis {
     }
 
     /// Their derivatives.
-    fn slope(&self, dose: f64) -> DVector<f64> {
+    pub(super) fn slope(&self, dose: f64) -> DVector<f64> {
         let (first, last) = self.ends();
         let scale = 1.0 / (last - first);
         self.evaluated(dose, |_| scale, |u| 3.0 * scale * u.max(0.0).powi(2), 0.0)
@@ -81,6 +81,18 @@ impl Basis {
         });
         DVector::from_iterator(k, [one, line(u)].into_iter().chain(bends))
     }
+}
+
+/// Refuses a dose outside of those that were given.
+pub(super) fn inside([low, high]: [f64; 2], dose: f64) -> Result<()> {
+    if (low..=high).contains(&dose) {
+        return Ok(());
+    }
+    Err(Error::invalid_option(
+        "dose",
+        dose,
+        format!("from {low} to {high}, the doses that were given"),
+    ))
 }
 
 /// What [`DoseResponse`](super::DoseResponse) found.
@@ -124,24 +136,12 @@ impl DoseResponseFit {
         }
     }
 
-    fn inside(&self, dose: f64) -> Result<()> {
-        let [low, high] = self.range;
-        if (low..=high).contains(&dose) {
-            return Ok(());
-        }
-        Err(Error::invalid_option(
-            "dose",
-            dose,
-            format!("from {low} to {high}, the doses that were given"),
-        ))
-    }
-
     /// The mean outcome if everybody had this dose.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a dose outside of those that were given.
     pub fn mean_at(&self, dose: f64) -> Result<Estimate> {
-        self.inside(dose)?;
+        inside(self.range, dose)?;
         let name = format!("mean {} at {} {dose}", self.outcome, self.dose);
         Ok(self.linear(name, &self.basis.at(dose)))
     }
@@ -151,8 +151,8 @@ impl DoseResponseFit {
     /// # Errors
     /// As [`DoseResponseFit::mean_at`].
     pub fn contrast(&self, from: f64, to: f64) -> Result<Estimate> {
-        self.inside(from)?;
-        self.inside(to)?;
+        inside(self.range, from)?;
+        inside(self.range, to)?;
         let name = format!("{} of {to} against {from}", self.dose);
         let gap = self.basis.at(to) - self.basis.at(from);
         Ok(self.linear(name, &gap))
@@ -163,7 +163,7 @@ impl DoseResponseFit {
     /// # Errors
     /// As [`DoseResponseFit::mean_at`].
     pub fn slope_at(&self, dose: f64) -> Result<Estimate> {
-        self.inside(dose)?;
+        inside(self.range, dose)?;
         let name = format!("slope at {} {dose}", self.dose);
         Ok(self.linear(name, &self.basis.slope(dose)))
     }
@@ -233,9 +233,7 @@ impl DoseResponseFit {
             self.effective,
             self.basis.len()
         ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        table.warned(&self.warnings)
     }
 
     /// The curve with pointwise 95 % intervals, between the outer knots.

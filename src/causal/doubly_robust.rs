@@ -1,6 +1,7 @@
 //! Doubly robust average effects: cross-fitted nuisances, scores of every arm, and what is averaged from them.
 
 use super::arm_scores::ArmScores;
+use super::builders::cross_fitted;
 use super::cross_fit::CrossFit;
 use super::doubly_robust_fit::DoublyRobustFit;
 use super::folds::CausalFolds;
@@ -127,27 +128,9 @@ impl DoublyRobust {
         self
     }
 
-    /// Folds of the cross-fitting.
-    pub fn folds(mut self, folds: usize) -> Self {
-        self.folds = folds;
-        self
-    }
-
     /// The arm that others are compared with.
     pub fn control(mut self, arm: impl Into<String>) -> Self {
         self.columns.control = Some(arm.into());
-        self
-    }
-
-    /// A column of weights of the rows.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.columns.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: they stay whole in folds, and errors allow for dependence within them.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.columns.clusters = Some(column.into());
         self
     }
 
@@ -185,12 +168,6 @@ impl DoublyRobust {
     /// good choice). The effects are then those of the rows that are left.
     pub fn trim(mut self, share: f64) -> Self {
         self.trim = Some(share);
-        self
-    }
-
-    /// The seed.
-    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = Some(seed.into());
         self
     }
 
@@ -241,6 +218,8 @@ impl DoublyRobust {
         })
     }
 }
+
+cross_fitted!(DoublyRobust);
 
 impl Prepared {
     /// One flag a row: whether every arm has at least this propensity.

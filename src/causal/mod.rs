@@ -3,15 +3,17 @@
 //! [`DoublyRobust`] learns nuisances by cross-fitting over any [`Learner`](crate::regression::learners::Learner) and turns them into
 //! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm; [`TrialScores`] makes them from a randomised trial without
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
-//! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseResponse`] the
-//! whole curve. [`OffPolicy`] values a policy from logged decisions.
+//! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
+//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] values a policy from logged decisions.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
 mod average;
+pub(crate) mod builders;
 mod conditional_density;
 pub(crate) mod cross_fit;
 mod derived_scores;
+mod dose_effects;
 mod dose_response;
 mod dose_response_fit;
 pub(crate) mod doubly_robust;
@@ -26,6 +28,7 @@ pub(crate) mod units;
 
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
+pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;

@@ -306,10 +306,7 @@ impl OffPolicyFit {
                 Cell::count(self.clipped),
                 self.level * 100.0
             ));
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+        table.warned(&self.warnings)
     }
 
     /// The table as HTML.

@@ -1,6 +1,7 @@
 //! The effect per unit of a treatment that is a number: residuals of the outcome on residuals of the treatment.
 
 use super::average::{AverageEffects, Sampled, averages};
+use super::builders::cross_fitted;
 use super::cross_fit::CrossFit;
 use super::folds::CausalFolds;
 use super::nuisance::{StackMember, default_outcome, stack_members};
@@ -27,7 +28,8 @@ pub(super) const DECIDED: f64 = 1e-10;
 ///
 /// The treatment must be as good as random given the features, and vary where they do not. When the effect differs between rows, or along the
 /// treatment, θ is an average of the slopes with weights `Var(D | X)`; of a treatment of 0 and 1 it is the effect in the overlap.
-/// [`ContinuousEffects`](crate::uplift::ContinuousEffects) has the effect per unit as a function of features.
+/// [`DoseEffects`](super::DoseEffects) has the effect as a linear function of features with errors,
+/// [`ContinuousEffects`](crate::uplift::ContinuousEffects) as any function, without.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -60,9 +62,9 @@ pub(super) const DECIDED: f64 = 1e-10;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartiallyLinear {
-    columns: Columns,
+    pub(super) columns: Columns,
     outcome_learner: Learner,
-    treatment_learner: Learner,
+    pub(super) treatment_learner: Learner,
     folds: usize,
     pub(crate) seed: Option<Seed>,
 }
@@ -123,36 +125,12 @@ impl PartiallyLinear {
         self
     }
 
-    /// Folds of the cross-fitting.
-    pub fn folds(mut self, folds: usize) -> Self {
-        self.folds = folds;
-        self
-    }
-
-    /// A column of weights of the rows.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.columns.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: they stay whole in folds, and errors allow for dependence within them.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.columns.clusters = Some(column.into());
-        self
-    }
-
     /// Columns with `E[Y | X]` and `E[D | X]`, predicted by something that has not seen the row.
     pub fn means(mut self, outcome: impl Into<String>, treatment: impl Into<String>) -> Self {
         self.columns.means = vec![
             ("outcome".to_owned(), outcome.into()),
             ("treatment".to_owned(), treatment.into()),
         ];
-        self
-    }
-
-    /// The seed.
-    pub fn seed(mut self, seed: impl Into<Seed>) -> Self {
-        self.seed = Some(seed.into());
         self
     }
 
@@ -263,6 +241,8 @@ impl PartiallyLinear {
         })
     }
 }
+
+cross_fitted!(PartiallyLinear);
 
 impl Residuals {
     fn average(&self) -> AverageEffects {

@@ -18,6 +18,14 @@ pub(crate) fn undetermined<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, 
     Ok(Option::deserialize(reader)?.unwrap_or(f64::NAN))
 }
 
+/// Reads every `null` of lists as ∞.
+pub(crate) fn lists_above<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<Vec<f64>>, D::Error> {
+    #[derive(Deserialize)]
+    struct List(#[serde(deserialize_with = "all_above")] Vec<f64>);
+    let lists = Vec::<List>::deserialize(reader)?;
+    Ok(lists.into_iter().map(|list| list.0).collect())
+}
+
 /// Reads every `null` of a list as ∞.
 pub(crate) fn all_above<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<f64>, D::Error> {
     let values = Vec::<Option<f64>>::deserialize(reader)?;

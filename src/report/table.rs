@@ -181,6 +181,12 @@ impl Table {
         self
     }
 
+    /// Adds a note for each warning.
+    pub(crate) fn warned<W: std::fmt::Display>(self, warnings: &[W]) -> Self {
+        let noted = |table: Self, warning| table.note(format!("Warning: {warning}"));
+        warnings.iter().fold(self, noted)
+    }
+
     /// The label by which a LaTeX document refers to the table; characters other than ASCII letters, digits and
     /// `:._-` become `-`.
     pub fn label(mut self, label: impl Into<String>) -> Self {

@@ -67,6 +67,50 @@ fn given(trees: usize) -> MultiArmForest {
 }
 
 #[test]
+fn a_file_predicts_as_before_and_is_refused_when_changed() {
+    let path = std::env::temp_dir().join(format!("cocreate-arms-{}.json", std::process::id()));
+    for arms in [2, 3] {
+        let (frame, _) = draw(400, arms, 11);
+        let ids: Vec<String> = (0..400).map(|i| format!("c{}", i / 2)).collect();
+        let weights: Vec<f64> = (0..400).map(|i| f64::from(i % 3)).collect();
+        let frame = frame
+            .with("id", ids)
+            .and_then(|f| f.with("weight", weights))
+            .unwrap();
+        let fit = plain(20)
+            .clusters("id")
+            .weights("weight")
+            .fit(&frame)
+            .unwrap();
+        fit.write(&path).unwrap();
+        let back = MultiArmForestFit::read(&path).unwrap();
+        assert_eq!(back.predict(&frame).unwrap(), fit.predict(&frame).unwrap());
+        assert_eq!(back.out_of_bag(), fit.out_of_bag());
+        assert_eq!(back.scores(), fit.scores());
+        assert_eq!(back.to_string(), fit.to_string());
+        let told = CausalForestFit::read(&path).unwrap_err().to_string();
+        assert!(told.contains("is no file of a causal forest"), "{told}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (from, to, part) in [
+            (
+                "\"moment\":{\"Arms\":",
+                "\"moment\":{\"Arms\":1",
+                "was changed",
+            ),
+            ("\"outcome_hat\":[", "\"outcome_hat\":[0.5,", "was changed"),
+            ("\"overall\":[", "\"overall\":[0.5,", "was changed"),
+            ("\"version\":1", "\"version\":9", "has version 9"),
+        ] {
+            assert!(text.contains(from));
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            let told = MultiArmForestFit::read(&path).unwrap_err().to_string();
+            assert!(told.contains(part), "{from}: {told}");
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn with_two_arms_it_is_the_causal_forest() {
     let (frame, _) = draw(800, 2, 1);
     for known in [true, false] {

@@ -45,8 +45,11 @@ impl CausalForestFit {
     /// | `Overlap` | `Σ (Z − h)(Y − m) / Σ (Z − h)(W − e)` |
     ///
     /// with the error of the influence function, summed by cluster where there are G clusters, and then t with G − 1 degrees of freedom. `Treated` and
-    /// `Control` need a treatment of 0 and 1; any
-    /// other number has a learned `Var(W | X)` and the average partial effect.
+    /// `Control` need a treatment of 0 and 1; any other number has a learned `Var(W | X)` and the average partial effect.
+    ///
+    /// The error knows nothing of the bias that nuisances leave. With the default ones, intervals of the average for all covered 52 of 56 simulated samples
+    /// of Nie & Wager's setups (2 000 rows), with [`ForestNuisances::OutOfBag`](super::ForestNuisances::OutOfBag) 13 of 64 on the third;
+    /// [`DoublyRobust`](crate::causal::DoublyRobust) has better ones for averages.
     ///
     /// # Errors
     /// [`Error::Unidentified`] for a target that the treatment or the instrument does not have.

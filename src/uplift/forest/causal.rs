@@ -6,6 +6,7 @@ use super::nuisance::ForestNuisances;
 use super::options::{TreeOptions, tree_options};
 use super::plan::Plan;
 use super::prepare::Prepared;
+use crate::causal::builders::row_columns;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::{Progress, Seed};
@@ -142,18 +143,6 @@ impl CausalForest {
         self
     }
 
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.clusters = Some(column.into());
-        self
-    }
-
     /// Whether the shape of trees is chosen by their out-of-bag loss; see [`ForestTuning`](super::ForestTuning). The options of this forest are one of
     /// the shapes, and kept unless another is better. It costs as much as 2700 trees.
     pub fn tuned(mut self, tuned: bool) -> Self {
@@ -209,6 +198,11 @@ impl CausalForest {
         self.options.min_node_size
     }
 }
+
+row_columns!(
+    CausalForest,
+    "A column of clusters: rows of a cluster are drawn, held out and summed together."
+);
 
 tree_options!(
     CausalForest,

@@ -10,6 +10,7 @@ use super::options::{TreeOptions, tree_options};
 use super::plan::Plan;
 use super::prepare::{Part, Prepared};
 use super::survival::{SurvivalForest, ended};
+use crate::causal::builders::row_columns;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
@@ -113,18 +114,6 @@ impl CausalSurvivalForest {
         self
     }
 
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.causal = self.causal.weights(column);
-        self
-    }
-
-    /// A column of clusters: rows of a cluster are drawn, held out and summed together.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.causal = self.causal.clusters(column);
-        self
-    }
-
     /// Fits to the frame.
     ///
     /// # Errors
@@ -194,6 +183,12 @@ impl CausalSurvivalForest {
         options.plan(Moment::Mean, self.causal.features.len())
     }
 }
+
+row_columns!(
+    CausalSurvivalForest,
+    "A column of clusters: rows of a cluster are drawn, held out and summed together.",
+    causal
+);
 
 tree_options!(
     CausalSurvivalForest,

@@ -9,6 +9,15 @@ use std::fmt;
 const FEATURES_SHOWN: usize = 5;
 const LEVEL: f64 = 0.95;
 
+/// Says which features matter.
+pub(super) fn important(table: Table, importance: &[(String, f64)]) -> Table {
+    let most = importance.iter().take(FEATURES_SHOWN);
+    let shares: Vec<String> = most
+        .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
+        .collect();
+    table.note(format!("Importance: {}", shares.join(", ")))
+}
+
 impl CausalForestFit {
     /// Average effects, how the effects are spread, and whether the forest is calibrated.
     pub fn table(&self) -> Table {
@@ -70,14 +79,7 @@ impl CausalForestFit {
                 Cell::p_value(calibration.differences_p_value)
             ));
         }
-        let important: Vec<String> = self
-            .importance()
-            .iter()
-            .take(FEATURES_SHOWN)
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
-        table = table.note(format!("Importance: {}", important.join(", ")));
-        table = table.note(format!(
+        table = important(table, &self.importance()).note(format!(
             "n = {}; {} trees in bags of {}; nuisances: {}",
             Cell::count(self.rows()),
             Cell::count(self.trees()),
@@ -98,10 +100,7 @@ impl CausalForestFit {
         if let (Some(column), Some((_, count))) = (&forest.clusters, &self.sample.clusters) {
             table = table.note(format!("{} clusters of {column}", Cell::count(*count)));
         }
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+        table.warned(&self.warnings)
     }
 
     /// The table as HTML.

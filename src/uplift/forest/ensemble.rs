@@ -33,6 +33,16 @@ pub(super) struct Predicted {
 }
 
 impl Ensemble {
+    /// Whether its trees are of this moment with so many solutions, on so many features.
+    pub(super) fn is_sound(&self, moment: Moment, solutions: usize, features: usize) -> bool {
+        let size = moment.size();
+        let mut trees = self.trees.iter();
+        self.moment == moment
+            && self.overall.len() == solutions
+            && self.bag > 0
+            && trees.all(|tree| tree.is_sound(features, tree.means.len() / size))
+    }
+
     /// Predictions of a moment with one solution for every row of a table; with `seen`, each row by the trees that have not seen it.
     pub(super) fn predict(&self, codes: &Codes, seen: Option<&Seen>) -> Vec<Predicted> {
         let predicted = match self.moment {

@@ -1,10 +1,12 @@
 //! Forests and trees in files of JSON that say their kind and version.
 
+use super::arm_moment::{MOST_TREATMENTS, room};
 use super::causal_survival_fit::CausalSurvivalForestFit;
 use super::codes::Cuts;
 use super::fit::CausalForestFit;
 use super::linear_forest_fit::LocalLinearForestFit;
 use super::moment::Moment;
+use super::multi_arm_fit::MultiArmForestFit;
 use super::quantile_fit::QuantileForestFit;
 use super::survival_fit::SurvivalForestFit;
 use crate::error::{Error, Result};
@@ -155,6 +157,7 @@ pub(super) fn cuts_are_sound(cuts: &[Cuts], features: usize) -> bool {
 filed!(CausalForestFit);
 filed!(CausalSurvivalForestFit);
 filed!(LocalLinearForestFit);
+filed!(MultiArmForestFit);
 filed!(QuantileForestFit);
 filed!(SurvivalForestFit);
 
@@ -185,20 +188,36 @@ impl Filed for CausalForestFit {
         ];
         let inside =
             |(codes, count): &(Vec<u32>, usize)| codes.iter().all(|c| (*c as usize) < *count);
-        let size = self.ensemble.moment.size();
-        self.ensemble.moment == moment
-            && self.ensemble.overall.len() == 1
+        self.ensemble.is_sound(moment, 1, features)
             && s.instrument.is_some() == self.forest.instrument.is_some()
-            && self.ensemble.bag > 0
             && cuts_are_sound(&self.cuts, features)
             && lengths.iter().all(|l| *l == n)
             && s.clusters.as_ref().is_none_or(inside)
             && (s.kept.is_empty() || s.kept.len() == n)
-            && self
-                .ensemble
-                .trees
-                .iter()
-                .all(|tree| tree.is_sound(features, tree.means.len() / size))
+    }
+}
+
+impl Filed for MultiArmForestFit {
+    const KIND: &'static str = "multi-arm causal forest";
+    const VERSION: u32 = 1;
+
+    fn is_sound(&self) -> bool {
+        let (n, features, arms) = (self.rows(), self.info.len(), self.arms().len());
+        let treatments = arms.saturating_sub(1);
+        let known = (1..=MOST_TREATMENTS).contains(&treatments);
+        let whole = |columns: &[Vec<f64>]| {
+            columns.len() == arms && columns.iter().all(|column| column.len() == n)
+        };
+        let scores = &self.scores;
+        known
+            && (self.ensemble).is_sound(Moment::Arms(treatments), room(treatments), features)
+            && cuts_are_sound(&self.cuts, features)
+            && self.outcome_hat.len() == n
+            && whole(&self.propensities)
+            && whole(&scores.values)
+            && scores.weights.as_ref().is_none_or(|w| w.len() == n)
+            && scores.clusters.as_ref().is_none_or(|c| c.len() == n)
+            && self.out_of_bag.is_sound(self.arms(), n)
     }
 }
 
@@ -230,7 +249,7 @@ impl Filed for LocalLinearForestFit {
 
 impl Filed for QuantileForestFit {
     const KIND: &'static str = "quantile forest";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn is_sound(&self) -> bool {
         let n = self.rows();
@@ -244,7 +263,7 @@ impl Filed for QuantileForestFit {
 
 impl Filed for SurvivalForestFit {
     const KIND: &'static str = "survival forest";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn is_sound(&self) -> bool {
         let (n, most) = (self.rows(), self.grid.len());
@@ -253,6 +272,12 @@ impl Filed for SurvivalForestFit {
             && self.reached.iter().all(|k| *k as usize <= most)
             && self.weights.as_ref().is_none_or(|w| w.len() == n)
             && self.out_of_bag.curves.len() == n
-            && (self.out_of_bag.curves.iter()).all(|curve| curve.len() == self.times.len())
+            && self.out_of_bag.variances.len() == n
+            && (self
+                .out_of_bag
+                .curves
+                .iter()
+                .chain(&self.out_of_bag.variances))
+            .all(|values| values.len() == self.times.len())
     }
 }

@@ -5,6 +5,7 @@ use super::options::{TreeOptions, tree_options};
 use super::outcome_rows::Beside;
 use super::quantile::MIN_NODE_SIZE;
 use super::ridge::check_penalty;
+use crate::causal::builders::row_columns;
 use crate::data::Frame;
 use crate::error::Result;
 use crate::numeric::Progress;
@@ -86,18 +87,6 @@ impl LocalLinearForest {
         self
     }
 
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.beside.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: rows of a cluster are drawn and held out together.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.beside.clusters = Some(column.into());
-        self
-    }
-
     /// Fits to the frame.
     ///
     /// # Errors
@@ -120,5 +109,11 @@ impl LocalLinearForest {
         LocalLinearForestFit::new(self, sample, outcome, &plan, seed, progress)
     }
 }
+
+row_columns!(
+    LocalLinearForest,
+    "A column of clusters: rows of a cluster are drawn and held out together.",
+    beside
+);
 
 tree_options!(LocalLinearForest, "Nodes of so many rows are not split.");

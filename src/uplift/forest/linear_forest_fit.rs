@@ -1,5 +1,6 @@
 //! A fitted local linear forest.
 
+use super::display::important;
 use super::ensemble::Predicted;
 use super::fit::prediction;
 use super::linear_forest::LocalLinearForest;
@@ -8,7 +9,6 @@ use super::neighbours::Neighbourhood;
 use super::outcome_rows::{Grown, OutcomeRows};
 use super::plan::Plan;
 use super::prediction::ForestPrediction;
-use super::quantile_fit::FEATURES_SHOWN;
 use super::ridge::{Locals, Scale};
 use super::split::WEIGHTED;
 use crate::data::Frame;
@@ -132,22 +132,19 @@ impl LocalLinearForestFit {
 
     /// The out-of-bag outcomes, and how the forest was grown.
     pub fn table(&self) -> Table {
-        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
         let title = format!("Local linear forest of {}, out of bag", self.forest.outcome);
-        let table = (self.out_of_bag.table().with_title(title))
-            .note(format!("Importance: {}", important.join(", ")))
-            .note(format!(
-                "{} trees; slopes of {} features; penalty {}; mean squared error {}",
-                Cell::count(self.grown.groves.len()),
-                Cell::count(self.locals.count),
-                Cell::significant(self.penalty, 3),
-                Cell::significant(self.error(), 4)
-            ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        important(
+            self.out_of_bag.table().with_title(title),
+            &self.importance(),
+        )
+        .note(format!(
+            "{} trees; slopes of {} features; penalty {}; mean squared error {}",
+            Cell::count(self.grown.groves.len()),
+            Cell::count(self.locals.count),
+            Cell::significant(self.penalty, 3),
+            Cell::significant(self.error(), 4)
+        ))
+        .warned(&self.warnings)
     }
 
     /// The outcome at a row of standardised features.

@@ -6,6 +6,7 @@ use super::multi_arm_fit::MultiArmForestFit;
 use super::nuisance::ForestNuisances;
 use super::options::{TreeOptions, tree_options};
 use super::prepare::{ROWS_OF_ARM, check_clusters, check_rows, empty_features};
+use crate::causal::builders::row_columns;
 use crate::causal::sample::{CausalSample, Columns};
 use crate::data::Frame;
 use crate::error::{Error, Result};
@@ -110,18 +111,6 @@ impl MultiArmForest {
         self
     }
 
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.columns.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: rows of a cluster are drawn, held out and summed together.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.columns.clusters = Some(column.into());
-        self
-    }
-
     /// Fits to the frame.
     ///
     /// # Errors
@@ -208,6 +197,12 @@ impl MultiArmForest {
         }
     }
 }
+
+row_columns!(
+    MultiArmForest,
+    "A column of clusters: rows of a cluster are drawn, held out and summed together.",
+    columns
+);
 
 tree_options!(
     MultiArmForest,

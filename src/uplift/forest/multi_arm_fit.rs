@@ -2,6 +2,7 @@
 
 use super::arm_moment::{ArmPoint, Arms, MOST_TREATMENTS, lanes, means, room};
 use super::codes::{Binned, Codes, Cuts};
+use super::display::important;
 use super::ensemble::{Ensemble, Predicted};
 use super::fit::{prediction, ranked};
 use super::moment::Moment;
@@ -29,15 +30,15 @@ use std::sync::Arc;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct MultiArmForestFit {
     forest: MultiArmForest,
-    info: Arc<Vec<FeatureInfo>>,
-    cuts: Vec<Cuts>,
-    ensemble: Ensemble,
+    pub(super) info: Arc<Vec<FeatureInfo>>,
+    pub(super) cuts: Vec<Cuts>,
+    pub(super) ensemble: Ensemble,
     kept: Vec<u32>,
-    scores: ArmScores,
-    outcome_hat: Vec<f64>,
+    pub(super) scores: ArmScores,
+    pub(super) outcome_hat: Vec<f64>,
     /// One column an arm.
-    propensities: Vec<Vec<f64>>,
-    out_of_bag: MultiArmPrediction,
+    pub(super) propensities: Vec<Vec<f64>>,
+    pub(super) out_of_bag: MultiArmPrediction,
     average: AverageEffects,
     warnings: Vec<Warning>,
 }
@@ -193,21 +194,14 @@ impl MultiArmForestFit {
 
     /// The average effects, the importance of features and how the forest was grown.
     pub fn table(&self) -> Table {
-        const FEATURES_SHOWN: usize = 5;
-        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
         let given = usize::from(self.forest.outcome_hat.is_some())
             + usize::from(!self.forest.columns.propensities.is_empty());
-        let table = self.average.table();
-        table
-            .note(format!("Importance: {}", important.join(", ")))
-            .note(format!(
-                "Multi-arm causal forest: {} trees in bags of {}; nuisances: {}",
-                Cell::count(self.trees()),
-                self.forest.options.bag_size,
-                self.forest.nuisances.describe_given(given, 2)
-            ))
+        important(self.average.table(), &self.importance()).note(format!(
+            "Multi-arm causal forest: {} trees in bags of {}; nuisances: {}",
+            Cell::count(self.trees()),
+            self.forest.options.bag_size,
+            self.forest.nuisances.describe_given(given, 2)
+        ))
     }
 
     /// The table as HTML.

@@ -1,6 +1,6 @@
 //! Predicted effects of every arm with their variances.
 
-use super::prediction::ForestPrediction;
+use super::prediction::{ForestPrediction, told};
 use crate::causal::arm_scores::position;
 use crate::error::Result;
 use crate::report::{Cell, Table, shown};
@@ -21,6 +21,12 @@ impl MultiArmPrediction {
             arms: arms.to_vec(),
             effects,
         }
+    }
+
+    /// Whether it has effects of these arms, control first, at so many rows.
+    pub(super) fn is_sound(&self, arms: &[String], rows: usize) -> bool {
+        let whole = |e: &ForestPrediction| e.estimates.len() == rows && e.variances.len() == rows;
+        self.arms == arms && self.effects.len() + 1 == arms.len() && self.effects.iter().all(whole)
     }
 
     /// The arms, without control.
@@ -74,21 +80,13 @@ impl MultiArmPrediction {
             ]);
         }
         table = table.note(format!("{} rows", Cell::count(self.rows())));
-        let undetermined = self.effects[0].undetermined;
-        if undetermined > 0 {
-            table = table.note(format!(
-                "{} rows without trees to tell have the effects of all rows at once",
-                Cell::count(undetermined)
-            ));
-        }
-        let unseen = self.effects[0].unseen;
-        if unseen > 0 {
-            table = table.note(format!(
-                "{} labels that training had not count as missing",
-                Cell::count(unseen)
-            ));
-        }
-        table
+        let first = &self.effects[0];
+        told(
+            table,
+            first.undetermined,
+            "the effects of all rows",
+            first.unseen,
+        )
     }
 }
 

@@ -99,24 +99,56 @@ impl Neighbourhood<'_> {
     /// The variance of little bags of what the neighbours, each in the place of its share, move by `influence` a row.
     pub(super) fn variance(&self, influence: &[f64], bag: usize) -> f64 {
         let place = |row: &u32| self.shares.binary_search_by_key(row, |(r, _)| *r);
-        let (mut between, mut total, mut bags) = (0.0, 0.0, 0.0);
+        let [variance] = self.variances([0.0], bag, |members, [moved]| {
+            let places = members.iter().filter_map(|row| place(row).ok());
+            *moved = places.map(|p| influence[p]).sum();
+        });
+        variance
+    }
+
+    /// The variances of little bags of several estimates; `moved` tells the sums over the rows of a leaf of what each moves them by. `room` is as long
+    /// as there are estimates.
+    pub(super) fn variances<V: AsRef<[f64]> + AsMut<[f64]> + Clone>(
+        &self,
+        room: V,
+        bag: usize,
+        moved: impl Fn(&[u32], &mut V),
+    ) -> V {
+        if bag < 2 {
+            let mut unknown = room;
+            unknown.as_mut().fill(f64::INFINITY);
+            return unknown;
+        }
+        let (mut between, mut total, mut bags) = (room.clone(), room.clone(), 0.0);
+        let (mut sum, mut squares, mut own) = (room.clone(), room.clone(), room);
         let size = bag as f64;
         for trees in self.leaves.chunks(bag) {
             if trees.iter().any(|members| members.is_empty()) {
                 continue;
             }
-            let (mut sum, mut squares) = (0.0, 0.0);
+            sum.as_mut().fill(0.0);
+            squares.as_mut().fill(0.0);
             for members in trees {
-                let moved = members.iter().filter_map(|row| place(row).ok());
-                let moved: f64 = moved.map(|p| influence[p]).sum::<f64>() / members.len() as f64;
-                sum += moved;
-                squares += moved * moved;
+                moved(members, &mut own);
+                let sums = sum.as_mut().iter_mut().zip(squares.as_mut());
+                for ((sum, square), own) in sums.zip(own.as_ref()) {
+                    let moved = own / members.len() as f64;
+                    *sum += moved;
+                    *square += moved * moved;
+                }
             }
-            between += (sum / size).powi(2);
-            total += squares / size;
+            let of_bag = sum.as_ref().iter().zip(squares.as_ref());
+            let sums = between.as_mut().iter_mut().zip(total.as_mut());
+            for ((between, total), (sum, squares)) in sums.zip(of_bag) {
+                *between += (sum / size).powi(2);
+                *total += squares / size;
+            }
             bags += 1.0;
         }
-        debiased(between / bags, total / bags, size, bags)
+        for (between, total) in between.as_mut().iter_mut().zip(total.as_ref()) {
+            *between = debiased(*between / bags, total / bags, size, bags);
+        }
+        between
     }
 }
 

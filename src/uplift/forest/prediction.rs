@@ -34,6 +34,51 @@ pub struct ForestIntervals {
     pub upper: Vec<f64>,
 }
 
+/// The half-width of intervals in standard errors.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for a level outside (0, 1); [`Error::Unidentified`] where no variance is known.
+pub(super) fn half_width<'a>(
+    level: f64,
+    variances: impl IntoIterator<Item = &'a f64>,
+) -> Result<f64> {
+    if !(level > 0.0 && level < 1.0) {
+        return Err(Error::invalid_option(
+            "level",
+            level,
+            "between 0 and 1, such as 0.95",
+        ));
+    }
+    let mut variances = variances.into_iter().peekable();
+    if variances.peek().is_some() && variances.all(|v| v.is_infinite()) {
+        return Err(Error::Unidentified {
+            what: "the variance of the predictions".to_owned(),
+            needs:
+                "bags of at least two trees, .bag_size(2), and several bags that left each row out"
+                    .to_owned(),
+        });
+    }
+    Ok(normal::quantile(0.5 + level / 2.0))
+}
+
+/// Notes on the rows of a prediction; those that trees did not determine have `instead`.
+pub(super) fn told(table: Table, undetermined: usize, instead: &str, unseen: usize) -> Table {
+    let mut table = table;
+    if undetermined > 0 {
+        table = table.note(format!(
+            "{} rows without trees to tell have {instead} at once",
+            Cell::count(undetermined)
+        ));
+    }
+    if unseen > 0 {
+        table = table.note(format!(
+            "{} labels that training had not count as missing",
+            Cell::count(unseen)
+        ));
+    }
+    table
+}
+
 impl ForestPrediction {
     /// Standard errors.
     pub fn std_errors(&self) -> Vec<f64> {
@@ -46,20 +91,7 @@ impl ForestPrediction {
     /// # Errors
     /// [`Error::InvalidOption`] for a level outside (0, 1); [`Error::Unidentified`] without variances.
     pub fn intervals(&self, level: f64) -> Result<ForestIntervals> {
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::invalid_option(
-                "level",
-                level,
-                "between 0 and 1, such as 0.95",
-            ));
-        }
-        if !self.variances.is_empty() && self.variances.iter().all(|v| v.is_infinite()) {
-            return Err(Error::Unidentified {
-                what: "the variance of the predictions".to_owned(),
-                needs: "bags of at least two trees, .bag_size(2), and several bags that left each row out".to_owned(),
-            });
-        }
-        let z = normal::quantile(0.5 + level / 2.0);
+        let z = half_width(level, &self.variances)?;
         let end = |sign: f64| {
             let pairs = self.estimates.iter().zip(&self.variances);
             pairs.map(|(e, v)| e + sign * z * v.sqrt()).collect()
@@ -109,24 +141,17 @@ impl ForestPrediction {
             table = table.row([Cell::from(name), Cell::significant(value, DIGITS)]);
         }
         let error = at(&errors, 0.5).unwrap_or(f64::NAN);
-        table = table.note(format!(
+        let table = table.note(format!(
             "{} rows; median std. error {}",
             Cell::count(self.len()),
             Cell::significant(error, DIGITS)
         ));
-        if self.undetermined > 0 {
-            table = table.note(format!(
-                "{} rows without trees to tell have the {what} of all rows at once",
-                Cell::count(self.undetermined)
-            ));
-        }
-        if self.unseen > 0 {
-            table = table.note(format!(
-                "{} labels that training had not count as missing",
-                Cell::count(self.unseen)
-            ));
-        }
-        table
+        told(
+            table,
+            self.undetermined,
+            &format!("the {what} of all rows"),
+            self.unseen,
+        )
     }
 
     /// The table as HTML.

@@ -3,6 +3,7 @@
 use super::options::{TreeOptions, tree_options};
 use super::outcome_rows::Beside;
 use super::quantile_fit::QuantileForestFit;
+use crate::causal::builders::row_columns;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::Progress;
@@ -21,6 +22,11 @@ pub(super) const MOST_QUANTILES: usize = 14;
 /// are cut into classes at its quantiles, and a split maximises the drop of the classes' Gini impurity. So a feature that moves the spread alone is
 /// found too. What a customer pays at most, how late an order can be, the range of an offer.
 ///
+/// Intervals are Woodruff's: with σ² the variance by little bags of `F(y) = Σ_i α_i(x) 1{Y_i ≤ y}` at the quantile, they go from the quantile of `q − zσ` to that of
+/// `q + zσ`, which is the delta method with the density taken over the interval itself. They know how a quantile moves between samples, not the bias
+/// that is left where the leaves of x hold different distributions. With normal outcomes, mean and spread linear in two of four features, intervals of 95 %
+/// of the quantiles 0.1, 0.5 and 0.9 covered 88, 93 and 87 of 100 with 300 rows, 93, 94 and 93 with 1 000, and 96 each with 4 000.
+///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `quantiles` | 0.1, 0.5, 0.9 | the quantiles, for splits and predictions | (0, 1), increasing, at most 14 |
@@ -36,7 +42,8 @@ pub(super) const MOST_QUANTILES: usize = 14;
 ///
 /// # References
 /// - Meinshausen (2006), *JMLR* 7 (forest weights for quantiles).
-/// - Athey, Tibshirani & Wager (2019), *Annals of Statistics* 47(2), doi:10.1214/18-AOS1709 (section 5: splits by classes).
+/// - Athey, Tibshirani & Wager (2019), *Annals of Statistics* 47(2), doi:10.1214/18-AOS1709 (section 4: little bags; section 5: splits by classes).
+/// - Woodruff (1952), *JASA* 47(260), doi:10.1080/01621459.1952.10483443 (intervals of quantiles).
 ///
 /// # Examples
 /// ```
@@ -50,6 +57,8 @@ pub(super) const MOST_QUANTILES: usize = 14;
 /// let found = fit.predict(&Frame::new().with("age", vec![0.2, 0.8])?)?;
 /// let high = found.quantile(0.9)?;
 /// assert!((high[0] - 0.4).abs() < 0.2 && (high[1] - 4.0).abs() < 0.8);
+/// let sure = found.intervals(0.9, 0.95)?;
+/// assert!(sure.lower[1] < high[1] && high[1] < sure.upper[1]);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,18 +83,6 @@ impl QuantileForest {
     /// The quantiles.
     pub fn quantiles(mut self, quantiles: &[f64]) -> Self {
         self.quantiles = quantiles.to_vec();
-        self
-    }
-
-    /// A column of weights.
-    pub fn weights(mut self, column: impl Into<String>) -> Self {
-        self.beside.weights = Some(column.into());
-        self
-    }
-
-    /// A column of clusters: rows of a cluster are drawn and held out together.
-    pub fn clusters(mut self, column: impl Into<String>) -> Self {
-        self.beside.clusters = Some(column.into());
         self
     }
 
@@ -131,5 +128,11 @@ impl QuantileForest {
         QuantileForestFit::new(self, sample, outcome, &plan, seed, progress)
     }
 }
+
+row_columns!(
+    QuantileForest,
+    "A column of clusters: rows of a cluster are drawn and held out together.",
+    beside
+);
 
 tree_options!(QuantileForest, "Nodes of so many rows are not split.");

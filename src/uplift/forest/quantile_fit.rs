@@ -2,10 +2,12 @@
 
 use super::arm_moment::lanes;
 use super::classes::{Classes, quantile};
+use super::display::important;
 use super::moment::Point;
 use super::neighbours::Neighbourhood;
 use super::outcome_rows::{Grown, OutcomeRows};
 use super::plan::Plan;
+use super::prediction::{ForestIntervals, half_width, told};
 use super::quantile::{MOST_QUANTILES, QuantileForest};
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
@@ -16,8 +18,8 @@ use std::fmt;
 
 /// Classes that the code for few quantiles was compiled for.
 const FEW_CLASSES: usize = 4;
-/// Features named under a table.
-pub(super) const FEATURES_SHOWN: usize = 5;
+/// Standard errors of the distribution function over which the slope of the quantile function is taken: those of a 95 % interval.
+const NEAR: f64 = 1.959_963_984_540_054;
 
 /// A quantile forest fitted to a frame. It is owned, and free of the frame.
 #[derive(Clone, Serialize, Deserialize)]
@@ -32,12 +34,25 @@ pub struct QuantileForestFit {
     warnings: Vec<Warning>,
 }
 
+/// A quantile with its standard errors downwards and upwards.
+#[derive(Clone, Copy)]
+struct Told {
+    value: f64,
+    below: f64,
+    above: f64,
+}
+
 /// Quantiles at rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantilePrediction {
     quantiles: Vec<f64>,
     /// One column a quantile.
     values: Vec<Vec<f64>>,
+    /// Their standard errors downwards and upwards, likewise.
+    #[serde(deserialize_with = "crate::numeric::infinite::lists_above")]
+    below: Vec<Vec<f64>>,
+    #[serde(deserialize_with = "crate::numeric::infinite::lists_above")]
+    above: Vec<Vec<f64>>,
     /// Rows without a tree to tell: they have the quantiles of all rows.
     pub undetermined: usize,
     /// Labels that training had not; they counted as missing.
@@ -55,15 +70,50 @@ impl QuantilePrediction {
     /// # Errors
     /// [`Error::InvalidOption`] with the quantiles that are there.
     pub fn quantile(&self, quantile: f64) -> Result<&[f64]> {
+        Ok(&self.values[self.position(quantile)?])
+    }
+
+    /// The standard errors of a quantile, one a row: half of the width of its 95 % interval by 1.96. Infinite where trees do not tell (bags of one tree, or a
+    /// row that too few bags left out).
+    ///
+    /// # Errors
+    /// As [`QuantilePrediction::quantile`].
+    pub fn std_errors(&self, quantile: f64) -> Result<Vec<f64>> {
+        let at = self.position(quantile)?;
+        let sides = self.below[at].iter().zip(&self.above[at]);
+        Ok(sides.map(|(b, a)| f64::midpoint(*b, *a)).collect())
+    }
+
+    /// Pointwise intervals of a quantile: how sure the forest is of it, not where outcomes lie (that is between two quantiles). They are as long to each
+    /// side as the distribution is there; at a level other than 95 % both sides are lengthened or shortened alike.
+    ///
+    /// # Errors
+    /// As [`QuantilePrediction::quantile`]; [`Error::InvalidOption`] for a level outside (0, 1); [`Error::Unidentified`] without variances.
+    pub fn intervals(&self, quantile: f64, level: f64) -> Result<ForestIntervals> {
+        let at = self.position(quantile)?;
+        let z = half_width(level, &self.below[at])?;
+        let end = |sign: f64, errors: &[f64]| {
+            let pairs = self.values[at].iter().zip(errors);
+            pairs
+                .map(|(value, error)| value + sign * z * error)
+                .collect()
+        };
+        Ok(ForestIntervals {
+            level,
+            lower: end(-1.0, &self.below[at]),
+            upper: end(1.0, &self.above[at]),
+        })
+    }
+
+    fn position(&self, quantile: f64) -> Result<usize> {
         let near = |q: &f64| (q - quantile).abs() < 1e-9;
-        match self.quantiles.iter().position(near) {
-            Some(at) => Ok(&self.values[at]),
-            None => Err(Error::invalid_option(
+        self.quantiles.iter().position(near).ok_or_else(|| {
+            Error::invalid_option(
                 "quantile",
                 quantile,
                 format!("one of {:?}, see .quantiles(&[…])", self.quantiles),
-            )),
-        }
+            )
+        })
     }
 
     /// Number of rows.
@@ -73,9 +123,13 @@ impl QuantilePrediction {
 
     /// Whether it has these quantiles of so many rows.
     pub(super) fn is_sound(&self, rows: usize, quantiles: &[f64]) -> bool {
+        let whole = |columns: &Vec<Vec<f64>>| {
+            columns.len() == quantiles.len() && columns.iter().all(|column| column.len() == rows)
+        };
         !quantiles.is_empty()
-            && self.values.len() == quantiles.len()
-            && self.values.iter().all(|column| column.len() == rows)
+            && [&self.values, &self.below, &self.above]
+                .into_iter()
+                .all(whole)
     }
 
     /// Mean and extremes of each quantile.
@@ -94,26 +148,9 @@ impl QuantilePrediction {
                 Cell::significant(high, DIGITS),
             ]);
         }
-        told(table, self.rows(), self.undetermined, self.unseen)
+        let table = table.note(format!("{} rows", Cell::count(self.rows())));
+        told(table, self.undetermined, "what all rows have", self.unseen)
     }
-}
-
-/// Notes on the rows of a prediction.
-pub(super) fn told(table: Table, rows: usize, undetermined: usize, unseen: usize) -> Table {
-    let mut table = table.note(format!("{} rows", Cell::count(rows)));
-    if undetermined > 0 {
-        table = table.note(format!(
-            "{} rows without trees to tell have what all rows have at once",
-            Cell::count(undetermined)
-        ));
-    }
-    if unseen > 0 {
-        table = table.note(format!(
-            "{} labels that training had not count as missing",
-            Cell::count(unseen)
-        ));
-    }
-    table
 }
 
 impl QuantileForestFit {
@@ -159,6 +196,8 @@ impl QuantileForestFit {
             out_of_bag: QuantilePrediction {
                 quantiles: vec![],
                 values: vec![],
+                below: vec![],
+                above: vec![],
                 undetermined: 0,
                 unseen: 0,
             },
@@ -228,54 +267,96 @@ impl QuantileForestFit {
                 Cell::percent(below, 1),
             ]);
         }
-        let important: Vec<String> = (self.importance().iter().take(FEATURES_SHOWN))
-            .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
-            .collect();
-        table = table
-            .note(format!("Importance: {}", important.join(", ")))
+        important(table, &self.importance())
             .note(format!(
                 "n = {}; {} trees; quantiles out of bag",
                 Cell::count(self.rows()),
                 Cell::count(self.grown.groves.len())
-            ));
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+            ))
+            .warned(&self.warnings)
     }
 
-    /// The weighted quantiles of a neighbourhood; empty where no tree tells.
-    fn answer(&self, near: &Neighbourhood) -> Vec<f64> {
+    fn weight(&self, row: u32) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| w[row as usize])
+    }
+
+    /// The weighted quantiles of a neighbourhood with their errors; empty where no tree tells.
+    fn answer(&self, near: &Neighbourhood) -> Vec<Told> {
         let mut sorted: Vec<(f64, f64)> = (near.shares.iter())
-            .map(|(row, share)| {
-                let i = *row as usize;
-                let weight = self.weights.as_ref().map_or(1.0, |w| w[i]);
-                (self.outcome[i], share * weight)
-            })
+            .map(|(row, share)| (self.outcome[*row as usize], share * self.weight(*row)))
             .collect();
         sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let all = self.forest.quantiles.iter();
-        all.filter_map(|q| quantile(&sorted, *q)).collect()
-    }
-
-    fn prediction(&self, answers: &[Vec<f64>], unseen: usize) -> QuantilePrediction {
-        let quantiles = self.forest.quantiles.clone();
-        let sorted: Vec<(f64, f64)> = (self.order.iter())
-            .map(|row| {
-                let i = *row as usize;
-                (self.outcome[i], self.weights.as_ref().map_or(1.0, |w| w[i]))
+        let total: f64 = sorted.iter().map(|(_, w)| w).sum();
+        let at = |share: f64| quantile(&sorted, share);
+        let wanted = &self.forest.quantiles;
+        let values: Vec<f64> = wanted.iter().filter_map(|q| at(*q)).collect();
+        if values.len() < wanted.len() || total <= 0.0 {
+            return vec![];
+        }
+        let reached: Vec<f64> = (values.iter())
+            .map(|value| {
+                let below = sorted.iter().take_while(|(y, _)| y <= value);
+                below.map(|(_, w)| w).sum::<f64>() / total
             })
             .collect();
-        let column = |k: usize| -> Vec<f64> {
-            let overall = quantile(&sorted, quantiles[k]).unwrap_or(0.0);
-            let of = |a: &Vec<f64>| a.get(k).copied().unwrap_or(overall);
-            answers.iter().map(of).collect()
+        let bag = self.forest.options.bag_size;
+        let variances = near.variances(vec![0.0; wanted.len()], bag, |members, moved| {
+            moved.fill(0.0);
+            for row in members {
+                let (y, weight) = (self.outcome[*row as usize], self.weight(*row) / total);
+                for ((moved, value), reached) in moved.iter_mut().zip(&values).zip(&reached) {
+                    *moved += weight * (f64::from(u8::from(y <= *value)) - reached);
+                }
+            }
+        });
+        let told = wanted.iter().zip(&values).zip(&variances);
+        told.map(|((q, value), variance)| {
+            let half = NEAR * variance.sqrt();
+            let side = |to: f64| (at(to.clamp(0.0, 1.0)).unwrap_or(*value) - value).abs() / NEAR;
+            Told {
+                value: *value,
+                below: if half.is_finite() {
+                    side(q - half)
+                } else {
+                    half
+                },
+                above: if half.is_finite() {
+                    side(q + half)
+                } else {
+                    half
+                },
+            }
+        })
+        .collect()
+    }
+
+    fn prediction(&self, answers: &[Vec<Told>], unseen: usize) -> QuantilePrediction {
+        let quantiles = self.forest.quantiles.clone();
+        let sorted: Vec<(f64, f64)> = (self.order.iter())
+            .map(|row| (self.outcome[*row as usize], self.weight(*row)))
+            .collect();
+        let unknown = |q: &f64| Told {
+            value: quantile(&sorted, *q).unwrap_or(0.0),
+            below: f64::INFINITY,
+            above: f64::INFINITY,
+        };
+        let overall: Vec<Told> = quantiles.iter().map(unknown).collect();
+        let columns = |part: fn(&Told) -> f64| -> Vec<Vec<f64>> {
+            let column = |k: usize| {
+                answers
+                    .iter()
+                    .map(|a| part(a.get(k).unwrap_or(&overall[k])))
+                    .collect()
+            };
+            (0..quantiles.len()).map(column).collect()
         };
         QuantilePrediction {
-            values: (0..quantiles.len()).map(column).collect(),
-            quantiles,
+            values: columns(|told| told.value),
+            below: columns(|told| told.below),
+            above: columns(|told| told.above),
             undetermined: answers.iter().filter(|a| a.is_empty()).count(),
             unseen,
+            quantiles: quantiles.clone(),
         }
     }
 }

@@ -266,9 +266,7 @@ impl ContinuousEffectsFit {
                 "{} rows; losses on rows that were not fitted.",
                 self.out_of_fold.len()
             ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        table.warned(&self.warnings)
     }
 
     /// The table as HTML.

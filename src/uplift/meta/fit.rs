@@ -216,9 +216,7 @@ impl MetaLearnerFit {
             "{} rows; losses on rows that were not fitted.",
             self.out_of_fold.rows()
         ));
-        (self.warnings.iter()).fold(table, |table, warning| {
-            table.note(format!("Warning: {warning}"))
-        })
+        table.warned(&self.warnings)
     }
 
     /// The table as HTML.

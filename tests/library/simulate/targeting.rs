@@ -44,14 +44,24 @@ fn what_a_customer_did_is_the_outcome_of_the_own_arm() {
 
 #[test]
 fn values_are_those_of_doing_it() {
-    for offer in [Offer::Education, Offer::Tool, Offer::Coupon] {
+    for offer in [
+        Offer::Education,
+        Offer::Tool,
+        Offer::Guarantee,
+        Offer::Coupon,
+    ] {
         let trial = process().offering(offer).unwrap();
         let target = Targeting::new("profit").cost(0.02).of(&trial).unwrap();
         let said = target.oracle.effect("value_all").unwrap();
         // Other customers, all of whom get it, or none: profits by direct simulation.
         let profits = |share: f64| {
             let mut process = process().seed(8);
-            process.shares[offer as usize - usize::from(offer == Offer::Coupon)] = share;
+            match offer {
+                Offer::Education => process.shares[0] = share,
+                Offer::Tool => process.shares[1] = share,
+                Offer::Coupon => process.shares[2] = share,
+                Offer::Guarantee => process.guarantees = vec![0.6 * share],
+            }
             let made = process.simulate().unwrap();
             let taught = made.data.flag("education").unwrap();
             let both = ["profit_0", "profit_1"].map(|name| made.oracle.real(name).unwrap());

@@ -25,7 +25,8 @@ const WAVE: usize = 32;
 const FEATURES_SHOWN: usize = 5;
 
 /// Many [`UpliftTree`](crate::uplift::UpliftTree)s, each grown on a random part of the rows with a random choice of features at every split, and averaged:
-/// `τ_k(x) = B⁻¹ Σ_b (ȳ_{k,b}(x) − ȳ_{0,b}(x))`, the means being those of the leaf of x in tree b. As with one tree, arms must have been assigned at random.
+/// `τ_k(x) = B⁻¹ Σ_b (ȳ_{k,b}(x) − ȳ_{0,b}(x))`, the means being those of the leaf of x in tree b. As with one tree, arms must have been assigned at random. The effects
+/// have no standard errors; those of [`CausalForest`](crate::uplift::CausalForest) and [`MultiArmForest`](crate::uplift::MultiArmForest) have.
 ///
 /// Every tree draws rows without replacement, so that the rows left out tell how good it is ([`UpliftForestFit::out_of_bag`]). Tree b draws from stream b of
 /// the seed: the same seed gives the same bits on any number of threads.
@@ -265,7 +266,7 @@ impl UpliftForestFit {
             .take(FEATURES_SHOWN)
             .map(|(name, share)| format!("{name} {}", Cell::percent(*share, 0)))
             .collect();
-        let mut table = self
+        let table = self
             .out_of_bag
             .table()
             .note(format!("Out of bag. Importance: {}.", important.join(", ")))
@@ -274,10 +275,7 @@ impl UpliftForestFit {
                 Cell::count(self.trees()),
                 self.options.options.describe()
             ));
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+        table.warned(&self.warnings)
     }
 }
 

@@ -38,19 +38,14 @@ pub(super) struct Options {
 /// The setters that trees and forests share.
 macro_rules! grown {
     ($type:ident) => {
+        crate::causal::builders::row_columns!(
+            $type,
+            "A column of clusters: rows of a cluster are drawn and held out together, and errors are clustered.",
+            options,
+            columns
+        );
+
         impl $type {
-            /// A column of weights.
-            pub fn weights(mut self, column: impl Into<String>) -> Self {
-                self.options.columns.weights = Some(column.into());
-                self
-            }
-
-            /// A column of clusters: rows of a cluster are drawn and held out together, and errors are clustered.
-            pub fn clusters(mut self, column: impl Into<String>) -> Self {
-                self.options.columns.clusters = Some(column.into());
-                self
-            }
-
             /// What splits maximise.
             pub fn criterion(mut self, criterion: UpliftCriterion) -> Self {
                 self.options.criterion = criterion;

@@ -211,10 +211,7 @@ impl UpliftTreeFit {
             Cell::count(self.rows),
             self.options.describe()
         ));
-        for warning in &self.warnings {
-            table = table.note(format!("Warning: {warning}"));
-        }
-        table
+        table.warned(&self.warnings)
     }
 
     /// The tree as a figure: each leaf with its effects and the share of the rows that estimate; leaves with the same best arm have one colour.
