@@ -15,6 +15,10 @@ pub use crate::causal::{
     ArmScores, AverageEffects, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit,
     OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, StackMember, TrialScores,
 };
+pub use crate::choice::{
+    DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,
+    Transitions,
+};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -118,11 +122,11 @@ pub use crate::report::{
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
-    CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, InstrumentedEffects,
-    InvitationTargeting, ItemResponses, LearningPanel, LogNormal, MassCustomization, Measure,
-    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer, Oracle, Performance,
-    PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
-    StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits,
+    CustomerSurvey, DataExchange, DynamicPanel, EffectDesign, HeterogeneousEffects,
+    InstrumentedEffects, InvitationTargeting, ItemResponses, LearningPanel, LogNormal,
+    MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer,
+    Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic,
+    Simulated, StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

@@ -11,6 +11,7 @@
 //! | `timing` | before or after the purchase, as types: U_B and U_A, option value, value of information |
 //! | `effort` | the effort that is chosen, with its corner and its several local optima |
 //! | `hold_up` | the price set after the effort is sunk, against a price commitment |
+//! | `dynamic` | choices with consequences over a finite set of states, and their value function |
 //! | `shock` | the taste shock that makes a probability of a surplus |
 //! | `figures` | belief updating, participation against ability and uncertainty |
 //! | `certainty` | the numbers behind them, exact for all arguments |
@@ -18,6 +19,7 @@
 mod belief;
 mod certainty;
 mod cost;
+mod dynamic;
 mod effort;
 mod figures;
 mod hold_up;
@@ -32,6 +34,8 @@ mod value;
 pub use belief::{Belief, Education, Forecast, Objective, Signals};
 pub use certainty::{OptionEquivalent, Slopes, lottery, lottery_slope, option, option_with_slopes};
 pub use cost::{Cost, Tool};
+pub use dynamic::{DynamicProgram, DynamicSolution, LawOfMotion};
+pub(crate) use dynamic::{RelativeSystem, Solved, check_discount};
 pub use effort::{EffortChoice, LocalOptimum};
 pub use figures::{ParticipationPlot, path_figure, updating_figure};
 pub use hold_up::{HoldUp, PriceOutcome};

@@ -19,6 +19,7 @@
 //! | [`StaggeredRollout`] | cohorts that get a tool at different times |
 //! | [`LearningPanel`] | those who take part learn what they can do |
 //! | [`JointParticipation`] | all blocks of the joint model: items, told beliefs, signals, choices, success |
+//! | [`DynamicPanel`] | choices with consequences: what wears out is replaced (Rust 1987), or any finite programme |
 //! | [`DataExchange`] | participation and data against transfers |
 //! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
 //! | [`ConfidentChoice`] | logit choice under false confidence |
@@ -43,6 +44,7 @@ mod confident_choice;
 mod customer_base;
 mod data_exchange;
 mod draws;
+mod dynamic_panel;
 mod generate;
 mod gifting;
 mod heterogeneous;
@@ -71,6 +73,7 @@ pub use co_production::{CoProduction, CoProductionFlaw};
 pub use confident_choice::ConfidentChoice;
 pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
+pub use dynamic_panel::DynamicPanel;
 pub use gifting::{GiftingFlaw, NetworkGifting};
 pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
 pub use instrumented_effects::InstrumentedEffects;

@@ -23,6 +23,7 @@ mod certified;
 mod decision;
 mod design;
 mod dose_response;
+mod dynamic_choice;
 mod effects_likelihood;
 mod experiment;
 mod experiment_bad_input;
