@@ -99,8 +99,9 @@ pub use crate::participation::{
     Identification, JointWillingness, JointWillingnessFit, LatentError, MutualAcceptance,
     MutualAcceptanceFit, MutualAcceptancePrediction, Optima, Parameter, ParticipationPlot,
     PowerAnalysis, Preferences, ProfilePoint, RatioIntervals, RhoProfile, Search, Signals,
-    Situation, StageEffect, StatedFit, TasteShock, Terms, Timing, Tool, Willingness,
-    WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
+    Situation, StageEffect, StatedFit, TasteShock, Terms, Timing, Tool, TrialStopping,
+    TrialStoppingFit, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
+    WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
@@ -126,7 +127,7 @@ pub use crate::simulate::{
     InstrumentedEffects, InvitationTargeting, ItemResponses, LearningPanel, LogNormal,
     MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer,
     Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic,
-    Simulated, StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits,
+    Simulated, StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

@@ -12,6 +12,7 @@
 //! | `effort` | the effort that is chosen, with its corner and its several local optima |
 //! | `hold_up` | the price set after the effort is sunk, against a price commitment |
 //! | `dynamic` | choices with consequences over a finite set of states, and their value function |
+//! | `trials` | trying before buying: finite-horizon optimal stopping |
 //! | `shock` | the taste shock that makes a probability of a surplus |
 //! | `figures` | belief updating, participation against ability and uncertainty |
 //! | `certainty` | the numbers behind them, exact for all arguments |
@@ -29,6 +30,7 @@ mod preferences;
 mod shock;
 mod terms;
 mod timing;
+mod trials;
 mod value;
 
 pub use belief::{Belief, Education, Forecast, Objective, Signals};
@@ -43,4 +45,6 @@ pub use preferences::{Form, Preferences};
 pub use shock::TasteShock;
 pub use terms::{Task, Terms};
 pub use timing::{AfterPurchase, BeforePurchase, Timing};
+pub(crate) use trials::{Place, TrialTables};
+pub use trials::{TrialChances, TrialPlan, Trials};
 pub use value::Situation;

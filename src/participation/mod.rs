@@ -14,6 +14,7 @@ mod optima;
 mod probability;
 mod ratio;
 mod stated;
+mod trial_stopping;
 mod willingness;
 
 mod design;
@@ -54,6 +55,7 @@ pub use joint::{JointWillingness, JointWillingnessFit};
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;
+pub use trial_stopping::{TrialStopping, TrialStoppingFit};
 pub use willingness::{
     RatioIntervals, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
 };

@@ -20,6 +20,7 @@
 //! | [`LearningPanel`] | those who take part learn what they can do |
 //! | [`JointParticipation`] | all blocks of the joint model: items, told beliefs, signals, choices, success |
 //! | [`DynamicPanel`] | choices with consequences: what wears out is replaced (Rust 1987), or any finite programme |
+//! | [`TrialPanel`] | customers who try before they buy |
 //! | [`DataExchange`] | participation and data against transfers |
 //! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
 //! | [`ConfidentChoice`] | logit choice under false confidence |
@@ -65,6 +66,7 @@ mod static_participation;
 mod survey;
 mod targeting;
 mod test_portfolio;
+mod trial_panel;
 
 pub use assignment::{Allocation, Compliance, Network, Stratum, attrition, factorial};
 pub use auctions::Auctions;
@@ -95,3 +97,4 @@ pub use static_participation::{Offer, ParticipationFlaw, StaticParticipation};
 pub use survey::{CustomerSurvey, SurveyFlaw};
 pub use targeting::Targeting;
 pub use test_portfolio::TestPortfolio;
+pub use trial_panel::TrialPanel;

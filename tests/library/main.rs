@@ -58,6 +58,7 @@ mod stability;
 mod support;
 mod survival;
 mod survival_calibration;
+mod trial_stopping;
 mod uplift;
 mod uplift_evaluation;
 mod uplift_policy;
