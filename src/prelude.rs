@@ -93,15 +93,15 @@ pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
     Adoption, AfterPurchase, ArmAllocation, AssumedTruth, Bdm, BeforePurchase, Belief,
     BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
-    BuyThenParticipatePrediction, Channel, ConditionalRate, ContingentValuation,
+    BuyThenParticipatePrediction, Channel, ChoiceError, ConditionalRate, ContingentValuation,
     ContingentValuationFit, Cost, Education, EffectBounds, ElicitedBeliefs, Evidence,
     FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, FunnelPrediction, HoldUp,
-    Identification, JointWillingness, JointWillingnessFit, LatentError, MutualAcceptance,
-    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, Parameter, ParticipationPlot,
-    PowerAnalysis, Preferences, ProfilePoint, RatioIntervals, RhoProfile, Search, Signals,
-    Situation, StageEffect, StatedFit, TasteShock, Terms, Timing, Tool, TrialStopping,
-    TrialStoppingFit, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
-    WtpIntervals, WtpMeasure,
+    Identification, JointWillingness, JointWillingnessFit, LatentError, Lottery, LotteryChoice,
+    LotteryChoiceFit, MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima,
+    Parameter, ParticipationPlot, PowerAnalysis, Preferences, ProfilePoint, RatioIntervals,
+    RhoProfile, RiskTheory, Search, Signals, Situation, StageEffect, StatedFit, TasteShock, Terms,
+    Timing, Tool, TrialStopping, TrialStoppingFit, UtilityForm, Weighting, Willingness,
+    WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,

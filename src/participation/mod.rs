@@ -9,6 +9,7 @@ mod elicited_beliefs;
 mod funnel;
 mod interval;
 mod joint;
+mod lotteries;
 mod mutual_acceptance;
 mod optima;
 mod probability;
@@ -52,6 +53,9 @@ pub use funnel::{
 };
 pub use interval::LatentError;
 pub use joint::{JointWillingness, JointWillingnessFit};
+pub use lotteries::{
+    ChoiceError, Lottery, LotteryChoice, LotteryChoiceFit, RiskTheory, UtilityForm, Weighting,
+};
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;

@@ -41,6 +41,7 @@ mod learners;
 mod likelihood_counts;
 mod linear_forest;
 mod linear_models;
+mod lotteries;
 mod meta_learners;
 mod multi_arm_forest;
 mod multiplicity;
