@@ -209,7 +209,7 @@ impl<'a> PseudoLikelihood<'a> {
     /// Choice probabilities by a logit that is cubic in the number of the state, for each action by itself: smooth, so that states where
     /// nobody was seen have them too.
     fn first_probabilities(&self, progress: &Progress) -> Result<Vec<f64>> {
-        const DEGREE: i32 = 3;
+        const DEGREE: usize = 3;
         let (states, actions) = (self.payoffs.states(), self.payoffs.actions());
         // Powers of the state over the states that were seen, from −1 to 1; beyond them, as at the last of them.
         let seen: Vec<usize> = (0..states)
@@ -228,18 +228,18 @@ impl<'a> PseudoLikelihood<'a> {
             let width = (high - low).max(1) as f64;
             2.0 * (s.clamp(low, high) - low) as f64 / width - 1.0
         };
-        let degree = DEGREE.min(seen.len().saturating_sub(1) as i32);
+        let degree = DEGREE.min(seen.len().saturating_sub(1));
         let mut last = Error::NoRows {
             reason: "no state was seen".to_owned(),
         };
         // A power that separates the choices is left out.
         for degree in (0..=degree).rev() {
             let features = (1..actions)
-                .flat_map(|action| (0..=degree).map(move |power| (action, power)))
+                .flat_map(|action| (0..=degree).map(move |power| (action, power as f64)))
                 .map(|(action, power)| {
                     let x = |cell: usize| {
                         if cell % actions == action {
-                            scale(cell / actions).powi(power)
+                            scale(cell / actions).powf(power)
                         } else {
                             0.0
                         }

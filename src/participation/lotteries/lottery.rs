@@ -112,7 +112,7 @@ impl Prospect {
             .filter(possible)
             .map(|i| self.payoffs[i]);
         let best = seen.next().unwrap_or(f64::NAN);
-        (best, seen.last().unwrap_or(best))
+        (best, seen.next_back().unwrap_or(best))
     }
 
     /// P(payoff > x) given probabilities.

@@ -59,11 +59,13 @@ use std::sync::Arc;
 /// # Examples
 /// ```
 /// use cocreate::prelude::*;
-/// let tried = TrialPanel::new().customers(1_000).seed(3).simulate()?.data;
-/// let fit = TrialStopping::new("bought ~ price", "trials", 5, 0.95).fit(&tried)?;
-/// assert!(fit.coefficient("price")?.estimate < 0.0);
+/// let tried = TrialPanel::new().customers(500).seed(3).simulate()?.data;
+/// let model = TrialStopping::new("bought ~ price", "trials", 5, 0.95);
+/// let fit = model.clone().elicited("prior_mean", 1.0).fit(&tried)?;
+/// let taste = fit.coefficient("taste")?;
+/// assert!((taste.estimate - 3.0).abs() < 3.0 * taste.std_error);
 /// // Ambiguity aversion is not in the counts.
-/// let blind = TrialStopping::new("bought ~ price", "trials", 5, 0.95).ambiguity().fit(&tried);
+/// let blind = model.ambiguity().fit(&tried);
 /// assert!(matches!(blind, Err(Error::Unidentified { .. })));
 /// # Ok::<(), cocreate::Error>(())
 /// ```
