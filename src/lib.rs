@@ -42,6 +42,7 @@
 //! | [`experiment`] | A/B and multi-arm tests: trust checks, networks, encouragement, triggering, interleaving, surrogates |
 //! | [`uplift`] | who responds: meta-learners and causal forests, curves, calibration, policies and budgets |
 //! | [`ability`] | item response models, scores and their uncertainty |
+//! | [`choice`] | discrete choice: dynamic programmes of customers who look ahead |
 //! | [`participation`] | willingness to participate under uncertainty, and what identifies it |
 //!
 //! # Conventions
@@ -60,6 +61,7 @@
 
 pub mod ability;
 pub mod causal;
+pub mod choice;
 pub mod customer;
 pub mod data;
 pub mod decision;

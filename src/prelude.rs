@@ -16,6 +16,10 @@ pub use crate::causal::{
     DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit,
     StackMember, TrialScores,
 };
+pub use crate::choice::{
+    DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,
+    Transitions,
+};
 pub use crate::customer::survival::{
     AalenJohansen, AalenJohansenFit, Aft, AftFamily, AftFit, AftPrediction, Baseline, Concordance,
     Cox, CoxFit, CurveInterval, CurvePoint, DiscreteHazard, DiscreteHazardFit, Frailty, HazardLink,
@@ -90,13 +94,14 @@ pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
     Adoption, AfterPurchase, ArmAllocation, AssumedTruth, Bdm, BeforePurchase, Belief,
     BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
-    BuyThenParticipatePrediction, Channel, ConditionalRate, ContingentValuation,
+    BuyThenParticipatePrediction, Channel, ChoiceError, ConditionalRate, ContingentValuation,
     ContingentValuationFit, Cost, Education, EffectBounds, ElicitedBeliefs, Evidence,
     FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, FunnelPrediction, HoldUp,
-    Identification, JointWillingness, JointWillingnessFit, LatentError, MutualAcceptance,
-    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, Parameter, ParticipationPlot,
-    PowerAnalysis, Preferences, ProfilePoint, RatioIntervals, RhoProfile, Search, Signals,
-    Situation, StageEffect, StatedFit, TasteShock, Terms, Timing, Tool, Willingness,
+    Identification, JointWillingness, JointWillingnessFit, LatentError, Lottery, LotteryChoice,
+    LotteryChoiceFit, MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima,
+    Parameter, ParticipationPlot, PowerAnalysis, Preferences, ProfilePoint, RatioIntervals,
+    RhoProfile, RiskTheory, Search, Signals, Situation, StageEffect, StatedFit, TasteShock, Terms,
+    Timing, Tool, TrialStopping, TrialStoppingFit, UtilityForm, Weighting, Willingness,
     WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
@@ -119,11 +124,11 @@ pub use crate::report::{
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
-    CustomerSurvey, DataExchange, EffectDesign, HeterogeneousEffects, InstrumentedEffects,
-    InvitationTargeting, ItemResponses, LearningPanel, LogNormal, MassCustomization, Measure,
-    MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer, Oracle, Performance,
-    PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
-    StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits,
+    CustomerSurvey, DataExchange, DynamicPanel, EffectDesign, HeterogeneousEffects,
+    InstrumentedEffects, InvitationTargeting, ItemResponses, LearningPanel, LogNormal,
+    MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer,
+    Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic,
+    Simulated, StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

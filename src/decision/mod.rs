@@ -11,6 +11,8 @@
 //! | `timing` | before or after the purchase, as types: U_B and U_A, option value, value of information |
 //! | `effort` | the effort that is chosen, with its corner and its several local optima |
 //! | `hold_up` | the price set after the effort is sunk, against a price commitment |
+//! | `dynamic` | choices with consequences over a finite set of states, and their value function |
+//! | `trials` | trying before buying: finite-horizon optimal stopping |
 //! | `shock` | the taste shock that makes a probability of a surplus |
 //! | `figures` | belief updating, participation against ability and uncertainty |
 //! | `certainty` | the numbers behind them, exact for all arguments |
@@ -18,6 +20,7 @@
 mod belief;
 mod certainty;
 mod cost;
+mod dynamic;
 mod effort;
 mod figures;
 mod hold_up;
@@ -27,11 +30,14 @@ mod preferences;
 mod shock;
 mod terms;
 mod timing;
+mod trials;
 mod value;
 
 pub use belief::{Belief, Education, Forecast, Objective, Signals};
 pub use certainty::{OptionEquivalent, Slopes, lottery, lottery_slope, option, option_with_slopes};
 pub use cost::{Cost, Tool};
+pub use dynamic::{DynamicProgram, DynamicSolution, LawOfMotion};
+pub(crate) use dynamic::{RelativeSystem, Solved, check_discount};
 pub use effort::{EffortChoice, LocalOptimum};
 pub use figures::{ParticipationPlot, path_figure, updating_figure};
 pub use hold_up::{HoldUp, PriceOutcome};
@@ -39,4 +45,6 @@ pub use preferences::{Form, Preferences};
 pub use shock::TasteShock;
 pub use terms::{Task, Terms};
 pub use timing::{AfterPurchase, BeforePurchase, Timing};
+pub(crate) use trials::{Place, TrialTables};
+pub use trials::{TrialChances, TrialPlan, Trials};
 pub use value::Situation;

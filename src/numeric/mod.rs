@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod derivative;
 pub(crate) mod infinite;
 pub(crate) mod isotonic;
+pub(crate) mod jet;
 pub mod linalg;
 
 pub mod optimize;

@@ -9,11 +9,13 @@ mod elicited_beliefs;
 mod funnel;
 mod interval;
 mod joint;
+mod lotteries;
 mod mutual_acceptance;
 mod optima;
 mod probability;
 mod ratio;
 mod stated;
+mod trial_stopping;
 mod willingness;
 
 mod design;
@@ -51,9 +53,13 @@ pub use funnel::{
 };
 pub use interval::LatentError;
 pub use joint::{JointWillingness, JointWillingnessFit};
+pub use lotteries::{
+    ChoiceError, Lottery, LotteryChoice, LotteryChoiceFit, RiskTheory, UtilityForm, Weighting,
+};
 pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction};
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;
+pub use trial_stopping::{TrialStopping, TrialStoppingFit};
 pub use willingness::{
     RatioIntervals, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
 };

@@ -19,6 +19,8 @@
 //! | [`StaggeredRollout`] | cohorts that get a tool at different times |
 //! | [`LearningPanel`] | those who take part learn what they can do |
 //! | [`JointParticipation`] | all blocks of the joint model: items, told beliefs, signals, choices, success |
+//! | [`DynamicPanel`] | choices with consequences: what wears out is replaced (Rust 1987), or any finite programme |
+//! | [`TrialPanel`] | customers who try before they buy |
 //! | [`DataExchange`] | participation and data against transfers |
 //! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
 //! | [`ConfidentChoice`] | logit choice under false confidence |
@@ -43,6 +45,7 @@ mod confident_choice;
 mod customer_base;
 mod data_exchange;
 mod draws;
+mod dynamic_panel;
 mod generate;
 mod gifting;
 mod heterogeneous;
@@ -63,6 +66,7 @@ mod static_participation;
 mod survey;
 mod targeting;
 mod test_portfolio;
+mod trial_panel;
 
 pub use assignment::{Allocation, Compliance, Network, Stratum, attrition, factorial};
 pub use auctions::Auctions;
@@ -71,6 +75,7 @@ pub use co_production::{CoProduction, CoProductionFlaw};
 pub use confident_choice::ConfidentChoice;
 pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
+pub use dynamic_panel::DynamicPanel;
 pub use gifting::{GiftingFlaw, NetworkGifting};
 pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
 pub use instrumented_effects::InstrumentedEffects;
@@ -92,3 +97,4 @@ pub use static_participation::{Offer, ParticipationFlaw, StaticParticipation};
 pub use survey::{CustomerSurvey, SurveyFlaw};
 pub use targeting::Targeting;
 pub use test_portfolio::TestPortfolio;
+pub use trial_panel::TrialPanel;

@@ -8,6 +8,7 @@ mod joint;
 mod scores;
 mod stages;
 mod stated;
+mod trials;
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
@@ -61,6 +62,7 @@ fn models() -> Vec<Model> {
         ability::models(),
         scores::models(),
         joint::models(),
+        trials::models(),
     ]
     .into_iter()
     .flatten()
@@ -171,7 +173,7 @@ fn run(model: &Model, replications: usize) -> Found {
 }
 
 fn summary(model: &Model, replications: usize) -> Value {
-    let (_, truth) = (model.simulate)(seed(model, 0));
+    let (frame, truth) = (model.simulate)(seed(model, 0));
     let found = run(model, replications);
     let good: Vec<&Vec<[f64; 2]>> = found
         .iter()
@@ -191,7 +193,7 @@ fn summary(model: &Model, replications: usize) -> Value {
         })
         .collect();
     json!({
-        "name": model.name, "rows": ROWS, "replications": replications, "failed": replications - good.len(), "parameters": parameters,
+        "name": model.name, "rows": frame.rows(), "replications": replications, "failed": replications - good.len(), "parameters": parameters,
         "stored": found.iter().take(model.stored).map(|v| v.as_ref().map(|v| bits(v))).collect::<Vec<_>>(),
     })
 }

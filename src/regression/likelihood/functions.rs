@@ -1,6 +1,6 @@
 //! Functions that log-densities are made of, for numbers with derivatives, exact in both tails.
 
-use super::jet::Scalar;
+use crate::numeric::jet::Scalar;
 use crate::numeric::special::normal;
 use crate::regression::binary::logistic;
 
@@ -40,9 +40,9 @@ pub(crate) fn normal_curvature(z: f64, mills: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jet::Jet;
     use super::*;
     use crate::numeric::derivative::{gradient, hessian};
+    use crate::numeric::jet::Jet;
 
     fn check(jet: impl Fn(Jet<2>, Jet<2>) -> Jet<2>, value: impl Fn(f64, f64) -> f64) {
         for at in [

@@ -1,7 +1,7 @@
 //! What a likelihood says about one row, given its indices.
 
-use super::jet::{Jet, Scalar};
 use super::separation::Recession;
+use crate::numeric::jet::{Jet, Scalar};
 use crate::summary::gram::{TILE, packed_index, packed_len};
 use serde::{Deserialize, Serialize};
 

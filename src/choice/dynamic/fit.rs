@@ -1,0 +1,77 @@
+//! The fitted dynamic choice: payoffs, the value function, and what is chosen in each state.
+
+use crate::decision::DynamicSolution;
+use crate::error::Result;
+use crate::inference::Covariance;
+use crate::regression::LikelihoodFit;
+use crate::regression::delegate::delegate_to_likelihood;
+use crate::report::{Cell, Table};
+use serde::{Deserialize, Serialize};
+
+/// A fitted [`super::DynamicChoice`]. It answers the verbs of [`crate::inference::Inference`] with the normal distribution.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DynamicChoiceFit {
+    fit: LikelihoodFit,
+    solution: DynamicSolution,
+    discount: f64,
+}
+
+impl DynamicChoiceFit {
+    pub(super) fn new(fit: LikelihoodFit, solution: DynamicSolution, discount: f64) -> Self {
+        Self {
+            fit,
+            solution,
+            discount,
+        }
+    }
+
+    /// The value function and the choice probabilities at the estimates.
+    pub fn solution(&self) -> &DynamicSolution {
+        &self.solution
+    }
+
+    /// The discount factor.
+    pub fn discount(&self) -> f64 {
+        self.discount
+    }
+
+    /// The same fit with another covariance: one more pass over the rows, no refit.
+    ///
+    /// # Errors
+    /// Those of [`LikelihoodFit::with_covariance`].
+    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
+        Ok(Self {
+            fit: self.fit.with_covariance(covariance)?,
+            ..self.clone()
+        })
+    }
+
+    /// The likelihood fit behind it.
+    pub fn likelihood(&self) -> &LikelihoodFit {
+        &self.fit
+    }
+
+    /// Drops the handle on the data, so that the fit is small; its covariance can then no longer be changed.
+    pub fn lean(&self) -> Self {
+        Self {
+            fit: self.fit.lean(),
+            ..self.clone()
+        }
+    }
+
+    fn dress(&self, table: Table) -> Table {
+        table.note(format!(
+            "Discount factor {} (given); payoffs in units of the taste shock",
+            self.discount
+        ))
+    }
+
+    fn more_footer(&self) -> Vec<(String, Cell)> {
+        vec![(
+            "Discount factor".to_owned(),
+            Cell::from(self.discount.to_string()),
+        )]
+    }
+}
+
+delegate_to_likelihood!(DynamicChoiceFit);
