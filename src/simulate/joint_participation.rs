@@ -41,7 +41,7 @@ pub enum JointFlaw {
 /// | `constant`, `coupon_effect`, `tool_effect` | −.2, 1.2, .3 | γ_0, γ_p (a unit of money), γ_T |
 /// | `coupons` | 0, .3, .6 | equally likely |
 /// | `taste`, `uncertainty` | .8, −.6 | θ, λ |
-/// | `report_noise`, `grid` | .3, .05 | of the report |
+/// | `report_noise`, `grid` | .6, .05 | of the report |
 /// | `rating` | 3, 1.2, .8 | τ_0, τ_1, σ_η |
 ///
 /// With `calibrated()` beliefs are the best forecasts of ability from what customers know: b = 0, σ_m = ρσ_a, v_0 = σ_a²(1 − ρ²).
@@ -127,7 +127,7 @@ impl Default for JointParticipation {
             coupons: vec![0.0, 0.3, 0.6],
             taste: 0.8,
             uncertainty: -0.6,
-            report_noise: 0.3,
+            report_noise: 0.6,
             grid: 0.05,
             rating: [3.0, 1.2, 0.8],
             keep_oracle: true,

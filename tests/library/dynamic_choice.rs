@@ -149,7 +149,7 @@ fn truths_are_recovered_and_covered() {
             }
             for (name, truth) in &truths[..2] {
                 row = row.estimate(
-                    &format!("one round {name}"),
+                    format!("one round {name}"),
                     &one.coefficient(name)?,
                     *truth,
                 );

@@ -112,7 +112,7 @@ fn participants_alone_mislead_about_ability() {
         .success("success")
         .fit(&made.data)
         .unwrap();
-    let naive = Binary::probit("success ~ x").fit(&made.data).unwrap();
+    let naive = Probit::new("success ~ x").fit(&made.data).unwrap();
     // Probit of ability plus noise has the scale √(1 + σ_a²).
     let scale = (1.0 + process.sd_ability.powi(2)).sqrt();
     let constant = naive.coefficient("(Intercept)").unwrap();

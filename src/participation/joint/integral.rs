@@ -115,6 +115,19 @@ struct Inner {
 /// Derivatives at a node of the inner integral: by B, THETA, M0, M2, R0, R2, LR.
 const INNER: usize = 7;
 
+/// Where an inner derivative goes, and whether it is multiplied by u: those by M1 and R1 are u times those by M0 and R0.
+const PLACES: [(usize, usize, bool); 9] = [
+    (at::B, 0, false),
+    (at::THETA, 1, false),
+    (at::M0, 2, false),
+    (at::M1, 2, true),
+    (at::M2, 3, false),
+    (at::R0, 4, false),
+    (at::R1, 4, true),
+    (at::R2, 5, false),
+    (at::LR, 6, false),
+];
+
 impl Customer<'_> {
     /// Adds the outer terms at ability a, but for the answers: success and the signal seen, value and two derivatives by a.
     pub(super) fn of_ability(&self, a: f64) -> [f64; 3] {
@@ -266,18 +279,6 @@ impl Customer<'_> {
             let (i, j) = if i >= j { (i, j) } else { (j, i) };
             hessian[i * size + j] += weight * h;
         };
-        // Where an inner derivative goes: those by M1 and R1 are u times those by M0 and R0.
-        const PLACES: [(usize, usize, bool); 9] = [
-            (at::B, 0, false),
-            (at::THETA, 1, false),
-            (at::M0, 2, false),
-            (at::M1, 2, true),
-            (at::M2, 3, false),
-            (at::R0, 4, false),
-            (at::R1, 4, true),
-            (at::R2, 5, false),
-            (at::LR, 6, false),
-        ];
         let times = |by_u: bool| if by_u { u } else { 1.0 };
         for (i, (place, from, by_u)) in PLACES.iter().enumerate() {
             g[*place] = times(*by_u) * inner.mean[*from];
@@ -360,8 +361,12 @@ mod tests {
         Seen {
             answers: vec![1.0, 0.0, f64::NAN, 1.0],
             told,
-            signal: if case % 2 == 0 { f64::NAN } else { 0.8 },
-            takes_part: case % 3 > 0,
+            signal: if case.is_multiple_of(2) {
+                f64::NAN
+            } else {
+                0.8
+            },
+            takes_part: !case.is_multiple_of(3),
             success: if case % 3 == 1 {
                 1.0
             } else if case % 3 == 2 {

@@ -33,7 +33,7 @@ impl JointWillingness {
         let choice = self.choice.parse()?;
         let outcome = choice.outcome().to_string();
         let on = |regressors: &str| Formula::from(format!("{outcome} ~ {regressors}"));
-        let (of_success, success) = self.success_formula(&outcome);
+        let (of_success, success) = self.success_formula();
         let others = [on(&self.ability), on(&self.overconfidence), on(&success)];
         let mut also: Vec<String> = vec![];
         for formula in &others {
@@ -189,7 +189,7 @@ impl JointWillingness {
     }
 
     /// The outcome of success and the right-hand side of its formula, "0" when there is none.
-    fn success_formula(&self, choice: &str) -> (Option<String>, String) {
+    fn success_formula(&self) -> (Option<String>, String) {
         match &self.success {
             None => (None, "1".to_owned()),
             Some(text) => match text.split_once('~') {
@@ -197,21 +197,26 @@ impl JointWillingness {
                     Some(outcome.trim().to_owned()),
                     regressors.trim().to_owned(),
                 ),
-                None if text == choice => (Some(text.clone()), "1".to_owned()),
                 None => (Some(text.trim().to_owned()), "1".to_owned()),
             },
         }
     }
 
     fn written(&self, choice: &str, success: &str) -> String {
-        let mut text = format!("choice: {choice}; ability: {}", self.ability);
-        if self.prior() != Prior::Calibrated {
-            text += &format!("; overconfidence: {}", self.overconfidence);
-        }
-        if self.success.is_some() {
-            text += &format!("; success: {success}");
-        }
-        text
+        let beliefs = if self.prior() == Prior::Calibrated {
+            String::new()
+        } else {
+            format!("; overconfidence: {}", self.overconfidence)
+        };
+        let success = if self.success.is_some() {
+            format!("; success: {success}")
+        } else {
+            String::new()
+        };
+        format!(
+            "choice: {choice}; ability: {}{beliefs}{success}",
+            self.ability
+        )
     }
 
     /// Blocks that cannot stand together.

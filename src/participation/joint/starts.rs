@@ -31,7 +31,7 @@ impl Prepared {
         let parts = blocks::map(tiles.len(), |t| {
             let mut out: [Vec<f64>; 5] = std::array::from_fn(|_| vec![]);
             likelihood.inputs(tiles[t].clone(), point, |inputs| {
-                model.place(inputs, &mut out)
+                model.place(inputs, &mut out);
             });
             out
         });

@@ -19,17 +19,6 @@ pub(super) fn models() -> Vec<Model> {
                 .fit(f)?)
         })
         .slow(),
-        Model::new("joint_willingness_calibrated", calibrated, |f| {
-            all(&JointWillingness::new("participates ~ coupon + tool")
-                .ability("x")
-                .items(ITEMS)
-                .rated("rating")
-                .signals_seen("signals", "signal")
-                .calibrated()
-                .success("success")
-                .fit(f)?)
-        })
-        .slow(),
     ]
 }
 
@@ -71,19 +60,6 @@ fn free(seed: Seed) -> Sample {
             (process.prior_variance / process.signal_variance).ln(),
         ),
         ("ln_sd_report", process.report_noise.ln()),
-    ];
-    truth.extend(own.map(|(n, v)| (n.to_owned(), v)));
-    (process.seed(seed).simulate().unwrap().data, truth)
-}
-
-fn calibrated(seed: Seed) -> Sample {
-    let process = process().calibrated();
-    let mut truth = common(&process);
-    let own = [
-        ("rating.(Intercept)", process.rating[0]),
-        ("rating.belief", process.rating[1]),
-        ("ln_sd_rating", process.rating[2].ln()),
-        ("ln_sd_signal", 0.5 * process.signal_variance.ln()),
     ];
     truth.extend(own.map(|(n, v)| (n.to_owned(), v)));
     (process.seed(seed).simulate().unwrap().data, truth)

@@ -119,6 +119,7 @@ for name, model, kind, names, start in MODELS:
     sample(kind).to_csv(REFERENCE / f"{file}.csv", index=False)
     data = {column: values.to_numpy(float) for column, values in generated(file).items()}
     found = minimize(lambda p: -model(p, data), np.array(start + ITEM_START), method="BFGS", options={"gtol": 1e-3})
+    found = minimize(lambda p: -model(p, data), found.x, method="BFGS", jac="3-point", options={"gtol": 1e-4})
     values.append({"model": name, "log_likelihood": -found.fun, "names": names + ITEMS, "estimates": found.x})
 save(
     "joint_willingness",
