@@ -148,11 +148,7 @@ fn truths_are_recovered_and_covered() {
                 row = row.estimate(name, &exact.coefficient(name)?, truth);
             }
             for (name, truth) in &truths[..2] {
-                row = row.estimate(
-                    format!("one round {name}"),
-                    &one.coefficient(name)?,
-                    *truth,
-                );
+                row = row.estimate(format!("one round {name}"), &one.coefficient(name)?, *truth);
             }
             Ok(row)
         })

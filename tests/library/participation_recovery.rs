@@ -4,7 +4,7 @@
 //! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
 
 mod ability;
-mod joint;
+
 mod scores;
 mod stages;
 mod stated;
@@ -61,7 +61,6 @@ fn models() -> Vec<Model> {
         stated::models(),
         ability::models(),
         scores::models(),
-        joint::models(),
         trials::models(),
     ]
     .into_iter()
