@@ -12,9 +12,14 @@ from scipy.special import ndtr, ndtri
 from common import REFERENCE, generated, save, software
 
 N = 1200
-GRID = np.arange(-5.0, 5.0001, 0.25)
-WEIGHT = np.exp(-0.5 * GRID**2)
-WEIGHT /= WEIGHT.sum()
+
+
+def grid(end):
+    """Nodes and weights of both standard normals."""
+    global GRID, WEIGHT
+    GRID = np.arange(-end, end + 1e-4, 0.25)
+    WEIGHT = np.exp(-0.5 * GRID**2)
+    WEIGHT /= WEIGHT.sum()
 
 
 def sample(calibrated):
@@ -118,9 +123,11 @@ for name, model, kind, names, start in MODELS:
     file = f"joint_willingness_{name}"
     sample(kind).to_csv(REFERENCE / f"{file}.csv", index=False)
     data = {column: values.to_numpy(float) for column, values in generated(file).items()}
+    grid(5.0)
     found = minimize(lambda p: -model(p, data), np.array(start + ITEM_START), method="BFGS", options={"gtol": 1e-3})
     found = minimize(lambda p: -model(p, data), found.x, method="BFGS", jac="3-point", options={"gtol": 1e-4})
-    values.append({"model": name, "log_likelihood": -found.fun, "names": names + ITEMS, "estimates": found.x})
+    grid(8.0)  # customers far out: 3e-4 of the log-likelihood, nothing of where it is highest
+    values.append({"model": name, "log_likelihood": model(found.x, data), "names": names + ITEMS, "estimates": found.x})
 save(
     "joint_willingness",
     source=software("numpy", "scipy"),
