@@ -4,6 +4,7 @@
 //! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
 
 mod ability;
+mod joint;
 
 mod scores;
 mod stages;
@@ -61,6 +62,7 @@ fn models() -> Vec<Model> {
         stated::models(),
         ability::models(),
         scores::models(),
+        joint::models(),
         trials::models(),
     ]
     .into_iter()
