@@ -153,7 +153,7 @@ impl JointWillingnessFit {
         &self.identification
     }
 
-    /// Where the searches from several starts led.
+    /// Where the searches from several starts led; they integrate with at most 7 × 5 nodes, so that their log-likelihoods are not quite that of the fit.
     pub fn optima(&self) -> &Optima {
         &self.optima
     }

@@ -66,7 +66,8 @@ use serde::Serialize;
 /// | `covariance` | `Covariance::Hc1` | sandwich; cluster-robust; classical |
 ///
 /// # Errors
-/// [`Error::Unidentified`]; [`Error::OutOfRange`] with the row for answers, choices and successes other than 0 and 1, success of non-participants where not
+/// [`Error::Unidentified`], also where a spread or correlation runs to the bound of its range (the error of reports, when it is small beside their grid);
+/// [`Error::OutOfRange`] with the row for answers, choices and successes other than 0 and 1, success of non-participants where not
 /// everybody's is seen, reports off the grid, a negative number of signals; [`Error::InvalidOption`] for blocks that contradict each other; those of the formulas and
 /// the covariance; [`Error::NotConverged`], [`Error::Cancelled`].
 ///
