@@ -95,14 +95,16 @@ pub use crate::participation::{
     Adoption, AfterPurchase, ArmAllocation, AssumedTruth, Bdm, BeforePurchase, Belief,
     BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
     BuyThenParticipatePrediction, Channel, ChoiceError, ConditionalRate, ContingentValuation,
-    ContingentValuationFit, Cost, Education, EffectBounds, ElicitedBeliefs, Evidence,
-    FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, FunnelPrediction, HoldUp,
-    Identification, JointWillingness, JointWillingnessFit, LatentError, Lottery, LotteryChoice,
-    LotteryChoiceFit, MutualAcceptance, MutualAcceptanceFit, MutualAcceptancePrediction, Optima,
-    Parameter, ParticipationPlot, PowerAnalysis, Preferences, ProfilePoint, RatioIntervals,
-    RhoProfile, RiskTheory, Search, Signals, Situation, StageEffect, StatedFit, TasteShock, Terms,
-    Timing, Tool, TrialStopping, TrialStoppingFit, UtilityForm, Weighting, Willingness,
-    WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals, WtpMeasure,
+    ContingentValuationFit, Cost, Counterfactual, Decomposition, Education, EffectBounds,
+    ElicitedBeliefs, Evidence, FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit,
+    FunnelPrediction, HoldUp, Identification, JointWillingness, JointWillingnessFit, LatentError,
+    Lever, Lottery, LotteryChoice, LotteryChoiceFit, Market, MarketCustomer, MutualAcceptance,
+    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, OptimalLevel, Outcome, Parameter,
+    ParticipationPlot, Policy, PolicyTargeting, PowerAnalysis, Preferences, ProfilePoint,
+    RatioIntervals, RhoProfile, RiskTheory, Search, Signals, Situation, StageEffect, StatedFit,
+    TasteShock, Terms, Timing, Tool, TrialStopping, TrialStoppingFit, Uncertainty, UtilityForm,
+    Weighting, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals,
+    WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
@@ -121,6 +123,7 @@ pub use crate::regression::{
 pub use crate::report::{
     Align, BarPlot, BinnedScatter, Cell, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot,
     Figure, Histogram, LinePlot, NumberFormat, Page, RowKind, SurvivalPlot, Table, TreePlot,
+    WaterfallPlot,
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,

@@ -40,7 +40,7 @@ pub(super) fn expectation(f: impl Fn(f64) -> (f64, bool)) -> f64 {
 
 /// Calls `visit` with the nodes and weights (without φ) of a piecewise Gauss–Legendre rule for `E f(Z)`, the pieces split where
 /// `branch` changes; the mass may be tilted to either side by up to `tilt` standard deviations.
-pub(super) fn pieces(tilt: f64, branch: impl Fn(f64) -> bool, mut visit: impl FnMut(f64, f64)) {
+pub(crate) fn pieces(tilt: f64, branch: impl Fn(f64) -> bool, mut visit: impl FnMut(f64, f64)) {
     /// More pieces than this bring nothing that a double can show.
     const MOST: f64 = 400.0;
     let reach = REACH + tilt.max(0.0);

@@ -93,6 +93,16 @@ impl Preferences {
         }
     }
 
+    /// Form 4 with a coefficient α of either sign, as an estimate may have it.
+    #[inline]
+    pub(crate) const fn ambiguity_of_any_sign(risk_aversion: f64, ambiguity_aversion: f64) -> Self {
+        Self {
+            form: Form::SmoothAmbiguity,
+            risk_aversion,
+            ambiguity_aversion,
+        }
+    }
+
     #[cold]
     fn fault(risk_aversion: f64, ambiguity_aversion: f64) -> Error {
         if risk_aversion >= 0.0 && risk_aversion.is_finite() {

@@ -96,13 +96,6 @@ impl Situation {
         })
     }
 
-    /// Terms that no firm would offer, such as a guarantee of less than nothing: where an estimate or a derivative leads, the formulas
-    /// continue smoothly.
-    #[inline]
-    pub(crate) fn with_hypothetical_terms(self, terms: Terms) -> Self {
-        Self { terms, ..self }
-    }
-
     /// μ = m + γ ln(1+e) − d, the difficulty after the tool.
     #[inline]
     pub fn expected_quality(&self, belief: Belief, effort: f64) -> f64 {
@@ -280,6 +273,22 @@ impl Situation {
             by_mean: gross.by_mean - cost.by_mean,
             by_variance: gross.by_variance - cost.by_variance,
         }
+    }
+}
+
+/// A problem that is not checked, such as a guarantee of less than nothing: where an estimate or a derivative leads, the formulas continue smoothly.
+#[inline]
+pub(crate) fn hypothetical(
+    preferences: Preferences,
+    cost: Cost,
+    task: Task,
+    terms: Terms,
+) -> Situation {
+    Situation {
+        preferences,
+        cost,
+        task,
+        terms,
     }
 }
 

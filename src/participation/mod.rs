@@ -5,6 +5,7 @@ mod bdm;
 mod belief_quantiles;
 mod buy_then_participate;
 mod contingent_valuation;
+mod counterfactual;
 mod elicited_beliefs;
 mod funnel;
 mod interval;
@@ -45,6 +46,10 @@ pub use buy_then_participate::{
 };
 pub use contingent_valuation::{
     ContingentValuation, ContingentValuationFit, WtpIntervals, WtpMeasure,
+};
+pub use counterfactual::{
+    Counterfactual, Decomposition, Lever, Market, MarketCustomer, OptimalLevel, Outcome, Policy,
+    PolicyTargeting, Uncertainty,
 };
 pub use elicited_beliefs::ElicitedBeliefs;
 pub use funnel::{

@@ -19,7 +19,7 @@ mod width;
 pub use cell::{Cell, NumberFormat};
 pub use figure::{
     BarPlot, BinnedScatter, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot, Figure,
-    Histogram, LinePlot, SurvivalPlot, TreePlot,
+    Histogram, LinePlot, SurvivalPlot, TreePlot, WaterfallPlot,
 };
 pub(crate) use notebook::{notebook, notebook_line, shown};
 pub use page::Page;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Arm;
-use crate::decision::{Belief, Signals, Situation, TasteShock, Terms, Timing, Tool};
+use crate::decision::{Belief, Signals, Situation, TasteShock, Terms, Timing, Tool, hypothetical};
 use crate::error::{Error, Result};
 use crate::numeric::quadrature::{Rule, gauss_hermite_normal};
 use crate::numeric::special::normal;
@@ -117,14 +117,16 @@ impl<'a, T: Timing> Model<'a, T> {
 
     /// The customer's problem in an arm. Multiples may leave the range that terms of an offer have; formulas continue smoothly.
     pub fn situation(&self, arm: Arm, multiples: &[f64; PARAMETERS]) -> Situation {
-        let terms = self.truth.situation.terms();
-        self.truth.situation.with_hypothetical_terms(Terms {
+        let known = &self.truth.situation;
+        let terms = known.terms();
+        let terms = Terms {
             outside: terms.outside - multiples[0],
             tool: Tool::Share(multiples[4] * arm.tool),
             guarantee: multiples[5] * arm.guarantee,
             coupon: terms.coupon + multiples[6] * arm.coupon,
             ..terms
-        })
+        };
+        hypothetical(known.preferences(), known.cost(), known.task(), terms)
     }
 
     /// The signals of an arm, of such a variance that the weight of the most signals is multiplied:

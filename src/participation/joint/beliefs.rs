@@ -3,6 +3,7 @@
 use super::integral::at;
 use super::rows::JointRows;
 use crate::regression::likelihood::Scalar;
+use serde::{Deserialize, Serialize};
 
 /// What may be estimated of a customer besides the items: two to four linear indices and the parameters that are the same for all.
 pub(super) mod slot {
@@ -40,7 +41,7 @@ pub(super) enum Told {
 }
 
 /// What is known of the signals.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum SignalKind {
     /// There are none.
     None,

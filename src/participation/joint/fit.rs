@@ -23,6 +23,25 @@ pub struct JointWillingnessFit {
     identification: Identification,
     variance: PriorVariance,
     money: Option<String>,
+    signals: SignalKind,
+    /// The column of the number of signals.
+    counted: Option<String>,
+}
+
+/// What the parameters say of customers beside the equations, for counterfactuals.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::participation) struct Structure {
+    /// θ and λ of the choice, and the coefficient of money.
+    pub(in crate::participation) taste: f64,
+    pub(in crate::participation) uncertainty: f64,
+    pub(in crate::participation) money: f64,
+    pub(in crate::participation) sd_ability: f64,
+    pub(in crate::participation) sd_belief: f64,
+    pub(in crate::participation) rho: f64,
+    /// v_0.
+    pub(in crate::participation) prior_variance: f64,
+    /// σ_s²; none without signals.
+    pub(in crate::participation) signal_variance: Option<f64>,
 }
 
 /// Where the variance of beliefs before signals comes from.
@@ -46,6 +65,7 @@ impl JointWillingnessFit {
         identification: Identification,
         rows: &JointRows,
         money: Option<String>,
+        counted: Option<String>,
     ) -> Self {
         let unit = !fit.names().iter().any(|name| name == "ln_sd_ability");
         let variance = match (rows.prior, rows.signals) {
@@ -62,7 +82,73 @@ impl JointWillingnessFit {
             identification,
             variance,
             money,
+            signals: rows.signals,
+            counted,
         }
+    }
+
+    /// The parameters beside the equations that [`structure`](Self::structure) reads.
+    pub(in crate::participation) const STRUCTURE: [&'static str; 7] = [
+        "choice.belief",
+        "choice.uncertainty",
+        "ln_sd_ability",
+        "ln_sd_belief",
+        "atanh_rho",
+        "ln_ratio",
+        "ln_sd_signal",
+    ];
+
+    /// What these values of the parameters say of customers.
+    pub(in crate::participation) fn structure(&self, at: &[f64]) -> Result<Structure> {
+        let money = self.money("what choices are worth in money")?;
+        let of = |name: &str| {
+            let position = self.fit.names().iter().position(|n| n == name);
+            position.map(|k| at[k])
+        };
+        let sd_ability = of("ln_sd_ability").map_or(1.0, f64::exp);
+        let rho = of("atanh_rho").map_or(0.0, f64::tanh);
+        let (ratio, of_signal) = (of("ln_ratio"), of("ln_sd_signal").map(|s| (2.0 * s).exp()));
+        let calibrated = sd_ability * sd_ability * (1.0 - rho * rho);
+        let prior_variance = match self.variance {
+            PriorVariance::Known(variance) => variance,
+            PriorVariance::TimesRatio(signal) => signal * ratio.map_or(f64::NAN, f64::exp),
+            PriorVariance::TimesRatioOfSeen => {
+                of_signal.unwrap_or(f64::NAN) * ratio.map_or(f64::NAN, f64::exp)
+            }
+            PriorVariance::Calibrated | PriorVariance::CalibratedUnit => calibrated,
+        };
+        // Beliefs that are the best forecasts have the spread |ρ|σ_a and the correlation |ρ| with ability.
+        let (sd_belief, rho) = match of("ln_sd_belief") {
+            Some(ln_sd) => (ln_sd.exp(), rho),
+            None => (rho.abs() * sd_ability, rho.abs()),
+        };
+        Ok(Structure {
+            taste: of("choice.belief").unwrap_or(0.0),
+            uncertainty: of("choice.uncertainty").unwrap_or(0.0),
+            money: of(money).unwrap_or(f64::NAN),
+            sd_ability,
+            sd_belief,
+            rho,
+            prior_variance,
+            signal_variance: match self.signals {
+                SignalKind::None => None,
+                SignalKind::Known(variance) => Some(variance),
+                SignalKind::Seen => of_signal,
+                SignalKind::Counted => ratio.map(|r| prior_variance / r.exp()),
+            },
+        })
+    }
+
+    /// The column of money in the choice.
+    pub(in crate::participation) fn money_column(&self) -> Option<&str> {
+        self.money
+            .as_deref()
+            .and_then(|name| name.strip_prefix("choice."))
+    }
+
+    /// The column of the number of signals.
+    pub(in crate::participation) fn signals_column(&self) -> Option<&str> {
+        self.counted.as_deref()
     }
 
     /// The correlation ρ of ability and the first belief's mean, given x.

@@ -316,6 +316,7 @@ impl JointWillingness {
             prepared.identification,
             &prepared.rows,
             self.money.as_ref().map(|name| format!("choice.{name}")),
+            self.signals.as_ref().map(|(column, _)| column.clone()),
         ))
     }
 

@@ -17,6 +17,7 @@ mod survival;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod waterfall;
 
 pub use bar::BarPlot;
 pub use binned_scatter::BinnedScatter;
@@ -28,6 +29,7 @@ pub use histogram::Histogram;
 pub use line::LinePlot;
 pub use survival::SurvivalPlot;
 pub use tree::TreePlot;
+pub use waterfall::WaterfallPlot;
 
 use super::html::escape;
 use super::{notebook, write_file};
