@@ -128,10 +128,11 @@ pub use crate::report::{
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
     CustomerSurvey, DataExchange, DynamicPanel, EffectDesign, HeterogeneousEffects,
-    InstrumentedEffects, InvitationTargeting, ItemResponses, LearningPanel, LogNormal,
-    MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NetworkGifting, Offer,
-    Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic,
-    Simulated, StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
+    InstrumentedEffects, InvitationTargeting, ItemResponses, JointParticipation, LearningPanel,
+    LogNormal, MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable,
+    NetworkGifting, Offer, Oracle, Performance, PhotoFunnel, Population, PurchaseTiming,
+    Replication, SemiSynthetic, Simulated, StaggeredRollout, StaticParticipation, Targeting,
+    TestPortfolio, Traits, TrialPanel,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

@@ -2,6 +2,7 @@
 
 use cocreate::prelude::*;
 use cocreate::simulate::{JointParticipation, PurchaseTiming, StaticParticipation};
+use std::sync::OnceLock;
 
 /// The static process where the price of giving up is the same for all, as a market has it.
 fn process(timing: PurchaseTiming, customers: usize) -> StaticParticipation {
@@ -48,26 +49,44 @@ fn an_assumed_market_does_what_the_simulated_customers_do() -> Result<()> {
     Ok(())
 }
 
-/// A joint trial, its model, and the fit.
-fn joint(customers: usize, seed: u64) -> Result<(JointParticipation, JointWillingnessFit)> {
-    let process = JointParticipation::new().customers(customers).seed(seed);
-    let model = JointWillingness::new("participates ~ coupon + tool")
+fn model() -> JointWillingness {
+    JointWillingness::new("participates ~ coupon + tool + taught")
         .ability("x")
         .overconfidence("x")
-        .items(["item_1", "item_2", "item_3", "item_4", "item_5", "item_6"])
+        .items(["item_1", "item_2", "item_3"])
         .reported("report", 0.05)
         .signals("signals", 0.5)
-        .success("success")
-        .money("coupon");
-    let fit = model.fit(&process.simulate()?.data)?;
-    Ok((process, fit))
+        .success("success ~ taught")
+        .money("coupon")
+}
+
+fn trial() -> JointParticipation {
+    let mut process = JointParticipation::new();
+    process.items.truncate(3);
+    process
+}
+
+/// A joint trial with a column of lessons that did nothing, and the fit; made once.
+fn joint() -> &'static (Frame, JointWillingnessFit) {
+    static FIT: OnceLock<(Frame, JointWillingnessFit)> = OnceLock::new();
+    FIT.get_or_init(|| {
+        let made = trial().customers(1_200).seed(5).simulate().unwrap().data;
+        let taught: Vec<bool> = (0..made.rows()).map(|i| i % 2 == 0).collect();
+        let made = made.with("taught", taught).unwrap();
+        let fit = model().fit(&made).unwrap();
+        (made, fit)
+    })
+}
+
+fn market() -> Market {
+    let market = Market::fitted(&joint().1).unwrap();
+    market.at("tool", 0.0).at("coupon", 0.0).at("taught", 0.0)
 }
 
 #[test]
 fn a_fitted_market_foretells_what_signals_do() -> Result<()> {
-    let (process, fit) = joint(3_000, 5)?;
-    let effects = Market::fitted(&fit)?.compare(&[Policy::new("teach").signals(4)])?;
-    let truth = process.customers(200_000).seed(6).simulate()?.oracle;
+    let effects = Market::fitted(&joint().1)?.compare(&[Policy::new("teach").signals(4)])?;
+    let truth = trial().customers(200_000).seed(6).simulate()?.oracle;
     for (outcome, name, unit) in [
         (Outcome::Participation, "participation", 1.0),
         (Outcome::Success, "success", 1.0),
@@ -80,10 +99,232 @@ fn a_fitted_market_foretells_what_signals_do() -> Result<()> {
         let gap = (effect.estimate - truth) / effect.std_error;
         assert!(gap.abs() < 3.0, "{effect}, truth {truth}");
     }
-    let clock = std::time::Instant::now();
-    let teach = Policy::new("teach").signals(4).cost(0.05).tool_column("tool", 1.0).guarantee(0.3);
-    let parts = Market::fitted(&fit)?.at("tool", 0.0).at("coupon", 0.0).price(0.5).decompose(&teach)?;
-    println!("{:?}\n{parts}", clock.elapsed());
+    assert!(effects.warnings().is_empty());
+    assert!(effects.to_string().contains("as it stands"));
+    assert!(effects.figure(Outcome::Welfare)?.to_svg().contains("teach"));
+    Ok(())
+}
+
+#[test]
+fn columns_act_as_what_they_are_said_to_be() -> Result<()> {
+    let policies = [
+        Policy::new("tool").tool_column("tool", 1.0),
+        Policy::new("coupon").coupon(0.25),
+        Policy::new("lesson").lesson("taught", 1.0),
+    ];
+    let found = market().compare(&policies)?;
+    let fit = &joint().1;
+    // A tool is money: the same as a coupon of its coefficient over that of money, but for who pays.
+    let of = |name: &str| fit.coefficient(name).map(|e| e.estimate);
+    let worth = of("choice.tool")? / of("choice.coupon")?;
+    let same = market().compare(&[Policy::new("as good").coupon(worth)])?;
+    for outcome in [Outcome::Participation, Outcome::Success, Outcome::ExperiencedSurplus] {
+        let (tool, money) = (found.effect("tool", outcome)?, same.effect("as good", outcome)?);
+        assert!((tool.estimate - money.estimate).abs() < 1e-12, "{tool} {money}");
+    }
+    assert!((found.effect("tool", Outcome::Profit)?.estimate).abs() < 1e-12);
+    assert!(found.effect("coupon", Outcome::Profit)?.estimate < 0.0);
+    // The share who take part in the arms without signals is what the model says of them.
+    let lesson = market().decompose(&policies[2])?;
+    assert_eq!(lesson.levers(), [Lever::Productivity, Lever::Persuasion]);
+    let sum = lesson.contribution(Lever::Productivity, Outcome::Participation)?.estimate
+        + lesson.contribution(Lever::Persuasion, Outcome::Participation)?.estimate;
+    let whole = found.effect("lesson", Outcome::Participation)?;
+    assert!((sum - whole.estimate).abs() < 1e-12);
+    // Nobody was taught anything: a lesson of no effect.
+    assert!(whole.estimate.abs() < 3.5 * whole.std_error);
+    Ok(())
+}
+
+#[test]
+fn participation_in_the_market_is_that_of_the_data() -> Result<()> {
+    // As it stands nobody has signals: the share of those customers of the trial who had none.
+    let (data, fit) = joint();
+    let stands = Market::fitted(fit)?.compare(&[])?.status_quo(Outcome::Participation);
+    let pairs = data.real("signals")?.iter().zip(data.flag("participates")?);
+    let without: Vec<f64> = pairs
+        .filter(|(n, _)| **n < 0.5)
+        .map(|(_, p)| f64::from(u8::from(*p)))
+        .collect();
+    let share = without.iter().sum::<f64>() / without.len() as f64;
+    let error = (share * (1.0 - share) / without.len() as f64).sqrt();
+    assert!((stands.estimate - share).abs() < 3.0 * error, "{stands} {share}");
+    Ok(())
+}
+
+#[test]
+fn errors_by_draws_are_those_of_the_delta_method() -> Result<()> {
+    // Every customer stands for forty, so that errors are small and outcomes linear in the estimates.
+    let data = joint().0.clone().with("copies", vec![40.0; 1_200])?;
+    let market = Market::fitted(&model().frequency_weights("copies").fit(&data)?)?;
+    let policy = [Policy::new("teach").signals(4).cost(0.01)];
+    let delta = market.compare(&policy)?;
+    let uncertainty = Uncertainty::KrinskyRobb {
+        draws: 400,
+        seed: Seed::from(3),
+    };
+    let drawn = market.uncertainty(uncertainty).compare(&policy)?;
+    for outcome in [Outcome::Participation, Outcome::ExperiencedSurplus, Outcome::Profit] {
+        let (a, b) = (delta.effect("teach", outcome)?, drawn.effect("teach", outcome)?);
+        assert_eq!(a.estimate.to_bits(), b.estimate.to_bits());
+        assert!((b.std_error / a.std_error - 1.0).abs() < 0.15 || a.std_error < 1e-12, "{a} {b}");
+        let interval = drawn.interval("teach", outcome, 0.95)?;
+        assert!(interval.lower <= a.estimate && a.estimate <= interval.upper);
+    }
+    Ok(())
+}
+
+#[test]
+fn levels_and_targets_are_the_best_there_are() -> Result<()> {
+    let market = market().price(2.5).unit_cost(0.2);
+    let coupon = |money: f64| Policy::new("coupon").coupon(money);
+    let best = market.optimal_level([0.0, 2.0], Outcome::Profit, coupon)?;
+    assert!(!best.at_bound(), "{best}");
+    let at = |level: f64| -> Result<f64> {
+        let found = market.compare(&[coupon(level)])?;
+        Ok(found.effect("coupon", Outcome::Profit)?.estimate)
+    };
+    let level = best.estimate()?;
+    assert!(level.std_error > 0.0 && level.std_error < 1.0);
+    let gain = best.gain()?.estimate;
+    assert!((gain - at(best.level())?).abs() < 1e-12);
+    for step in [-0.05, 0.05] {
+        assert!(at(best.level() + step)? < gain);
+    }
+    assert!(best.figure()?.to_svg().contains("level"));
+
+    let teach = Policy::new("teach").signals(4).cost(0.01);
+    let target = market.target(&teach, Outcome::Welfare)?;
+    let kept: Vec<f64> = target.effects().iter().map(|e| e.max(0.0)).collect();
+    let mean = kept.iter().sum::<f64>() / kept.len() as f64;
+    assert!((target.gain().estimate - mean).abs() < 1e-12);
+    assert!(target.gain().estimate >= target.gain_of_all().estimate);
+    assert!((0.0..=1.0).contains(&target.share()));
+    assert_eq!(target.treated().len(), 1_200);
+    assert!(target.to_string().contains("to all"));
+    Ok(())
+}
+
+#[test]
+fn order_and_copies_of_the_customers_do_not_matter() -> Result<()> {
+    let (data, _) = joint();
+    let rows = data.rows();
+    let teach = [Policy::new("teach").signals(4)];
+    let first = market().compare(&teach)?;
+    let backwards = data.take(&(0..rows).rev().collect::<Vec<_>>())?;
+    let twice = Frame::concat(&[data.clone(), data.clone()])?;
+    for other in [backwards, twice] {
+        let found = market().on(&other).compare(&teach)?;
+        for outcome in Outcome::ALL {
+            let (a, b) = (first.effect("teach", outcome)?, found.effect("teach", outcome)?);
+            assert!((a.estimate - b.estimate).abs() < 1e-12);
+            assert!((a.std_error - b.std_error).abs() < 1e-9);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_not_identified_is_refused() -> Result<()> {
+    let (data, fit) = joint();
+    let unidentified = |found: Result<Counterfactual>, needs: &str| {
+        let text = found.unwrap_err().to_string();
+        assert!(text.contains(needs), "{text}");
+    };
+    let compare = |policy: Policy| market().compare(&[policy]);
+    unidentified(compare(Policy::new("tool").tool(Tool::Share(0.3))), "work_cost");
+    let before = PurchaseTiming::BeforePurchase;
+    unidentified(compare(Policy::new("later").timing(before)), "Market::price");
+    let insured = Policy::new("insure").timing(before).guarantee(0.3);
+    unidentified(market().price(1.0).work_cost(0.1).compare(&[insured]), "payment before the work");
+    unidentified(compare(Policy::new("commit").commitment()), "holds_up");
+    unidentified(compare(Policy::new("unknown").lesson("tought", 1.0)), "tought");
+    unidentified(compare(Policy::new("negative").guarantee(-1.0)), "guarantee of `negative`");
+    unidentified(compare(Policy::new("more").disclosure(1.5)), "between 0 and 1");
+    unidentified(
+        market().compare(&[Policy::new("one"), Policy::new("one")]),
+        "one policy of a name",
+    );
+    unidentified(market().on(&data.select(&["x"])?).compare(&[]), "`tool`");
+    assert!(matches!(Market::fitted(&fit.lean()), Err(Error::DataNotKept { .. })));
+    let no_money = JointWillingness::new("participates ~ coupon")
+        .items(["item_1", "item_2", "item_3"])
+        .calibrated()
+        .rated("rating")
+        .signals_seen("signals", "signal");
+    let without = no_money.fit(&data.take(&(0..400).collect::<Vec<_>>())?)?;
+    assert!(matches!(Market::fitted(&without), Err(Error::Unidentified { .. })));
+
+    // Beyond the data: said, not refused.
+    let far = Policy::new("far").signals(50).tool_column("tool", 3.0).coupon(5.0).guarantee(0.2);
+    let found = market().compare(&[far])?;
+    assert_eq!(found.warnings().len(), 4, "{found}");
+
+    let listed = || Market::simulated(&process(PurchaseTiming::BeforePurchase, 20)).unwrap();
+    unidentified(listed().compare(&[Policy::new("insure").guarantee(0.3)]), "payment before");
+    unidentified(listed().compare(&[Policy::new("lesson").lesson("x", 1.0)]), "fitted market");
+    let one = known(Preferences::continuous_cara(0.1)?, 0.5, [0.0, 0.0])?;
+    let bad = MarketCustomer { rho: 1.5, ..one };
+    let after = PurchaseTiming::AfterPurchase;
+    assert!(Market::of([bad], after, TasteShock::None).is_err());
+    assert!(Market::of([], after, TasteShock::None).is_err());
+    let silent = Market::of([one], after, TasteShock::None)?;
+    unidentified(silent.compare(&[Policy::new("teach").signals(1)]), "signal_variance");
+    Ok(())
+}
+
+#[test]
+fn who_pays_later_buys_the_right_to_walk_away() -> Result<()> {
+    let market = market().price(0.6).work_cost(0.2);
+    let later = Policy::new("pay later").timing(PurchaseTiming::BeforePurchase);
+    let found = market.compare(&[later])?;
+    let of = |outcome| found.effect("pay later", outcome).map(|e| e.estimate);
+    // More begin the work, fewer of those who do pay for it, and customers foresee more.
+    assert!(of(Outcome::Participation)? > 0.0);
+    assert!(of(Outcome::AnticipatedSurplus)? > 0.0);
+    let purchase = found.level("pay later", Outcome::Purchase)?.estimate;
+    assert!(purchase < found.level("pay later", Outcome::Participation)?.estimate);
+    Ok(())
+}
+
+#[test]
+fn a_firm_that_commits_earns_more() -> Result<()> {
+    let mut process = process(PurchaseTiming::BeforePurchase, 12);
+    process.noise[0] = 0.0;
+    let market = Market::simulated(&process)?.holds_up(0.1);
+    let found = market.compare(&[Policy::new("commit").commitment()])?;
+    assert!(found.effect("commit", Outcome::Participation)?.estimate >= 0.0, "{found}");
+    assert!(found.effect("commit", Outcome::AnticipatedSurplus)?.estimate > 0.0, "{found}");
+    Ok(())
+}
+
+#[test]
+fn disclosure_takes_back_what_people_overrate() -> Result<()> {
+    let found = market().compare(&[
+        Policy::new("half").disclosure(0.5),
+        Policy::new("whole").disclosure(1.0),
+    ])?;
+    let of = |policy, outcome| found.effect(policy, outcome).map(|e| e.estimate);
+    for outcome in [Outcome::FalseConfidence, Outcome::Participation] {
+        assert!(of("whole", outcome)? < of("half", outcome)? && of("half", outcome)? < 0.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn results_come_back_from_json() -> Result<()> {
+    let market = market().price(2.5);
+    let teach = Policy::new("teach").signals(4).cost(0.01);
+    let compared = market.compare(std::slice::from_ref(&teach))?;
+    let text = serde_json::to_string(&compared).unwrap();
+    let back: Counterfactual = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.to_string(), compared.to_string());
+    let parts = market.decompose(&teach)?;
+    let back: Decomposition = serde_json::from_str(&serde_json::to_string(&parts).unwrap()).unwrap();
+    assert_eq!(back.to_string(), parts.to_string());
+    let target = market.target(&teach, Outcome::Profit)?;
+    let back: PolicyTargeting = serde_json::from_str(&serde_json::to_string(&target).unwrap()).unwrap();
+    assert_eq!(back.to_string(), target.to_string());
     Ok(())
 }
 

@@ -224,15 +224,21 @@ struct Kind<'a> {
     insurance: Option<&'a Insurance>,
 }
 
-/// The mean of `max{0, x + ε}`.
-fn gain_of(shock: TasteShock, x: f64) -> f64 {
+/// The probability that x + ε is positive, and the mean of `max{0, x + ε}`.
+fn entry(shock: TasteShock, x: f64) -> [f64; 2] {
     match shock {
         TasteShock::Logit(scale) if scale > 0.0 => {
             let z = x / scale;
-            scale * (z.max(0.0) + (-z.abs()).exp().ln_1p())
+            let gain = scale * (z.max(0.0) + (-z.abs()).exp().ln_1p());
+            [shock.probability(x), gain]
         }
-        TasteShock::Probit(scale) if scale > 0.0 => option(0.0, x, scale),
-        _ => x.max(0.0),
+        TasteShock::Probit(scale) if scale > 0.0 => {
+            let z = x / scale;
+            let p = normal::cdf(z);
+            // Where the sum would cancel it is next to nothing.
+            [p, scale * (z * p + normal::pdf(z)).max(0.0)]
+        }
+        _ => [shock.probability(x), x.max(0.0)],
     }
 }
 
@@ -312,8 +318,7 @@ impl Kind<'_> {
     /// The outcomes of customers with this belief, whose ability has the law `truth`.
     fn core(&self, belief: Belief, truth: Belief) -> Core {
         let (situation, effort, surplus) = self.entered(belief);
-        let enters = self.at.shock.probability(surplus);
-        let anticipated = gain_of(self.at.shock, surplus);
+        let [enters, anticipated] = entry(self.at.shock, surplus);
         let terms = situation.terms();
         // What follows of those who enter: purchase, participation, success, mean utility over u_0, profit.
         let follows = match self.timing {

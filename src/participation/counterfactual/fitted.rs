@@ -2,6 +2,7 @@
 
 use super::customer::{Conditions, MarketCustomer};
 use super::engine::{Engine, Placed};
+use super::market::rule_for;
 use super::policy::{Moved, Policy};
 use crate::data::{DesignColumn, Frame, elsewhere};
 use crate::decision::{Cost, Preferences, Task, TasteShock, Terms, Tool, hypothetical};
@@ -149,6 +150,7 @@ impl FittedCustomers {
                 needs: format!("a positive coefficient of money: it is {}", own.money),
             });
         }
+        conditions.rule = rule_for(own.taste.abs() * own.sd_belief.max(own.sd_ability))?;
         if conditions.signal_variance.is_nan()
             && let Some(variance) = own.signal_variance
         {

@@ -12,7 +12,7 @@ use super::targeted::PolicyTargeting;
 use crate::data::Frame;
 use crate::decision::{Preferences, Signals, Situation, TasteShock, Terms};
 use crate::error::{Error, Result};
-use crate::numeric::quadrature::gauss_hermite_normal;
+use crate::numeric::quadrature::{Rule, gauss_hermite_normal};
 use crate::numeric::{Progress, Seed};
 use crate::participation::JointWillingnessFit;
 use crate::simulate::{PurchaseTiming, StaticParticipation};
@@ -50,10 +50,9 @@ use rand_distr::{Distribution as _, StandardNormal};
 /// [`Error::InvalidOption`], [`Error::Unidentified`] as said; [`Error::NotFinite`] when an outcome is not a number.
 ///
 /// # References
-/// Leggett, C. G. (2002). Environmental valuation with imperfect information. *Environmental and Resource Economics* 23(3), 343–355. doi:10.1023/A:1021296620260
+/// Leggett, C. G. (2002). Environmental valuation with imperfect information. *Environmental and Resource Economics* 23(3), 343–355.
 ///
 /// Train, K. (2015). Welfare calculations in discrete choice models when anticipated and experienced attributes differ. *Journal of Choice Modelling* 16, 15–22.
-/// doi:10.1016/j.jocm.2015.09.003
 ///
 /// Shorrocks, A. F. (2013). Decomposition procedures for distributional analysis: a unified framework based on the Shapley value. *Journal of Economic Inequality* 11, 99–126.
 /// doi:10.1007/s10888-011-9214-z
@@ -105,9 +104,6 @@ pub enum Uncertainty {
         seed: Seed,
     },
 }
-
-/// Nodes of the belief's law.
-const NODES: usize = 20;
 
 impl Market {
     /// The market of these customers: when they pay, and the taste shock of their entry.
@@ -391,17 +387,29 @@ impl Market {
             self.check_policy(policy)?;
         }
         self.check()?;
-        let conditions = Conditions {
+        let mut conditions = Conditions {
             timing: self.timing,
             interim: self.interim,
             signal_variance: self.signal_variance.unwrap_or(f64::NAN),
             shock: self.shock,
             unit_cost: self.unit_cost,
             hold_up: self.hold_up,
-            rule: gauss_hermite_normal(NODES)?,
+            rule: rule_for(1.0)?,
         };
         match &self.source {
-            Source::Listed(customers) => Ok(Engine::listed(customers, policies, conditions)),
+            Source::Listed(customers) => {
+                let scale = match self.shock {
+                    TasteShock::None => 0.0,
+                    TasteShock::Logit(scale) | TasteShock::Probit(scale) => scale,
+                };
+                let steepest = customers.iter().map(|c| {
+                    let terms = c.situation.terms();
+                    let slope = terms.taste + (terms.value_success - terms.value_failure).abs();
+                    slope * (c.belief_sd + c.ability_sd) / scale
+                });
+                conditions.rule = rule_for(steepest.fold(0.0, f64::max))?;
+                Ok(Engine::listed(customers, policies, conditions))
+            }
             Source::Fitted(fitted) => fitted.engine(policies, conditions),
         }
     }
@@ -484,6 +492,15 @@ impl Market {
         }
         Ok(())
     }
+}
+
+/// The rule for the belief's law where a deviation of it moves the surplus by so many deviations of the shock: to about 1e-6 of an outcome.
+pub(super) fn rule_for(steepness: f64) -> Result<Rule> {
+    gauss_hermite_normal(match steepness {
+        s if s < 1.0 => 12,
+        s if s < 2.0 => 24,
+        _ => 48,
+    })
 }
 
 /// What policies do to all customers alike.
