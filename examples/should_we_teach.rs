@@ -61,11 +61,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let identified = fit.identification();
     println!("{identified}\n");
 
-    // %% The market as it stands: no signals, no tool, no coupon, a price of 1.5; a participant costs us 0.4. Then what each policy would change, for the customers and for us.
+    // %% The market as it stands: no signals, no tool, no coupon, a price of 2.5; a participant costs us 0.4. Then what each policy would change, for the customers and for us.
     let market = Market::fitted(&fit)?
         .at("tool", 0.0)
         .at("coupon", 0.0)
-        .price(1.5)
+        .price(2.5)
         .unit_cost(0.4)
         .risk_aversion(0.1);
     let policies = [
@@ -81,7 +81,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let welfare = effects.figure(Outcome::Welfare)?;
     println!("{welfare}\n");
 
-    // %% The plain log-sum says that teaching harms customers: it takes away confidence that was false. What they live through says the opposite. Beside it the truth, which the simulation knows (a unit of money is 1.2 deviations of the taste shock).
+    // %% What customers foresee is not what they live through: teaching takes away confidence that was false, which the plain log-sum counts as a loss. Beside each the truth, which the simulation knows (a unit of money is 1.2 deviations of the taste shock).
     let [foreseen, lived] = [Outcome::AnticipatedSurplus, Outcome::ExperiencedSurplus]
         .map(|outcome| effects.effect("teach", outcome));
     let truth = |name: &str| simulated.oracle.effect(name).map(|value| value / 1.2);
@@ -108,8 +108,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let best = market.optimal_level([0.0, 1.2], Outcome::Profit, coupon)?;
     println!("{best}\n");
 
-    // %% Whom should we teach, if welfare is what counts? Where it helps more than it costs.
-    let target = market.target(&policies[0], Outcome::Welfare)?;
+    // %% Whom should we teach, if profit is what counts? Those whom it brings, by more than it costs; and what that does to them.
+    let target = market.target(&policies[0], Outcome::Profit)?;
     println!("{target}\n");
 
     // %% And if customers paid only once they have seen what they made? The price is then an option: more begin, fewer of them buy, and being unsure is no longer a reason to stay away. The work is said to cost them 0.3.

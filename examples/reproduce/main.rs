@@ -21,6 +21,7 @@ mod organ_donations;
 mod photo_funnel;
 mod rossi;
 mod thornton;
+mod timing;
 mod weather_insurance;
 
 use experiment::Experiment;
@@ -31,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 13] = [
+const ALL: [&Experiment; 14] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -44,6 +45,7 @@ const ALL: [&Experiment; 13] = [
     &lsat::LSAT,
     &photo_funnel::PHOTO_FUNNEL,
     &cloud_onboarding::CLOUD_ONBOARDING,
+    &timing::TIMING,
     &nie_wager::NIE_WAGER,
 ];
 

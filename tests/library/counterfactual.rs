@@ -49,7 +49,7 @@ fn an_assumed_market_does_what_the_simulated_customers_do() -> Result<()> {
     Ok(())
 }
 
-fn model() -> JointWillingness {
+fn blocks() -> JointWillingness {
     JointWillingness::new("participates ~ coupon + tool + taught")
         .ability("x")
         .overconfidence("x")
@@ -57,7 +57,10 @@ fn model() -> JointWillingness {
         .reported("report", 0.05)
         .signals("signals", 0.5)
         .success("success ~ taught")
-        .money("coupon")
+}
+
+fn model() -> JointWillingness {
+    blocks().money("coupon")
 }
 
 fn trial() -> JointParticipation {
@@ -247,13 +250,8 @@ fn what_is_not_identified_is_refused() -> Result<()> {
     );
     unidentified(market().on(&data.select(&["x"])?).compare(&[]), "`tool`");
     assert!(matches!(Market::fitted(&fit.lean()), Err(Error::DataNotKept { .. })));
-    let no_money = JointWillingness::new("participates ~ coupon")
-        .items(["item_1", "item_2", "item_3"])
-        .calibrated()
-        .rated("rating")
-        .signals_seen("signals", "signal");
-    let without = no_money.fit(&data.take(&(0..400).collect::<Vec<_>>())?)?;
-    assert!(matches!(Market::fitted(&without), Err(Error::Unidentified { .. })));
+    let unpriced = blocks().fit(data)?;
+    assert!(matches!(Market::fitted(&unpriced), Err(Error::Unidentified { .. })));
 
     // Beyond the data: said, not refused.
     let far = Policy::new("far").signals(50).tool_column("tool", 3.0).coupon(5.0).guarantee(0.2);
