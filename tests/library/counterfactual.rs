@@ -254,9 +254,10 @@ fn what_is_not_identified_is_refused() -> Result<()> {
     assert!(matches!(Market::fitted(&unpriced), Err(Error::Unidentified { .. })));
 
     // Beyond the data: said, not refused.
-    let far = Policy::new("far").signals(50).tool_column("tool", 3.0).coupon(5.0).guarantee(0.2);
-    let found = market().compare(&[far])?;
-    assert_eq!(found.warnings().len(), 4, "{found}");
+    let far = Policy::new("far").signals(50).coupon(5.0).guarantee(0.2);
+    let found = market().compare(&[far.lesson("taught", 1.0)])?;
+    assert_eq!(found.warnings().len(), 3, "{found}");
+    unidentified(compare(Policy::new("three").tool_column("tool", 3.0)), "0 or 1");
 
     let listed = || Market::simulated(&process(PurchaseTiming::BeforePurchase, 20)).unwrap();
     unidentified(listed().compare(&[Policy::new("insure").guarantee(0.3)]), "payment before");

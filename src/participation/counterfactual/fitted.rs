@@ -304,8 +304,16 @@ fn range(values: &[f64]) -> [f64; 2] {
 fn set(frame: &Frame, columns: &[(String, f64)]) -> Result<Frame> {
     let mut frame = frame.clone();
     for (column, value) in columns {
-        frame = if frame.flag(column).is_ok() && (value.abs() <= 0.0 || (value - 1.0).abs() <= 0.0)
-        {
+        let is_flag = frame.flag(column).is_ok();
+        frame = if is_flag {
+            if (value * (1.0 - value)).abs() > 0.0 {
+                let expected = "0 or 1: the column is a flag";
+                return Err(Error::invalid_option(
+                    &format!("`{column}`"),
+                    value,
+                    expected,
+                ));
+            }
             frame.replace(column.as_str(), vec![*value > 0.5; frame.rows()])?
         } else {
             // Says which columns there are where it is none.
