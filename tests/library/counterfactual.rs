@@ -257,10 +257,17 @@ fn what_is_not_identified_is_refused() -> Result<()> {
     let far = Policy::new("far").signals(50).coupon(5.0).guarantee(0.2);
     let found = market().compare(&[far.lesson("taught", 1.0)])?;
     assert_eq!(found.warnings().len(), 3, "{found}");
+    let cheap = market().at("coupon", 9.0).compare(&[Policy::new("any"), Policy::new("other")])?;
+    assert_eq!(cheap.warnings().len(), 1, "{cheap}");
     unidentified(compare(Policy::new("three").tool_column("tool", 3.0)), "0 or 1");
 
     let listed = || Market::simulated(&process(PurchaseTiming::BeforePurchase, 20)).unwrap();
     unidentified(listed().compare(&[Policy::new("insure").guarantee(0.3)]), "payment before");
+    unidentified(listed().price(1.0).compare(&[]), "not fitted");
+    let seed = Seed::from(1);
+    let drawn = Uncertainty::KrinskyRobb { draws: 100, seed };
+    unidentified(listed().uncertainty(drawn).compare(&[]), "nothing is estimated");
+    unidentified(market().price(f64::NAN).compare(&[]), "price");
     unidentified(listed().compare(&[Policy::new("lesson").lesson("x", 1.0)]), "fitted market");
     let one = known(Preferences::continuous_cara(0.1)?, 0.5, [0.0, 0.0])?;
     let bad = MarketCustomer { rho: 1.5, ..one };

@@ -94,6 +94,15 @@ impl FittedCustomers {
 
     pub(super) fn engine(&self, policies: &[Policy], conditions: Conditions) -> Result<Engine> {
         let mut warnings = vec![];
+        self.check_support("the market", &self.base, &mut warnings)?;
+        for (name, money) in [("price", self.price), ("work_cost", self.work_cost)] {
+            if let Some(money) = money
+                && !money.is_finite()
+            {
+                let expected = "a finite number of money";
+                return Err(Error::invalid_option(name, money, expected));
+            }
+        }
         for policy in policies {
             self.check(policy, &mut warnings)?;
         }
@@ -225,10 +234,30 @@ impl FittedCustomers {
         }
     }
 
+    /// Values of columns beyond those of the data.
+    fn check_support(
+        &self,
+        who: &str,
+        columns: &[(String, f64)],
+        warnings: &mut Vec<Warning>,
+    ) -> Result<()> {
+        let frame = &self.fit.likelihood().parts("a counterfactual")?.frame;
+        for (column, value) in columns {
+            let [low, high] = range(frame.numeric(column)?.values());
+            if !(low..=high).contains(value) {
+                warnings.push(Warning::Note {
+                    message: format!(
+                        "{who} sets `{column}` to {value}, outside {low} to {high} of the data: an extrapolation"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// What is refused, and what goes beyond the data.
     fn check(&self, policy: &Policy, warnings: &mut Vec<Warning>) -> Result<()> {
         let name = policy.name();
-        let mut note = |message: String| warnings.push(Warning::Note { message });
         let share = matches!(policy.tool, Tool::Share(s) if s > 0.0);
         if share && self.work_cost.is_none() {
             return Err(Error::Unidentified {
@@ -246,16 +275,11 @@ impl FittedCustomers {
                     .to_owned(),
             });
         }
-        let frame = &self.fit.likelihood().parts("a counterfactual")?.frame;
-        let set = policy.lessons.iter().chain(&policy.tools);
-        for (column, value) in set.chain(&self.base) {
-            let [low, high] = range(frame.numeric(column)?.values());
-            if !(low..=high).contains(value) {
-                note(format!(
-                    "`{name}` sets `{column}` to {value}, outside {low} to {high} of the data: an extrapolation"
-                ));
-            }
+        for columns in [&policy.lessons, &policy.tools] {
+            self.check_support(&format!("`{name}`"), columns, warnings)?;
         }
+        let frame = &self.fit.likelihood().parts("a counterfactual")?.frame;
+        let mut note = |message: String| warnings.push(Warning::Note { message });
         if let Some(column) = self.fit.signals_column()
             && policy.signals > 0
         {

@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::policy::{Lever, Moved, Policy};
 use super::targeted::PolicyTargeting;
 use crate::data::Frame;
-use crate::decision::{Preferences, Signals, Situation, TasteShock, Terms};
+use crate::decision::{Belief, HoldUp, Preferences, Signals, Situation, TasteShock, Terms};
 use crate::error::{Error, Result};
 use crate::numeric::quadrature::{Rule, gauss_hermite_normal};
 use crate::numeric::{Progress, Seed};
@@ -82,6 +82,8 @@ pub struct Market {
     unit_cost: f64,
     hold_up: Option<f64>,
     pub(super) uncertainty: Uncertainty,
+    /// What was said of a listed market that only a fitted one has.
+    misplaced: Option<&'static str>,
 }
 
 /// Where the customers come from.
@@ -236,6 +238,7 @@ impl Market {
             unit_cost: 0.0,
             hold_up: None,
             uncertainty: Uncertainty::Delta,
+            misplaced: None,
         }
     }
 
@@ -272,33 +275,34 @@ impl Market {
 
     /// What the customer pays in a fitted market as it stands.
     pub fn price(self, money: f64) -> Self {
-        self.set(|fitted| fitted.price = Some(money))
+        self.set("price", |fitted| fitted.price = Some(money))
     }
 
     /// What the work costs the customer of a fitted market, in money: with it the timing of the payment may change, and a tool may take a share.
     pub fn work_cost(self, money: f64) -> Self {
-        self.set(|fitted| fitted.work_cost = Some(money))
+        self.set("work_cost", |fitted| fitted.work_cost = Some(money))
     }
 
     /// r over the noise of the task in a fitted market, which a guarantee insures; zero unless said.
     pub fn risk_aversion(self, r: f64) -> Self {
-        self.set(|fitted| fitted.risk_aversion = r)
+        self.set("risk_aversion", |fitted| fitted.risk_aversion = r)
     }
 
     /// The value of a column of a fitted market as it stands, where it is not that of the data: no lesson, no tool.
     pub fn at(self, column: impl Into<String>, value: f64) -> Self {
         let column = column.into();
-        self.set(|fitted| fitted.base.push((column, value)))
+        self.set("at", |fitted| fitted.base.push((column, value)))
     }
 
     /// Other customers for a fitted market: a frame with its regressors.
     pub fn on(self, frame: &Frame) -> Self {
-        self.set(|fitted| fitted.frame = frame.clone())
+        self.set("on", |fitted| fitted.frame = frame.clone())
     }
 
-    fn set(mut self, change: impl FnOnce(&mut FittedCustomers)) -> Self {
-        if let Source::Fitted(fitted) = &mut self.source {
-            change(fitted);
+    fn set(mut self, name: &'static str, change: impl FnOnce(&mut FittedCustomers)) -> Self {
+        match &mut self.source {
+            Source::Fitted(fitted) => change(fitted),
+            Source::Listed(_) => self.misplaced = Some(name),
         }
         self
     }
@@ -415,6 +419,27 @@ impl Market {
     }
 
     fn check(&self) -> Result<()> {
+        if let Some(name) = self.misplaced {
+            let expected =
+                "left out in a market that is not fitted: its customers have it themselves";
+            return Err(Error::invalid_option(name, "set", expected));
+        }
+        if let Source::Listed(customers) = &self.source {
+            if self.uncertainty != Uncertainty::Delta {
+                let expected = "the default where nothing is estimated";
+                return Err(Error::invalid_option(
+                    "uncertainty",
+                    "draws of estimates",
+                    expected,
+                ));
+            }
+            if let (Some(k), PurchaseTiming::BeforePurchase) = (self.hold_up, self.timing) {
+                // What the game refuses, it refuses of the first customer.
+                let first = &customers[0];
+                let belief = Belief::new(first.belief, first.belief_variance)?;
+                HoldUp::solve(&first.situation, belief, k)?;
+            }
+        }
         if let Some(variance) = self.signal_variance
             && !(variance > 0.0 && variance.is_finite())
         {

@@ -39,8 +39,8 @@ struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum Kind {
     Level,
-    Rise,
     Fall,
+    Rise,
 }
 
 labelled!(WaterfallPlot);
@@ -100,7 +100,12 @@ impl WaterfallPlot {
         let padded = if close {
             range.padded().padded()
         } else {
-            range.with(0.0).padded()
+            // Bars stand on the axis when none goes to the other side.
+            let (whole, padded) = (range.with(0.0), range.with(0.0).padded());
+            Range {
+                low: if whole.low < 0.0 { padded.low } else { 0.0 },
+                high: if whole.high > 0.0 { padded.high } else { 0.0 },
+            }
         };
         let start = if close {
             if range.low > 0.0 {
@@ -125,7 +130,7 @@ impl WaterfallPlot {
             x: padded,
             whole_x: false,
             y: Vertical::Names(names),
-            legend: marks::keys(["level", "rise", "fall"].into_iter(), Mark::Block),
+            legend: marks::keys(["level", "fall", "rise"].into_iter(), Mark::Block),
             height: u32::try_from(needed).unwrap_or(u32::MAX).max(HEIGHT / 2),
         }
         .draw(|plot| {

@@ -3,23 +3,59 @@
 use super::{Model, ROWS, Sample, all};
 use cocreate::prelude::*;
 use cocreate::simulate::JointParticipation;
+use std::sync::OnceLock;
 
 const ITEMS: [&str; 4] = ["item_1", "item_2", "item_3", "item_4"];
 
 pub(super) fn models() -> Vec<Model> {
     vec![
         Model::new("joint_willingness", free, |f| {
-            all(&JointWillingness::new("participates ~ coupon + tool")
+            let fit = JointWillingness::new("participates ~ coupon + tool")
                 .ability("x")
                 .overconfidence("x")
                 .items(ITEMS)
                 .reported("report", 0.05)
                 .signals("signals", 0.5)
                 .success("success")
-                .fit(f)?)
+                .money("coupon")
+                .fit(f)?;
+            // And what it says of teaching everybody.
+            let market = Market::fitted(&fit)?.compare(&[Policy::new("teach").signals(4)])?;
+            let mut found = all(&fit)?;
+            for (outcome, _) in EFFECTS {
+                found.push(market.effect("teach", outcome)?);
+            }
+            Ok(found)
         })
         .slow(),
     ]
+}
+
+/// Effects of four signals, and their names in the simulation.
+const EFFECTS: [(Outcome, &str); 4] = [
+    (Outcome::Participation, "participation"),
+    (Outcome::Success, "success"),
+    (Outcome::AnticipatedSurplus, "anticipated_surplus"),
+    (Outcome::ExperiencedSurplus, "experienced_surplus"),
+];
+
+/// The effects of teaching, from many customers; surplus in money.
+fn effects() -> &'static [(String, f64)] {
+    const MANY: usize = 400_000;
+    static TRUTH: OnceLock<Vec<(String, f64)>> = OnceLock::new();
+    TRUTH.get_or_init(|| {
+        let process = process().customers(MANY).seed(2_026);
+        let oracle = process.simulate().unwrap().oracle;
+        let of = |(outcome, name): (Outcome, &str)| {
+            let money = match outcome {
+                Outcome::AnticipatedSurplus | Outcome::ExperiencedSurplus => process.coupon_effect,
+                _ => 1.0,
+            };
+            let value = oracle.effect(name).unwrap() / money;
+            (format!("teach: {outcome}"), value)
+        };
+        EFFECTS.into_iter().map(of).collect()
+    })
 }
 
 fn process() -> JointParticipation {
@@ -62,5 +98,6 @@ fn free(seed: Seed) -> Sample {
         ("ln_sd_report", process.report_noise.ln()),
     ];
     truth.extend(own.map(|(n, v)| (n.to_owned(), v)));
+    truth.extend_from_slice(effects());
     (process.seed(seed).simulate().unwrap().data, truth)
 }
