@@ -7,6 +7,7 @@ mod buy_then_participate;
 mod contingent_valuation;
 mod counterfactual;
 mod elicited_beliefs;
+mod exchange;
 mod funnel;
 mod interval;
 mod joint;
@@ -14,7 +15,6 @@ mod lotteries;
 mod mutual_acceptance;
 mod optima;
 mod probability;
-mod ratio;
 mod stated;
 mod trial_stopping;
 mod willingness;
@@ -33,7 +33,7 @@ pub use identification::{
 };
 
 pub use crate::decision::{
-    AfterPurchase, BeforePurchase, Belief, Cost, Education, EffortChoice, Forecast, Form, HoldUp,
+    AfterPurchase, Agreement, BeforePurchase, Belief, Corner, Cost, DataBargain, Education, EffortChoice, Forecast, Form, HoldUp,
     LocalOptimum, Objective, ParticipationPlot, Preferences, PriceOutcome, Signals, Situation,
     Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure, updating_figure,
 };
@@ -52,6 +52,10 @@ pub use counterfactual::{
     PolicyTargeting, Uncertainty,
 };
 pub use elicited_beliefs::ElicitedBeliefs;
+pub use exchange::{
+    CrossEffects, CrossEffectsFit, NashBargaining, NashBargainingFit, OfferChoice, OfferChoiceFit,
+    OutsideOption, SymmetricEffect,
+};
 pub use funnel::{
     ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit,
     FunnelPrediction, StageEffect,
@@ -65,6 +69,5 @@ pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAccepta
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;
 pub use trial_stopping::{TrialStopping, TrialStoppingFit};
-pub use willingness::{
-    RatioIntervals, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
-};
+pub use crate::inference::RatioIntervals;
+pub use willingness::{Willingness, WillingnessFit, WillingnessRatio, WillingnessScale};

@@ -22,6 +22,7 @@
 //! | [`DynamicPanel`] | choices with consequences: what wears out is replaced (Rust 1987), or any finite programme |
 //! | [`TrialPanel`] | customers who try before they buy |
 //! | [`DataExchange`] | participation and data against transfers |
+//! | [`DataOffers`], [`DataAsks`] | what customers ask for their data: choices among offers, answers to bids |
 //! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
 //! | [`ConfidentChoice`] | logit choice under false confidence |
 //! | [`TestPortfolio`] | many A/B tests, and peeking at them |
@@ -44,6 +45,7 @@ mod co_production;
 mod confident_choice;
 mod customer_base;
 mod data_exchange;
+mod data_offers;
 mod draws;
 mod dynamic_panel;
 mod generate;
@@ -75,6 +77,7 @@ pub use co_production::{CoProduction, CoProductionFlaw};
 pub use confident_choice::ConfidentChoice;
 pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
+pub use data_offers::{DataAsks, DataOffers};
 pub use dynamic_panel::DynamicPanel;
 pub use gifting::{GiftingFlaw, NetworkGifting};
 pub use heterogeneous::{EffectDesign, HeterogeneousEffects};

@@ -26,6 +26,7 @@ mod dose_effects;
 mod dose_response;
 mod dynamic_choice;
 mod effects_likelihood;
+mod exchange;
 mod experiment;
 mod experiment_bad_input;
 mod experiment_calibration;

@@ -4,6 +4,7 @@
 //! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
 
 mod ability;
+mod exchange;
 mod joint;
 
 mod scores;
@@ -63,6 +64,7 @@ fn models() -> Vec<Model> {
         ability::models(),
         scores::models(),
         joint::models(),
+        exchange::models(),
         trials::models(),
     ]
     .into_iter()

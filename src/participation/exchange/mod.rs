@@ -1,0 +1,10 @@
+//! The exchange of participation and data against transfers: who gets the gain, whether the two markets are complements, and what
+//! compensation data ask for.
+
+mod bargaining;
+mod cross_effects;
+mod offers;
+
+pub use bargaining::{NashBargaining, NashBargainingFit, OutsideOption};
+pub use cross_effects::{CrossEffects, CrossEffectsFit, SymmetricEffect};
+pub use offers::{OfferChoice, OfferChoiceFit};
