@@ -157,7 +157,9 @@ impl DataBargain {
     /// The joint surplus `U_c + Π` at given quantities.
     pub fn joint_surplus(&self, participation: f64, share: f64, control: f64) -> f64 {
         let (e, z) = (participation, share);
-        self.customer_value(e, z, control) + self.revenue[0] * e + self.revenue[1] * z
+        self.customer_value(e, z, control)
+            + self.revenue[0] * e
+            + self.revenue[1] * z
             + self.control_gain[0] * control
             - 0.5 * self.control_gain[1] * control * control
             - 0.5 * self.firm_cost * e * e
@@ -176,7 +178,10 @@ impl DataBargain {
 
     /// Refuses what has no solution.
     pub(crate) fn check(&self) -> Result<()> {
-        for (name, value) in [("privacy", self.privacy), ("control_harm", self.control_harm)] {
+        for (name, value) in [
+            ("privacy", self.privacy),
+            ("control_harm", self.control_harm),
+        ] {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(Error::invalid_option(
                     name,
@@ -359,7 +364,12 @@ mod tests {
         (0..400).map(|i| {
             let u = |k: u32| f64::from((i * k + k / 2) % 401) / 401.0;
             DataBargain {
-                benefit: [u(31) - 0.6, 2.0 * u(57) - 1.0, u(91) - 0.5, 0.3 + 2.0 * u(17)],
+                benefit: [
+                    u(31) - 0.6,
+                    2.0 * u(57) - 1.0,
+                    u(91) - 0.5,
+                    0.3 + 2.0 * u(17),
+                ],
                 privacy: 3.0 * u(77),
                 control_harm: 2.0 * u(13),
                 control_gain: [2.0 * u(7) - 0.4, 0.4 + u(111)],
@@ -375,7 +385,9 @@ mod tests {
         let mut corners = 0;
         let mut several = 0;
         for bargain in bargains() {
-            let Ok(agreed) = bargain.solve() else { continue };
+            let Ok(agreed) = bargain.solve() else {
+                continue;
+            };
             corners += usize::from(!agreed.corners.is_empty());
             several += usize::from(agreed.local_optima > 1);
             for i in 0..=50 {
@@ -400,7 +412,9 @@ mod tests {
     #[test]
     fn the_transfer_maximises_the_nash_product() {
         for bargain in bargains().filter(|b| b.bargaining > 0.05 && b.bargaining < 0.95) {
-            let Ok(agreed) = bargain.solve() else { continue };
+            let Ok(agreed) = bargain.solve() else {
+                continue;
+            };
             if agreed.joint_surplus < 1e-3 {
                 continue;
             }
@@ -423,15 +437,38 @@ mod tests {
             disagreement: [5.0, 0.0],
             ..DataBargain::default()
         };
-        assert!(none.solve().unwrap_err().to_string().contains("no gain from trade"));
+        assert!(
+            none.solve()
+                .unwrap_err()
+                .to_string()
+                .contains("no gain from trade")
+        );
         for bad in [
-            DataBargain { bargaining: 1.5, ..DataBargain::default() },
-            DataBargain { privacy: -1.0, ..DataBargain::default() },
-            DataBargain { revenue: [f64::NAN, 0.0], ..DataBargain::default() },
-            DataBargain { benefit: [0.0, 0.0, 5.0, 1.0], ..DataBargain::default() },
-            DataBargain { control_gain: [0.1, 0.0], ..DataBargain::default() },
+            DataBargain {
+                bargaining: 1.5,
+                ..DataBargain::default()
+            },
+            DataBargain {
+                privacy: -1.0,
+                ..DataBargain::default()
+            },
+            DataBargain {
+                revenue: [f64::NAN, 0.0],
+                ..DataBargain::default()
+            },
+            DataBargain {
+                benefit: [0.0, 0.0, 5.0, 1.0],
+                ..DataBargain::default()
+            },
+            DataBargain {
+                control_gain: [0.1, 0.0],
+                ..DataBargain::default()
+            },
         ] {
-            assert!(matches!(bad.solve(), Err(Error::InvalidOption { .. })), "{bad:?}");
+            assert!(
+                matches!(bad.solve(), Err(Error::InvalidOption { .. })),
+                "{bad:?}"
+            );
         }
     }
 }

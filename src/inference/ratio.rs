@@ -1,9 +1,9 @@
 //! Ratios of coefficients: two linear combinations, the set of ratios that they allow, and intervals of three kinds.
 
+use super::fieller;
 use super::krinsky_robb::KrinskyRobb;
 use super::records::{ConfidenceSet, Estimate, Interval};
 use super::verbs::Inference;
-use super::fieller;
 use crate::error::Result;
 use crate::numeric::Seed;
 use nalgebra::{DMatrix, DVector};

@@ -33,10 +33,12 @@ pub use identification::{
 };
 
 pub use crate::decision::{
-    AfterPurchase, Agreement, BeforePurchase, Belief, Corner, Cost, DataBargain, Education, EffortChoice, Forecast, Form, HoldUp,
-    LocalOptimum, Objective, ParticipationPlot, Preferences, PriceOutcome, Signals, Situation,
-    Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure, updating_figure,
+    AfterPurchase, Agreement, BeforePurchase, Belief, Corner, Cost, DataBargain, Education,
+    EffortChoice, Forecast, Form, HoldUp, LocalOptimum, Objective, ParticipationPlot, Preferences,
+    PriceOutcome, Signals, Situation, Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure,
+    updating_figure,
 };
+pub use crate::inference::RatioIntervals;
 pub use adoption::Adoption;
 pub use bdm::Bdm;
 pub use belief_quantiles::{BeliefQuantiles, BeliefQuantilesFit};
@@ -69,5 +71,4 @@ pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAccepta
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;
 pub use trial_stopping::{TrialStopping, TrialStoppingFit};
-pub use crate::inference::RatioIntervals;
 pub use willingness::{Willingness, WillingnessFit, WillingnessRatio, WillingnessScale};

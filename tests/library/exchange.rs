@@ -38,9 +38,19 @@ fn numbers_are_those_of_statsmodels() {
     agree("eta", &[eta.estimate], &[number("eta")], 1e-9);
     agree("eta s.e.", &[eta.std_error], &[number("eta_se")], 1e-9);
     let test = fit.overidentification().unwrap().unwrap();
-    agree("overidentification", &[test.statistic], &[number("over_f")], 1e-8);
+    agree(
+        "overidentification",
+        &[test.statistic],
+        &[number("over_f")],
+        1e-8,
+    );
     let clustered = fit.with_covariance(Covariance::cluster("village")).unwrap();
-    agree("clustered", &[clustered.eta().std_error], &[number("eta_se_village")], 1e-9);
+    agree(
+        "clustered",
+        &[clustered.eta().std_error],
+        &[number("eta_se_village")],
+        1e-9,
+    );
 
     let cross = CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"])
         .controls("age")
@@ -48,12 +58,24 @@ fn numbers_are_those_of_statsmodels() {
         .fit(&frame)
         .unwrap();
     let free = cross.unrestricted().unwrap();
-    let ours: Vec<f64> = free.iter().flat_map(|e| [e.estimate, e.std_error]).collect();
+    let ours: Vec<f64> = free
+        .iter()
+        .flat_map(|e| [e.estimate, e.std_error])
+        .collect();
     agree("cross-effects", &ours, &numbers(&values["cross"]), 1e-9);
     let symmetric = cross.symmetric().unwrap();
-    let ours = [symmetric.restricted.estimate, symmetric.restricted.std_error, symmetric.test.statistic];
+    let ours = [
+        symmetric.restricted.estimate,
+        symmetric.restricted.std_error,
+        symmetric.test.statistic,
+    ];
     agree("symmetric", &ours, &numbers(&values["symmetric"]), 1e-8);
-    agree("joint", &[cross.joint_test().unwrap().statistic], &[number("joint_f")], 1e-8);
+    agree(
+        "joint",
+        &[cross.joint_test().unwrap().statistic],
+        &[number("joint_f")],
+        1e-8,
+    );
 
     let offers = crate::support::data("tests/reference/offers.csv");
     let fit = OfferChoice::new("chosen ~ share + control + benefit + payment", "payment")
@@ -64,10 +86,15 @@ fn numbers_are_those_of_statsmodels() {
     let wta = fit.wta(&[("share", 1.0), ("control", 0.5)]).unwrap();
     let ours = [wta.estimate, wta.std_error];
     agree("compensation", &ours, &numbers(&values["wta"]), 1e-7);
-    let all = fit.intervals(&[("share", 1.0), ("control", 0.5)], 0.95, 7).unwrap();
+    let all = fit
+        .intervals(&[("share", 1.0), ("control", 0.5)], 0.95, 7)
+        .unwrap();
     let ends = [all.fieller.segments[0].lower, all.fieller.segments[0].upper];
     agree("Fieller", &ends, &numbers(&values["wta_fieller"]), 1e-7);
-    assert!((all.krinsky_robb.lower / ends[0] - 1.0).abs() < 0.02, "{all}");
+    assert!(
+        (all.krinsky_robb.lower / ends[0] - 1.0).abs() < 0.02,
+        "{all}"
+    );
 }
 
 #[test]
@@ -83,7 +110,10 @@ fn shares_of_the_gain_are_recovered_where_everybody_agrees() {
     }
     assert!(fit.overidentification().unwrap().unwrap().p_value > 0.001);
     assert_eq!(fit.range_test().p_value, 1.0);
-    assert!(fit.selection().is_none() && fit.warnings().is_empty(), "{fit}");
+    assert!(
+        fit.selection().is_none() && fit.warnings().is_empty(),
+        "{fit}"
+    );
     assert!(fit.to_string().contains("eta"));
     assert!(!fit.to_html().is_empty());
 }
@@ -100,8 +130,17 @@ fn wrong_money_values_and_selected_agreements_are_seen() {
         .unwrap();
     assert!(wrong.overidentification().unwrap().unwrap().p_value < 1e-6);
     let by = wrong.by_shifter().unwrap();
-    assert!((by[0].estimate - 0.7).abs() < 4.0 * by[0].std_error, "{}", by[0]);
-    assert!(wrong.warnings().iter().any(|w| w.to_string().contains("do not agree on η")));
+    assert!(
+        (by[0].estimate - 0.7).abs() < 4.0 * by[0].std_error,
+        "{}",
+        by[0]
+    );
+    assert!(
+        wrong
+            .warnings()
+            .iter()
+            .any(|w| w.to_string().contains("do not agree on η"))
+    );
     // Offers so good that many do not agree: who agrees has more surplus, and those with good offers all the more.
     let large = DataExchange {
         outside: [1.5, 1.5],
@@ -112,7 +151,11 @@ fn wrong_money_values_and_selected_agreements_are_seen() {
     assert!(made.oracle.effect("share_agreed").unwrap() < 0.8);
     let fit = bargaining().fit(&made.data).unwrap();
     assert!(fit.selection().unwrap().p_value < 1e-6);
-    assert!(fit.warnings().iter().any(|w| w.to_string().contains("selected sample")));
+    assert!(
+        fit.warnings()
+            .iter()
+            .any(|w| w.to_string().contains("selected sample"))
+    );
     let eta = fit.eta();
     assert!((eta.estimate - 0.4).abs() > 4.0 * eta.std_error, "{eta}");
     // Outside η's range: a shifter of the firm given as one of the customer with the wrong sign.
@@ -138,29 +181,60 @@ fn what_does_not_identify_the_weight_is_refused() {
     let unknown = bare.clone().customer(OutsideOption::unknown("outside_c"));
     assert!(needs(&unknown, &made.data).contains("`outside_c` moves transfers"));
     let n = made.data.rows();
-    let more = made.data.clone().with("same", vec![1.0; n]).unwrap().with("none", vec![f64::NAN; n]).unwrap();
+    let more = made
+        .data
+        .clone()
+        .with("same", vec![1.0; n])
+        .unwrap()
+        .with("none", vec![f64::NAN; n])
+        .unwrap();
     let constant = bare.clone().customer(OutsideOption::money("same"));
     assert!(needs(&constant, &more).contains("vary"));
     let missing = NashBargaining::new().transfer("none").customer(money());
     assert!(needs(&missing, &more).contains("`none` is missing"));
-    let nothing = bare.clone().customer(OutsideOption::worth("outside_c", 0.0));
-    assert!(matches!(nothing.fit(&made.data), Err(Error::InvalidOption { .. })));
+    let nothing = bare
+        .clone()
+        .customer(OutsideOption::worth("outside_c", 0.0));
+    assert!(matches!(
+        nothing.fit(&made.data),
+        Err(Error::InvalidOption { .. })
+    ));
     let absent = bare.clone().customer(OutsideOption::money("outside"));
-    assert!(matches!(absent.fit(&made.data), Err(Error::ColumnNotFound { .. })));
+    assert!(matches!(
+        absent.fit(&made.data),
+        Err(Error::ColumnNotFound { .. })
+    ));
     // Shifters that hardly vary leave η open, and say so.
-    let weak = DataExchange { outside: [0.01, 0.0], privacy: LogNormal::new(0.5, 0.3), ..process() };
+    let weak = DataExchange {
+        outside: [0.01, 0.0],
+        privacy: LogNormal::new(0.5, 0.3),
+        ..process()
+    };
     let weak = weak.customers(200).seed(5).simulate().unwrap().data;
     let fit = bare.customer(money()).fit(&weak).unwrap();
-    assert!(fit.warnings().iter().any(|w| w.to_string().contains("vary too little")), "{fit}");
+    assert!(
+        fit.warnings()
+            .iter()
+            .any(|w| w.to_string().contains("vary too little")),
+        "{fit}"
+    );
 }
 
 fn cross(frame: &Frame) -> CrossEffectsFit {
-    CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"]).fit(frame).unwrap()
+    CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"])
+        .fit(frame)
+        .unwrap()
 }
 
 /// The slope of z in e given the incentives, and the interaction of the incentives in z.
 fn naive(frame: &Frame) -> [Estimate; 2] {
-    let of = |formula: &str, name: &str| Ols::new(formula).fit(frame).unwrap().coefficient(name).unwrap();
+    let of = |formula: &str, name: &str| {
+        Ols::new(formula)
+            .fit(frame)
+            .unwrap()
+            .coefficient(name)
+            .unwrap()
+    };
     [
         of("z ~ e + incentive_e + incentive_z", "e"),
         of("z ~ incentive_e * incentive_z", "incentive_e:incentive_z"),
@@ -195,7 +269,10 @@ fn cross_effects_tell_complements_where_correlation_and_interaction_mislead() {
     assert!(interaction.statistic(0.0).abs() < 3.0, "{interaction}");
     let found = cross(&made.data).symmetric().unwrap();
     let truth = made.oracle.effect("e_by_incentive_z").unwrap();
-    assert!(truth > 0.05 && found.restricted.statistic(0.0) > 5.0, "{truth} {found}");
+    assert!(
+        truth > 0.05 && found.restricted.statistic(0.0) > 5.0,
+        "{truth} {found}"
+    );
     assert!((found.restricted.estimate - truth).abs() < 4.0 * found.restricted.std_error);
     assert!(found.test.p_value > 0.001);
     // The common estimate is more precise than either alone.
@@ -218,7 +295,12 @@ fn joint_errors_cover_and_symmetry_is_rejected_as_often_as_asked() {
     let replications = 400;
     let found: Vec<[bool; 3]> = cocreate::numeric::blocks::map(replications, |r| {
         let privacy = LogNormal::new(0.5, 0.1);
-        let process = DataExchange { privacy, tastes: [0.2, 0.2, 0.3], benefit: [0.5, 0.6, 0.0, 2.0], ..DataExchange::new() };
+        let process = DataExchange {
+            privacy,
+            tastes: [0.2, 0.2, 0.3],
+            benefit: [0.5, 0.6, 0.0, 2.0],
+            ..DataExchange::new()
+        };
         let made = process.customers(500).seed(r as u64).simulate().unwrap();
         let fit = cross(&made.data);
         let symmetric = fit.symmetric().unwrap();
@@ -239,24 +321,50 @@ fn joint_errors_cover_and_symmetry_is_rejected_as_often_as_asked() {
 
 #[test]
 fn incentives_without_variation_are_refused() {
-    let made = DataExchange::new().customers(300).seed(1).simulate().unwrap();
+    let made = DataExchange::new()
+        .customers(300)
+        .seed(1)
+        .simulate()
+        .unwrap();
     let n = made.data.rows();
-    let twice = column(&made.data, "incentive_e").iter().map(|s| 2.0 * s).collect::<Vec<f64>>();
-    let more = made.data.clone().with("same", vec![1.0; n]).unwrap().with("twice", twice).unwrap();
+    let twice = column(&made.data, "incentive_e")
+        .iter()
+        .map(|s| 2.0 * s)
+        .collect::<Vec<f64>>();
+    let more = made
+        .data
+        .clone()
+        .with("same", vec![1.0; n])
+        .unwrap()
+        .with("twice", twice)
+        .unwrap();
     for other in ["same", "twice"] {
         let fit = CrossEffects::new(["e", "z"], ["incentive_e", other]).fit(&more);
         assert!(matches!(fit, Err(Error::Unidentified { .. })), "{fit:?}");
     }
     let fit = CrossEffects::new(["e", "e"], ["incentive_e", "incentive_z"]).fit(&more);
     assert!(matches!(fit, Err(Error::InvalidOption { .. })));
-    let fit = CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"]).controls("1 | lambda_group");
-    let grouped = more.with("lambda_group", (0..n).map(|i| (i % 3) as f64).collect::<Vec<_>>()).unwrap();
-    assert!(matches!(fit.fit(&grouped), Err(Error::InvalidOption { .. })));
+    let fit =
+        CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"]).controls("1 | lambda_group");
+    let grouped = more
+        .with(
+            "lambda_group",
+            (0..n).map(|i| (i % 3) as f64).collect::<Vec<_>>(),
+        )
+        .unwrap();
+    assert!(matches!(
+        fit.fit(&grouped),
+        Err(Error::InvalidOption { .. })
+    ));
 }
 
 #[test]
 fn offers_recover_compensation_and_bad_sets_are_refused() {
-    let made = DataOffers::new().customers(1_000).seed(5).simulate().unwrap();
+    let made = DataOffers::new()
+        .customers(1_000)
+        .seed(5)
+        .simulate()
+        .unwrap();
     let model = OfferChoice::new("chosen ~ share + control + benefit + payment", "payment")
         .choice_set("set")
         .covariance(Covariance::cluster("person"));
@@ -264,32 +372,49 @@ fn offers_recover_compensation_and_bad_sets_are_refused() {
     for name in ["share", "control", "benefit"] {
         let wta = fit.wta(&[(name, 1.0)]).unwrap();
         let truth = made.oracle.effect(&format!("wta_{name}")).unwrap();
-        assert!((wta.estimate - truth).abs() < 4.0 * wta.std_error, "{wta} {truth}");
+        assert!(
+            (wta.estimate - truth).abs() < 4.0 * wta.std_error,
+            "{wta} {truth}"
+        );
     }
     // Two offers at once, none chosen in one set.
     let mut chosen = column(&made.data, "chosen");
     chosen[..3].fill(0.0);
     let others = ["set", "share", "control", "benefit", "payment", "person"];
     let with = |chosen: Vec<f64>| {
-        others.iter().fold(Frame::new().with("chosen", chosen).unwrap(), |f, name| {
-            f.with(*name, column(&made.data, name)).unwrap()
-        })
+        others
+            .iter()
+            .fold(Frame::new().with("chosen", chosen).unwrap(), |f, name| {
+                f.with(*name, column(&made.data, name)).unwrap()
+            })
     };
     let none = model.fit(&with(chosen.clone())).unwrap_err();
     assert!(matches!(none, Error::OutOfRange { row: 1, .. }), "{none}");
     // Payments that repel have no compensation.
     let reversed: Vec<f64> = column(&made.data, "payment").iter().map(|p| -p).collect();
     let frame = made.data.clone().with("fee", reversed).unwrap();
-    let fit = OfferChoice::new("chosen ~ share + control + benefit + fee", "fee").choice_set("set").fit(&frame).unwrap();
-    assert!(matches!(fit.wta(&[("share", 1.0)]), Err(Error::Unidentified { .. })));
+    let fit = OfferChoice::new("chosen ~ share + control + benefit + fee", "fee")
+        .choice_set("set")
+        .fit(&frame)
+        .unwrap();
+    assert!(matches!(
+        fit.wta(&[("share", 1.0)]),
+        Err(Error::Unidentified { .. })
+    ));
     assert!(matches!(fit.wta(&[]), Err(Error::InvalidOption { .. })));
-    let other = OfferChoice::new("chosen ~ share + control", "payment").choice_set("set").fit(&frame);
+    let other = OfferChoice::new("chosen ~ share + control", "payment")
+        .choice_set("set")
+        .fit(&frame);
     assert!(matches!(other, Err(Error::UnknownCoefficient { .. })));
 }
 
 #[test]
 fn single_offers_are_a_logit() {
-    let made = DataOffers::new().customers(1_500).seed(6).simulate().unwrap();
+    let made = DataOffers::new()
+        .customers(1_500)
+        .seed(6)
+        .simulate()
+        .unwrap();
     let rows: Vec<usize> = (0..made.data.rows()).filter(|i| i % 3 == 0).collect();
     let pick = |name: &str| {
         let all = column(&made.data, name);
@@ -297,26 +422,42 @@ fn single_offers_are_a_logit() {
     };
     let frame = ["share", "control", "benefit", "payment"]
         .iter()
-        .fold(Frame::new().with("yes", pick("chosen")).unwrap(), |f, n| f.with(*n, pick(n)).unwrap());
-    let ours = OfferChoice::new("yes ~ share + control + benefit + payment", "payment").fit(&frame).unwrap();
-    let logit = Logit::new("yes ~ share + control + benefit + payment").fit(&frame).unwrap();
+        .fold(Frame::new().with("yes", pick("chosen")).unwrap(), |f, n| {
+            f.with(*n, pick(n)).unwrap()
+        });
+    let ours = OfferChoice::new("yes ~ share + control + benefit + payment", "payment")
+        .fit(&frame)
+        .unwrap();
+    let logit = Logit::new("yes ~ share + control + benefit + payment")
+        .fit(&frame)
+        .unwrap();
     assert_eq!(ours.estimates(), logit.estimates());
 }
 
 #[test]
 fn data_given_for_nothing_are_the_spike_of_compensation() {
     let made = DataAsks::new().customers(6_000).seed(9).simulate().unwrap();
-    let model = || ContingentValuation::new("yes ~ x", "bid").compensation().spike("wants_any");
+    let model = || {
+        ContingentValuation::new("yes ~ x", "bid")
+            .compensation()
+            .spike("wants_any")
+    };
     let double = model().follow_up("bid_2", "yes_2").fit(&made.data).unwrap();
     let single = model().fit(&made.data).unwrap();
     let truth = |name: &str| made.oracle.effect(name).unwrap();
     for fit in [&double, &single] {
         // The index is at the mean of x in the sample.
         let (mean, free) = (fit.mean().unwrap(), fit.zero_share().unwrap().unwrap());
-        assert!((mean.estimate - truth("mean")).abs() < 4.0 * mean.std_error + 0.05, "{mean}");
+        assert!(
+            (mean.estimate - truth("mean")).abs() < 4.0 * mean.std_error + 0.05,
+            "{mean}"
+        );
         assert!(free.estimate > 0.1 && free.estimate < 0.3, "{free}");
         let at_mean = fit.median().unwrap();
-        assert!((at_mean.estimate - truth("median")).abs() < 4.0 * at_mean.std_error + 0.05, "{at_mean}");
+        assert!(
+            (at_mean.estimate - truth("median")).abs() < 4.0 * at_mean.std_error + 0.05,
+            "{at_mean}"
+        );
     }
     assert!(double.mean().unwrap().std_error < single.mean().unwrap().std_error);
     // Whoever asks for nothing takes any bid.
@@ -326,37 +467,90 @@ fn data_given_for_nothing_are_the_spike_of_compensation() {
     wants[row] = 0.0;
     let frame = ["x", "bid", "yes", "bid_2", "yes_2"]
         .iter()
-        .fold(Frame::new().with("wants_any", wants).unwrap(), |f, n| f.with(*n, column(&made.data, n)).unwrap());
+        .fold(Frame::new().with("wants_any", wants).unwrap(), |f, n| {
+            f.with(*n, column(&made.data, n)).unwrap()
+        });
     let error = model().fit(&frame).unwrap_err();
-    assert!(matches!(error, Error::OutOfRange { row: r, .. } if r == row + 1), "{error}");
+    assert!(
+        matches!(error, Error::OutOfRange { row: r, .. } if r == row + 1),
+        "{error}"
+    );
     assert!(error.to_string().contains("was refused"), "{error}");
 }
 
 #[test]
 fn corners_do_not_answer_to_small_incentives() {
-    let bargain = DataBargain { privacy: 3.0, ..DataBargain::default() };
+    let bargain = DataBargain {
+        privacy: 3.0,
+        ..DataBargain::default()
+    };
     let agreed = bargain.solve().unwrap();
     assert!(agreed.corners.contains(&Corner::NoData));
-    let paid = DataBargain { incentives: [0.0, 0.1], ..bargain }.solve().unwrap();
-    assert_eq!((paid.share, paid.participation), (agreed.share, agreed.participation));
+    let paid = DataBargain {
+        incentives: [0.0, 0.1],
+        ..bargain
+    }
+    .solve()
+    .unwrap();
+    assert_eq!(
+        (paid.share, paid.participation),
+        (agreed.share, agreed.participation)
+    );
 }
 
 #[test]
 fn processes_are_the_same_on_all_threads_and_refuse_what_is_wrong() {
-    let again = |n: usize| DataOffers::new().customers(n).seed(3).simulate().unwrap().data;
-    assert_eq!(column(&again(200), "chosen")[..300], column(&again(100), "chosen")[..300]);
+    let again = |n: usize| {
+        DataOffers::new()
+            .customers(n)
+            .seed(3)
+            .simulate()
+            .unwrap()
+            .data
+    };
+    assert_eq!(
+        column(&again(200), "chosen")[..300],
+        column(&again(100), "chosen")[..300]
+    );
     for bad in [
-        DataExchange { tastes: [0.1, 0.1, 1.5], ..DataExchange::new() },
-        DataExchange { bargaining: 2.0, ..DataExchange::new() },
-        DataExchange { outside: [f64::NAN, 0.0], ..DataExchange::new() },
+        DataExchange {
+            tastes: [0.1, 0.1, 1.5],
+            ..DataExchange::new()
+        },
+        DataExchange {
+            bargaining: 2.0,
+            ..DataExchange::new()
+        },
+        DataExchange {
+            outside: [f64::NAN, 0.0],
+            ..DataExchange::new()
+        },
     ] {
-        assert!(matches!(bad.seed(1).simulate(), Err(Error::InvalidOption { .. })));
+        assert!(matches!(
+            bad.seed(1).simulate(),
+            Err(Error::InvalidOption { .. })
+        ));
     }
-    assert!(matches!(DataAsks::new().simulate(), Err(Error::SeedRequired { .. })));
-    let bad = DataAsks { bids: vec![-1.0], ..DataAsks::new() };
-    assert!(matches!(bad.seed(1).simulate(), Err(Error::InvalidOption { .. })));
-    let bad = DataOffers { tastes: [0.0, 0.0, 0.0, -1.0], ..DataOffers::new() };
-    assert!(matches!(bad.seed(1).simulate(), Err(Error::InvalidOption { .. })));
+    assert!(matches!(
+        DataAsks::new().simulate(),
+        Err(Error::SeedRequired { .. })
+    ));
+    let bad = DataAsks {
+        bids: vec![-1.0],
+        ..DataAsks::new()
+    };
+    assert!(matches!(
+        bad.seed(1).simulate(),
+        Err(Error::InvalidOption { .. })
+    ));
+    let bad = DataOffers {
+        tastes: [0.0, 0.0, 0.0, -1.0],
+        ..DataOffers::new()
+    };
+    assert!(matches!(
+        bad.seed(1).simulate(),
+        Err(Error::InvalidOption { .. })
+    ));
 }
 
 proptest! {

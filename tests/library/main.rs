@@ -49,6 +49,7 @@ mod lotteries;
 mod meta_learners;
 mod multi_arm_forest;
 mod multiplicity;
+mod needs_expectations;
 mod participation;
 mod participation_checks;
 mod participation_recovery;

@@ -146,13 +146,21 @@ impl CrossEffects {
         let units: Vec<f64> = match &self.cluster {
             Some(column) => {
                 let groups = frame.groups(column)?;
-                rows.gather(&groups.codes).iter().map(|c| f64::from(*c)).collect()
+                rows.gather(&groups.codes)
+                    .iter()
+                    .map(|c| f64::from(*c))
+                    .collect()
             }
             None => (0..n).map(|i| i as f64).collect(),
         };
         stacked = stacked.with(UNIT, [units.clone(), units].concat())?;
-        let ones = design.intercept.then(|| ("(Intercept)".to_owned(), vec![1.0; n]));
-        let columns = design.exogenous.iter().map(|c| (c.name.clone(), c.values(rows)));
+        let ones = design
+            .intercept
+            .then(|| ("(Intercept)".to_owned(), vec![1.0; n]));
+        let columns = design
+            .exogenous
+            .iter()
+            .map(|c| (c.name.clone(), c.values(rows)));
         let columns: Vec<(String, Vec<f64>)> = ones.into_iter().chain(columns).collect();
         let mut regressors = Vec::new();
         for (equation, quantity) in self.quantities.iter().enumerate() {
@@ -246,12 +254,17 @@ impl CrossEffectsFit {
     /// [`Error::Matrix`] when the two effects have no variance of their own, as in a perfect fit.
     pub fn symmetric(&self) -> Result<SymmetricEffect> {
         let unrestricted = self.unrestricted()?;
-        let (i, j) = (self.system.position(&self.cross[0])?, self.system.position(&self.cross[1])?);
+        let (i, j) = (
+            self.system.position(&self.cross[0])?,
+            self.system.position(&self.cross[1])?,
+        );
         let v = self.system.covariance();
         let mut r = DMatrix::zeros(1, self.system.names().len());
         r[(0, i)] = 1.0;
         r[(0, j)] = -1.0;
-        let test = self.system.wald_matrix("symmetric cross-effects", &r, &DVector::zeros(1))?;
+        let test = self
+            .system
+            .wald_matrix("symmetric cross-effects", &r, &DVector::zeros(1))?;
         let (a, b) = (v[(j, j)] - v[(i, j)], v[(i, i)] - v[(i, j)]);
         let total = a + b;
         let [first, second] = &unrestricted;
@@ -278,7 +291,8 @@ impl CrossEffectsFit {
         for (row, name) in self.cross.iter().enumerate() {
             r[(row, self.system.position(name)?)] = 1.0;
         }
-        self.system.wald_matrix("no cross-effects", &r, &DVector::zeros(2))
+        self.system
+            .wald_matrix("no cross-effects", &r, &DVector::zeros(2))
     }
 
     /// What a reader of the numbers must know.
@@ -292,10 +306,14 @@ impl CrossEffectsFit {
         let by = self.cluster.as_deref().unwrap_or("row");
         let mut table = coefficient_table(&self.system)
             .with_title("Effects of incentives on both quantities")
-            .note(format!("Standard errors robust within each {by}, jointly for both equations (CR1)"))
+            .note(format!(
+                "Standard errors robust within each {by}, jointly for both equations (CR1)"
+            ))
             .note(format!("n = {}", Cell::count(self.rows)));
         if let Ok(cross) = self.symmetric() {
-            table = table.note(cross.restricted.to_string()).note(cross.test.to_string());
+            table = table
+                .note(cross.restricted.to_string())
+                .note(cross.test.to_string());
         }
         if let Ok(test) = self.joint_test() {
             table = table.note(test.to_string());

@@ -2,9 +2,11 @@
 //! compensation data ask for.
 
 mod bargaining;
+mod bargaining_fit;
 mod cross_effects;
 mod offers;
 
-pub use bargaining::{NashBargaining, NashBargainingFit, OutsideOption};
+pub use bargaining::{NashBargaining, OutsideOption};
+pub use bargaining_fit::NashBargainingFit;
 pub use cross_effects::{CrossEffects, CrossEffectsFit, SymmetricEffect};
 pub use offers::{OfferChoice, OfferChoiceFit};

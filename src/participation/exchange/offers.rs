@@ -134,7 +134,9 @@ impl OfferChoice {
                     column: design.outcome.name.clone(),
                     row: design.rows.index(i) + 1,
                     value: *taken,
-                    expected: format!("one chosen offer in each `{set}`; this is the sum over the one that begins in this row (an offer to take nothing is an offer too)"),
+                    expected: format!(
+                        "one chosen offer in each `{set}`; this is the sum over the one that begins in this row (an offer to take nothing is an offer too)"
+                    ),
                 });
             }
         }
@@ -182,7 +184,14 @@ impl OfferChoiceFit {
             top[self.fit.position(name)?] += by;
         }
         bottom[self.fit.position(&self.payment)?] = 1.0;
-        RatioIntervals::new(&self.fit, &label(changes), -1.0, [&top, &bottom], level, seed)
+        RatioIntervals::new(
+            &self.fit,
+            &label(changes),
+            -1.0,
+            [&top, &bottom],
+            level,
+            seed,
+        )
     }
 
     /// The same fit with another covariance: one more pass over the rows, no refit.

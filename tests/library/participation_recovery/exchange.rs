@@ -6,23 +6,31 @@ use cocreate::simulate::LogNormal;
 
 pub(super) fn models() -> Vec<Model> {
     vec![
-        Model::new("nash_bargaining", |s| exchange(s, Asked::Weight), |f| {
-            let fit = NashBargaining::new()
-                .transfer("transfer")
-                .customer(OutsideOption::money("outside_c"))
-                .firm(OutsideOption::money("outside_f"))
-                .controls("incentive_e + incentive_z")
-                .fit(f)?;
-            let mut found = vec![fit.eta()];
-            found.extend(fit.by_shifter()?);
-            Ok(found)
-        }),
-        Model::new("cross_effects", |s| exchange(s, Asked::Effects), |f| {
-            let fit = CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"]).fit(f)?;
-            let mut found = fit.coefficients();
-            found.push(fit.symmetric()?.restricted);
-            Ok(found)
-        }),
+        Model::new(
+            "nash_bargaining",
+            |s| exchange(s, Asked::Weight),
+            |f| {
+                let fit = NashBargaining::new()
+                    .transfer("transfer")
+                    .customer(OutsideOption::money("outside_c"))
+                    .firm(OutsideOption::money("outside_f"))
+                    .controls("incentive_e + incentive_z")
+                    .fit(f)?;
+                let mut found = vec![fit.eta()];
+                found.extend(fit.by_shifter()?);
+                Ok(found)
+            },
+        ),
+        Model::new(
+            "cross_effects",
+            |s| exchange(s, Asked::Effects),
+            |f| {
+                let fit = CrossEffects::new(["e", "z"], ["incentive_e", "incentive_z"]).fit(f)?;
+                let mut found = fit.coefficients();
+                found.push(fit.symmetric()?.restricted);
+                Ok(found)
+            },
+        ),
         Model::new("offer_choice", offers, |f| {
             let fit = OfferChoice::new("chosen ~ share + control + benefit + payment", "payment")
                 .choice_set("set")
