@@ -55,8 +55,8 @@ pub use counterfactual::{
 };
 pub use elicited_beliefs::ElicitedBeliefs;
 pub use exchange::{
-    CrossEffects, CrossEffectsFit, NashBargaining, NashBargainingFit, OfferChoice, OfferChoiceFit,
-    OutsideOption, SymmetricEffect,
+    CrossEffects, CrossEffectsFit, GainFromTrade, NashBargaining, NashBargainingFit, OfferChoice,
+    OfferChoiceFit, OutsideOption, SymmetricEffect,
 };
 pub use funnel::{
     ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit,

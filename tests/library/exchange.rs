@@ -119,6 +119,53 @@ fn shares_of_the_gain_are_recovered_where_everybody_agrees() {
 }
 
 #[test]
+fn the_firms_gain_tells_what_the_customer_gains() {
+    let made = process().customers(6_000).seed(8).simulate().unwrap();
+    let oracle = |name: &str| made.oracle.real(name).unwrap().to_vec();
+    let less = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
+    let firm = less(oracle("profit"), column(&made.data, "outside_f"));
+    let customer = less(oracle("customer_surplus"), column(&made.data, "outside_c"));
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let truth = mean(&customer);
+    let frame = made.data.clone().with("firm_gain", firm.clone()).unwrap();
+    let fit = bargaining().firm_gain("firm_gain").fit(&frame).unwrap();
+    let gain = fit.gain().unwrap();
+    assert!((gain.firm.estimate - mean(&firm)).abs() < 1e-12);
+    assert!((gain.customer.estimate - truth).abs() < 4.0 * gain.customer.std_error);
+    assert!((gain.total.estimate - gain.firm.estimate - gain.customer.estimate).abs() < 1e-12);
+    let ratio = gain.total.estimate * (1.0 - fit.eta().estimate);
+    assert!((ratio - gain.firm.estimate).abs() < 1e-12);
+    // Standard errors are the spread over samples.
+    let found: Vec<[f64; 2]> = cocreate::numeric::blocks::map(300, |r| {
+        let made = process().customers(500).seed(r as u64).simulate().unwrap();
+        let profit = made.oracle.real("profit").unwrap().to_vec();
+        let firm = less(profit, column(&made.data, "outside_f"));
+        let frame = made.data.clone().with("firm_gain", firm).unwrap();
+        let fit = bargaining().firm_gain("firm_gain").fit(&frame).unwrap();
+        let customer = &fit.gain().unwrap().customer;
+        [customer.estimate, customer.std_error]
+    });
+    let center = found.iter().map(|f| f[0]).sum::<f64>() / 300.0;
+    let spread = (found.iter().map(|f| (f[0] - center).powi(2)).sum::<f64>() / 299.0).sqrt();
+    let error = found.iter().map(|f| f[1]).sum::<f64>() / 300.0;
+    assert!(
+        (error / spread - 1.0).abs() < 3.5 / 600_f64.sqrt(),
+        "{error} {spread}"
+    );
+    assert!(fit.to_string().contains("gain of the customer"));
+    let frame = frame
+        .with(
+            "group",
+            (0..6_000).map(|i| f64::from(i % 5)).collect::<Vec<f64>>(),
+        )
+        .unwrap();
+    let absorbed = bargaining().controls("| group");
+    assert!(absorbed.fit(&frame).is_ok());
+    let refused = absorbed.firm_gain("firm_gain").fit(&frame);
+    assert!(matches!(refused, Err(Error::InvalidOption { .. })));
+}
+
+#[test]
 fn wrong_money_values_and_selected_agreements_are_seen() {
     // The customer's offers are said to be worth twice what they are: η̂ from them is 1 − 0.6/2, from the firm's 0.4.
     let made = process().customers(4_000).seed(3).simulate().unwrap();
@@ -476,6 +523,39 @@ fn data_given_for_nothing_are_the_spike_of_compensation() {
         "{error}"
     );
     assert!(error.to_string().contains("was refused"), "{error}");
+}
+
+#[test]
+fn fits_are_stored_and_shown() {
+    macro_rules! check {
+        ($type:ty, $fit:expr) => {{
+            let fit: $type = $fit;
+            let back: $type = serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+            assert_eq!(back.to_string(), fit.to_string());
+            assert!(back.to_html().contains("<table"));
+            assert_eq!(fit.lean().to_string(), fit.to_string());
+        }};
+    }
+    let made = process().customers(500).seed(3).simulate().unwrap();
+    check!(NashBargainingFit, bargaining().fit(&made.data).unwrap());
+    let offers = DataOffers::new().customers(100).seed(5).simulate().unwrap();
+    let model = OfferChoice::new("chosen ~ share + control + benefit + payment", "payment");
+    check!(
+        OfferChoiceFit,
+        model.choice_set("set").fit(&offers.data).unwrap()
+    );
+    let fit = cross(&made.data);
+    let back: CrossEffectsFit =
+        serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+    assert_eq!(back.to_string(), fit.to_string());
+    let symmetric = fit.symmetric().unwrap();
+    let back: SymmetricEffect =
+        serde_json::from_str(&serde_json::to_string(&symmetric).unwrap()).unwrap();
+    assert_eq!(back, symmetric);
+    let agreed = DataBargain::default().solve().unwrap();
+    let back: Agreement = serde_json::from_str(&serde_json::to_string(&agreed).unwrap()).unwrap();
+    assert_eq!(back, agreed);
+    assert!(agreed.to_html().contains("<table"));
 }
 
 #[test]

@@ -584,6 +584,36 @@ fn surfaces_without_variation_are_refused() {
 }
 
 #[test]
+fn fits_are_stored_and_shown() {
+    let needs = counts(
+        &[14., 9., 7., 5., 4., 3., 3., 2., 2., 2., 1., 1., 1., 1., 1.],
+        24,
+    );
+    let back: VoicedNeeds = serde_json::from_str(&serde_json::to_string(&needs).unwrap()).unwrap();
+    assert_eq!(back, needs);
+    let curve = needs.curve([12, 24, 48], 0.9).unwrap();
+    let back: CurveOfNeeds = serde_json::from_str(&serde_json::to_string(&curve).unwrap()).unwrap();
+    assert_eq!(back, curve);
+    assert!(curve.to_string().contains("90 % from"));
+    let fit = needs.beta_binomial().unwrap();
+    let back: BetaBinomialNeeds =
+        serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+    assert_eq!(back, fit);
+    assert!(fit.to_string().contains("needs (beta-binomial)"));
+    let made = Disconfirmation::new()
+        .customers(300)
+        .seed(1)
+        .simulate()
+        .unwrap();
+    let fit = surface().loss().fit(&made.data).unwrap();
+    let back: ExpectationSurfaceFit =
+        serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+    assert_eq!(back.to_string(), fit.to_string());
+    assert_eq!(fit.lean().to_string(), fit.to_string());
+    assert!(fit.to_html().contains("a4: curvature along P = −E"));
+}
+
+#[test]
 fn processes_refuse_what_is_wrong() {
     let bad = Disconfirmation {
         correlation: 2.0,

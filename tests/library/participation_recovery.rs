@@ -11,6 +11,7 @@ mod scores;
 mod stages;
 mod stated;
 mod trials;
+mod voice;
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
@@ -66,6 +67,7 @@ fn models() -> Vec<Model> {
         joint::models(),
         exchange::models(),
         trials::models(),
+        voice::models(),
     ]
     .into_iter()
     .flatten()

@@ -100,7 +100,7 @@ fn expected(interviews: usize, q: &[f64], t: f64) -> f64 {
     let held = interviews as f64;
     let observed: f64 = q.iter().sum();
     if t <= held {
-        let lost = (1_usize..).zip(q).filter(|(_, q)| **q > 0.0 || **q < 0.0);
+        let lost = (1_usize..).zip(q).filter(|(_, q)| q.abs() > 0.0);
         return observed
             - lost
                 .map(|(k, q)| q * missed(held, k as f64, t))

@@ -82,12 +82,12 @@ impl NeedsDiscovery {
     /// See [`NeedsDiscovery`].
     pub fn fit(&self, frame: &Frame) -> Result<VoicedNeeds> {
         match &self.source {
-            Source::Counts(column) => self.from_counts(column, frame),
-            Source::Mentions { interview, need } => self.from_mentions(interview, need, frame),
+            Source::Counts(column) => self.read_counts(column, frame),
+            Source::Mentions { interview, need } => self.read_mentions(interview, need, frame),
         }
     }
 
-    fn from_counts(&self, column: &str, frame: &Frame) -> Result<VoicedNeeds> {
+    fn read_counts(&self, column: &str, frame: &Frame) -> Result<VoicedNeeds> {
         let interviews = self.interviews.unwrap_or_default();
         let values = frame.numeric(column)?;
         let mut voiced = Vec::new();
@@ -119,7 +119,7 @@ impl NeedsDiscovery {
         Ok(needs)
     }
 
-    fn from_mentions(&self, interview: &str, need: &str, frame: &Frame) -> Result<VoicedNeeds> {
+    fn read_mentions(&self, interview: &str, need: &str, frame: &Frame) -> Result<VoicedNeeds> {
         let (who, what) = (frame.groups(interview)?, frame.groups(need)?);
         let mut pairs: Vec<(u32, u32)> = (what.codes.iter().zip(who.codes.iter()))
             .filter(|(need, who)| **need != u32::MAX && **who != u32::MAX)

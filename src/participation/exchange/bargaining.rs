@@ -1,7 +1,8 @@
 //! The customer's bargaining weight from transfers and outside options whose money value is known.
 
-use super::bargaining_fit::{ETA, NashBargainingFit};
-use crate::data::{Formula, Frame};
+use super::bargaining_fit::{ETA, GainFromTrade, NashBargainingFit};
+use super::system::{self, Equation, units};
+use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result};
 use crate::inference::{Covariance, Inference, TestResult};
 use crate::numeric::Progress;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// The outcome of the regression for η.
 const NET: &str = "transfer less outside options";
+/// The mean of the firm's gain in the system with η.
+const GAIN: &str = "gain of the firm";
 /// Whether a transfer was agreed.
 const AGREED: &str = "agreed on a transfer";
 
@@ -66,6 +69,7 @@ impl OutsideOption {
 /// | `transfer` | none | column of the transfer to the customer; missing where nothing was agreed | |
 /// | `customer`, `firm` | none | shifters of d_c and d_f | at least one of known value |
 /// | `controls` | none | right-hand side of a formula, fixed effects allowed | |
+/// | `firm_gain` | none | column of Π − d_f, for the gain from trade | controls then without fixed effects |
 /// | `covariance` | `Covariance::Hc1` | sampling variance | see [`Covariance`] |
 ///
 /// # Errors
@@ -102,6 +106,7 @@ pub struct NashBargaining {
     customer: Vec<OutsideOption>,
     firm: Vec<OutsideOption>,
     controls: Option<String>,
+    firm_gain: Option<String>,
     covariance: Covariance,
 }
 
@@ -139,6 +144,13 @@ impl NashBargaining {
     /// Controls, as the right-hand side of a formula: `"age + incentive_z | country"`.
     pub fn controls(mut self, terms: impl Into<String>) -> Self {
         self.controls = Some(terms.into());
+        self
+    }
+
+    /// The column of what the firm gains by the agreement, Π − d_f in money (its own accounts): with η it tells what there is to divide,
+    /// `Σ* − d_c − d_f = (Π − d_f)/(1 − η)`, and the customer's part of it, `U_c − d_c = η(Π − d_f)/(1 − η)`, which nobody sees.
+    pub fn firm_gain(mut self, column: impl Into<String>) -> Self {
+        self.firm_gain = Some(column.into());
         self
     }
 
@@ -204,7 +216,54 @@ impl NashBargaining {
             .transpose()?
             .flatten();
         let shifters = shifters.iter().map(|s| (s.name.clone(), s.of_customer));
-        NashBargainingFit::new(restricted, free, shifters.collect(), selection)
+        let gain = (self.firm_gain.as_ref())
+            .map(|column| self.gain(column, &all, progress))
+            .transpose()?;
+        NashBargainingFit::new(restricted, free, shifters.collect(), selection, gain)
+    }
+
+    /// The equation of η beside the mean of the firm's gain, with their joint covariance.
+    fn gain(&self, column: &str, frame: &Frame, progress: &Progress) -> Result<GainFromTrade> {
+        let parsed = self.formula(NET, &[ETA.to_owned()]).parse()?;
+        let cluster = match &self.covariance {
+            Covariance::Cluster { columns, .. } if columns.len() == 1 => Some(columns[0].as_str()),
+            _ => None,
+        };
+        let also: Vec<&str> = std::iter::once(column).chain(cluster).collect();
+        let design = Design::build(&parsed, frame, &also)?;
+        if !design.fixed_effects.is_empty() {
+            return Err(Error::invalid_option(
+                "controls",
+                parsed,
+                "without fixed effects where the firm's gain is given: add their indicators with C()",
+            ));
+        }
+        let rows = &design.rows;
+        let ones = || vec![1.0; rows.len()];
+        let mut regressors = vec![("(Intercept)".to_owned(), ones())];
+        regressors.extend(
+            design
+                .exogenous
+                .iter()
+                .map(|c| (c.name.clone(), c.values(rows))),
+        );
+        let equations = vec![
+            Equation {
+                outcome: design.outcome.values(rows),
+                regressors,
+            },
+            Equation {
+                outcome: rows.gather(frame.numeric(column)?.values()),
+                regressors: vec![(GAIN.to_owned(), ones())],
+            },
+        ];
+        let fit = system::fit(equations, &units(cluster, rows, frame)?, progress)?;
+        let of = |name: &str, f: fn(&[f64]) -> f64| fit.nonlinear(name, &[ETA, GAIN], f);
+        Ok(GainFromTrade {
+            firm: of("gain of the firm", |b| b[1])?,
+            customer: of("gain of the customer", |b| b[1] * b[0] / (1.0 - b[0]))?,
+            total: of("gain from trade", |b| b[1] / (1.0 - b[0]))?,
+        })
     }
 
     /// The shifters of known value, in money.
@@ -247,7 +306,22 @@ impl NashBargaining {
         Ok(out)
     }
 
-    /// Least squares of an outcome on regressors, the shifters of unknown value and the controls.
+    /// An outcome on regressors, the shifters of unknown value and the controls.
+    fn formula(&self, outcome: &str, regressors: &[String]) -> Formula {
+        let unknown = (self.customer.iter().chain(&self.firm)).filter(|o| o.money.is_none());
+        let builder = Formula::outcome(outcome)
+            .regressors(unknown.map(|o| &o.column))
+            .regressors(regressors);
+        let formula = Formula::from(builder);
+        match self.controls.as_deref().map(str::trim) {
+            // Fixed effects alone.
+            Some(controls) if controls.starts_with('|') => format!("{formula} {controls}").into(),
+            Some(controls) => format!("{formula} + {controls}").into(),
+            None => formula,
+        }
+    }
+
+    /// Least squares of it.
     fn regress(
         &self,
         outcome: &str,
@@ -255,24 +329,9 @@ impl NashBargaining {
         frame: &Frame,
         progress: &Progress,
     ) -> Result<OlsFit> {
-        let unknown = (self.customer.iter().chain(&self.firm)).filter(|o| o.money.is_none());
-        let mut builder = Formula::outcome(outcome)
-            .regressors(unknown.map(|o| &o.column))
-            .regressors(regressors);
-        let mut effects = None;
-        if let Some(controls) = &self.controls {
-            let (terms, behind) = controls.split_once('|').unwrap_or((controls, ""));
-            if !terms.trim().is_empty() {
-                builder = builder.term(terms.trim());
-            }
-            effects = (!behind.trim().is_empty()).then(|| behind.trim().to_owned());
-        }
-        let mut formula: Formula = builder.into();
-        if let Some(effects) = effects {
-            formula = Formula::from(format!("{formula} | {effects}"));
-        }
-        let model = Ols::new(formula).covariance(self.covariance.clone());
-        model.fit_with(frame, progress)
+        Ols::new(self.formula(outcome, regressors))
+            .covariance(self.covariance.clone())
+            .fit_with(frame, progress)
     }
 }
 

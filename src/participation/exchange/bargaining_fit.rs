@@ -16,6 +16,26 @@ pub(super) const ETA: &str = "eta";
 /// Level of the interval that must not hold all of [0, 1], and of the tests that lead to warnings.
 const LEVEL: f64 = 0.95;
 
+/// What there is to divide and who gets it, on average, in money: errors have the covariance of η and of the mean of the firm's gain, robust within
+/// rows, or within clusters of one column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GainFromTrade {
+    /// Π − d_f, which is seen.
+    pub firm: Estimate,
+    /// U_c − d_c.
+    pub customer: Estimate,
+    /// Σ* − d_c − d_f.
+    pub total: Estimate,
+}
+
+impl fmt::Display for GainFromTrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}\n{}", self.total, self.customer, self.firm)
+    }
+}
+
+crate::report::notebook_line!(GainFromTrade);
+
 /// A fitted [`super::NashBargaining`]. It answers the verbs of [`Inference`] for the regression in which the coefficient `eta` is η.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NashBargainingFit {
@@ -24,6 +44,7 @@ pub struct NashBargainingFit {
     /// Names of the shifters and whether they are the customer's.
     shifters: Vec<(String, bool)>,
     selection: Option<TestResult>,
+    gain: Option<GainFromTrade>,
     warnings: Vec<Warning>,
 }
 
@@ -33,12 +54,14 @@ impl NashBargainingFit {
         free: Option<OlsFit>,
         shifters: Vec<(String, bool)>,
         selection: Option<TestResult>,
+        gain: Option<GainFromTrade>,
     ) -> Result<Self> {
         let mut fit = Self {
             restricted,
             free,
             shifters,
             selection,
+            gain,
             warnings: vec![],
         };
         fit.warnings = fit.judge()?;
@@ -129,7 +152,12 @@ impl NashBargainingFit {
         self.selection.as_ref()
     }
 
-    /// The same fit with another covariance: one more pass over the rows, no refit. The test of selection stays as it is.
+    /// The mean gain from trade and who gets it; none without [`super::NashBargaining::firm_gain`].
+    pub fn gain(&self) -> Option<&GainFromTrade> {
+        self.gain.as_ref()
+    }
+
+    /// The same fit with another covariance: one more pass over the rows, no refit. The test of selection and the gain from trade stay as they are.
     ///
     /// # Errors
     /// Those of [`OlsFit::with_covariance`].
@@ -221,6 +249,11 @@ impl NashBargainingFit {
         }
         if let Some(test) = &self.selection {
             table = table.note(test.to_string());
+        }
+        if let Some(gain) = &self.gain {
+            for estimate in [&gain.total, &gain.customer, &gain.firm] {
+                table = table.note(estimate.to_string());
+            }
         }
         for warning in self.warnings() {
             table = table.note(format!("Warning: {warning}"));

@@ -1,21 +1,15 @@
 //! Whether two markets are complements: the effect of a randomised incentive in one on the quantity in the other.
 
+use super::system::{self, Equation, units};
 use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result, Warning};
-use crate::inference::{
-    Covariance, Estimate, Inference, Summarized, TestResult, coefficient_table,
-};
+use crate::inference::{Estimate, Inference, Summarized, TestResult, coefficient_table};
 use crate::numeric::Progress;
-use crate::regression::{Ols, OlsFit};
+use crate::regression::OlsFit;
 use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// The column of units in the stacked regression.
-const UNIT: &str = "unit";
-/// The outcome of the stacked regression.
-const QUANTITY: &str = "quantity";
 
 /// Whether two activities of a customer (taking part, e, and sharing data, z) are complements, by the effect of a randomised incentive in one on the
 /// quantity of the other: `e = α_e + β_ee s_e + β_ez s_z + x'γ_e + ε_e` and `z = α_z + β_ze s_e + β_zz s_z + x'γ_z + ε_z`, estimated together, with the
@@ -135,25 +129,7 @@ impl CrossEffects {
         }
         let rows = &design.rows;
         let n = rows.len();
-        let mut stacked = Frame::new().with(
-            QUANTITY,
-            [
-                design.outcome.values(rows),
-                rows.gather(frame.numeric(second)?.values()),
-            ]
-            .concat(),
-        )?;
-        let units: Vec<f64> = match &self.cluster {
-            Some(column) => {
-                let groups = frame.groups(column)?;
-                rows.gather(&groups.codes)
-                    .iter()
-                    .map(|c| f64::from(*c))
-                    .collect()
-            }
-            None => (0..n).map(|i| i as f64).collect(),
-        };
-        stacked = stacked.with(UNIT, [units.clone(), units].concat())?;
+        let units = units(self.cluster.as_deref(), rows, frame)?;
         let ones = design
             .intercept
             .then(|| ("(Intercept)".to_owned(), vec![1.0; n]));
@@ -162,22 +138,23 @@ impl CrossEffects {
             .iter()
             .map(|c| (c.name.clone(), c.values(rows)));
         let columns: Vec<(String, Vec<f64>)> = ones.into_iter().chain(columns).collect();
-        let mut regressors = Vec::new();
-        for (equation, quantity) in self.quantities.iter().enumerate() {
-            for (name, values) in &columns {
-                let mut halves = [vec![0.0; n], vec![0.0; n]];
-                halves[equation].clone_from(values);
-                let name = format!("{quantity}: {name}");
-                stacked = stacked.with(name.as_str(), halves.concat())?;
-                regressors.push(name);
-            }
-        }
-        let formula = Formula::outcome(QUANTITY)
-            .regressors(&regressors)
-            .without_intercept();
-        let system = Ols::new(formula)
-            .covariance(Covariance::cluster(UNIT))
-            .fit_with(&stacked, progress)?;
+        let named = |quantity: &str| {
+            let name = |(name, values): &(String, Vec<f64>)| {
+                (format!("{quantity}: {name}"), values.clone())
+            };
+            columns.iter().map(name).collect()
+        };
+        let equations = vec![
+            Equation {
+                outcome: design.outcome.values(rows),
+                regressors: named(first),
+            },
+            Equation {
+                outcome: rows.gather(frame.numeric(second)?.values()),
+                regressors: named(second),
+            },
+        ];
+        let system = system::fit(equations, &units, progress)?;
         let cross = [
             format!("{first}: {}", self.incentives[1]),
             format!("{second}: {}", self.incentives[0]),
@@ -192,7 +169,7 @@ impl CrossEffects {
         }
         let dropped = frame.rows() - n;
         Ok(CrossEffectsFit {
-            system: system.lean(),
+            system,
             cross,
             rows: n,
             cluster: self.cluster.clone(),

@@ -5,8 +5,9 @@ mod bargaining;
 mod bargaining_fit;
 mod cross_effects;
 mod offers;
+mod system;
 
 pub use bargaining::{NashBargaining, OutsideOption};
-pub use bargaining_fit::NashBargainingFit;
+pub use bargaining_fit::{GainFromTrade, NashBargainingFit};
 pub use cross_effects::{CrossEffects, CrossEffectsFit, SymmetricEffect};
 pub use offers::{OfferChoice, OfferChoiceFit};

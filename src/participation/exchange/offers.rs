@@ -95,7 +95,7 @@ impl OfferChoice {
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<OfferChoiceFit> {
         let fit = if let Some(set) = &self.choice_set {
             let formula: Formula = format!("{} | `{set}`", self.formula).into();
-            self.check_one_chosen(set, &formula, frame)?;
+            check_one_chosen(set, &formula, frame)?;
             let mut model = ConditionalLogit::new(formula);
             if let Some(covariance) = &self.covariance {
                 model = model.covariance(covariance.clone());
@@ -113,35 +113,35 @@ impl OfferChoice {
             payment: self.payment.clone(),
         })
     }
+}
 
-    /// One chosen offer a choice set, on the rows that are complete.
-    fn check_one_chosen(&self, set: &str, formula: &Formula, frame: &Frame) -> Result<()> {
-        let design = crate::data::Design::build(&formula.parse()?, frame, &[])?;
-        let chosen = design.outcome.values(&design.rows);
-        let sets = frame.groups(set)?;
-        let code = |i: usize| sets.codes[design.rows.index(i)] as usize;
-        let mut taken = vec![0.0; sets.count()];
-        let mut first = vec![None; sets.count()];
-        for (i, y) in chosen.iter().enumerate() {
-            taken[code(i)] += y;
-            first[code(i)].get_or_insert(i);
-        }
-        for (taken, first) in taken.iter().zip(first) {
-            if let Some(i) = first
-                && (taken - 1.0).abs() > 0.0
-            {
-                return Err(Error::OutOfRange {
-                    column: design.outcome.name.clone(),
-                    row: design.rows.index(i) + 1,
-                    value: *taken,
-                    expected: format!(
-                        "one chosen offer in each `{set}`; this is the sum over the one that begins in this row (an offer to take nothing is an offer too)"
-                    ),
-                });
-            }
-        }
-        Ok(())
+/// One chosen offer a choice set, on the rows that are complete.
+fn check_one_chosen(set: &str, formula: &Formula, frame: &Frame) -> Result<()> {
+    let design = crate::data::Design::build(&formula.parse()?, frame, &[])?;
+    let chosen = design.outcome.values(&design.rows);
+    let sets = frame.groups(set)?;
+    let code = |i: usize| sets.codes[design.rows.index(i)] as usize;
+    let mut taken = vec![0.0; sets.count()];
+    let mut first = vec![None; sets.count()];
+    for (i, y) in chosen.iter().enumerate() {
+        taken[code(i)] += y;
+        first[code(i)].get_or_insert(i);
     }
+    for (taken, first) in taken.iter().zip(first) {
+        if let Some(i) = first
+            && (taken - 1.0).abs() > 0.0
+        {
+            return Err(Error::OutOfRange {
+                column: design.outcome.name.clone(),
+                row: design.rows.index(i) + 1,
+                value: *taken,
+                expected: format!(
+                    "one chosen offer in each `{set}`; this is the sum over the one that begins in this row (an offer to take nothing is an offer too)"
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A fitted [`OfferChoice`]. It answers the verbs of [`Inference`] and prints as a table.
