@@ -321,6 +321,11 @@ fn surface() -> ExpectationSurface {
 
 #[test]
 fn surfaces_are_those_of_statsmodels() {
+    use SurfaceFeature::{
+        CongruenceCurvature, CongruenceSlope, FirstAxisIntercept, FirstAxisSlope,
+        IncongruenceCurvature, IncongruenceSlope, SecondAxisIntercept, SecondAxisSlope,
+        StationaryExpectation, StationaryPerformance,
+    };
     let record = fixture("expectations");
     let values = &record["values"];
     let frame = crate::support::data("tests/reference/expectations.csv");
@@ -351,11 +356,6 @@ fn surfaces_are_those_of_statsmodels() {
         &numbers(&values["coefficients"]),
         1e-9,
     );
-    use SurfaceFeature::{
-        CongruenceCurvature, CongruenceSlope, FirstAxisIntercept, FirstAxisSlope,
-        IncongruenceCurvature, IncongruenceSlope, SecondAxisIntercept, SecondAxisSlope,
-        StationaryExpectation, StationaryPerformance,
-    };
     let features = [
         CongruenceSlope,
         CongruenceCurvature,
@@ -576,6 +576,18 @@ fn surfaces_without_variation_are_refused() {
         .confidence_interval(0.95)
         .unwrap();
     assert!((interval.lower - delta.lower).abs() < 0.1 * (delta.upper - delta.lower));
+    let slopes = [
+        SurfaceFeature::CongruenceSlope,
+        SurfaceFeature::IncongruenceSlope,
+    ];
+    let bootstrap = Bootstrap::pairs().draws(499).seed(7);
+    let resampled = surface()
+        .bootstrap(&made.data, &slopes, &bootstrap)
+        .unwrap();
+    for (f, ours) in slopes.into_iter().zip(resampled.std_errors().iter()) {
+        let delta = fit.feature(f).unwrap().std_error;
+        assert!((ours / delta - 1.0).abs() < 0.2, "{ours} {delta}");
+    }
     // Missing sides stay missing under the loss.
     let mut e = column(&made.data, "expectation");
     e[0] = f64::NAN;

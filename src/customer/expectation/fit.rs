@@ -52,7 +52,7 @@ impl SurfaceFeature {
         Self::SecondAxisIntercept,
     ];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::CongruenceSlope => "a1: slope along P = E",
             Self::CongruenceCurvature => "a2: curvature along P = E",
@@ -116,7 +116,7 @@ impl ExpectationSurfaceFit {
     }
 
     /// The percentile interval of a feature over draws of the coefficients (Krinsky & Robb, 10 000), which keeps the skew of ratios. For intervals by
-    /// resampling customers fit the surface in [`crate::inference::Bootstrap`].
+    /// resampling customers see [`super::ExpectationSurface::bootstrap`].
     ///
     /// # Errors
     /// Those of [`ExpectationSurfaceFit::feature`]; [`Error::InvalidOption`] for a level outside (0, 1).

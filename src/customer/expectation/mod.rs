@@ -6,7 +6,7 @@ pub use fit::{ExpectationSurfaceFit, SurfaceFeature};
 
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Inference};
+use crate::inference::{Bootstrap, BootstrapFit, Covariance, Inference};
 use crate::numeric::Progress;
 use crate::regression::Ols;
 use serde::Serialize;
@@ -130,6 +130,24 @@ impl ExpectationSurface {
     /// See [`ExpectationSurface`].
     pub fn fit(&self, frame: &Frame) -> Result<ExpectationSurfaceFit> {
         self.fit_with(frame, &Progress::none())
+    }
+
+    /// Features of the surface over resampled customers (or clusters of them): intervals that assume no normality.
+    ///
+    /// # Errors
+    /// Those of [`Bootstrap::run`] and [`ExpectationSurfaceFit::feature`].
+    pub fn bootstrap(
+        &self,
+        frame: &Frame,
+        features: &[SurfaceFeature],
+        bootstrap: &Bootstrap,
+    ) -> Result<BootstrapFit> {
+        let names = features.iter().map(|f| f.name());
+        bootstrap.clone().names(names).run(frame, |resample| {
+            let fit = self.fit(resample.frame()?)?;
+            let of = |f: &SurfaceFeature| Ok(fit.feature(*f)?.estimate);
+            features.iter().map(of).collect()
+        })
     }
 
     /// Fits the surface, watched by `progress`.

@@ -78,7 +78,7 @@ impl NashBargainingFit {
     /// η by each shifter alone: one minus the slope of a shifter of the customer, minus the slope of one of the firm.
     ///
     /// # Errors
-    /// [`Error::Formula`] for a shifter whose name the language of hypotheses cannot take; none of the usual names.
+    /// None of a fit that was made by [`super::NashBargaining::fit`].
     pub fn by_shifter(&self) -> Result<Vec<Estimate>> {
         let Some(free) = &self.free else {
             return Ok(vec![self.eta()]);
