@@ -28,6 +28,10 @@ pub use crate::customer::survival::{
     SchoenfeldResidual, Survival, SurvivalCurve, SurvivalStatistics, Ties, TimeEstimate,
     TimeTransform,
 };
+pub use crate::customer::{
+    BetaBinomialNeeds, ChaoForm, CurveOfNeeds, ExpectationSurface, ExpectationSurfaceFit,
+    NeedsDiscovery, NeedsPoint, NeedsTotal, SurfaceFeature, VoicedNeeds,
+};
 pub use crate::data::{
     Column, CsvBatches, CsvOptions, Description, Design, DesignColumn, Formula, FormulaBuilder,
     Frame, Groups, Label, Real, Rows, Time, datasets,
@@ -92,19 +96,21 @@ pub use crate::inference::{
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
-    Adoption, AfterPurchase, ArmAllocation, AssumedTruth, Bdm, BeforePurchase, Belief,
+    Adoption, AfterPurchase, Agreement, ArmAllocation, AssumedTruth, Bdm, BeforePurchase, Belief,
     BeliefQuantiles, BeliefQuantilesFit, BuyThenParticipate, BuyThenParticipateFit,
     BuyThenParticipatePrediction, Channel, ChoiceError, ConditionalRate, ContingentValuation,
-    ContingentValuationFit, Cost, Counterfactual, Decomposition, Education, EffectBounds,
-    ElicitedBeliefs, Evidence, FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit,
-    FunnelPrediction, HoldUp, Identification, JointWillingness, JointWillingnessFit, LatentError,
+    ContingentValuationFit, Corner, Cost, Counterfactual, CrossEffects, CrossEffectsFit,
+    DataBargain, Decomposition, Education, EffectBounds, ElicitedBeliefs, Evidence,
+    FactorialDesign, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit, FunnelPrediction,
+    GainFromTrade, HoldUp, Identification, JointWillingness, JointWillingnessFit, LatentError,
     Lever, Lottery, LotteryChoice, LotteryChoiceFit, Market, MarketCustomer, MutualAcceptance,
-    MutualAcceptanceFit, MutualAcceptancePrediction, Optima, OptimalLevel, Outcome, Parameter,
+    MutualAcceptanceFit, MutualAcceptancePrediction, NashBargaining, NashBargainingFit,
+    OfferChoice, OfferChoiceFit, Optima, OptimalLevel, Outcome, OutsideOption, Parameter,
     ParticipationPlot, Policy, PolicyTargeting, PowerAnalysis, Preferences, ProfilePoint,
     RatioIntervals, RhoProfile, RiskTheory, Search, Signals, Situation, StageEffect, StatedFit,
-    TasteShock, Terms, Timing, Tool, TrialStopping, TrialStoppingFit, Uncertainty, UtilityForm,
-    Weighting, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale, WtpIntervals,
-    WtpMeasure,
+    SymmetricEffect, TasteShock, Terms, Timing, Tool, TrialStopping, TrialStoppingFit, Uncertainty,
+    UtilityForm, Weighting, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
+    WtpIntervals, WtpMeasure,
 };
 pub use crate::regression::learners::{
     BoostedTrees, Custom, CustomFit, CustomLearner, ElasticNet, Features, FittedLearner, Forest,
@@ -127,12 +133,12 @@ pub use crate::report::{
 };
 pub use crate::simulate::{
     Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
-    CustomerSurvey, DataExchange, DynamicPanel, EffectDesign, HeterogeneousEffects,
-    InstrumentedEffects, InvitationTargeting, ItemResponses, JointParticipation, LearningPanel,
-    LogNormal, MassCustomization, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable,
-    NetworkGifting, Offer, Oracle, Performance, PhotoFunnel, Population, PurchaseTiming,
-    Replication, SemiSynthetic, Simulated, StaggeredRollout, StaticParticipation, Targeting,
-    TestPortfolio, Traits, TrialPanel,
+    CustomerSurvey, DataAsks, DataExchange, DataOffers, Disconfirmation, DynamicPanel,
+    EffectDesign, HeterogeneousEffects, InstrumentedEffects, InvitationTargeting, ItemResponses,
+    JointParticipation, LearningPanel, LogNormal, MassCustomization, Measure, MonteCarlo,
+    MonteCarloFit, MonteCarloTable, NeedInterviews, NetworkGifting, Offer, Oracle, Performance,
+    PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
+    StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

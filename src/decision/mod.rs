@@ -14,6 +14,7 @@
 //! | `dynamic` | choices with consequences over a finite set of states, and their value function |
 //! | `trials` | trying before buying: finite-horizon optimal stopping |
 //! | `shock` | the taste shock that makes a probability of a surplus |
+//! | `exchange` | participation, data and control against a transfer: the bargain of customer and firm |
 //! | `figures` | belief updating, participation against ability and uncertainty |
 //! | `certainty` | the numbers behind them, exact for all arguments |
 
@@ -22,6 +23,7 @@ mod certainty;
 mod cost;
 mod dynamic;
 mod effort;
+mod exchange;
 mod figures;
 mod hold_up;
 mod moves;
@@ -39,6 +41,7 @@ pub use cost::{Cost, Tool};
 pub use dynamic::{DynamicProgram, DynamicSolution, LawOfMotion};
 pub(crate) use dynamic::{RelativeSystem, Solved, check_discount};
 pub use effort::{EffortChoice, LocalOptimum};
+pub use exchange::{Agreement, Corner, DataBargain};
 pub use figures::{ParticipationPlot, path_figure, updating_figure};
 pub use hold_up::{HoldUp, PriceOutcome};
 pub(crate) use normal_rule::pieces;

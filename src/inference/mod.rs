@@ -9,6 +9,7 @@ pub(crate) mod krinsky_robb;
 mod model_table;
 pub mod multiplicity;
 pub mod randomization;
+pub(crate) mod ratio;
 mod records;
 mod verbs;
 
@@ -27,6 +28,7 @@ pub use multiplicity::{
     adjust_p_values, romano_wolf, westfall_young,
 };
 pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
+pub use ratio::RatioIntervals;
 pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
 pub use verbs::Inference;

@@ -7,6 +7,7 @@ mod buy_then_participate;
 mod contingent_valuation;
 mod counterfactual;
 mod elicited_beliefs;
+mod exchange;
 mod funnel;
 mod interval;
 mod joint;
@@ -14,7 +15,6 @@ mod lotteries;
 mod mutual_acceptance;
 mod optima;
 mod probability;
-mod ratio;
 mod stated;
 mod trial_stopping;
 mod willingness;
@@ -33,10 +33,12 @@ pub use identification::{
 };
 
 pub use crate::decision::{
-    AfterPurchase, BeforePurchase, Belief, Cost, Education, EffortChoice, Forecast, Form, HoldUp,
-    LocalOptimum, Objective, ParticipationPlot, Preferences, PriceOutcome, Signals, Situation,
-    Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure, updating_figure,
+    AfterPurchase, Agreement, BeforePurchase, Belief, Corner, Cost, DataBargain, Education,
+    EffortChoice, Forecast, Form, HoldUp, LocalOptimum, Objective, ParticipationPlot, Preferences,
+    PriceOutcome, Signals, Situation, Slopes, Task, TasteShock, Terms, Timing, Tool, path_figure,
+    updating_figure,
 };
+pub use crate::inference::RatioIntervals;
 pub use adoption::Adoption;
 pub use bdm::Bdm;
 pub use belief_quantiles::{BeliefQuantiles, BeliefQuantilesFit};
@@ -52,6 +54,10 @@ pub use counterfactual::{
     PolicyTargeting, Uncertainty,
 };
 pub use elicited_beliefs::ElicitedBeliefs;
+pub use exchange::{
+    CrossEffects, CrossEffectsFit, GainFromTrade, NashBargaining, NashBargainingFit, OfferChoice,
+    OfferChoiceFit, OutsideOption, SymmetricEffect,
+};
 pub use funnel::{
     ConditionalRate, EffectBounds, Funnel, FunnelEffects, FunnelEffectsFit, FunnelFit,
     FunnelPrediction, StageEffect,
@@ -65,6 +71,4 @@ pub use mutual_acceptance::{MutualAcceptance, MutualAcceptanceFit, MutualAccepta
 pub use optima::{Optima, Search};
 pub use stated::StatedFit;
 pub use trial_stopping::{TrialStopping, TrialStoppingFit};
-pub use willingness::{
-    RatioIntervals, Willingness, WillingnessFit, WillingnessRatio, WillingnessScale,
-};
+pub use willingness::{Willingness, WillingnessFit, WillingnessRatio, WillingnessScale};

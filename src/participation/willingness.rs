@@ -1,10 +1,9 @@
 //! Stated willingness to participate, explained by the mean and the variance of a belief.
 
 use super::identification::{Elicitation, Evidence, belief_mean};
-use super::ratio::Pair;
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
-use crate::inference::{ConfidenceSet, Covariance, Estimate, Inference, Interval, KrinskyRobb};
+use crate::inference::{Covariance, Estimate, Inference, RatioIntervals};
 use crate::numeric::{Progress, Seed};
 use crate::regression::delegate::delegate_to_likelihood;
 use crate::regression::linear::Weights;
@@ -12,7 +11,6 @@ use crate::regression::{LikelihoodFit, Logit, OrderedLogit, OrderedProbit, Probi
 use crate::report::{Cell, Table};
 use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// How willingness is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,30 +204,6 @@ impl Willingness {
     }
 }
 
-/// A ratio of coefficients with intervals of three kinds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RatioIntervals {
-    /// The ratio with its standard error by the delta method.
-    pub estimate: Estimate,
-    /// The symmetric interval of the delta method.
-    pub delta: Interval,
-    /// Percentiles over draws of the coefficients.
-    pub krinsky_robb: Interval,
-    /// Fieller's set, right also when the denominator may be zero.
-    pub fieller: ConfidenceSet,
-}
-
-impl fmt::Display for RatioIntervals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.estimate)?;
-        writeln!(f, "delta method: {}", self.delta)?;
-        writeln!(f, "Krinsky–Robb: {}", self.krinsky_robb)?;
-        write!(f, "Fieller: {}", self.fieller)
-    }
-}
-
-crate::report::notebook_line!(RatioIntervals);
-
 /// Which ratio of coefficients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WillingnessRatio {
@@ -297,27 +271,13 @@ impl WillingnessFit {
         seed: impl Into<Seed>,
     ) -> Result<RatioIntervals> {
         let (name, over, under, sign) = self.parts(ratio)?;
-        let estimate = self.ratio(ratio)?;
-        let of = [over, under];
-        let krinsky_robb = KrinskyRobb::new().seed(seed).interval(
-            &self.fit,
-            name,
-            &of,
-            |b| sign * b[0] / b[1],
-            level,
-        )?;
-        let unit = |name: &str, value: f64| -> Result<DVector<f64>> {
+        let unit = |name: &str| -> Result<DVector<f64>> {
             let mut contrast = DVector::zeros(self.fit.names().len());
-            contrast[self.fit.position(name)?] = value;
+            contrast[self.fit.position(name)?] = 1.0;
             Ok(contrast)
         };
-        let pair = Pair::new(&self.fit, &unit(over, sign)?, &unit(under, 1.0)?);
-        Ok(RatioIntervals {
-            delta: estimate.confidence_interval(level)?,
-            krinsky_robb,
-            fieller: pair.fieller(name, level)?,
-            estimate,
-        })
+        let both = [&unit(over)?, &unit(under)?];
+        RatioIntervals::new(&self.fit, name, sign, both, level, seed)
     }
 
     /// The likelihood fit behind it, with predictions and marginal effects.

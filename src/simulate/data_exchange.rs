@@ -1,9 +1,11 @@
 //! The exchange of participation and of information: what customer and firm agree on.
 
-use super::closed::{not_negative, process, seeded};
-use super::generate::{data, generate, oracle};
+use super::closed::{flag, not_negative, process, seeded, seen_if};
+use super::draws::Draws;
+use super::generate::{data, generate, oracle, summed};
 use super::oracle::{Oracle, Simulated};
 use super::population::LogNormal;
+use crate::decision::DataBargain;
 use crate::error::{Error, Result};
 use crate::numeric::Seed;
 use serde::{Deserialize, Serialize};
@@ -24,10 +26,14 @@ pub enum ExchangeFlaw {
 /// or `incentive`. With disagreement points d_c, d_f and joint surplus Σ*, `U_c = d_c + η(Σ* − d_c − d_f)`.
 ///
 /// The two markets are complements or substitutes by the sign of b_ez; with interior quantities the cross-effects of
-/// the incentives are symmetric. η .5, ψ .5 and log-normal λ are the page's; all levels are **assumed**.
+/// the incentives are symmetric. Outside offers, uniform between zero and `outside`, raise the disagreement points; those for whom they
+/// leave no gain from trade agree on nothing: quantities are zero and there is no transfer. η .5, ψ .5 and log-normal λ are the
+/// page's; all levels are **assumed**.
 ///
-/// **Data**: `incentive_e`, `incentive_z`, `e`, `z`, `control`, `transfer`. **Oracle**: `lambda`, `joint_surplus`,
-/// `customer_surplus`, `profit`; effects: `mean_surplus`, `share_interior` (of customers with 0 < z < 1).
+/// **Data**: `incentive_e`, `incentive_z`, `outside_c`, `outside_f`, `agreed`, `e`, `z`, `control`, `transfer` (missing without agreement).
+/// **Oracle**: `lambda`, `joint_surplus`, `customer_surplus`, `profit`; effects: `mean_surplus`, `share_interior` (of customers with
+/// 0 < z < 1), `share_agreed`, `eta`, and the mean cross-effects of the incentives per unit of money, `e_by_incentive_z` and
+/// `z_by_incentive_e`, when all agree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataExchange {
     /// How many customers.
@@ -52,6 +58,11 @@ pub struct DataExchange {
     pub disagreement: [f64; 2],
     /// Size of the incentives.
     pub incentive: f64,
+    /// Largest outside offers to the customer and to the firm, money that raises d_c and d_f.
+    pub outside: [f64; 2],
+    /// Standard deviations of b_e and of b_z between customers, and their correlation: tastes that make participation and sharing go
+    /// together or apart without any complementarity.
+    pub tastes: [f64; 3],
     /// Whether the oracle's rows are kept.
     pub keep_oracle: bool,
     /// The assumption that is broken.
@@ -74,6 +85,8 @@ impl Default for DataExchange {
             bargaining: 0.5,
             disagreement: [0.0, 0.0],
             incentive: 0.2,
+            outside: [0.0, 0.0],
+            tastes: [0.0, 0.0, 0.0],
             keep_oracle: true,
             flaw: None,
             seed: None,
@@ -82,15 +95,6 @@ impl Default for DataExchange {
 }
 
 process!(DataExchange, customers, "customers");
-
-/// What is agreed.
-#[derive(Clone, Copy, Debug)]
-struct Agreement {
-    e: f64,
-    z: f64,
-    control: f64,
-    surplus: f64,
-}
 
 impl DataExchange {
     /// The process at its defaults.
@@ -114,6 +118,9 @@ impl DataExchange {
         let mut fields: Vec<_> = [
             "incentive_e",
             "incentive_z",
+            "outside_c",
+            "outside_f",
+            "agreed",
             "e",
             "z",
             "control",
@@ -122,48 +129,21 @@ impl DataExchange {
         .map(data)
         .to_vec();
         fields.extend(["lambda", "joint_surplus", "customer_surplus", "profit"].map(oracle));
-        fields.push(super::generate::summed("interior"));
+        fields.extend(["interior", "e_by_z", "z_by_e"].map(summed));
         let made = generate(
             self.customers,
             seed,
             &fields,
             self.keep_oracle,
-            |draws, _, out| {
-                let taste = draws.normal();
-                let lambda = self.privacy.median * (self.privacy.spread * taste).exp();
-                let coins = [draws.uniform(), draws.uniform()];
-                let chance = match self.flaw {
-                    Some(ExchangeFlaw::TargetedIncentives) => 1.0 / (1.0 + (-2.0 * taste).exp()),
-                    None => 0.5,
-                };
-                let s_e = if coins[0] < 0.5 { self.incentive } else { 0.0 };
-                let s_z = if coins[1] < chance {
-                    self.incentive
-                } else {
-                    0.0
-                };
-                let agreed = self.agree(lambda, s_e, s_z);
-                let [d_c, d_f] = self.disagreement;
-                let customer = d_c + self.bargaining * (agreed.surplus - d_c - d_f);
-                let before = self.customer(lambda, s_e, s_z, &agreed);
-                out.copy_from_slice(&[
-                    s_e,
-                    s_z,
-                    agreed.e,
-                    agreed.z,
-                    agreed.control,
-                    customer - before,
-                    lambda,
-                    agreed.surplus,
-                    customer,
-                    agreed.surplus - customer,
-                    super::closed::flag(agreed.z > 0.0 && agreed.z < 1.0),
-                ]);
-            },
+            |draws, _, out| self.row(draws, out),
         )?;
         let truths = [
             ("mean_surplus", made.mean("joint_surplus")),
             ("share_interior", made.mean("interior")),
+            ("share_agreed", made.mean("agreed")),
+            ("eta", self.bargaining),
+            ("e_by_incentive_z", made.mean("e_by_z")),
+            ("z_by_incentive_e", made.mean("z_by_e")),
         ];
         let oracle =
             (truths.into_iter()).fold(Oracle::new(made.oracle), |o, (name, v)| o.with(name, v));
@@ -173,92 +153,119 @@ impl DataExchange {
         })
     }
 
+    /// Draws one customer and solves the bargain.
+    fn row(&self, draws: &mut Draws, out: &mut [f64]) {
+        let taste = draws.normal();
+        let lambda = self.privacy.median * (self.privacy.spread * taste).exp();
+        let coins = [draws.uniform(), draws.uniform()];
+        let chance = match self.flaw {
+            Some(ExchangeFlaw::TargetedIncentives) => 1.0 / (1.0 + (-2.0 * taste).exp()),
+            None => 0.5,
+        };
+        let offers = [draws.uniform(), draws.uniform()];
+        let common = [draws.normal(), draws.normal()];
+        let [sd_e, sd_z, rho] = self.tastes;
+        let draw = CustomerDraw {
+            lambda,
+            incentives: [
+                self.incentive * flag(coins[0] < 0.5),
+                self.incentive * flag(coins[1] < chance),
+            ],
+            outside: [self.outside[0] * offers[0], self.outside[1] * offers[1]],
+            tastes: [
+                sd_e * common[0],
+                sd_z * (rho * common[0] + (1.0 - rho * rho).sqrt() * common[1]),
+            ],
+        };
+        let bargain = self.bargain(&draw);
+        let by = |s: [f64; 2]| {
+            let other = DataBargain {
+                incentives: s,
+                ..bargain
+            };
+            let (best, _) = other.best();
+            [best.participation, best.share]
+        };
+        let s = self.incentive;
+        let [s_e, s_z] = draw.incentives;
+        let (on_z, off_z) = (by([s_e, s]), by([s_e, 0.0]));
+        let (on_e, off_e) = (by([s, s_z]), by([0.0, s_z]));
+        let per = if s > 0.0 { 1.0 / s } else { 0.0 };
+        let (best, gain) = bargain.best();
+        let [d_c, d_f] = bargain.disagreement;
+        let agreed = gain >= 0.0;
+        let seen = |value: f64| if agreed { value } else { 0.0 };
+        let customer = if agreed { best.customer_utility } else { d_c };
+        let profit = if agreed { best.profit } else { d_f };
+        out.copy_from_slice(&[
+            s_e,
+            s_z,
+            draw.outside[0],
+            draw.outside[1],
+            flag(agreed),
+            seen(best.participation),
+            seen(best.share),
+            seen(best.control),
+            seen_if(flag(agreed), best.transfer),
+            lambda,
+            best.joint_surplus,
+            customer,
+            profit,
+            flag(best.share > 0.0 && best.share < 1.0),
+            (on_z[0] - off_z[0]) * per,
+            (on_e[1] - off_e[1]) * per,
+        ]);
+    }
+
+    /// The bargain of one customer.
+    fn bargain(&self, draw: &CustomerDraw) -> DataBargain {
+        let [b_e, b_z, b_ez, d_z] = self.benefit;
+        let [d_c, d_f] = self.disagreement;
+        DataBargain {
+            benefit: [b_e + draw.tastes[0], b_z + draw.tastes[1], b_ez, d_z],
+            cost: self.cost,
+            privacy: draw.lambda,
+            control_harm: self.control_harm,
+            revenue: self.revenue,
+            control_gain: self.control_gain,
+            firm_cost: self.firm_cost,
+            incentives: draw.incentives,
+            bargaining: self.bargaining,
+            disagreement: [d_c + draw.outside[0], d_f + draw.outside[1]],
+        }
+    }
+
     fn checked(&self) -> Result<()> {
         for (name, value) in [
             ("median of privacy", self.privacy.median),
             ("spread of privacy", self.privacy.spread),
-            ("control_harm", self.control_harm),
             ("incentive", self.incentive),
-            ("bargaining", self.bargaining),
+            ("tastes", self.tastes[0]),
+            ("tastes", self.tastes[1]),
         ] {
             not_negative(name, value)?;
         }
-        let curvature = self.cost + self.firm_cost;
-        let curved = self.benefit[3] * curvature > self.benefit[2].powi(2);
-        if !(curvature > 0.0 && self.control_gain[1] > 0.0 && curved && self.bargaining <= 1.0) {
+        if self.tastes[2].abs() > 1.0 || self.outside.iter().any(|o| !o.is_finite()) {
             return Err(Error::invalid_option(
-                "cost, firm_cost, control_gain, benefit, bargaining",
-                format!(
-                    "{}, {}, {:?}, {:?}, {}",
-                    self.cost, self.firm_cost, self.control_gain, self.benefit, self.bargaining
-                ),
-                "positive curvatures with d_z(c + k) > b_ez², and η at most 1",
+                "tastes, outside",
+                format!("{:?}, {:?}", self.tastes, self.outside),
+                "a correlation between −1 and 1, and finite outside offers",
             ));
         }
-        Ok(())
+        self.bargain(&CustomerDraw {
+            lambda: self.privacy.median,
+            incentives: [0.0; 2],
+            outside: [0.0; 2],
+            tastes: [0.0; 2],
+        })
+        .check()
     }
+}
 
-    /// The customer's utility before the transfer.
-    fn customer(&self, lambda: f64, s_e: f64, s_z: f64, at: &Agreement) -> f64 {
-        let [b_e, b_z, b_ez, d_z] = self.benefit;
-        (b_e + s_e) * at.e + (b_z + s_z) * at.z + b_ez * at.e * at.z
-            - 0.5 * d_z * at.z * at.z
-            - 0.5 * self.cost * at.e * at.e
-            - lambda * at.z * (1.0 + self.control_harm * at.control)
-    }
-
-    /// The best agreement. Given z, e and χ have closed forms and joint surplus is piecewise quadratic in z; its best
-    /// point is found on a grid and polished by the first-order condition of its piece.
-    fn agree(&self, lambda: f64, s_e: f64, s_z: f64) -> Agreement {
-        const GRID: i32 = 40;
-        const HALVINGS: usize = 40;
-        let [b_e, b_z, b_ez, d_z] = self.benefit;
-        let at = |z: f64| {
-            let e =
-                ((b_e + s_e + self.revenue[0] + b_ez * z) / (self.cost + self.firm_cost)).max(0.0);
-            let wish = self.control_gain[0] - lambda * self.control_harm * z;
-            let control = (wish / self.control_gain[1]).clamp(0.0, 1.0);
-            let mut agreed = Agreement {
-                e,
-                z,
-                control,
-                surplus: 0.0,
-            };
-            agreed.surplus = self.customer(lambda, s_e, s_z, &agreed)
-                + self.revenue[0] * e
-                + self.revenue[1] * z
-                + self.control_gain[0] * control
-                - 0.5 * self.control_gain[1] * control * control
-                - 0.5 * self.firm_cost * e * e;
-            agreed
-        };
-        // By the envelope theorem the slope in z is the partial derivative at the best e and χ.
-        let slope = |z: f64| {
-            let best = at(z);
-            b_z + s_z + self.revenue[1] + b_ez * best.e
-                - d_z * z
-                - lambda * (1.0 + self.control_harm * best.control)
-        };
-        let mut best = at(0.0);
-        for i in 1..=GRID {
-            let candidate = at(f64::from(i) / f64::from(GRID));
-            if candidate.surplus > best.surplus {
-                best = candidate;
-            }
-        }
-        let step = 1.0 / f64::from(GRID);
-        let (mut low, mut high) = ((best.z - step).max(0.0), (best.z + step).min(1.0));
-        if slope(low) > 0.0 && slope(high) < 0.0 {
-            for _ in 0..HALVINGS {
-                let middle = 0.5 * (low + high);
-                if slope(middle) > 0.0 {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-            return at(0.5 * (low + high));
-        }
-        best
-    }
+/// What differs between customers.
+struct CustomerDraw {
+    lambda: f64,
+    incentives: [f64; 2],
+    outside: [f64; 2],
+    tastes: [f64; 2],
 }

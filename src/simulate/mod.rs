@@ -22,6 +22,9 @@
 //! | [`DynamicPanel`] | choices with consequences: what wears out is replaced (Rust 1987), or any finite programme |
 //! | [`TrialPanel`] | customers who try before they buy |
 //! | [`DataExchange`] | participation and data against transfers |
+//! | [`DataOffers`], [`DataAsks`] | what customers ask for their data: choices among offers, answers to bids |
+//! | [`Disconfirmation`] | satisfaction over expectation and performance, with a kink |
+//! | [`NeedInterviews`] | customers voice needs in interviews |
 //! | [`CustomerSurvey`] | satisfaction, Likert items, nonresponse, a classifier's labels |
 //! | [`ConfidentChoice`] | logit choice under false confidence |
 //! | [`TestPortfolio`] | many A/B tests, and peeking at them |
@@ -44,6 +47,8 @@ mod co_production;
 mod confident_choice;
 mod customer_base;
 mod data_exchange;
+mod data_offers;
+mod disconfirmation;
 mod draws;
 mod dynamic_panel;
 mod generate;
@@ -56,6 +61,7 @@ mod joint_participation;
 mod learning_panel;
 mod mass_customization;
 pub mod monte_carlo;
+mod need_interviews;
 mod oracle;
 mod participation_choice;
 mod photo_funnel;
@@ -75,6 +81,8 @@ pub use co_production::{CoProduction, CoProductionFlaw};
 pub use confident_choice::ConfidentChoice;
 pub use customer_base::CustomerBase;
 pub use data_exchange::{DataExchange, ExchangeFlaw};
+pub use data_offers::{DataAsks, DataOffers};
+pub use disconfirmation::Disconfirmation;
 pub use dynamic_panel::DynamicPanel;
 pub use gifting::{GiftingFlaw, NetworkGifting};
 pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
@@ -87,6 +95,7 @@ pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{
     Failure, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Performance, Replication,
 };
+pub use need_interviews::NeedInterviews;
 pub use oracle::{Oracle, Simulated, Truth};
 pub use participation_choice::PurchaseTiming;
 pub use photo_funnel::{FunnelFlaw, PhotoFunnel};

@@ -4,12 +4,14 @@
 //! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
 
 mod ability;
+mod exchange;
 mod joint;
 
 mod scores;
 mod stages;
 mod stated;
 mod trials;
+mod voice;
 
 use cocreate::numeric::blocks;
 use cocreate::prelude::*;
@@ -63,7 +65,9 @@ fn models() -> Vec<Model> {
         ability::models(),
         scores::models(),
         joint::models(),
+        exchange::models(),
         trials::models(),
+        voice::models(),
     ]
     .into_iter()
     .flatten()

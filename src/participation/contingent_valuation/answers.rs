@@ -91,10 +91,11 @@ impl Answers {
                 expected: expected.to_owned(),
             })
         };
-        let accepted = self.lower[row].is_finite();
+        // A bid was accepted, or a compensation refused.
+        let positive = self.lower[row].is_finite();
         if any.is_nan() {
-            // Not asked: whoever accepted a bid has a positive amount, the others may have none.
-            self.zero[row] = if accepted { 0.0 } else { 2.0 };
+            // Not asked: the others may have none.
+            self.zero[row] = if positive { 0.0 } else { 2.0 };
             return Ok(());
         }
         if (any - 1.0).abs() <= 0.0 {
@@ -106,8 +107,12 @@ impl Answers {
         if any.abs() > 0.0 {
             return refused("0 or 1: whether the amount is positive at all");
         }
-        if accepted {
-            return refused("1 where a bid was accepted: an amount of zero contradicts it");
+        if positive {
+            return refused(if model.compensation {
+                "1 where a bid was refused: who wants nothing would have taken it"
+            } else {
+                "1 where a bid was accepted: an amount of zero contradicts it"
+            });
         }
         self.zero[row] = 1.0;
         self.upper[row] = 0.0;

@@ -3,11 +3,11 @@
 use super::amount::Amount;
 use crate::data::Frame;
 use crate::error::{Error, Result};
+use crate::inference::ratio::Pair;
 use crate::inference::{
     ConfidenceSet, Covariance, Estimate, Inference, Interval, KrinskyRobb, Segment,
 };
 use crate::numeric::Seed;
-use crate::participation::ratio::Pair;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
 use crate::regression::likelihood::Order;

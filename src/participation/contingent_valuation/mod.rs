@@ -35,7 +35,8 @@ const NO_EFFECTS: &str = "without fixed effects for contingent valuation";
 /// has a probability Λ(s) of its own, with the parameter `spike`.
 ///
 /// With [`ContingentValuation::compensation`] the bid is paid *to* the person, who takes it when it is no less than the cost: a model of
-/// the cost of taking part. The index and the coefficient of the bid are again those of `P(cost > t)`.
+/// the cost of taking part, or of what people ask for their data, with a spike for those who give them for nothing. The index and the
+/// coefficient of the bid are again those of `P(cost > t)`; the question of the spike is whether they ask for anything at all.
 ///
 /// # Identification
 /// Bids must be varied independently of x (randomised), and bracket the amount: if all answers are the same, or change all at once
