@@ -1,5 +1,6 @@
 //! What would happen if the firm taught, helped, insured or paid its customers: who takes part, who gains, and why.
 
+mod checks;
 mod compared;
 mod customer;
 mod decomposed;
