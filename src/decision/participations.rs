@@ -3,7 +3,7 @@
 use super::dynamic::check_discount;
 use super::trials::{NODES, Place, REACH, RULE, node};
 use crate::error::{Error, Result};
-use crate::numeric::quadrature::gauss_hermite_normal;
+use crate::numeric::quadrature::{Rule, gauss_hermite_normal};
 use crate::numeric::special::normal;
 use serde::{Deserialize, Serialize};
 
@@ -155,8 +155,7 @@ struct Move {
 }
 
 impl Move {
-    fn new(spread: f64, ratio: f64, n: usize) -> Result<Self> {
-        let rule = gauss_hermite_normal(RULE)?;
+    fn new(rule: &Rule, spread: f64, ratio: f64, n: usize) -> Self {
         let k = n as f64;
         let (now, then) = (1.0 + k * ratio, 1.0 + (k + 1.0) * ratio);
         let root = (ratio / (now * then)).sqrt();
@@ -173,10 +172,10 @@ impl Move {
                 }
             }
         }
-        Ok(Self {
+        Self {
             deviation: [deviation, root, by_ratio],
             weights,
-        })
+        }
     }
 }
 
@@ -206,9 +205,10 @@ impl LookAhead {
         let premium = 0.5 * ambiguity * spread * spread;
         let moved = slopes.first().map_or(0, Vec::len);
         let width = 1 + STRUCTURE + moved;
+        let rule = gauss_hermite_normal(RULE)?;
         let moves: Vec<Move> = (0..horizon.saturating_sub(1))
-            .map(|n| Move::new(spread, ratio, n))
-            .collect::<Result<_>>()?;
+            .map(|n| Move::new(&rule, spread, ratio, n))
+            .collect();
         let places: Vec<Place> = (0..FINE)
             .map(|i| Place::of(STEP * i as f64 - REACH))
             .collect();
@@ -294,14 +294,16 @@ impl LookAhead {
             -0.5 * (u * a + u * c + a * c),
             (u * a + u * b + a * b) / 6.0,
         ];
-        let mut slope = 0.0;
-        for ((row, w), s) in (stage[first * self.width..].chunks(self.width))
-            .zip(weights)
-            .zip(slopes)
-        {
-            slope += s * row[0];
-            out.iter_mut().zip(row).for_each(|(o, x)| *o += w * x);
+        let width = self.width;
+        let rows = &stage[first * width..(first + 4) * width];
+        let (one, rest) = rows.split_at(width);
+        let (two, rest) = rest.split_at(width);
+        let (three, four) = rest.split_at(width);
+        let (of_one, of_two) = (one.iter().zip(two), three.iter().zip(four));
+        for (out, ((a, b), (c, d))) in out.iter_mut().zip(of_one.zip(of_two)) {
+            *out = weights[0] * a + weights[1] * b + weights[2] * c + weights[3] * d;
         }
+        let slope = slopes[0] * one[0] + slopes[1] * two[0] + slopes[2] * three[0] + slopes[3] * four[0];
         if inside { slope / STEP } else { 0.0 }
     }
 }

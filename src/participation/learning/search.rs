@@ -61,14 +61,20 @@ impl Learning {
     ) -> Result<DMatrix<f64>> {
         /// Rounding of the gradient over the step, and the step itself, are both lost in the sixth digit.
         const STEP: f64 = 1e-6;
-        let k = point.len();
+        /// The value of looking ahead is read from cubics: the step must cross enough of their ends, and be taken to both sides.
+        const WIDE: f64 = 1e-4;
+        let (k, both) = (point.len(), self.foresight.is_some());
         let mut found = DMatrix::zeros(k, k);
         for j in 0..k {
-            let mut moved = point.to_vec();
-            moved[j] += STEP * point[j].abs().max(1.0);
-            let step = moved[j] - point[j];
-            let slope = (self.pass(&moved, paths)?.gradient - gradient) / step;
-            found.set_column(j, &-slope);
+            let size = if both { WIDE } else { STEP } * point[j].abs().max(1.0);
+            let at = |by: f64| {
+                let mut moved = point.to_vec();
+                moved[j] += by;
+                Ok::<_, Error>((self.pass(&moved, paths)?.gradient, moved[j] - point[j]))
+            };
+            let (up, above) = at(size)?;
+            let (low, below) = if both { at(-size)? } else { (gradient.clone(), 0.0) };
+            found.set_column(j, &((low - up) / (above - below)));
         }
         Ok((&found + found.transpose()) * 0.5)
     }
