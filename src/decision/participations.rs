@@ -113,8 +113,7 @@ impl ParticipationPlan {
             ambiguity, spread, ..
         } = self.problem;
         let left = share(self.problem.ratio, signals)[0];
-        z + payoff - 0.5 * ambiguity * spread * spread * left
-            + self.information(period, signals, z)
+        z + payoff - 0.5 * ambiguity * spread * spread * left + self.information(period, signals, z)
     }
 
     /// How likely the customer takes part.
@@ -303,7 +302,8 @@ impl LookAhead {
         for (out, ((a, b), (c, d))) in out.iter_mut().zip(of_one.zip(of_two)) {
             *out = weights[0] * a + weights[1] * b + weights[2] * c + weights[3] * d;
         }
-        let slope = slopes[0] * one[0] + slopes[1] * two[0] + slopes[2] * three[0] + slopes[3] * four[0];
+        let slope =
+            slopes[0] * one[0] + slopes[1] * two[0] + slopes[2] * three[0] + slopes[3] * four[0];
         if inside { slope / STEP } else { 0.0 }
     }
 }
@@ -385,10 +385,7 @@ mod tests {
         for z in [-5.0, -1.3, 0.0, 0.43, 2.2, 6.0] {
             for (t, n) in [(0, 0), (1, 0), (1, 1), (3, 2)] {
                 let (ours, theirs) = (plan.information(t, n, z), direct(&p, t, n, z)[1]);
-                assert!(
-                    (ours - theirs).abs() < 1e-5,
-                    "{t} {n} {z}: {ours} {theirs}"
-                );
+                assert!((ours - theirs).abs() < 1e-5, "{t} {n} {z}: {ours} {theirs}");
             }
         }
     }

@@ -60,14 +60,22 @@ fn simulated_paths_are_as_far_from_quadrature_as_they_say() {
         let (spread, bias) = (error.log_likelihood_std_dev, error.log_likelihood_bias);
         assert!((gap - bias).abs() < 4.0 * spread, "{gap} {bias} {spread}");
         let estimates = numbers(&theirs["estimates"]);
-        for ((ours, theirs), of) in fit.coefficients().iter().zip(estimates).zip(&error.estimates) {
+        for ((ours, theirs), of) in fit
+            .coefficients()
+            .iter()
+            .zip(estimates)
+            .zip(&error.estimates)
+        {
             assert_eq!(ours.name, of.name);
             let gap = ours.estimate - theirs - of.bias;
             assert!(gap.abs() < 4.0 * of.std_dev, "{ours} {theirs} {of:?}");
         }
         let errors = numbers(&theirs["std_errors"]);
         for (ours, theirs) in fit.coefficients().iter().zip(errors) {
-            assert!((ours.std_error / theirs - 1.0).abs() < 0.01, "{ours} {theirs}");
+            assert!(
+                (ours.std_error / theirs - 1.0).abs() < 0.01,
+                "{ours} {theirs}"
+            );
         }
         // More paths err less.
         assert!(error.largest_share() < 0.5 * last);
@@ -78,11 +86,14 @@ fn simulated_paths_are_as_far_from_quadrature_as_they_say() {
 
 #[test]
 fn few_paths_are_warned_of_and_the_seed_is_asked_for() {
-    let model = model().elicited("prior_mean");
+    let model = model().elicited("prior_mean").signal_variance(0.8);
     let fit = model.clone().paths(8).seed(1).fit(&stored()).unwrap();
     let warned = |w: &Warning| w.to_string().contains("simulation error");
     assert!(fit.warnings().iter().any(warned), "{fit}");
-    assert!(matches!(model.fit(&stored()), Err(Error::SeedRequired { .. })));
+    assert!(matches!(
+        model.fit(&stored()),
+        Err(Error::SeedRequired { .. })
+    ));
     let again = |seed: u64| {
         let fit = model.clone().paths(64).seed(seed).fit(&stored()).unwrap();
         fit.estimates().clone()
@@ -130,7 +141,14 @@ fn customers_of_frequency_two_are_two_customers() {
         let other: Vec<f64> = values.iter().map(|x| x + shift).collect();
         [values, other].concat()
     };
-    let columns = ["customer", "period", "price", "prior_mean", "participates", "signal"];
+    let columns = [
+        "customer",
+        "period",
+        "price",
+        "prior_mean",
+        "participates",
+        "signal",
+    ];
     let doubled = columns
         .iter()
         .fold(Frame::new(), |f, name| f.with(*name, twice(name)).unwrap());
@@ -139,13 +157,19 @@ fn customers_of_frequency_two_are_two_customers() {
         .elicited("prior_mean")
         .signals_seen("signal");
     let long = model.clone().fit(&doubled).unwrap();
-    let short = model.clone().frequency_weights("count").fit(&counted).unwrap();
+    let short = model
+        .clone()
+        .frequency_weights("count")
+        .fit(&counted)
+        .unwrap();
     for (a, b) in long.coefficients().iter().zip(short.coefficients()) {
         assert!((a.estimate - b.estimate).abs() < 1e-7, "{a} {b}");
         assert!((a.std_error / b.std_error - 1.0).abs() < 1e-5, "{a} {b}");
     }
     // Customers are the clusters.
-    let clustered = long.with_covariance(Covariance::cluster("customer")).unwrap();
+    let clustered = long
+        .with_covariance(Covariance::cluster("customer"))
+        .unwrap();
     for (a, b) in long.coefficients().iter().zip(clustered.coefficients()) {
         assert!((a.std_error / b.std_error - 1.0).abs() < 0.01, "{a} {b}");
     }
@@ -184,7 +208,10 @@ fn what_participation_does_not_tell_is_refused() {
     // Customers who look ahead must know the law of what changes.
     let moving: Vec<f64> = (0..frame.rows()).map(|i| (i as f64).sin()).collect();
     let many = frame.clone().replace("price", moving).unwrap();
-    let refused = model().signals_seen("signal").forward_looking(0.9).fit(&many);
+    let refused = model()
+        .signals_seen("signal")
+        .forward_looking(0.9)
+        .fit(&many);
     assert!(refused.unwrap_err().to_string().contains("joint values"));
 }
 
@@ -193,7 +220,11 @@ fn panels_that_say_nothing_or_contradict_themselves_are_refused() {
     let frame = stored();
     let with = |name: &str, change: &dyn Fn(usize, f64) -> f64| {
         let values = frame.numeric(name).unwrap().values().to_vec();
-        let changed: Vec<f64> = values.iter().enumerate().map(|(i, x)| change(i, *x)).collect();
+        let changed: Vec<f64> = values
+            .iter()
+            .enumerate()
+            .map(|(i, x)| change(i, *x))
+            .collect();
         frame.clone().replace(name, changed).unwrap()
     };
     let takes = frame.numeric("participates").unwrap().values().to_vec();
@@ -221,7 +252,9 @@ fn panels_that_say_nothing_or_contradict_themselves_are_refused() {
     let member = takes.iter().position(|d| *d > 0.5).unwrap();
     let untold = with("signal", &|i, s| if i == member { f64::NAN } else { s });
     out(&untold, seen(), "signal", "who takes part");
-    let infinite = with("signal", &|i, s| if i == member { f64::INFINITY } else { s });
+    let infinite = with("signal", &|i, s| {
+        if i == member { f64::INFINITY } else { s }
+    });
     assert!(matches!(fit(&infinite, seen()), Error::Infinite { row, .. } if row == member + 1));
     let moved = with("prior_mean", &|i, m| if i == 1 { m + 1.0 } else { m });
     out(&moved, seen(), "prior_mean", "one number a customer");
@@ -255,23 +288,31 @@ fn panels_that_say_nothing_or_contradict_themselves_are_refused() {
 
 #[test]
 fn fits_are_stored_read_and_drawn() {
-    let model = model().elicited("prior_mean").paths(64).seed(1);
+    let known = model().elicited("prior_mean").signal_variance(0.8);
+    let model = known.paths(64).seed(1);
     let fit = model.clone().fit(&stored()).unwrap();
     let text = serde_json::to_string(&fit).unwrap();
     let again: LearningPanelFit = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), text);
     assert_eq!(again.to_string(), fit.to_string());
-    assert!(fit.figure().unwrap().to_svg().contains("takes part, fitted"));
+    assert!(
+        fit.figure()
+            .unwrap()
+            .to_svg()
+            .contains("takes part, fitted")
+    );
     // Scores of the constant sum to nothing: what is fitted is what is observed, overall.
     let periods = fit.periods();
     assert_eq!(periods.len(), 4);
     let overall = |f: fn(&PanelPeriod) -> f64| periods.iter().map(f).sum::<f64>() / 4.0;
     assert!((overall(|p| p.observed) - overall(|p| p.fitted)).abs() < 0.02);
-    assert!(periods.windows(2).all(|p| p[1].uncertainty < p[0].uncertainty));
-    let table = model.sensitivity(&stored(), &[0.0, 0.9]).unwrap();
     assert!(
-        (table.points[0].log_likelihood - fit.statistics().log_likelihood).abs() < 1e-6
+        periods
+            .windows(2)
+            .all(|p| p[1].uncertainty < p[0].uncertainty)
     );
+    let table = model.sensitivity(&stored(), &[0.0, 0.9]).unwrap();
+    assert!((table.points[0].log_likelihood - fit.statistics().log_likelihood).abs() < 1e-6);
     assert!(table.points[1].estimates[0].estimate < table.points[0].estimates[0].estimate);
     assert!(model.sensitivity(&stored(), &[]).is_err());
 }
@@ -297,7 +338,11 @@ fn simulated_customers_look_ahead_as_the_plan_says() {
         let (sum, n) = first.fold((0.0, 0.0), |(s, n), i| (s + takes[i], n + 1.0));
         let expected = plan.probability(0, 0, z, e);
         let error = (expected * (1.0 - expected) / n).sqrt();
-        assert!((sum / n - expected).abs() < 4.0 * error, "{p}: {} {expected}", sum / n);
+        assert!(
+            (sum / n - expected).abs() < 4.0 * error,
+            "{p}: {} {expected}",
+            sum / n
+        );
         let myopic = plan.probability(3, 0, z, e);
         assert!(expected > myopic + 0.05);
     }

@@ -187,9 +187,7 @@ impl Layout {
         [(0.6_f64, 1.0_f64), (1.5, 0.5)]
             .into_iter()
             .map(|(s, k)| {
-                let sd = self
-                    .variance
-                    .map_or(about[1] / (1.0 + k).sqrt(), f64::sqrt);
+                let sd = self.variance.map_or(about[1] / (1.0 + k).sqrt(), f64::sqrt);
                 let unit = if self.seen || self.variance.is_some() {
                     s / (k.sqrt() * sd)
                 } else {

@@ -303,8 +303,13 @@ impl Learning {
                 let n = panel.signals[row];
                 let mut chance = [0.0; 2];
                 for r in 0..count {
-                    let w = if self.layout.seen { 0.0 } else { beliefs.values[n][r] };
-                    let z = base.level + q[of::SPREAD] * w + q[of::INTERCEPT] * beliefs.intercept[r];
+                    let w = if self.layout.seen {
+                        0.0
+                    } else {
+                        beliefs.values[n][r]
+                    };
+                    let z =
+                        base.level + q[of::SPREAD] * w + q[of::INTERCEPT] * beliefs.intercept[r];
                     let mut c = [0.0];
                     if let Some(ahead) = &at.ahead {
                         ahead.read(panel.periods[row], n, z, &mut c);
@@ -449,7 +454,8 @@ mod tests {
             let mut ln = 0.0;
             for row in rows.clone() {
                 let (base, n) = (learning.base(i, row, &at), panel.signals[row]);
-                let p = |w: f64| normal::cdf(panel.signs[row] * (base.level + base.rest + spread * w));
+                let p =
+                    |w: f64| normal::cdf(panel.signs[row] * (base.level + base.rest + spread * w));
                 match &mut density {
                     None => ln += p(0.0).ln(),
                     Some(f) => f.iter_mut().zip(&grid).for_each(|(f, w)| *f *= p(*w)),

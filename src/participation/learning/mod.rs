@@ -224,12 +224,14 @@ impl LearningPanelModel {
             });
         }
         let signals = learning.panel.most_signals();
-        let make = |count: usize, seed: Seed| {
-            Paths::simulated(count, signals, layout.intercept, seed)
-        };
+        let make =
+            |count: usize, seed: Seed| Paths::simulated(count, signals, layout.intercept, seed);
         let seed = self.paths_seed()?;
         let (few, all) = match seed {
-            None => (Paths::seen(layout.intercept)?, Paths::seen(layout.intercept)?),
+            None => (
+                Paths::seen(layout.intercept)?,
+                Paths::seen(layout.intercept)?,
+            ),
             Some(seed) => (make(self.paths.min(FEW), seed)?, make(self.paths, seed)?),
         };
         let starts = layout.starts(learning.panel.about_signals());
@@ -285,7 +287,11 @@ impl LearningPanelModel {
             check_discount(discount)?;
         }
         if self.paths < 2 {
-            return Err(Error::invalid_option("paths", self.paths, "two paths or more"));
+            return Err(Error::invalid_option(
+                "paths",
+                self.paths,
+                "two paths or more",
+            ));
         }
         let layout = Layout {
             seen: self.signals.is_some(),
@@ -307,7 +313,9 @@ impl LearningPanelModel {
         let missing = || Error::SeedRequired {
             what: "the learning panel with signals that are not seen".to_owned(),
         };
-        Ok(Some(self.seed.ok_or_else(missing)?.child("learning panel paths")))
+        Ok(Some(
+            self.seed.ok_or_else(missing)?.child("learning panel paths"),
+        ))
     }
 }
 
@@ -382,10 +390,8 @@ impl Prepared {
         let scores = found.pass.customers.chunks(k + 1);
         for ((rows, score), weight) in panel.customers.iter().zip(scores).zip(&panel.weights) {
             let first = panel.places[rows.start];
-            // Frequencies count equal customers; other weights are in the score.
-            let factor = if self.frequency { 1.0 } else { *weight };
             for (column, s) in columns.iter_mut().zip(&score[1..]) {
-                column[first] = factor * s;
+                column[first] = weight * s;
             }
             for row in rows.clone() {
                 frequencies[panel.places[row]] = *weight;

@@ -78,13 +78,18 @@ impl Paths {
                 for (step, x) in bridge.iter().zip(&row[first..]) {
                     let at = |n: usize| if n == 0 { 0.0 } else { sums[n - 1][r] };
                     let (left, right) = (at(step.left), at(step.right));
-                    sums[step.at - 1][r] = step.share[0] * left + step.share[1] * right + step.deviation * x;
+                    sums[step.at - 1][r] =
+                        step.share[0] * left + step.share[1] * right + step.deviation * x;
                 }
             }
             let column = |j: usize| rows.iter().map(|row| row[j]).collect();
             Set {
                 ability: column(0),
-                intercept: if intercept { column(1) } else { vec![0.0; count] },
+                intercept: if intercept {
+                    column(1)
+                } else {
+                    vec![0.0; count]
+                },
                 sums,
             }
         });
@@ -178,10 +183,7 @@ mod tests {
     /// Beliefs are a martingale whose variance is what has been learned: 1 − ρ_n, and the covariance of two of them that of the earlier.
     #[test]
     fn paths_have_the_law_of_beliefs() {
-        let (paths, ratio) = (
-            Paths::simulated(4096, 5, true, Seed::new(1)).unwrap(),
-            0.7,
-        );
+        let (paths, ratio) = (Paths::simulated(4096, 5, true, Seed::new(1)).unwrap(), 0.7);
         let all = paths.beliefs(ratio);
         assert_eq!(all.len(), SETS);
         let known = |n: usize| 1.0 - 1.0 / (1.0 + n as f64 * ratio);

@@ -86,10 +86,17 @@ impl Panel {
 
 impl LearningPanelModel {
     pub(super) fn prepare(&self, frame: &Frame, layout: Layout) -> Result<Prepared> {
-        let also = [Some(&self.customer), Some(&self.period), self.elicited.as_ref()];
+        let also = [
+            Some(&self.customer),
+            Some(&self.period),
+            self.elicited.as_ref(),
+        ];
         let also: Vec<&str> = also.into_iter().flatten().map(String::as_str).collect();
-        let mut sample =
-            (self.options).sample_with(frame, &also, "without fixed effects for a learning panel")?;
+        let mut sample = (self.options).sample_with(
+            frame,
+            &also,
+            "without fixed effects for a learning panel",
+        )?;
         let rows = sample.design.rows.clone();
         check_binary(&sample.design.outcome, &rows)?;
         let index = self.options.index(frame, &mut sample)?;
@@ -163,10 +170,15 @@ impl LearningPanelModel {
         if let Some(column) = &self.elicited {
             let values = frame.numeric(column)?;
             panel.priors = panel.one_a_customer(column, values.values(), &row_of)?;
-            let same = panel.priors.iter().all(|m| (m - panel.priors[0]).abs() <= 0.0);
+            let same = panel
+                .priors
+                .iter()
+                .all(|m| (m - panel.priors[0]).abs() <= 0.0);
             if same && !layout.seen {
                 return Err(Error::Unidentified {
-                    what: format!("what beliefs count, where `{column}` is the same for all customers,"),
+                    what: format!(
+                        "what beliefs count, where `{column}` is the same for all customers,"
+                    ),
                     needs: "prior means that differ, or a model without them".to_owned(),
                 });
             }
@@ -181,14 +193,16 @@ impl LearningPanelModel {
                 let mut all = panel.customers.iter();
                 all.any(|r| {
                     let value = |row: usize| panel.regressors(row)[k];
-                    r.clone().any(|row| (value(row) - value(r.start)).abs() > 0.0)
+                    r.clone()
+                        .any(|row| (value(row) - value(r.start)).abs() > 0.0)
                 })
             })
             .collect();
         panel.moving = (0..width).filter(|k| panel.is_moving[*k]).collect();
         if panel.most_signals() < 2 {
             return Err(Error::Unidentified {
-                what: "what a signal tells, where nobody is seen after taking part twice,".to_owned(),
+                what: "what a signal tells, where nobody is seen after taking part twice,"
+                    .to_owned(),
                 needs: "customers who take part more often, or more periods".to_owned(),
             });
         }
@@ -282,7 +296,10 @@ impl LearningPanelModel {
             for row in customer.clone() {
                 let x = panel.regressors(row);
                 let same = |known: &(Vec<f64>, f64)| {
-                    panel.moving.iter().all(|k| (known.0[*k] - x[*k]).abs() <= 0.0)
+                    panel
+                        .moving
+                        .iter()
+                        .all(|k| (known.0[*k] - x[*k]).abs() <= 0.0)
                 };
                 match patterns.iter_mut().find(|known| same(known)) {
                     Some(known) => known.1 += weight,

@@ -73,7 +73,11 @@ impl Learning {
                 Ok::<_, Error>((self.pass(&moved, paths)?.gradient, moved[j] - point[j]))
             };
             let (up, above) = at(size)?;
-            let (low, below) = if both { at(-size)? } else { (gradient.clone(), 0.0) };
+            let (low, below) = if both {
+                at(-size)?
+            } else {
+                (gradient.clone(), 0.0)
+            };
             found.set_column(j, &((low - up) / (above - below)));
         }
         Ok((&found + found.transpose()) * 0.5)
@@ -177,7 +181,11 @@ impl Learning {
         let mut found: Vec<(Vec<f64>, f64)> = vec![];
         let mut first_error = None;
         for (name, tail) in starts {
-            let start: Vec<f64> = [0.0].repeat(self.panel.width).into_iter().chain(tail).collect();
+            let start: Vec<f64> = [0.0]
+                .repeat(self.panel.width)
+                .into_iter()
+                .chain(tail)
+                .collect();
             let mut search = Search {
                 start: name,
                 log_likelihood: f64::NAN,
@@ -256,7 +264,8 @@ impl Learning {
             .decrement_tolerance(ROUGH)
             .point_tolerance(1.0);
         let objective = self.negative(paths, Curvature::Outer);
-        let found = (Newton::new().stopping(stopping)).minimize_with(&objective, start, progress)?;
+        let found =
+            (Newton::new().stopping(stopping)).minimize_with(&objective, start, progress)?;
         *reached = -found.value;
         self.refuse(&found.point)?;
         let found = found.or_error(WHAT)?;

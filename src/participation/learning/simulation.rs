@@ -67,7 +67,10 @@ impl Learning {
         }
         let mean = passes.iter().map(|p| p.value).sum::<f64>() / m;
         let squares: f64 = passes.iter().map(|p| (p.value - mean).powi(2)).sum();
-        let average = passes.iter().fold(DVector::zeros(k), |sum, p| sum + &p.gradient) / m;
+        let average = passes
+            .iter()
+            .fold(DVector::zeros(k), |sum, p| sum + &p.gradient)
+            / m;
         let spread = passes.iter().fold(DMatrix::zeros(k, k), |sum, p| {
             let gap = &p.gradient - &average;
             sum + &gap * gap.transpose()
@@ -86,7 +89,11 @@ impl Learning {
             bias += weight * (mean - most - (total / m).ln());
             for j in 0..k {
                 let plain = found.iter().map(|f| f[1 + j]).sum::<f64>() / m;
-                let pooled = found.iter().zip(&shares).map(|(f, w)| w * f[1 + j]).sum::<f64>();
+                let pooled = found
+                    .iter()
+                    .zip(&shares)
+                    .map(|(f, w)| w * f[1 + j])
+                    .sum::<f64>();
                 bias_of_score[j] += weight * (plain - pooled / total);
             }
         }

@@ -29,7 +29,12 @@ pub(super) fn models() -> Vec<Model> {
             let model = model().signals_seen("signal").ambiguity().biased();
             all(&model.random_intercept().fit(f)?)
         }),
-        Model::new("learning_precise", |s| simulated(s, 0.25), |f| unseen(f, 0.25)).slow(),
+        Model::new(
+            "learning_precise",
+            |s| simulated(s, 0.25),
+            |f| unseen(f, 0.25),
+        )
+        .slow(),
         Model::new("learning_even", |s| simulated(s, 1.0), |f| unseen(f, 1.0)).slow(),
         Model::new("learning_vague", |s| simulated(s, 4.0), |f| unseen(f, 4.0)).slow(),
         Model::new("learning_ahead", ahead, |f| {

@@ -47,13 +47,13 @@ total = np.cumsum(signal, axis=1) - signal
 
 
 def contents(ln_sd, ratio):
-    """The multivariate normal density of what each customer's signals say."""
+    """The multivariate normal density of what each customer's signals say, together for those with as many."""
     variance, found = np.exp(2 * ln_sd), 0.0
-    for said, d, m in zip(signal, takes, prior):
-        s = said[d == 1]
-        if len(s):
-            covariance = variance * (np.eye(len(s)) + ratio * np.ones((len(s), len(s))))
-            found += multivariate_normal(np.full(len(s), m), covariance).logpdf(s)
+    for n in range(1, PERIODS + 1):
+        covariance = variance * (np.eye(n) + ratio * np.ones((n, n)))
+        density = multivariate_normal(np.zeros(n), covariance)
+        said = [s[d == 1] - m for s, d, m in zip(signal, takes, prior) if d.sum() == n]
+        found += density.logpdf(np.array(said)).sum()
     return found
 
 
@@ -74,8 +74,8 @@ def seen(x, ahead=None):
     return norm.logcdf(sign * value).sum() + contents(ln_sd, ratio)
 
 
-GRID = np.linspace(-25, 25, 2001)
-SHOCKS = np.linspace(-7, 7, 57)
+GRID = np.linspace(-20, 20, 641)
+SHOCKS = np.linspace(-6.5, 6.5, 40)
 WEIGHTS = np.exp(-SHOCKS**2 / 2) / np.exp(-SHOCKS**2 / 2).sum()
 LEVELS, SHARES = np.unique(price, return_counts=True)
 
@@ -100,7 +100,7 @@ def plan(x):
             if t < PERIODS - 1:
                 then = GRID[:, None] + spread * np.sqrt(rho[n] - rho[n + 1]) * SHOCKS
                 # Values less their linear part, which splines would carry beyond the grid.
-                rest = CubicSpline(GRID, later[n + 1] - annuity * gain(GRID))(np.clip(then, -25, 25))
+                rest = CubicSpline(GRID, later[n + 1] - annuity * gain(GRID))(np.clip(then, -20, 20))
                 ahead = DISCOUNT * ((rest + annuity * gain(then)) @ WEIGHTS - later[n])
                 found[t, n] = CubicSpline(GRID, ahead)
             flows = [gain(GRID + e - ambiguity / 2 * spread**2 * rho[n] + ahead) for e in moves]
@@ -120,18 +120,18 @@ def unseen(x):
     spread = taste * np.sqrt(ratio * SIGNAL)
     rho = 1 / (1 + ratio * np.arange(PERIODS))
     steps = spread * np.sqrt(rho[:-1] - rho[1:])
-    cube = np.meshgrid(*[NODES] * (PERIODS - 1), indexing="ij")
-    mass = np.prod(np.meshgrid(*[MASS] * (PERIODS - 1), indexing="ij"), axis=0)
-    walk = np.cumsum([np.zeros_like(cube[0])] + [s * e for s, e in zip(steps, cube)], axis=0)
+    axes = [np.zeros((1, 1, 1)), NODES[:, None, None], NODES[None, :, None], NODES[None, None, :]]
+    walk = [sum(s * e for s, e in zip([0, *steps[:n]], axes)) for n in range(PERIODS)]
+    mass = MASS[:, None, None] * MASS[None, :, None] * MASS[None, None, :]
     found, known = 0.0, {}
     base = constant + slope * price + taste * prior[:, None]
     for i in range(len(prior)):
         key = (tuple(base[i]), tuple(takes[i]))
         if key not in known:
-            p = mass.copy()
+            p = 1.0
             for t in range(PERIODS):
-                p *= norm.cdf(sign[i, t] * (base[i, t] + walk[count[i, t]]))
-            known[key] = np.log(p.sum())
+                p = p * norm.cdf(sign[i, t] * (base[i, t] + walk[count[i, t]]))
+            known[key] = np.log((mass * p).sum())
         found += known[key]
     return found
 
@@ -139,14 +139,21 @@ def unseen(x):
 def hessian(f, x, h=1e-3):
     k = len(x)
     e = np.eye(k) * h
-    return np.array([[(f(x + e[i] + e[j]) - f(x + e[i] - e[j]) - f(x - e[i] + e[j]) + f(x - e[i] - e[j])) / (4 * h * h) for j in range(k)] for i in range(k)])
+    found = np.zeros((k, k))
+    for i in range(k):
+        for j in range(i + 1):
+            found[i, j] = (f(x + e[i] + e[j]) - f(x + e[i] - e[j]) - f(x - e[i] + e[j]) + f(x - e[i] - e[j])) / (4 * h * h)
+            found[j, i] = found[i, j]
+    return found
 
 
 def maximum(f, start):
-    x = minimize(lambda x: -f(x), start, method="BFGS", options={"gtol": 1e-3}).x
-    for _ in range(2):
+    x = minimize(lambda x: -f(x), start, method="BFGS", options={"gtol": 1.0}).x
+    for _ in range(3):
+        curvature = hessian(f, x)
         slope = np.array([(f(x + 1e-4 * e) - f(x - 1e-4 * e)) / 2e-4 for e in np.eye(len(x))])
-        x = x - np.linalg.solve(hessian(f, x), slope)
+        x = x - np.linalg.solve(curvature, slope)
+    print(x, slope, flush=True)
     return {"estimates": x, "std_errors": np.sqrt(np.diag(np.linalg.inv(-hessian(f, x)))), "log_likelihood": f(x)}
 
 
