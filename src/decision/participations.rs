@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 const FARTHEST: f64 = 0.5 * REACH;
 
 /// Step of the fine grid, on which cubics are read.
-const STEP: f64 = 0.1;
+const STEP: f64 = 0.05;
 
 /// Nodes of the fine grid.
-const FINE: usize = 361;
+const FINE: usize = 721;
 
 /// A customer who decides in each of `horizon` periods whether to take part, learns what they can do when they do, and looks ahead. In units of the
 /// taste shock ε ~ N(0, 1), they take part in period t, after n signals, when `v + ε > 0`,

@@ -59,7 +59,7 @@ impl LearningPanelFit {
     /// [`Error::Unidentified`] where neither the contents of signals nor prior means are seen: participation gives v_0 only in units of σ_s².
     pub fn prior_variance(&self) -> Result<Estimate> {
         let layout = self.layout;
-        if !(layout.seen || layout.elicited) {
+        if !(layout.seen() || layout.elicited()) {
             return Err(Error::Unidentified {
                 what: "the variance of the prior in units of ability".to_owned(),
                 needs: "prior means in units of ability, or the contents of signals (LearningPanelModel::elicited, signals_seen)".to_owned(),
@@ -118,9 +118,9 @@ impl LearningPanelFit {
             .title("Participation while customers learn")
             .x_title("period")
             .y_title("share")
-            .line("takes part, observed", &x, &of(|p| p.observed))
-            .line("takes part, fitted", &x, &of(|p| p.fitted))
-            .line("variance of beliefs left", &x, &of(|p| p.uncertainty))
+            .line("takes part, observed", &x, of(|p| p.observed))
+            .line("takes part, fitted", &x, of(|p| p.fitted))
+            .line("variance of beliefs left", &x, of(|p| p.uncertainty))
             .draw()
     }
 

@@ -4,13 +4,26 @@ use crate::error::{Error, Result};
 use crate::numeric::jet::{Jet, Scalar};
 use serde::{Deserialize, Serialize};
 
+/// Whether what signals say is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Contents {
+    Seen,
+    Unseen,
+}
+
+/// Whether prior means are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Prior {
+    Elicited,
+    /// The same for all.
+    Common,
+}
+
 /// What is known of customers and signals, and what is estimated beside the formula.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Layout {
-    /// Whether the contents of signals are seen.
-    pub(super) seen: bool,
-    /// Whether the prior means are.
-    pub(super) elicited: bool,
+    pub(super) contents: Contents,
+    pub(super) prior: Prior,
     /// σ_s², where it is known.
     pub(super) variance: Option<f64>,
     pub(super) biased: bool,
@@ -78,6 +91,14 @@ const BOUNDS: [Bound; 4] = [
 ];
 
 impl Layout {
+    pub(super) fn seen(self) -> bool {
+        self.contents == Contents::Seen
+    }
+
+    pub(super) fn elicited(self) -> bool {
+        self.prior == Prior::Elicited
+    }
+
     pub(super) fn check(self) -> Result<()> {
         let refuse = |what: &str, needs: &str| {
             Err(Error::Unidentified {
@@ -87,7 +108,7 @@ impl Layout {
         };
         if let Some(variance) = self.variance {
             let name = "signal_variance";
-            if self.seen {
+            if self.seen() {
                 let expected = "left out where signals are seen: it is estimated from them";
                 return Err(Error::invalid_option(name, variance, expected));
             }
@@ -95,25 +116,25 @@ impl Layout {
                 let expected = "a positive finite number, in squared units of ability";
                 return Err(Error::invalid_option(name, variance, expected));
             }
-            if !self.elicited {
+            if !self.elicited() {
                 let expected =
                     "given together with prior means in its units (LearningPanelModel::elicited)";
                 return Err(Error::invalid_option(name, variance, expected));
             }
         }
-        if self.ambiguity && !self.elicited {
+        if self.ambiguity && !self.elicited() {
             return refuse(
                 "ambiguity aversion from participation without elicited prior means: it gives one combination of the prior mean and the premium of ambiguity, and it",
                 "prior means in units of ability (LearningPanelModel::elicited), and the known variance of signals or their contents (signal_variance, signals_seen)",
             );
         }
-        if self.ambiguity && !self.seen && self.variance.is_none() {
+        if self.ambiguity && !self.seen() && self.variance.is_none() {
             return refuse(
                 "ambiguity aversion without the unit of signals, and it",
                 "the known variance of signals or their contents (LearningPanelModel::signal_variance, signals_seen)",
             );
         }
-        if self.ambiguity && self.biased && !self.seen {
+        if self.ambiguity && self.biased && !self.seen() {
             return refuse(
                 "ambiguity aversion beside overconfidence where signals are not seen: the fall of the premium and the drift from belief to ability have one form, and each",
                 "the contents of signals (LearningPanelModel::signals_seen), or customers who are calibrated",
@@ -124,15 +145,15 @@ impl Layout {
 
     /// The parameters after those of the formula.
     pub(super) fn names(self) -> Vec<&'static str> {
-        let tied = self.seen || self.variance.is_some();
+        let tied = self.seen() || self.variance.is_some();
         let all = [
-            ("taste", self.seen || self.elicited),
+            ("taste", self.seen() || self.elicited()),
             ("ln_spread", !tied),
             ("ln_ratio", true),
-            ("ln_sd_signal", self.seen),
-            ("prior_mean", self.seen && !self.elicited),
-            ("bias", self.seen && self.biased),
-            ("drift", !self.seen && self.biased),
+            ("ln_sd_signal", self.seen()),
+            ("prior_mean", self.seen() && !self.elicited()),
+            ("bias", self.seen() && self.biased),
+            ("drift", !self.seen() && self.biased),
             ("ambiguity", self.ambiguity),
             ("ln_sd_intercept", self.intercept),
         ];
@@ -148,7 +169,7 @@ impl Layout {
             at.map_or_else(|| T::constant(0.0), |j| tail[j])
         };
         let (taste, ln_ratio, ln_sd) = (get("taste"), get("ln_ratio"), get("ln_sd_signal"));
-        let spread = if self.seen {
+        let spread = if self.seen() {
             taste * (ln_ratio * 0.5 + ln_sd).exp()
         } else if let Some(variance) = self.variance {
             taste * (ln_ratio * 0.5).exp() * variance.sqrt()
@@ -188,7 +209,7 @@ impl Layout {
             .into_iter()
             .map(|(s, k)| {
                 let sd = self.variance.map_or(about[1] / (1.0 + k).sqrt(), f64::sqrt);
-                let unit = if self.seen || self.variance.is_some() {
+                let unit = if self.seen() || self.variance.is_some() {
                     s / (k.sqrt() * sd)
                 } else {
                     0.5
@@ -239,8 +260,8 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_what_may_be_estimated() {
         let plain = Layout {
-            seen: false,
-            elicited: false,
+            contents: Contents::Unseen,
+            prior: Prior::Common,
             variance: None,
             biased: false,
             ambiguity: false,
@@ -249,7 +270,7 @@ mod tests {
         assert_eq!(plain.names(), ["ln_spread", "ln_ratio"]);
         assert!(plain.check().is_ok());
         let told = Layout {
-            elicited: true,
+            prior: Prior::Elicited,
             ..plain
         };
         let known = Layout {
@@ -257,7 +278,7 @@ mod tests {
             ..told
         };
         let seen = Layout {
-            seen: true,
+            contents: Contents::Seen,
             ..plain
         };
         let needs = |layout: Layout, words: &str| {
@@ -279,7 +300,7 @@ mod tests {
         needs(averse(biased(known)), "signals_seen");
         assert!(averse(known).check().is_ok());
         let all = Layout {
-            seen: true,
+            contents: Contents::Seen,
             intercept: true,
             ..averse(biased(told))
         };
@@ -294,7 +315,7 @@ mod tests {
                 ..plain
             },
             Layout {
-                seen: true,
+                contents: Contents::Seen,
                 ..known
             },
         ] {

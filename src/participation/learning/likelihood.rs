@@ -138,7 +138,7 @@ impl Learning {
         let n = panel.signals[row];
         let left = share(q[of::RATIO], n);
         let prior = panel.priors.get(i).copied().unwrap_or(q[of::PRIOR]);
-        let mean = if self.layout.seen {
+        let mean = if self.layout.seen() {
             let gap = panel.averages[row] - prior;
             [prior + (1.0 - left[0]) * gap, -left[1] * gap]
         } else {
@@ -182,7 +182,7 @@ impl Learning {
                 let (p, slope) = normal::cdf_and_slope(sign * (z + base.rest + c[0]));
                 (p, [sign * slope, sign * slope * grow])
             };
-            let simulated = !self.layout.seen && n > 0;
+            let simulated = !self.layout.seen() && n > 0;
             if !simulated && !self.layout.intercept {
                 // The same on all paths.
                 let (_, slope) = step(base.level, c);
@@ -255,11 +255,11 @@ impl Learning {
                 - slope * q[of::PREMIUM] * left_by_ratio;
             by[of::PREMIUM] -= slope * left;
             by[of::DRIFT] += by_z * (1.0 - left);
-            if self.layout.seen {
+            if self.layout.seen() {
                 by[of::PRIOR] += by_z * q[of::TASTE] * left;
             }
         }
-        if self.layout.seen {
+        if self.layout.seen() {
             value += self.contents(i, q, &mut by);
         }
         out[0] = value;
@@ -293,7 +293,6 @@ impl Learning {
     pub(super) fn forecasts(&self, point: &[f64], paths: &Paths) -> Result<Vec<f64>> {
         let at = self.at(point, paths)?;
         let (panel, q) = (&self.panel, &at.q);
-        let count = paths.count();
         let of_customer = |i: usize| -> Vec<f64> {
             let beliefs = &at.sets[i % at.sets.len()];
             let mut pi = at.weights.to_vec();
@@ -302,8 +301,8 @@ impl Learning {
                 let base = self.base(i, row, &at);
                 let n = panel.signals[row];
                 let mut chance = [0.0; 2];
-                for r in 0..count {
-                    let w = if self.layout.seen {
+                for (r, pi) in pi.iter_mut().enumerate() {
+                    let w = if self.layout.seen() {
                         0.0
                     } else {
                         beliefs.values[n][r]
@@ -315,13 +314,15 @@ impl Learning {
                         ahead.read(panel.periods[row], n, z, &mut c);
                     }
                     let p = normal::cdf(z + base.rest + c[0]);
-                    chance[0] += pi[r] * p;
-                    chance[1] += pi[r];
-                    pi[r] *= if panel.signs[row] > 0.0 { p } else { 1.0 - p };
+                    chance[0] += *pi * p;
+                    chance[1] += *pi;
+                    *pi *= if panel.signs[row] > 0.0 { p } else { 1.0 - p };
                 }
                 found.push(chance[0] / chance[1]);
                 let total: f64 = pi.iter().sum();
-                pi.iter_mut().for_each(|p| *p /= total);
+                for p in &mut pi {
+                    *p /= total;
+                }
             }
             found
         };
@@ -395,7 +396,7 @@ mod tests {
         for model in models {
             let layout = model.layout().unwrap();
             let learning = model.prepare(&frame, layout).unwrap().learning;
-            let paths = if layout.seen {
+            let paths = if layout.seen() {
                 Paths::seen(layout.intercept)
             } else {
                 let signals = learning.panel.most_signals();

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::inference::Inference;
 use crate::numeric::{Progress, Seed};
 use crate::regression::likelihood::{Finished, Options, Parts, StoredRows, options_builder};
-use layout::Layout;
+use layout::{Contents, Layout, Prior};
 use likelihood::Learning;
 use nalgebra::{DMatrix, DVector};
 use paths::Paths;
@@ -294,8 +294,14 @@ impl LearningPanelModel {
             ));
         }
         let layout = Layout {
-            seen: self.signals.is_some(),
-            elicited: self.elicited.is_some(),
+            contents: match &self.signals {
+                Some(_) => Contents::Seen,
+                None => Contents::Unseen,
+            },
+            prior: match &self.elicited {
+                Some(_) => Prior::Elicited,
+                None => Prior::Common,
+            },
             variance: self.signal_variance,
             biased: self.biased,
             ambiguity: self.ambiguity,

@@ -102,7 +102,10 @@ impl LearningPanelModel {
         let index = self.options.index(frame, &mut sample)?;
         let codes = frame.groups(&self.customer)?.codes;
         let time = rows.gather(frame.numeric(&self.period)?.values());
-        if let Some(i) = time.iter().position(|t| !(t.fract().abs() <= 0.0)) {
+        if let Some(i) = time
+            .iter()
+            .position(|t| !t.is_finite() || t.fract().abs() > 0.0)
+        {
             return Err(Error::OutOfRange {
                 column: self.period.clone(),
                 row: rows.index(i) + 1,
@@ -174,7 +177,7 @@ impl LearningPanelModel {
                 .priors
                 .iter()
                 .all(|m| (m - panel.priors[0]).abs() <= 0.0);
-            if same && !layout.seen {
+            if same && !layout.seen() {
                 return Err(Error::Unidentified {
                     what: format!(
                         "what beliefs count, where `{column}` is the same for all customers,"
@@ -317,7 +320,9 @@ impl LearningPanelModel {
                 }
             }
         }
-        patterns.iter_mut().for_each(|(_, p)| *p /= total);
+        for (_, p) in &mut patterns {
+            *p /= total;
+        }
         Ok(Some(Foresight {
             horizon,
             discount,

@@ -62,7 +62,7 @@ impl Learning {
         /// Rounding of the gradient over the step, and the step itself, are both lost in the sixth digit.
         const STEP: f64 = 1e-6;
         /// The value of looking ahead is read from cubics: the step must cross enough of their ends, and be taken to both sides.
-        const WIDE: f64 = 1e-4;
+        const WIDE: f64 = 1e-3;
         let (k, both) = (point.len(), self.foresight.is_some());
         let mut found = DMatrix::zeros(k, k);
         for j in 0..k {
