@@ -346,6 +346,16 @@ fn simulated_customers_look_ahead_as_the_plan_says() {
         let myopic = plan.probability(3, 0, z, e);
         assert!(expected > myopic + 0.05);
     }
+    // Drawn with seed 7: those who take part, of 3 customers × 12 periods.
+    let few = LearningPanel {
+        forward_looking: true,
+        cost_deviation: 0.3,
+        ..LearningPanel::new()
+    };
+    let few = few.customers(3).seed(7).simulate().unwrap().data;
+    let takes = few.numeric("participates").unwrap().values().to_vec();
+    let members: Vec<usize> = (0..36).filter(|i| takes[*i] > 0.5).collect();
+    assert_eq!(members, [0, 24, 28, 31, 33, 34]);
     // Ability is overestimated by so much.
     let sure = LearningPanel {
         overconfidence: 0.7,

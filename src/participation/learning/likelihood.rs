@@ -36,9 +36,9 @@ pub(super) struct Learning {
 }
 
 /// What is the same for all customers at a point.
-struct At<'a> {
+pub(super) struct At<'a> {
     beta: &'a [f64],
-    q: [f64; of::COUNT],
+    pub(super) q: [f64; of::COUNT],
     jets: [Jet<TAIL>; of::COUNT],
     weights: &'a [f64],
     sets: Vec<Beliefs<'a>>,
@@ -46,11 +46,11 @@ struct At<'a> {
 }
 
 /// What a row is worth apart from paths.
-struct Base {
+pub(super) struct Base {
     /// z, of which customers think that it stays.
-    level: f64,
+    pub(super) level: f64,
     /// What changes, less the premium.
-    rest: f64,
+    pub(super) rest: f64,
     /// The belief's mean, and its derivative by κ.
     mean: [f64; 2],
     /// ρ_n and its derivative by κ.
@@ -97,7 +97,7 @@ impl Learning {
         Ok(out)
     }
 
-    fn at<'a>(&self, point: &'a [f64], paths: &'a Paths) -> Result<At<'a>> {
+    pub(super) fn at<'a>(&self, point: &'a [f64], paths: &'a Paths) -> Result<At<'a>> {
         let (beta, tail) = point.split_at(self.panel.width);
         let jets = self.layout.jacobian(tail);
         let q: [f64; of::COUNT] = std::array::from_fn(|j| jets[j].value);
@@ -132,7 +132,7 @@ impl Learning {
         })
     }
 
-    fn base(&self, i: usize, row: usize, at: &At<'_>) -> Base {
+    pub(super) fn base(&self, i: usize, row: usize, at: &At<'_>) -> Base {
         let (panel, q) = (&self.panel, &at.q);
         let x = panel.regressors(row);
         let n = panel.signals[row];
@@ -271,7 +271,12 @@ impl Learning {
     }
 
     /// The log-density of what a customer's signals say, given that they are about an ability of law N(m_0 + b, v_0).
-    fn contents(&self, i: usize, q: &[f64; of::COUNT], by: &mut [f64; of::COUNT]) -> f64 {
+    pub(super) fn contents(
+        &self,
+        i: usize,
+        q: &[f64; of::COUNT],
+        by: &mut [f64; of::COUNT],
+    ) -> f64 {
         let [n, average, squares] = self.panel.contents[i];
         if n < 0.5 {
             return 0.0;
@@ -359,127 +364,5 @@ impl Work {
         }
         self.ln_p.iter_mut().for_each(|l| *l /= total);
         most + total.ln()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::numeric::Seed;
-    use crate::participation::LearningPanelModel;
-    use crate::simulate::LearningPanel;
-
-    /// Scores are the derivatives of what they belong to, under every layout.
-    #[test]
-    fn scores_are_those_of_the_log_likelihood() {
-        let process = LearningPanel {
-            elicited: true,
-            periods: 5,
-            ..LearningPanel::new()
-        };
-        let frame = process.customers(12).seed(8).simulate().unwrap().data;
-        let plain =
-            LearningPanelModel::new("participates ~ price + prior_mean", "customer", "period");
-        let told = LearningPanelModel::new("participates ~ price", "customer", "period")
-            .elicited("prior_mean");
-        let seen = told.clone().signals_seen("signal").ambiguity().biased();
-        let known = told.clone().signal_variance(0.7).ambiguity();
-        let models = [
-            plain.clone().biased().random_intercept(),
-            plain.signals_seen("signal").biased().forward_looking(0.8),
-            told.biased().forward_looking(0.9).horizon(7),
-            seen.clone().random_intercept(),
-            seen.random_intercept().forward_looking(0.6),
-            known.clone(),
-            known.random_intercept().forward_looking(0.9),
-        ];
-        for model in models {
-            let layout = model.layout().unwrap();
-            let learning = model.prepare(&frame, layout).unwrap().learning;
-            let paths = if layout.seen() {
-                Paths::seen(layout.intercept)
-            } else {
-                let signals = learning.panel.most_signals();
-                Paths::simulated(16, signals, layout.intercept, Seed::new(1))
-            };
-            let paths = paths.unwrap();
-            let k = learning.parameters();
-            let point: Vec<f64> = (0..k).map(|j| 0.3 + 0.17 * (j as f64).cos()).collect();
-            let base = learning.customers(&point, &paths).unwrap();
-            for j in 0..k {
-                let h = 1e-5;
-                let moved = |by: f64| {
-                    let mut point = point.clone();
-                    point[j] += by;
-                    learning.customers(&point, &paths).unwrap()
-                };
-                let (up, down) = (moved(h), moved(-h));
-                for i in 0..12 {
-                    let at = i * (k + 1);
-                    let by = (up[at] - down[at]) / (2.0 * h);
-                    let score = base[at + 1 + j];
-                    assert!(
-                        (score - by).abs() < 2e-5 * (1.0 + by.abs()),
-                        "{layout:?} {i} {j}: {score} {by}"
-                    );
-                }
-            }
-        }
-    }
-
-    /// A belief that is a random walk, integrated node by node: the forward recursion over the belief on a fine grid.
-    #[test]
-    fn simulated_paths_average_to_the_integral() {
-        let process = LearningPanel {
-            elicited: true,
-            periods: 9,
-            ..LearningPanel::new()
-        };
-        let frame = process.customers(40).seed(3).simulate().unwrap().data;
-        let model = LearningPanelModel::new("participates ~ price", "customer", "period")
-            .elicited("prior_mean")
-            .biased();
-        let layout = model.layout().unwrap();
-        let learning = model.prepare(&frame, layout).unwrap().learning;
-        let panel = &learning.panel;
-        let paths = Paths::simulated(4096, panel.most_signals(), false, Seed::new(4)).unwrap();
-        let point = [-0.3, -0.3, 0.8, 0.1, 0.2, 0.15];
-        let found = learning.customers(&point, &paths).unwrap();
-        let at = learning.at(&point, &paths).unwrap();
-        let (spread, ratio) = (at.q[of::SPREAD], at.q[of::RATIO]);
-        let grid: Vec<f64> = (-240..=240).map(|g| 0.03 * f64::from(g)).collect();
-        let mut gaps = vec![];
-        for (i, rows) in panel.customers.iter().enumerate() {
-            // Density of w on the grid; none before the first signal, where w is zero.
-            let mut density: Option<Vec<f64>> = None;
-            let mut ln = 0.0;
-            for row in rows.clone() {
-                let (base, n) = (learning.base(i, row, &at), panel.signals[row]);
-                let p =
-                    |w: f64| normal::cdf(panel.signs[row] * (base.level + base.rest + spread * w));
-                match &mut density {
-                    None => ln += p(0.0).ln(),
-                    Some(f) => f.iter_mut().zip(&grid).for_each(|(f, w)| *f *= p(*w)),
-                }
-                if panel.signs[row] > 0.0 {
-                    let step = (share(ratio, n)[0] - share(ratio, n + 1)[0]).sqrt();
-                    let kernel = |gap: f64| normal::pdf(gap / step) / step;
-                    density = Some(match &density {
-                        None => grid.iter().map(|w| kernel(*w)).collect(),
-                        Some(f) => (grid.iter())
-                            .map(|w| {
-                                let terms = grid.iter().zip(f);
-                                0.03 * terms.map(|(v, f)| f * kernel(w - v)).sum::<f64>()
-                            })
-                            .collect(),
-                    });
-                }
-            }
-            let exact = ln + density.map_or(0.0, |f| (0.03 * f.iter().sum::<f64>()).ln());
-            gaps.push(found[i * (learning.parameters() + 1)] - exact);
-        }
-        let worst = gaps.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
-        assert!(worst < 0.02 && mean.abs() < 2e-3, "{worst} {mean}");
     }
 }

@@ -7,6 +7,8 @@ mod paths;
 mod prepare;
 mod search;
 mod simulation;
+#[cfg(test)]
+mod tests;
 
 pub use fit::{LearningPanelFit, PanelPeriod};
 pub use simulation::{SimulatedEstimate, SimulationError};
@@ -228,10 +230,7 @@ impl LearningPanelModel {
             |count: usize, seed: Seed| Paths::simulated(count, signals, layout.intercept, seed);
         let seed = self.paths_seed()?;
         let (few, all) = match seed {
-            None => (
-                Paths::seen(layout.intercept)?,
-                Paths::seen(layout.intercept)?,
-            ),
+            None => (Paths::seen(layout.intercept), Paths::seen(layout.intercept)),
             Some(seed) => (make(self.paths.min(FEW), seed)?, make(self.paths, seed)?),
         };
         let starts = layout.starts(learning.panel.about_signals());
