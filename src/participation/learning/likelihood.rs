@@ -3,8 +3,9 @@
 use super::layout::{Layout, TAIL, of};
 use super::paths::{Beliefs, Paths};
 use super::prepare::Panel;
+use super::search::not_finite;
 use crate::decision::{LookAhead, Participations, STRUCTURE, share};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::numeric::blocks;
 use crate::numeric::jet::Jet;
 use crate::numeric::special::normal;
@@ -83,7 +84,7 @@ impl Learning {
     /// Log-likelihood and score of each customer: `parameters + 1` numbers a customer, not weighted.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where the value of looking ahead does not exist.
+    /// [`crate::Error::NotFinite`] where the value of looking ahead does not exist.
     pub(super) fn customers(&self, point: &[f64], paths: &Paths) -> Result<Vec<f64>> {
         let at = self.at(point, paths)?;
         let size = self.parameters() + 1;
@@ -103,9 +104,7 @@ impl Learning {
         let q: [f64; of::COUNT] = std::array::from_fn(|j| jets[j].value);
         let outside = self.layout.is_outside(tail) || q.iter().any(|x| !x.is_finite());
         if outside {
-            return Err(Error::NotFinite {
-                what: "the likelihood of the learning panel".to_owned(),
-            });
+            return Err(not_finite());
         }
         let ahead = self.foresight.as_ref().map(|f| {
             let of_pattern = |(x, p): &(Vec<f64>, f64)| [self.panel.changing(x, beta), *p];

@@ -156,7 +156,13 @@ pub(super) struct Maximum {
     pub(super) optima: Optima,
 }
 
-const WHAT: &str = "the likelihood of the learning panel";
+pub(super) const WHAT: &str = "the likelihood of the learning panel";
+
+pub(super) fn not_finite() -> Error {
+    Error::NotFinite {
+        what: WHAT.to_owned(),
+    }
+}
 
 impl Learning {
     fn negative<'a>(&'a self, paths: &'a Paths, curvature: Curvature) -> Negative<'a> {
@@ -215,9 +221,7 @@ impl Learning {
             search.optimum = search.optimum.and_then(rank).map(|r| r + 1);
         }
         let Some(best) = order.first() else {
-            return Err(first_error.unwrap_or_else(|| Error::NotFinite {
-                what: WHAT.to_owned(),
-            }));
+            return Err(first_error.unwrap_or_else(not_finite));
         };
         let optima = Optima {
             searches,
@@ -237,7 +241,7 @@ impl Learning {
         let end = search.minimize_with(&objective, &start, progress)?;
         self.refuse(&end.point)?;
         let end = end.or_error(WHAT)?;
-        let pass = self.pass(&end.point, all)?;
+        let pass = objective.pass(&end.point).ok_or_else(not_finite)?;
         Ok(Maximum {
             information: self.information(&end.point, &pass.gradient, all)?,
             pass,
