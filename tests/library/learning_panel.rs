@@ -102,6 +102,59 @@ fn few_paths_are_warned_of_and_the_seed_is_asked_for() {
     assert_ne!(again(2), again(3));
 }
 
+#[cfg(feature = "parallel")]
+#[test]
+fn the_bits_do_not_depend_on_threads() {
+    let frame = stored();
+    let known = model().elicited("prior_mean").signal_variance(0.8);
+    let model = known.paths(64).seed(4).forward_looking(0.7);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new();
+        let pool = pool.num_threads(threads).build().unwrap();
+        let fit = pool.install(|| model.fit(&frame)).unwrap();
+        let numbers = fit.coefficients().into_iter();
+        let bits: Vec<u64> = numbers
+            .flat_map(|e| [e.estimate.to_bits(), e.std_error.to_bits()])
+            .collect();
+        (bits, fit.simulation_error().cloned())
+    };
+    assert_eq!(on(1), on(3));
+}
+
+/// Without elicited beliefs participation has one number for overconfidence and ambiguity aversion: θb + (α/2)s².
+#[test]
+fn drift_is_the_sum_of_overconfidence_and_ambiguity() {
+    let process = LearningPanel {
+        overconfidence: 0.4,
+        risk_aversion: 0.3,
+        prior_deviation: 0.0,
+        prices: [-0.9, -0.3],
+        ..LearningPanel::new()
+    };
+    let made = process.customers(1_500).seed(6).simulate().unwrap();
+    let model = LearningPanelModel::new("participates ~ price", "customer", "period").biased();
+    let fit = model.paths(64).seed(2).fit(&made.data).unwrap();
+    let truths = [
+        ("drift", -0.4 + 0.15),
+        ("(Intercept)", -0.2 - 0.15 - 0.15),
+        ("price", -1.0),
+        ("ln_spread", 0.0),
+        ("ln_ratio", 0.0),
+    ];
+    for (name, truth) in truths {
+        let own = fit.coefficient(name).unwrap();
+        assert!(
+            (own.estimate - truth).abs() < 3.0 * own.std_error,
+            "{own} {truth}"
+        );
+        assert!(own.std_error < 0.4, "{own}");
+    }
+    assert!(matches!(
+        fit.prior_variance(),
+        Err(Error::Unidentified { .. })
+    ));
+}
+
 #[test]
 fn the_unit_of_ability_changes_what_is_measured_in_it_and_nothing_else() {
     let frame = stored();
