@@ -6,6 +6,7 @@
 //! | `belief` | `a ~ N(m, v)`, signals, the forecast and the objective law of m', education's three channels |
 //! | `cost` | mental and material cost, anticipated and realised; the tool |
 //! | `terms` | the task, the price and the other stakes |
+//! | `participations` | taking part again and again, with learning, over a finite horizon |
 //! | `preferences` | which value form, with which coefficients of risk and ambiguity aversion |
 //! | `value` | the four value forms: certainty equivalents gross of cost and price, with derivatives |
 //! | `timing` | before or after the purchase, as types: U_B and U_A, option value, value of information |
@@ -28,6 +29,7 @@ mod figures;
 mod hold_up;
 mod moves;
 mod normal_rule;
+mod participations;
 mod preferences;
 mod shock;
 mod terms;
@@ -45,6 +47,8 @@ pub use exchange::{Agreement, Corner, DataBargain};
 pub use figures::{ParticipationPlot, path_figure, updating_figure};
 pub use hold_up::{HoldUp, PriceOutcome};
 pub(crate) use normal_rule::pieces;
+pub(crate) use participations::{LookAhead, STRUCTURE, share};
+pub use participations::{ParticipationPlan, Participations};
 pub use preferences::{Form, Preferences};
 pub use shock::TasteShock;
 pub use terms::{Task, Terms};

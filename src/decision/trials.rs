@@ -7,16 +7,16 @@ use crate::numeric::quadrature::{Rule, gauss_hermite_normal};
 use serde::{Deserialize, Serialize};
 
 /// Half the width of the grid of z, in units of the taste shock: beyond, one option has all the probability but e⁻¹⁸.
-const REACH: f64 = 18.0;
+pub(super) const REACH: f64 = 18.0;
 
 /// Nodes of the grid.
-const NODES: usize = 97;
+pub(super) const NODES: usize = 97;
 
 /// Points of an interpolation: polynomials of degree seven.
 const POINTS: usize = 8;
 
 /// Nodes of the Gauss–Hermite rule.
-const RULE: usize = 24;
+pub(super) const RULE: usize = 24;
 
 /// Below this coefficient of ambiguity aversion the certainty equivalent is summed by its first three cumulants.
 const NEARLY_NEUTRAL: f64 = 1e-3;
@@ -155,14 +155,14 @@ fn chances<T: Scalar>(z: T, excess: Option<T>) -> [T; 3] {
 }
 
 /// The place of each node of the grid.
-fn node(i: usize) -> f64 {
+pub(super) fn node(i: usize) -> f64 {
     2.0 * REACH * i as f64 / (NODES - 1) as f64 - REACH
 }
 
 /// A point between nodes: the first of the nodes around it, and their weights with two derivatives by z.
 pub(crate) struct Place {
-    first: usize,
-    weights: [[f64; 3]; POINTS],
+    pub(super) first: usize,
+    pub(super) weights: [[f64; 3]; POINTS],
 }
 
 impl Place {
@@ -199,7 +199,7 @@ impl Place {
         Self { first, weights }
     }
 
-    fn read(&self, values: &[f64]) -> f64 {
+    pub(super) fn read(&self, values: &[f64]) -> f64 {
         self.weights
             .iter()
             .zip(&values[self.first..])

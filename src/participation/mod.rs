@@ -11,6 +11,7 @@ mod exchange;
 mod funnel;
 mod interval;
 mod joint;
+mod learning;
 mod lotteries;
 mod mutual_acceptance;
 mod optima;
@@ -64,6 +65,9 @@ pub use funnel::{
 };
 pub use interval::LatentError;
 pub use joint::{JointWillingness, JointWillingnessFit};
+pub use learning::{
+    LearningPanelFit, LearningPanelModel, PanelPeriod, SimulatedEstimate, SimulationError,
+};
 pub use lotteries::{
     ChoiceError, Lottery, LotteryChoice, LotteryChoiceFit, RiskTheory, UtilityForm, Weighting,
 };

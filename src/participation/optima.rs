@@ -217,7 +217,7 @@ pub(super) fn highest(
 }
 
 /// Says when the answer depends on where the search begins, or when it is better at a bound.
-fn warn(searches: &[Search], distinct: usize, warnings: &mut Vec<Warning>) {
+pub(super) fn warn(searches: &[Search], distinct: usize, warnings: &mut Vec<Warning>) {
     if distinct > 1 {
         warnings.push(Warning::Note {
             message: format!(

@@ -42,6 +42,7 @@ mod identification;
 mod instrumental_variables;
 mod joint_willingness;
 mod learners;
+mod learning_panel;
 mod likelihood_counts;
 mod linear_forest;
 mod linear_models;

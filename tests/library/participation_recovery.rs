@@ -6,6 +6,7 @@
 mod ability;
 mod exchange;
 mod joint;
+mod learning;
 
 mod scores;
 mod stages;
@@ -68,6 +69,7 @@ fn models() -> Vec<Model> {
         exchange::models(),
         trials::models(),
         voice::models(),
+        learning::models(),
     ]
     .into_iter()
     .flatten()

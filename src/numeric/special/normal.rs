@@ -74,6 +74,19 @@ pub(crate) fn ln_cdf_and_slope(x: f64) -> (f64, f64) {
     }
 }
 
+/// Φ(x) and φ(x)/Φ(x) in one go, without a logarithm.
+pub(crate) fn cdf_and_slope(x: f64) -> (f64, f64) {
+    let scaled = erfcx(x.abs() * FRAC_1_SQRT_2);
+    let density = exp_minus_half_square(x);
+    let tail = 0.5 * density * scaled;
+    if x > 0.0 {
+        let p = 1.0 - tail;
+        (p, density / (SQRT_TAU * p))
+    } else {
+        (tail, SCALE / scaled)
+    }
+}
+
 /// The mirror φ(x)/(1 − Φ(x)), the hazard of the normal distribution; about x far above zero.
 pub fn upper_inverse_mills(x: f64) -> f64 {
     inverse_mills(-x)
@@ -202,6 +215,10 @@ mod tests {
             let x = f64::from(step) * 0.1;
             let (value, slope) = ln_cdf_and_slope(x);
             assert!((value / ln_cdf(x) - 1.0).abs() < 4e-15, "{x}");
+            assert!((slope / inverse_mills(x) - 1.0).abs() < 4e-15, "{x}");
+            let (value, slope) = cdf_and_slope(x);
+            assert!(value > 0.0 || x < -38.0, "{x}");
+            assert!((value - cdf(x)).abs() <= 4e-15 * value, "{x}");
             assert!((slope / inverse_mills(x) - 1.0).abs() < 4e-15, "{x}");
         }
         assert_eq!(ln_cdf_and_slope(f64::NEG_INFINITY).0, f64::NEG_INFINITY);
