@@ -19,6 +19,7 @@ mod nsw;
 mod open_bandit;
 mod organ_donations;
 mod photo_funnel;
+mod recovery;
 mod rossi;
 mod thornton;
 mod timing;
@@ -32,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 14] = [
+const ALL: [&Experiment; 18] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -46,6 +47,10 @@ const ALL: [&Experiment; 14] = [
     &photo_funnel::PHOTO_FUNNEL,
     &cloud_onboarding::CLOUD_ONBOARDING,
     &timing::TIMING,
+    &recovery::JOINT,
+    &recovery::LEARNING,
+    &recovery::STOPPING,
+    &recovery::EXCHANGE,
     &nie_wager::NIE_WAGER,
 ];
 

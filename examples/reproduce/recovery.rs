@@ -49,7 +49,7 @@ recovery!(
     "no paper: 2,000 customers over 12 periods, signals seen and unseen, customers who look ahead",
     "simulate::LearningPanel",
     "LearningPanelModel by maximum likelihood or simulated likelihood, errors clustered by customer",
-    ["learning_seen"]
+    ["learning_seen", "learning_ahead"]
 );
 recovery!(
     STOPPING,
@@ -84,7 +84,8 @@ fn run(names: &[&str]) -> Result<Findings> {
         let stored = stored.ok_or_else(|| Error::InvalidOption {
             option: "study".to_owned(),
             value: model.name.to_owned(),
-            expected: "one that is stored in tests/reference/participation_recovery.json".to_owned(),
+            expected: "one that is stored in tests/reference/participation_recovery.json"
+                .to_owned(),
         })?;
         for replication in 0..model.stored {
             again += 1.0;
@@ -105,7 +106,9 @@ fn judged(findings: Findings, name: &str, stored: &Value) -> Findings {
     const AWAY: f64 = 3.5;
     let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
     let samples = number(&stored["replications"]);
-    let parameters = stored["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+    let parameters = stored["parameters"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     let quantity = |what: &str| -> &'static str { String::leak(format!("{name}: {what}")) };
     let most = |f: &dyn Fn(&Value) -> f64| parameters.iter().map(f).fold(0.0, f64::max);
     let bias = most(&|p| (number(&p["bias"]) / number(&p["sd"])).abs());
@@ -113,15 +116,16 @@ fn judged(findings: Findings, name: &str, stored: &Value) -> Findings {
     let spread = most(&|p| (number(&p["mean_std_error"]) / number(&p["sd"]) - 1.0).abs());
     let (asked, chance) = (0.1, AWAY / samples.sqrt());
     let error = (0.95 * 0.05 / samples).sqrt();
-    let mut table = Table::new(format!("{name}: {samples} samples of {}", stored["rows"])).columns([
-        "",
-        "Truth",
-        "Bias",
-        "in s.e.",
-        "Spread",
-        "Mean s.e.",
-        "Coverage",
-    ]);
+    let mut table =
+        Table::new(format!("{name}: {samples} samples of {}", stored["rows"])).columns([
+            "",
+            "Truth",
+            "Bias",
+            "in s.e.",
+            "Spread",
+            "Mean s.e.",
+            "Coverage",
+        ]);
     for p in parameters {
         table = table.row([
             Cell::text(p["name"].as_str().unwrap_or_default()),
@@ -139,11 +143,21 @@ fn judged(findings: Findings, name: &str, stored: &Value) -> Findings {
             number(&stored["failed"]),
         )
         .compare(
-            Published::at_most(quantity("largest bias, in standard errors"), asked, 1, (chance - asked).max(0.0)),
+            Published::at_most(
+                quantity("largest bias, in standard errors"),
+                asked,
+                1,
+                (chance - asked).max(0.0),
+            ),
             bias,
         )
         .compare(
-            Published::at_most(quantity("coverage, farthest from 95 %"), 0.0, 0, AWAY * error),
+            Published::at_most(
+                quantity("coverage, farthest from 95 %"),
+                0.0,
+                0,
+                AWAY * error,
+            ),
             coverage,
         )
         .compare(

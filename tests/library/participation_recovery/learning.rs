@@ -27,16 +27,9 @@ pub(super) fn models() -> Vec<Model> {
     vec![
         Model::new("learning_seen", seen, |f| {
             let model = model().signals_seen("signal").ambiguity().biased();
-            all(&model.random_intercept().fit(f)?)
+            all(&model.fit(f)?)
         }),
-        Model::new(
-            "learning_precise",
-            |s| simulated(s, 0.25),
-            |f| unseen(f, 0.25),
-        )
-        .slow(),
         Model::new("learning_even", |s| simulated(s, 1.0), |f| unseen(f, 1.0)).slow(),
-        Model::new("learning_vague", |s| simulated(s, 4.0), |f| unseen(f, 4.0)).slow(),
         Model::new("learning_ahead", ahead, |f| {
             let model = model().signals_seen("signal").forward_looking(0.95);
             all(&model.fit(f)?)
@@ -68,7 +61,6 @@ fn unseen(frame: &Frame, variance: f64) -> Result<Vec<Estimate>> {
 fn seen(seed: Seed) -> Sample {
     let process = LearningPanel {
         overconfidence: 0.4,
-        cost_deviation: 0.6,
         ..process()
     };
     let made = process.seed(seed).simulate().unwrap();
@@ -80,7 +72,6 @@ fn seen(seed: Seed) -> Sample {
         ("ln_sd_signal", 0.0),
         ("bias", -0.4),
         ("ambiguity", RISK),
-        ("ln_sd_intercept", 0.6_f64.ln()),
     ]);
     (made.data, truth)
 }

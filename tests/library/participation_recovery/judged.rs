@@ -1,147 +1,13 @@
-//! Recovery of the truth by the models of participation and ability over many simulated samples, stored so that a few replications
-//! are run again, bit for bit. `COCREATE_RECOVERY=write` runs all of them and writes the file anew; the names of models, separated by commas,
-//! run those and leave the others as they are. A run that is stopped goes on where it was; `COCREATE_REPLICATIONS` asks for another number.
-//! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
+//! Runs the studies and stores them; and judges what is stored.
 
-mod ability;
-mod exchange;
-mod joint;
-mod learning;
-
-mod scores;
-mod stages;
-mod stated;
-mod trials;
-mod voice;
-
+use super::{Model, bits, models, path, read, replicate, seed};
 use cocreate::numeric::blocks;
-use cocreate::prelude::*;
-use rand::RngExt;
-use rand_distr::{Distribution as _, StandardNormal};
 use serde_json::{Value, json};
 
-/// Customers of a sample.
-const ROWS: usize = 5_000;
 /// Replications of a model.
 const REPLICATIONS: usize = 1_000;
 /// Replications of models whose fits take seconds.
 const SLOW_REPLICATIONS: usize = 200;
-
-/// A sample and the truth behind it, by the names of the estimates.
-type Sample = (Frame, Vec<(String, f64)>);
-
-struct Model {
-    name: &'static str,
-    /// Replications whose numbers are stored one by one, and run again by the test.
-    stored: usize,
-    simulate: fn(Seed) -> Sample,
-    fit: fn(&Frame) -> Result<Vec<Estimate>>,
-}
-
-impl Model {
-    const fn new(
-        name: &'static str,
-        simulate: fn(Seed) -> Sample,
-        fit: fn(&Frame) -> Result<Vec<Estimate>>,
-    ) -> Self {
-        Self {
-            name,
-            stored: 2,
-            simulate,
-            fit,
-        }
-    }
-
-    /// One replication is run again: those that take long.
-    const fn slow(mut self) -> Self {
-        self.stored = 1;
-        self
-    }
-}
-
-fn models() -> Vec<Model> {
-    [
-        stages::models(),
-        stated::models(),
-        ability::models(),
-        scores::models(),
-        joint::models(),
-        exchange::models(),
-        trials::models(),
-        voice::models(),
-        learning::models(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn all(fit: &impl Inference) -> Result<Vec<Estimate>> {
-    Ok(fit.coefficients())
-}
-
-struct Draws {
-    random: Box<dyn FnMut() -> (f64, f64)>,
-}
-
-impl Draws {
-    fn new(seed: Seed) -> Self {
-        let mut random = seed.stream(0);
-        Self {
-            random: Box::new(move || (StandardNormal.sample(&mut random), random.random::<f64>())),
-        }
-    }
-    fn normals(&mut self, n: usize) -> Vec<f64> {
-        (0..n).map(|_| (self.random)().0).collect()
-    }
-    fn uniforms(&mut self, n: usize) -> Vec<f64> {
-        (0..n).map(|_| (self.random)().1).collect()
-    }
-    fn coins(&mut self, n: usize) -> Vec<f64> {
-        self.uniforms(n).iter().map(|u| one(*u < 0.5)).collect()
-    }
-}
-
-fn one(flag: bool) -> f64 {
-    f64::from(u8::from(flag))
-}
-
-fn frame<S: Into<String>>(columns: Vec<(S, Vec<f64>)>) -> Frame {
-    columns.into_iter().fold(Frame::new(), |f, (name, values)| {
-        f.with(name.into(), values).unwrap()
-    })
-}
-
-fn truth<S: AsRef<str>>(values: &[(S, f64)]) -> Vec<(String, f64)> {
-    let own = |(name, value): &(S, f64)| (name.as_ref().to_owned(), *value);
-    values.iter().map(own).collect()
-}
-
-fn seed(model: &Model, replication: usize) -> Seed {
-    Seed::new(20_261_122)
-        .child(model.name)
-        .child(&replication.to_string())
-}
-
-/// Estimate and standard error of each parameter.
-fn replicate(model: &Model, replication: usize) -> Result<Vec<[f64; 2]>> {
-    let (frame, truth) = (model.simulate)(seed(model, replication));
-    let found = (model.fit)(&frame)?;
-    let of = |name: &str| {
-        found
-            .iter()
-            .find(|e| e.name == name)
-            .map_or([f64::NAN; 2], |e| [e.estimate, e.std_error])
-    };
-    Ok(truth.iter().map(|(name, _)| of(name)).collect())
-}
-
-fn bits(values: &[[f64; 2]]) -> Value {
-    values
-        .iter()
-        .map(|v| json!([v[0].to_bits().to_string(), v[1].to_bits().to_string()]))
-        .collect()
-}
 
 /// Estimates and standard errors of the replications of a model; none where it failed.
 type Found = Vec<Option<Vec<[f64; 2]>>>;
@@ -203,17 +69,6 @@ fn summary(model: &Model, replications: usize) -> Value {
         "name": model.name, "rows": frame.rows(), "replications": replications, "failed": replications - good.len(), "parameters": parameters,
         "stored": found.iter().take(model.stored).map(|v| v.as_ref().map(|v| bits(v))).collect::<Vec<_>>(),
     })
-}
-
-fn path() -> String {
-    format!(
-        "{}/tests/reference/participation_recovery.json",
-        env!("CARGO_MANIFEST_DIR")
-    )
-}
-
-fn read() -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path()).unwrap()).unwrap()
 }
 
 /// Runs models and writes their summaries, one line a parameter.
