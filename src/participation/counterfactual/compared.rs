@@ -87,7 +87,7 @@ impl Counterfactual {
 
     /// The effects, a column a policy.
     pub fn table(&self) -> Table {
-        let heads = ["".to_owned(), "as it stands".to_owned()];
+        let heads = [String::new(), "as it stands".to_owned()];
         let mut table = Table::new("What policies would do")
             .columns(heads.into_iter().chain(self.policies.iter().cloned()));
         for outcome in Outcome::ALL {

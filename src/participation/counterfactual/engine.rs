@@ -196,11 +196,13 @@ impl Placed {
                 }
                 sums
             },
-            add,
+            |total, part| add(total, &part),
         );
         let mut sums = sums.unwrap_or_default();
         let total = sums.pop().unwrap_or(0.0);
-        sums.iter_mut().for_each(|s| *s /= total);
+        for sum in &mut sums {
+            *sum /= total;
+        }
         sums
     }
 
@@ -233,7 +235,7 @@ impl Placed {
                 }
                 sums
             },
-            add,
+            |total, part| add(total, &part),
         );
         let sums = sums.unwrap_or_default();
         let total = sums.last().copied().unwrap_or(0.0);
@@ -241,7 +243,7 @@ impl Placed {
     }
 }
 
-fn add(total: &mut Vec<f64>, part: Vec<f64>) {
+fn add(total: &mut [f64], part: &[f64]) {
     total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
 }
 

@@ -130,7 +130,7 @@ impl WaterfallPlot {
             x: padded,
             whole_x: false,
             y: Vertical::Names(names),
-            legend: marks::keys(["level", "fall", "rise"].into_iter(), Mark::Block),
+            legend: marks::keys(["level", "fall", "rise"], Mark::Block),
             height: u32::try_from(needed).unwrap_or(u32::MAX).max(HEIGHT / 2),
         }
         .draw(|plot| {

@@ -29,33 +29,11 @@ pub(super) fn models() -> Vec<Model> {
             let model = model().signals_seen("signal").ambiguity().biased();
             all(&model.fit(f)?)
         }),
-        Model::new("learning_even", |s| simulated(s, 1.0), |f| unseen(f, 1.0)).slow(),
         Model::new("learning_ahead", ahead, |f| {
             let model = model().signals_seen("signal").forward_looking(0.95);
             all(&model.fit(f)?)
         }),
     ]
-}
-
-fn simulated(seed: Seed, ratio: f64) -> Sample {
-    let process = LearningPanel {
-        signal_ratio: ratio,
-        ..process()
-    };
-    let made = process.seed(seed).simulate().unwrap();
-    let truth = truth(&[
-        ("(Intercept)", CONSTANT),
-        ("price", -1.0),
-        ("taste", 1.0),
-        ("ln_ratio", -ratio.ln()),
-        ("ambiguity", RISK),
-    ]);
-    (made.data, truth)
-}
-
-fn unseen(frame: &Frame, variance: f64) -> Result<Vec<Estimate>> {
-    let model = model().signal_variance(variance).ambiguity().seed(1);
-    all(&model.fit(frame)?)
 }
 
 fn seen(seed: Seed) -> Sample {

@@ -72,8 +72,18 @@ pub(crate) fn models() -> Vec<Model> {
     .collect()
 }
 
+/// The coefficients of a fit, if all of them are numbers.
 fn all(fit: &impl Inference) -> Result<Vec<Estimate>> {
-    Ok(fit.coefficients())
+    let found = fit.coefficients();
+    let lost = found
+        .iter()
+        .find(|e| !(e.estimate.is_finite() && e.std_error.is_finite()));
+    lost.map_or(Ok(()), |e| {
+        Err(Error::NotFinite {
+            what: format!("`{}`", e.name),
+        })
+    })?;
+    Ok(found)
 }
 
 struct Draws {

@@ -45,7 +45,7 @@ fn needs(seed: Seed) -> Sample {
             .product::<f64>()
     };
     // Where the share passes 0.9, between two whole numbers of interviews: the log of what is silent is nearly linear there.
-    let above = (1..).find(|n| shares(*n) >= 0.9).unwrap();
+    let above = (1..10_000).find(|n| shares(*n) >= 0.9).unwrap();
     let silent = |n: usize| (1.0 - shares(n)).ln();
     let between = (silent(above - 1) - 0.1_f64.ln()) / (silent(above - 1) - silent(above));
     let truth = truth(&[
