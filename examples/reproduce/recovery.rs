@@ -46,16 +46,16 @@ recovery!(
     LEARNING,
     "learning_recovery",
     "Panels of customers who learn give the truth away (in silico)",
-    "no paper: 2,000 customers over 12 periods, signals seen and unseen, customers who look ahead",
+    "no paper: 2,000 customers over 12 periods, whose signals are seen",
     "simulate::LearningPanel",
-    "LearningPanelModel by maximum likelihood or simulated likelihood, errors clustered by customer",
-    ["learning_seen", "learning_ahead"]
+    "LearningPanelModel by maximum likelihood, errors clustered by customer",
+    ["learning_seen"]
 );
 recovery!(
     STOPPING,
     "stopping_recovery",
-    "Trials before purchase, and choices that look ahead, give the truth away (in silico)",
-    "no paper: 2,000 customers who try before they buy; units that are renewed when it pays",
+    "Trials before purchase give the truth away (in silico)",
+    "no paper: 2,000 customers who try before they buy",
     "simulate::TrialPanel",
     "TrialStopping by nested fixed point, robust errors",
     ["trial_stopping"]

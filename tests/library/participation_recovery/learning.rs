@@ -24,16 +24,10 @@ fn model() -> LearningPanelModel {
 }
 
 pub(super) fn models() -> Vec<Model> {
-    vec![
-        Model::new("learning_seen", seen, |f| {
-            let model = model().signals_seen("signal").ambiguity().biased();
-            all(&model.fit(f)?)
-        }),
-        Model::new("learning_ahead", ahead, |f| {
-            let model = model().signals_seen("signal").forward_looking(0.95);
-            all(&model.fit(f)?)
-        }),
-    ]
+    vec![Model::new("learning_seen", seen, |f| {
+        let model = model().signals_seen("signal").ambiguity().biased();
+        all(&model.fit(f)?)
+    })]
 }
 
 fn seen(seed: Seed) -> Sample {
@@ -50,23 +44,6 @@ fn seen(seed: Seed) -> Sample {
         ("ln_sd_signal", 0.0),
         ("bias", -0.4),
         ("ambiguity", RISK),
-    ]);
-    (made.data, truth)
-}
-
-fn ahead(seed: Seed) -> Sample {
-    let process = LearningPanel {
-        forward_looking: true,
-        risk_aversion: 0.0,
-        ..process()
-    };
-    let made = process.seed(seed).simulate().unwrap();
-    let truth = truth(&[
-        ("(Intercept)", -0.2),
-        ("price", -1.0),
-        ("taste", 1.0),
-        ("ln_ratio", 0.0),
-        ("ln_sd_signal", 0.0),
     ]);
     (made.data, truth)
 }
