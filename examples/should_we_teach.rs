@@ -58,7 +58,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{fit}\n");
 
     // %% What the blocks of these data identify, and what they do not.
-    let identified = fit.identification();
+    let identified = fit.identification().clone();
     println!("{identified}\n");
 
     // %% The market as it stands: no signals, no tool, no coupon, a price of 2.5; a participant costs us 0.4. Then what each policy would change, for the customers and for us.
@@ -82,13 +82,18 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{welfare}\n");
 
     // %% What customers foresee is not what they live through: teaching takes away confidence that was false, which the plain log-sum counts as a loss. Beside each the truth, which the simulation knows (a unit of money is 1.2 deviations of the taste shock).
-    let [foreseen, lived] = [Outcome::AnticipatedSurplus, Outcome::ExperiencedSurplus]
-        .map(|outcome| effects.effect("teach", outcome));
-    let truth = |name: &str| simulated.oracle.effect(name).map(|value| value / 1.2);
-    println!("{}", foreseen?);
-    println!("truth: {:.4}", truth("anticipated_surplus")?);
-    println!("{}", lived?);
-    println!("truth: {:.4}\n", truth("experienced_surplus")?);
+    let foreseen = effects.effect("teach", Outcome::AnticipatedSurplus)?;
+    let lived = effects.effect("teach", Outcome::ExperiencedSurplus)?;
+    println!("{foreseen}");
+    println!(
+        "truth: {:.4}",
+        simulated.oracle.effect("anticipated_surplus")? / 1.2
+    );
+    println!("{lived}");
+    println!(
+        "truth: {:.4}\n",
+        simulated.oracle.effect("experienced_surplus")? / 1.2
+    );
 
     // %% Everything together, and which channel brings what: Shapley values, so that the order does not matter.
     let everything = Policy::new("all of it")
@@ -104,8 +109,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{waterfall}\n");
 
     // %% How much of a coupon is best for us?
-    let coupon = |money: f64| Policy::new("coupon").coupon(money);
-    let best = market.optimal_level([0.0, 1.2], Outcome::Profit, coupon)?;
+    let best = market.optimal_level([0.0, 1.2], Outcome::Profit, |money| {
+        Policy::new("coupon").coupon(money)
+    })?;
     println!("{best}\n");
 
     // %% Whom should we teach, if profit is what counts? Those whom it brings, by more than it costs; and what that does to them.
