@@ -4,7 +4,7 @@ use super::identification::mutual_shifters;
 use super::optima::{Optima, Start, highest};
 use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Estimate, Inference};
+use crate::inference::{Estimate, Inference};
 use crate::numeric::Progress;
 use crate::numeric::special::{multivariate_normal::bivariate_cdf, normal};
 use crate::participation::probability::within_unit;
@@ -374,17 +374,6 @@ pub struct MutualAcceptanceFit {
 }
 
 impl MutualAcceptanceFit {
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
     /// The correlation ρ of the errors, by the delta method.
     ///
     /// # Errors
@@ -431,19 +420,6 @@ impl MutualAcceptanceFit {
     ) -> Result<MarginalEffects> {
         let margins = margins.clone().quantity(what.quantity());
         self.fit.marginal_effects(&margins)
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, mut table: Table) -> Table {

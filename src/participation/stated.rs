@@ -3,7 +3,7 @@
 use super::interval::{IntervalRows, MeanOf};
 use crate::data::{DesignColumn, Frame, Rows};
 use crate::error::{Error, Result, Warning};
-use crate::inference::{Covariance, Estimate, Inference};
+use crate::inference::{Estimate, Inference};
 use crate::numeric::Progress;
 use crate::regression::delegate::delegate_to_likelihood;
 use crate::regression::likelihood::{Estimation, Index, Likelihood, Options, maximize_unless};
@@ -127,17 +127,6 @@ pub struct StatedFit {
 }
 
 impl StatedFit {
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
     /// The standard deviation σ of what regressors do not explain, by the delta method.
     ///
     /// # Errors
@@ -161,19 +150,6 @@ impl StatedFit {
     pub fn marginal_effects(&self, margins: &Margins) -> Result<MarginalEffects> {
         self.fit
             .marginal_effects(&margins.clone().quantity(Quantity::Mean))
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, mut table: Table) -> Table {

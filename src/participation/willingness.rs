@@ -225,17 +225,6 @@ pub struct WillingnessFit {
 }
 
 impl WillingnessFit {
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
     /// The certainty premium ratio αθ/2: how much mean belief a unit of variance is worth.
     ///
     /// # Errors
@@ -278,19 +267,6 @@ impl WillingnessFit {
         };
         let both = [&unit(over)?, &unit(under)?];
         RatioIntervals::new(&self.fit, name, sign, both, level, seed)
-    }
-
-    /// The likelihood fit behind it, with predictions and marginal effects.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn ratio(&self, ratio: WillingnessRatio) -> Result<Estimate> {

@@ -5,6 +5,31 @@
 macro_rules! delegate_to_likelihood {
     ($type:ident) => {
         impl $type {
+            /// The same fit with another covariance: one more pass over the rows, no refit.
+            ///
+            /// # Errors
+            /// Those of [`LikelihoodFit::with_covariance`](crate::regression::LikelihoodFit::with_covariance).
+            pub fn with_covariance(
+                &self,
+                covariance: crate::inference::Covariance,
+            ) -> crate::error::Result<Self> {
+                let mut other = self.clone();
+                other.fit = self.fit.with_covariance(covariance)?;
+                Ok(other)
+            }
+
+            /// The likelihood fit behind it: predictions, marginal effects, likelihood-ratio and Vuong tests.
+            pub fn likelihood(&self) -> &crate::regression::LikelihoodFit {
+                &self.fit
+            }
+
+            /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
+            pub fn lean(&self) -> Self {
+                let mut small = self.clone();
+                small.fit = self.fit.lean();
+                small
+            }
+
             /// The covariance estimator in use.
             pub fn covariance_kind(&self) -> &crate::inference::Covariance {
                 self.fit.covariance_kind()

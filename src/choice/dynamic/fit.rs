@@ -1,8 +1,6 @@
 //! The fitted dynamic choice: payoffs, the value function, and what is chosen in each state.
 
 use crate::decision::DynamicSolution;
-use crate::error::Result;
-use crate::inference::Covariance;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
 use crate::report::{Cell, Table};
@@ -33,30 +31,6 @@ impl DynamicChoiceFit {
     /// The discount factor.
     pub fn discount(&self) -> f64 {
         self.discount
-    }
-
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; its covariance can then no longer be changed.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, table: Table) -> Table {

@@ -3,7 +3,7 @@
 use super::profile::{GRID, RhoProfile};
 use crate::data::Frame;
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Distribution, Estimate, Inference, TestResult};
+use crate::inference::{Distribution, Estimate, Inference, TestResult};
 use crate::numeric::Progress;
 use crate::participation::optima::Optima;
 use crate::participation::probability::within_unit;
@@ -77,17 +77,6 @@ impl BuyThenParticipateFit {
             Err(_) => None,
         };
         Ok(self)
-    }
-
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
     }
 
     /// The correlation ρ of the errors, by the delta method.
@@ -196,19 +185,6 @@ impl BuyThenParticipateFit {
             ));
         }
         Ok(())
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     /// What stands below the table of coefficients.

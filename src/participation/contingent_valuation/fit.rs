@@ -4,9 +4,7 @@ use super::amount::Amount;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::inference::ratio::Pair;
-use crate::inference::{
-    ConfidenceSet, Covariance, Estimate, Inference, Interval, KrinskyRobb, Segment,
-};
+use crate::inference::{ConfidenceSet, Estimate, Inference, Interval, KrinskyRobb, Segment};
 use crate::numeric::Seed;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
@@ -73,17 +71,6 @@ impl ContingentValuationFit {
             amount,
             bid,
             means,
-        })
-    }
-
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
         })
     }
 
@@ -177,19 +164,6 @@ impl ContingentValuationFit {
     /// Those of [`LikelihoodFit::predict`].
     pub fn predict(&self, frame: &Frame) -> Result<Vec<f64>> {
         self.fit.predict(frame, crate::regression::Quantity::Mean)
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn index_names(&self) -> &[String] {

@@ -194,30 +194,6 @@ impl OfferChoiceFit {
         )
     }
 
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
-    }
-
     fn check(&self, changes: &[(&str, f64)]) -> Result<()> {
         if changes.is_empty() || changes.iter().any(|(_, by)| !by.is_finite()) {
             return Err(Error::invalid_option(

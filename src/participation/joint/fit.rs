@@ -3,7 +3,7 @@
 use super::beliefs::{Prior, SignalKind, Told};
 use super::rows::JointRows;
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Estimate, Inference};
+use crate::inference::{Estimate, Inference};
 use crate::participation::identification::Identification;
 use crate::participation::optima::Optima;
 use crate::regression::LikelihoodFit;
@@ -242,30 +242,6 @@ impl JointWillingnessFit {
     /// Where the searches from several starts led; they integrate with at most 7 × 5 nodes, so that their log-likelihoods are not quite that of the fit.
     pub fn optima(&self) -> &Optima {
         &self.optima
-    }
-
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, mut table: Table) -> Table {

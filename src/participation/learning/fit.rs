@@ -3,7 +3,7 @@
 use super::layout::{Layout, of};
 use super::simulation::SimulationError;
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Estimate, Inference};
+use crate::inference::{Estimate, Inference};
 use crate::participation::optima::Optima;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
@@ -127,30 +127,6 @@ impl LearningPanelFit {
     /// Where the searches from several starts led; they simulate with few paths, so that their log-likelihoods are not quite that of the fit.
     pub fn optima(&self) -> &Optima {
         &self.optima
-    }
-
-    /// The same fit with another covariance, no refit; customers of a larger cluster must be in one.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, mut table: Table) -> Table {

@@ -2,7 +2,7 @@
 
 use super::theory::{RiskTheory, UtilityForm};
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Estimate, Inference};
+use crate::inference::{Estimate, Inference};
 use crate::participation::optima::Optima;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
@@ -91,30 +91,6 @@ impl LotteryChoiceFit {
     /// Where the searches from several starts led.
     pub fn optima(&self) -> &Optima {
         &self.optima
-    }
-
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
-    /// The likelihood fit behind it: likelihood-ratio and Vuong tests between theories.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, table: Table) -> Table {

@@ -3,7 +3,7 @@
 use super::rows::Layout;
 use crate::decision::Trials;
 use crate::error::{Error, Result};
-use crate::inference::{Covariance, Estimate, Inference};
+use crate::inference::{Estimate, Inference};
 use crate::participation::optima::Optima;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
@@ -93,30 +93,6 @@ impl TrialStoppingFit {
     /// Where the searches from several starts led.
     pub fn optima(&self) -> &Optima {
         &self.optima
-    }
-
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            ..self.clone()
-        })
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            ..self.clone()
-        }
     }
 
     fn dress(&self, mut table: Table) -> Table {

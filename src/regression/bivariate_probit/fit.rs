@@ -3,7 +3,7 @@
 use super::density::ln_bivariate_cdf;
 use crate::data::Frame;
 use crate::error::Result;
-use crate::inference::{Covariance, Distribution, Estimate, Inference, TestResult};
+use crate::inference::{Distribution, Estimate, Inference, TestResult};
 use crate::numeric::special::normal;
 use crate::regression::LikelihoodFit;
 use crate::regression::delegate::delegate_to_likelihood;
@@ -62,17 +62,6 @@ impl BivariateProbitFit {
         Self { fit, separate }
     }
 
-    /// The same fit with another covariance: one more pass over the rows, no refit.
-    ///
-    /// # Errors
-    /// Those of [`LikelihoodFit::with_covariance`].
-    pub fn with_covariance(&self, covariance: Covariance) -> Result<Self> {
-        Ok(Self {
-            fit: self.fit.with_covariance(covariance)?,
-            separate: self.separate,
-        })
-    }
-
     /// The correlation ρ of the errors, by the delta method.
     ///
     /// # Errors
@@ -120,19 +109,6 @@ impl BivariateProbitFit {
             ..self.fit.predictor()?
         };
         predictor.predict(frame, Quantity::Mean, level)
-    }
-
-    /// The likelihood fit behind it.
-    pub fn likelihood(&self) -> &LikelihoodFit {
-        &self.fit
-    }
-
-    /// Drops the handle on the data, so that the fit is small; it then has no predictions and no other covariance.
-    pub fn lean(&self) -> Self {
-        Self {
-            fit: self.fit.lean(),
-            separate: self.separate,
-        }
     }
 
     /// What stands below the table of coefficients.
