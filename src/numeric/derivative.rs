@@ -39,7 +39,7 @@ const GOOD_SECOND: f64 = 1e-9;
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 pub fn gradient(f: impl Fn(&[f64]) -> f64, x: &[f64]) -> Result<Vec<f64>> {
-    let jacobian = jacobian(|p| vec![f(p)], x)?;
+    let jacobian = jacobian_of(&|p| vec![f(p)], x)?;
     Ok(jacobian.iter().copied().collect())
 }
 
@@ -49,6 +49,11 @@ pub fn gradient(f: impl Fn(&[f64]) -> f64, x: &[f64]) -> Result<Vec<f64>> {
 /// [`Error::NotFinite`] when `f` is not finite at `x` or at all steps around it; [`Error::Matrix`] when `f` changes its
 /// length.
 pub fn jacobian(f: impl Fn(&[f64]) -> Vec<f64>, x: &[f64]) -> Result<DMatrix<f64>> {
+    jacobian_of(&f, x)
+}
+
+/// Compiled once, whatever the function.
+fn jacobian_of(f: &dyn Fn(&[f64]) -> Vec<f64>, x: &[f64]) -> Result<DMatrix<f64>> {
     let here = f(x);
     check_finite(&here)?;
     let mut out = DMatrix::zeros(here.len(), x.len());
@@ -70,7 +75,7 @@ pub fn jacobian(f: impl Fn(&[f64]) -> Vec<f64>, x: &[f64]) -> Result<DMatrix<f64
                 })
                 .collect()
         };
-        let column = extrapolate(central, first_step(x[j]), 1, here.len(), GOOD)?;
+        let column = extrapolate(&central, first_step(x[j]), 1, here.len(), GOOD)?;
         for (i, value) in column.into_iter().enumerate() {
             out[(i, j)] = value;
         }
@@ -83,6 +88,11 @@ pub fn jacobian(f: impl Fn(&[f64]) -> Vec<f64>, x: &[f64]) -> Result<DMatrix<f64
 /// # Errors
 /// [`Error::NotFinite`] when `f` is not finite at `x` or at all steps around it.
 pub fn hessian(f: impl Fn(&[f64]) -> f64, x: &[f64]) -> Result<DMatrix<f64>> {
+    hessian_of(&f, x)
+}
+
+/// Compiled once, whatever the function.
+fn hessian_of(f: &dyn Fn(&[f64]) -> f64, x: &[f64]) -> Result<DMatrix<f64>> {
     let n = x.len();
     let here = f(x);
     check_finite(&[here])?;
@@ -121,7 +131,7 @@ pub fn hessian(f: impl Fn(&[f64]) -> f64, x: &[f64]) -> Result<DMatrix<f64>> {
                     size: values.iter().fold(0.0, |m, v| v.abs().max(m)) / (hi * hj),
                 }]
             };
-            let found = extrapolate(second, 1.0, 2, 1, GOOD_SECOND)?;
+            let found = extrapolate(&second, 1.0, 2, 1, GOOD_SECOND)?;
             out[(i, j)] = found[0];
             out[(j, i)] = found[0];
         }
@@ -148,7 +158,7 @@ struct Difference {
 
 /// Extrapolates every component of `difference(h)` to `h = 0`, where the difference is of the given order.
 fn extrapolate(
-    difference: impl Fn(f64) -> Vec<Difference>,
+    difference: &dyn Fn(f64) -> Vec<Difference>,
     first: f64,
     order: i32,
     components: usize,
@@ -160,7 +170,7 @@ fn extrapolate(
     let mut sizes = vec![0.0_f64; components];
     let mut start = first;
     for _ in 0..TABLES {
-        let (steps, rows) = finite_rows(&difference, start, components)?;
+        let (steps, rows) = finite_rows(difference, start, components)?;
         for k in 0..components {
             let largest = rows.iter().fold(0.0, |m, row| row[k].size.max(m));
             sizes[k] = sizes[k].max(largest);
@@ -193,7 +203,7 @@ fn extrapolate(
 
 /// Differences at the steps `h, h/2, h/4, …`; rows that are not finite (outside the domain) are left out at the front.
 fn finite_rows(
-    difference: &impl Fn(f64) -> Vec<Difference>,
+    difference: &dyn Fn(f64) -> Vec<Difference>,
     first: f64,
     components: usize,
 ) -> Result<(Vec<f64>, Vec<Vec<Difference>>)> {

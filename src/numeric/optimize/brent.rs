@@ -54,6 +54,16 @@ pub fn brent_root(
     high: f64,
     tolerance: f64,
 ) -> Result<ScalarRoot> {
+    root_of(&mut f, low, high, tolerance)
+}
+
+/// Compiled once, whatever the function.
+fn root_of(
+    f: &mut dyn FnMut(f64) -> f64,
+    low: f64,
+    high: f64,
+    tolerance: f64,
+) -> Result<ScalarRoot> {
     check_tolerance(tolerance)?;
     // Without a floor a change of sign at zero would be chased through all 1074 halvings of one.
     let floor = f64::EPSILON * f64::EPSILON * (high - low).abs();
@@ -158,6 +168,16 @@ fn root_step(a: (f64, f64), b: (f64, f64), c: (f64, f64)) -> Option<f64> {
 /// ```
 pub fn brent_minimum(
     mut f: impl FnMut(f64) -> f64,
+    low: f64,
+    high: f64,
+    tolerance: f64,
+) -> Result<ScalarMinimum> {
+    minimum_of(&mut f, low, high, tolerance)
+}
+
+/// Compiled once, whatever the function.
+fn minimum_of(
+    f: &mut dyn FnMut(f64) -> f64,
     low: f64,
     high: f64,
     tolerance: f64,
