@@ -180,6 +180,25 @@ pub(super) fn generate(
     keep_oracle: bool,
     row: impl Fn(&mut Draws, usize, &mut [f64]) + Sync,
 ) -> Result<Generated> {
+    let width = fields.len();
+    generate_tiles(rows, seed, fields, keep_oracle, &|draws, first, tile| {
+        for (index, out) in tile.chunks_exact_mut(width).enumerate() {
+            row(draws, first + index, out);
+        }
+    })
+}
+
+/// Fills a tile with rows, the first of which is given.
+type Fill<'a> = dyn Fn(&mut Draws, usize, &mut [f64]) + Sync + 'a;
+
+/// Compiled once, whatever the rows.
+fn generate_tiles(
+    rows: usize,
+    seed: Seed,
+    fields: &[Field],
+    keep_oracle: bool,
+    fill: &Fill<'_>,
+) -> Result<Generated> {
     if rows == 0 {
         return Err(Error::invalid_option("customers", 0, "at least 1"));
     }
@@ -202,7 +221,7 @@ pub(super) fn generate(
     }
     blocks::fill(&mut parts, 1, |index, part| {
         for block in part {
-            write(block, Draws::new(seed, index as u64), index * BLOCK, &row);
+            write(block, Draws::new(seed, index as u64), index * BLOCK, fill);
         }
     });
     let mut sums = vec![0.0; fields.len()];
@@ -212,9 +231,18 @@ pub(super) fn generate(
         }
     }
     drop(parts);
+    // Making a column counts its missing values: a pass over it.
+    let mut columns: Vec<_> = (stores.into_iter())
+        .map(|store| (store, Ok(None)))
+        .collect();
+    blocks::fill(&mut columns, 1, |index, part| {
+        for (store, column) in part {
+            *column = std::mem::replace(store, Store::Nowhere).column(fields[index].kind);
+        }
+    });
     let (mut data, mut hidden) = (Frame::new(), Frame::new());
-    for (store, field) in stores.into_iter().zip(fields) {
-        if let Some(column) = store.column(field.kind)? {
+    for ((_, column), field) in columns.into_iter().zip(fields) {
+        if let Some(column) = column? {
             let side = if field.side == Side::Data {
                 &mut data
             } else {
@@ -269,19 +297,12 @@ pub(super) fn generate_units(
 }
 
 /// Makes the rows of one block, a tile at a time.
-fn write(
-    block: &mut Block<'_>,
-    mut draws: Draws,
-    first: usize,
-    row: &impl Fn(&mut Draws, usize, &mut [f64]),
-) {
+fn write(block: &mut Block<'_>, mut draws: Draws, first: usize, fill: &Fill<'_>) {
     let width = block.sums.len();
     let mut tile = vec![0.0; TILE * width];
     for range in blocks::ranges(block.rows, TILE) {
         let filled = &mut tile[..range.len() * width];
-        for (index, out) in range.clone().zip(filled.chunks_exact_mut(width)) {
-            row(&mut draws, first + index, out);
-        }
+        fill(&mut draws, first + range.start, filled);
         for out in filled.chunks_exact(width) {
             for (sum, value) in block.sums.iter_mut().zip(out) {
                 *sum += value;
