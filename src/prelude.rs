@@ -79,7 +79,8 @@ pub use crate::experiment::{
     TriggeredArm, TriggeredFit,
 };
 pub use crate::inference::{
-    Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
+    Adjustment, Alternative, BetweenStudies, Dunnett, DunnettFit, ManyToOne, MaxT, MeanError,
+    MetaAnalysis, MetaAnalysisFit, MultipleTests, SelectedEstimate, Simultaneous, TestingGraph,
     adjust_p_values, romano_wolf, westfall_young,
 };
 pub use crate::inference::{

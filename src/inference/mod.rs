@@ -6,11 +6,14 @@ mod fieller;
 pub(crate) mod fitted;
 mod hypothesis;
 pub(crate) mod krinsky_robb;
+mod meta_analysis;
 mod model_table;
 pub mod multiplicity;
 pub mod randomization;
 pub(crate) mod ratio;
 mod records;
+mod selected;
+pub(crate) mod studies;
 mod verbs;
 
 pub use bootstrap::{
@@ -22,14 +25,16 @@ pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
 pub(crate) use hypothesis::parse as parse_hypothesis;
 pub use krinsky_robb::KrinskyRobb;
+pub use meta_analysis::{BetweenStudies, MeanError, MetaAnalysis, MetaAnalysisFit};
 pub use model_table::{ModelTable, Summarized};
 pub use multiplicity::{
     Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
-    adjust_p_values, romano_wolf, westfall_young,
+    TestingGraph, adjust_p_values, romano_wolf, westfall_young,
 };
 pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
 pub use ratio::RatioIntervals;
 pub(crate) use records::check_level;
 pub use records::{ConfidenceSet, Distribution, Estimate, Interval, Segment, TestResult};
+pub use selected::SelectedEstimate;
 pub use verbs::Inference;
 pub(crate) use verbs::{coefficient_table, wald_statistic};

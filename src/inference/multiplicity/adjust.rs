@@ -16,9 +16,11 @@ use std::fmt;
 /// | `Hommel` | the closed test with Simes' inequality | familywise error | the same; never less powerful than Hochberg |
 /// | `BenjaminiHochberg` | `min_{j≥i} m p₍ⱼ₎/j` | false discovery rate | the same |
 /// | `BenjaminiYekutieli` | the same times `Σ 1/j` | false discovery rate | any dependence |
+/// | `Storey` | BH times `π̂₀`, the q-value | positive false discovery rate | independence |
 /// | `TwoStage` | BH times `(1 + α) m̂₀/m`, see below | false discovery rate | independence |
 ///
-/// each at most 1. Two-stage BH runs BH at `α/(1 + α)`, estimates the number of true hypotheses `m̂₀` by those that stand, and
+/// each at most 1. Storey's share of true hypotheses is `π̂₀(λ) = #{p ≥ λ}/(m (1 − λ))`, at most 1 and at least 1/m; without λ it is taken from .05, .10, …, .95 where
+/// `#{p ≥ λ}/(m²(1 − λ)²) (1 − #{p ≥ λ}/m) + (π̂₀(λ) − q)²` is smallest, q the first decile of the π̂₀(λ) before they are cut at one. Two-stage BH runs BH at `α/(1 + α)`, estimates the number of true hypotheses `m̂₀` by those that stand, and
 /// runs BH again at `α/(1 + α) · m/m̂₀`; its adjusted values hold for this α alone.
 ///
 /// # References
@@ -27,6 +29,8 @@ use std::fmt;
 ///   doi:10.1093/biomet/75.2.383.
 /// - Benjamini & Hochberg (1995), *JRSS B* 57(1), doi:10.1111/j.2517-6161.1995.tb02031.x.
 /// - Benjamini & Yekutieli (2001), *Annals of Statistics* 29(4), doi:10.1214/aos/1013699998.
+/// - Storey (2002), *JRSS B* 64(3), doi:10.1111/1467-9868.00346; Storey, Taylor & Siegmund (2004), *JRSS B* 66(1),
+///   doi:10.1111/j.1467-9868.2004.00439.x.
 /// - Benjamini, Krieger & Yekutieli (2006), *Biometrika* 93(3), definition 6, doi:10.1093/biomet/93.3.491.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +51,11 @@ pub enum Adjustment {
     BenjaminiHochberg,
     /// False discovery rate under any dependence.
     BenjaminiYekutieli,
+    /// q-values.
+    Storey {
+        /// p-values above it are taken for true hypotheses, between 0 and 1; chosen by the data when there is none.
+        lambda: Option<f64>,
+    },
     /// Adaptive false discovery rate.
     TwoStage {
         /// The rate to be controlled, between 0 and 1.
@@ -65,6 +74,10 @@ impl fmt::Display for Adjustment {
             Self::Hommel => write!(f, "Hommel"),
             Self::BenjaminiHochberg => write!(f, "Benjamini–Hochberg"),
             Self::BenjaminiYekutieli => write!(f, "Benjamini–Yekutieli"),
+            Self::Storey { lambda: None } => write!(f, "Storey's q-values"),
+            Self::Storey {
+                lambda: Some(lambda),
+            } => write!(f, "Storey's q-values (λ = {lambda})"),
             Self::TwoStage { alpha } => write!(f, "two-stage Benjamini–Hochberg at {alpha}"),
         }
     }
@@ -83,14 +96,7 @@ impl fmt::Display for Adjustment {
 /// [`Error::OutOfRange`] for a p-value that is missing or outside [0, 1], with its place; [`Error::InvalidOption`] for an α
 /// outside (0, 1).
 pub fn adjust_p_values(p: &[f64], adjustment: Adjustment) -> Result<Vec<f64>> {
-    if let Some(at) = p.iter().position(|p| !(0.0..=1.0).contains(p)) {
-        return Err(Error::OutOfRange {
-            column: "p-values".to_owned(),
-            row: at + 1,
-            value: p[at],
-            expected: "between 0 and 1; leave out tests without a p-value".to_owned(),
-        });
-    }
+    check_p_values(p)?;
     let count = p.len();
     let m = count as f64;
     let mut order: Vec<usize> = (0..count).collect();
@@ -108,6 +114,7 @@ pub fn adjust_p_values(p: &[f64], adjustment: Adjustment) -> Result<Vec<f64>> {
         Adjustment::BenjaminiYekutieli => {
             step_up(&sorted, (1..=count).map(|j| 1.0 / j as f64).sum())
         }
+        Adjustment::Storey { lambda } => step_up(&sorted, storey(&sorted, lambda)?),
         Adjustment::TwoStage { alpha } => two_stage(&sorted, alpha)?,
     };
     let mut out = vec![0.0; count];
@@ -115,6 +122,43 @@ pub fn adjust_p_values(p: &[f64], adjustment: Adjustment) -> Result<Vec<f64>> {
         out[i] = value.min(1.0);
     }
     Ok(out)
+}
+
+/// Refuses what is no p-value.
+pub(super) fn check_p_values(p: &[f64]) -> Result<()> {
+    let Some(at) = p.iter().position(|p| !(0.0..=1.0).contains(p)) else {
+        return Ok(());
+    };
+    Err(Error::OutOfRange {
+        column: "p-values".to_owned(),
+        row: at + 1,
+        value: p[at],
+        expected: "between 0 and 1; leave out tests without a p-value".to_owned(),
+    })
+}
+
+/// π̂₀, the share of true hypotheses.
+fn storey(sorted: &[f64], lambda: Option<f64>) -> Result<f64> {
+    let m = sorted.len() as f64;
+    let above = |lambda: f64| sorted.iter().filter(|p| **p >= lambda).count() as f64;
+    let share = |lambda: f64| above(lambda) / (m * (1.0 - lambda));
+    if let Some(lambda) = lambda {
+        if !(lambda >= 0.0 && lambda < 1.0) {
+            return Err(Error::invalid_option("lambda", lambda, "from 0 to below 1"));
+        }
+        return Ok(share(lambda).clamp(1.0 / m.max(1.0), 1.0));
+    }
+    let lambdas = || (1..20).map(|i| f64::from(i) / 20.0);
+    let mut shares: Vec<f64> = lambdas().map(share).collect();
+    shares.sort_by(f64::total_cmp);
+    // The first decile by linear interpolation: 0.1 × 18 of the way from the first of 19.
+    let low = shares[1] + 0.8 * (shares[2] - shares[1]);
+    let loss = |lambda: f64| {
+        let w = above(lambda);
+        w / (m * (1.0 - lambda)).powi(2) * (1.0 - w / m) + (share(lambda) - low).powi(2)
+    };
+    let best = lambdas().fold(0.05, |best, l| if loss(l) < loss(best) { l } else { best });
+    Ok(share(best).clamp(1.0 / m.max(1.0), 1.0))
 }
 
 fn each(sorted: &[f64], f: impl Fn(usize, f64) -> f64) -> Vec<f64> {
@@ -188,7 +232,8 @@ fn two_stage(sorted: &[f64], alpha: f64) -> Result<Vec<f64>> {
 mod tests {
     use super::*;
 
-    const ALL: [Adjustment; 9] = [
+    const ALL: [Adjustment; 10] = [
+        Adjustment::Storey { lambda: None },
         Adjustment::None,
         Adjustment::Bonferroni,
         Adjustment::Sidak,
@@ -240,6 +285,46 @@ mod tests {
         }
     }
 
+    /// The fifteen p-values of Benjamini & Hochberg (1995); q-values by a transcription of the definition in numpy 2.4.6.
+    #[test]
+    fn storeys_q_values() {
+        let p = [
+            0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262,
+            0.5719, 0.6528, 0.7590, 1.0,
+        ];
+        let expected = [
+            0.000_631_58,
+            0.001_263_16,
+            0.004,
+            0.015,
+            0.025_389_47,
+            0.026_887_22,
+            0.026_887_22,
+            0.027_157_89,
+            0.032_210_53,
+            0.204_631_58,
+            0.244_708_13,
+            0.301,
+            0.317_149_8,
+            0.342_406_02,
+            0.421_052_63,
+        ];
+        let found = adjust_p_values(&p, Adjustment::Storey { lambda: None }).unwrap();
+        for (ours, theirs) in found.iter().zip(expected) {
+            assert!((ours - theirs).abs() < 5e-9, "{ours} {theirs}");
+        }
+        // Four of fifteen lie above one half: π̂₀ = 8/15.
+        let half = adjust_p_values(&p, Adjustment::Storey { lambda: Some(0.5) }).unwrap();
+        let bh = adjust_p_values(&p, Adjustment::BenjaminiHochberg).unwrap();
+        for (q, b) in half.iter().zip(bh) {
+            assert!((q - b * 8.0 / 15.0).abs() < 1e-12);
+        }
+        let none =
+            adjust_p_values(&[0.001, 0.002], Adjustment::Storey { lambda: Some(0.5) }).unwrap();
+        assert_eq!(none, [0.001, 0.001]);
+        assert!(adjust_p_values(&p, Adjustment::Storey { lambda: Some(1.0) }).is_err());
+    }
+
     proptest::proptest! {
         #[test]
         fn adjusted_values_keep_the_order_and_do_not_depend_on_it(
@@ -249,7 +334,7 @@ mod tests {
             for adjustment in ALL {
                 let adjusted = adjust_p_values(&p, adjustment).unwrap();
                 for i in 0..p.len() {
-                    let smaller = matches!(adjustment, Adjustment::TwoStage { .. });
+                    let smaller = matches!(adjustment, Adjustment::TwoStage { .. } | Adjustment::Storey { .. });
                     proptest::prop_assert!(smaller || adjusted[i] >= p[i] * (1.0 - 1e-12));
                     proptest::prop_assert!((0.0..=1.0).contains(&adjusted[i]));
                     for j in 0..p.len() {

@@ -1,8 +1,9 @@
-//! Many tests at once: adjusted p-values, stepdown by resampling, Dunnett's comparisons with a control, simultaneous intervals.
+//! Many tests at once: adjusted p-values, graphs, stepdown by resampling, Dunnett's comparisons with a control, simultaneous intervals.
 
 mod adjust;
 mod decisions;
 mod dunnett;
+mod graph;
 mod many_to_one;
 mod max_t;
 mod stepdown;
@@ -10,6 +11,7 @@ mod stepdown;
 pub use adjust::{Adjustment, adjust_p_values};
 pub use decisions::{Decision, MultipleTests};
 pub use dunnett::{Dunnett, DunnettFit};
+pub use graph::TestingGraph;
 pub use many_to_one::ManyToOne;
 pub use max_t::{MaxT, Simultaneous};
 pub use stepdown::{romano_wolf, westfall_young};

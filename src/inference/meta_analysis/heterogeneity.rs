@@ -1,0 +1,140 @@
+//! The variance between studies.
+
+use super::BetweenStudies;
+use crate::error::Result;
+use crate::numeric::optimize::brent_root;
+use crate::numeric::special::chi_squared;
+
+/// Points of the search for maxima of the restricted likelihood.
+const GRID: usize = 200;
+
+/// Estimates and variances, with what their weighted sums give at a variance between them.
+pub(super) struct Spread<'a> {
+    pub(super) y: &'a [f64],
+    pub(super) variance: &'a [f64],
+}
+
+/// Sums of the weights 1/(s² + τ²) and the mean under them.
+pub(super) struct Weighted {
+    pub(super) sum: f64,
+    pub(super) squares: f64,
+    pub(super) mean: f64,
+    /// Σ w (y − mean)².
+    pub(super) q: f64,
+}
+
+impl Spread<'_> {
+    pub(super) fn at(&self, between: f64) -> Weighted {
+        let weights = || self.variance.iter().map(|v| 1.0 / (v + between));
+        let sum: f64 = weights().sum();
+        let mean = weights().zip(self.y).map(|(w, y)| w * y).sum::<f64>() / sum;
+        Weighted {
+            sum,
+            squares: weights().map(|w| w * w).sum(),
+            mean,
+            q: (weights().zip(self.y))
+                .map(|(w, y)| w * (y - mean).powi(2))
+                .sum(),
+        }
+    }
+
+    fn free(&self) -> f64 {
+        (self.y.len() - 1) as f64
+    }
+
+    /// The variance of a typical study (Higgins & Thompson).
+    pub(super) fn typical(&self) -> f64 {
+        let fixed = self.at(0.0);
+        self.free() * fixed.sum / (fixed.sum * fixed.sum - fixed.squares)
+    }
+
+    pub(super) fn estimate(&self, method: BetweenStudies) -> Result<f64> {
+        match method {
+            BetweenStudies::Fixed => Ok(0.0),
+            BetweenStudies::DerSimonianLaird => {
+                let fixed = self.at(0.0);
+                let scale = fixed.sum - fixed.squares / fixed.sum;
+                Ok(((fixed.q - self.free()) / scale).max(0.0))
+            }
+            BetweenStudies::PauleMandel => self.where_q_is(self.free()),
+            BetweenStudies::Reml => self.restricted(),
+        }
+    }
+
+    /// The variance at which the generalised Q, which falls, has this value; zero when it is below it throughout.
+    pub(super) fn where_q_is(&self, value: f64) -> Result<f64> {
+        if self.at(0.0).q <= value {
+            return Ok(0.0);
+        }
+        let mut high = self.largest();
+        while self.at(high).q > value {
+            high *= 2.0;
+        }
+        Ok(brent_root(|t| self.at(t).q - value, 0.0, high, 0.0)?.point)
+    }
+
+    /// The interval of the variance in which Q is as a χ² at this level allows.
+    pub(super) fn profile(&self, level: f64) -> Result<[f64; 2]> {
+        let tail = 0.5 * (1.0 - level);
+        Ok([
+            self.where_q_is(chi_squared::upper_quantile(tail, self.free()))?,
+            self.where_q_is(chi_squared::quantile(tail, self.free()))?,
+        ])
+    }
+
+    /// A variance between studies that is larger than any estimate: the squared range, or the largest of the studies.
+    fn largest(&self) -> f64 {
+        let (low, high) = (self.y.iter()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| {
+            (l.min(*y), h.max(*y))
+        });
+        (high - low)
+            .powi(2)
+            .max(self.variance.iter().copied().fold(0.0, f64::max))
+    }
+
+    /// Twice the restricted log-likelihood but for a constant.
+    fn likelihood(&self, between: f64) -> f64 {
+        let at = self.at(between);
+        let logs: f64 = self.variance.iter().map(|v| (v + between).ln()).sum();
+        -logs - at.sum.ln() - at.q
+    }
+
+    /// Its slope: `Σ w²(y − μ)² − Σ w + Σ w²/Σ w`.
+    fn slope(&self, between: f64) -> f64 {
+        let at = self.at(between);
+        let squares: f64 = (self.variance.iter().zip(self.y))
+            .map(|(v, y)| ((y - at.mean) / (v + between)).powi(2))
+            .sum();
+        squares - at.sum + at.squares / at.sum
+    }
+
+    /// The standard error of a restricted estimate, by its expected information.
+    pub(super) fn error_of(&self, between: f64) -> f64 {
+        let at = self.at(between);
+        let cubes: f64 = self.variance.iter().map(|v| (v + between).powi(-3)).sum();
+        let trace = at.squares - 2.0 * cubes / at.sum + (at.squares / at.sum).powi(2);
+        (2.0 / trace).sqrt()
+    }
+
+    fn restricted(&self) -> Result<f64> {
+        // A grid that is fine near zero, in units of the smallest variance.
+        let (largest, unit) = (
+            self.largest(),
+            self.variance.iter().copied().fold(f64::INFINITY, f64::min),
+        );
+        let reach = (largest / unit).ln_1p();
+        let point = |i: usize| unit * (reach * i as f64 / GRID as f64).exp_m1();
+        let mut best = (0.0, self.likelihood(0.0));
+        for i in 1..=GRID {
+            let (low, high) = (point(i - 1), point(i));
+            if self.slope(low) > 0.0 && self.slope(high) <= 0.0 {
+                let found = brent_root(|t| self.slope(t), low, high, 0.0)?.point;
+                let value = self.likelihood(found);
+                if value > best.1 {
+                    best = (found, value);
+                }
+            }
+        }
+        Ok(best.0)
+    }
+}

@@ -1,0 +1,86 @@
+//! Estimates with standard errors, one a row: what a meta-analysis and a portfolio of experiments read.
+
+use super::Estimate;
+use crate::data::Frame;
+use crate::error::{Error, Result, Warning};
+
+/// The estimates of a frame, and a warning about rows without one.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for a standard error that is not positive; [`Error::Infinite`]; [`Error::NoRows`]; those of finding columns.
+pub(crate) fn read(
+    frame: &Frame,
+    estimate: &str,
+    std_error: &str,
+    label: Option<&str>,
+) -> Result<(Vec<Estimate>, Option<Warning>)> {
+    let (values, errors) = (frame.numeric(estimate)?, frame.numeric(std_error)?);
+    let labels = label.map(|name| frame.groups(name)).transpose()?;
+    let mut found = Vec::with_capacity(values.values().len());
+    let mut missing = [0, 0];
+    for (row, (value, error)) in values
+        .values()
+        .iter()
+        .zip(errors.values().iter())
+        .enumerate()
+    {
+        for (count, v) in missing.iter_mut().zip([value, error]) {
+            *count += usize::from(v.is_nan());
+        }
+        if value.is_nan() || error.is_nan() {
+            continue;
+        }
+        let name = labels.as_ref().map_or_else(
+            || (row + 1).to_string(),
+            |groups| {
+                (groups.levels.get(groups.codes[row] as usize))
+                    .map_or_else(|| (row + 1).to_string(), ToString::to_string)
+            },
+        );
+        check(&name, *value, *error, row, [estimate, std_error])?;
+        found.push(Estimate {
+            name,
+            estimate: *value,
+            std_error: *error,
+            degrees_of_freedom: f64::INFINITY,
+        });
+    }
+    let dropped = values.values().len() - found.len();
+    let warning = (dropped > 0).then(|| Warning::RowsDropped {
+        dropped,
+        missing: [estimate, std_error]
+            .into_iter()
+            .zip(missing)
+            .filter(|(_, n)| *n > 0)
+            .map(|(name, n)| (name.to_owned(), n))
+            .collect(),
+    });
+    Ok((found, warning))
+}
+
+/// Refuses what is no estimate with a standard error.
+pub(crate) fn check(
+    name: &str,
+    value: f64,
+    error: f64,
+    row: usize,
+    columns: [&str; 2],
+) -> Result<()> {
+    if !value.is_finite() {
+        return Err(Error::OutOfRange {
+            column: columns[0].to_owned(),
+            row: row + 1,
+            value,
+            expected: format!("a finite estimate (study {name})"),
+        });
+    }
+    if !(error > 0.0 && error.is_finite()) {
+        return Err(Error::OutOfRange {
+            column: columns[1].to_owned(),
+            row: row + 1,
+            value: error,
+            expected: format!("a positive, finite standard error (study {name})"),
+        });
+    }
+    Ok(())
+}
