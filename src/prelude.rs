@@ -66,10 +66,12 @@ pub use crate::experiment::trust::{
     TrustVerdict, Twyman, TwymanFit,
 };
 pub use crate::experiment::{
-    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, DatedEffect, Effect, Experiment,
-    ExperimentBaseline, ExperimentFit, ExperimentPlan, ExperimentSimulation, ExperimentStatistics,
-    ExperimentStream, Lift, LiftMethod, LiftOverTime, Margin, Metric, MetricBaseline, MetricKind,
-    PlannedMetric, Role, SimulatedMetric, SufficientStatistics, Verdict,
+    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, CumulativeLift, DatedEffect,
+    Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
+    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream, Lift, LiftMethod,
+    LiftOverTime, Margin, Metric, MetricBaseline, MetricKind, NormalComponent, PlannedMetric,
+    Portfolio, PortfolioFit, ProgrammeOption, ProgrammePlan, Role, Shipping, ShippingRule,
+    ShrunkEffect, SimulatedMetric, SufficientStatistics, TestingProgramme, Verdict,
 };
 pub use crate::experiment::{
     AverageEffectBounds, ConditionMean, Credit, Encouragement, EncouragementFit, ExposureContrast,

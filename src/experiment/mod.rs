@@ -36,6 +36,7 @@ mod encouragement;
 mod holdout;
 mod interleaving;
 mod network;
+mod portfolio;
 mod sums;
 mod surrogate;
 mod triggered;
@@ -49,6 +50,10 @@ pub use interleaving::{
 };
 pub use network::{
     ConditionMean, ExposureContrast, ExposureMapping, NetworkExperiment, NetworkFit,
+};
+pub use portfolio::{
+    CumulativeLift, EffectFamily, EffectPrior, NormalComponent, Portfolio, PortfolioFit,
+    ProgrammeOption, ProgrammePlan, Shipping, ShippingRule, ShrunkEffect, TestingProgramme,
 };
 pub use surrogate::{SurrogateBalance, SurrogateFit, SurrogateIndex};
 pub use triggered::{Triggered, TriggeredArm, TriggeredFit};

@@ -55,6 +55,7 @@ mod needs_expectations;
 mod participation;
 mod participation_checks;
 mod participation_recovery;
+mod portfolio;
 mod properties;
 mod quantile;
 mod randomization;

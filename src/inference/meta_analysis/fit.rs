@@ -52,7 +52,7 @@ impl MetaAnalysisFit {
             MeanError::AtLeastNormal => (ratio.max(1.0) / at.sum, free),
             MeanError::Normal => (1.0 / at.sum, f64::INFINITY),
         };
-        if mean_error == MeanError::HartungKnapp && ratio < 1.0 && method != BetweenStudies::Fixed {
+        if mean_error == MeanError::HartungKnapp && ratio < 1.0 && between <= 0.0 {
             warnings.push(note(format!(
                 "the studies agree better than their standard errors lead to expect (q = {}): the Hartung–Knapp standard error is below \
                  the one for known τ²; MeanError::AtLeastNormal does not go below",
@@ -249,6 +249,7 @@ impl MetaAnalysisFit {
                     BetweenStudies::Fixed => "one effect",
                     BetweenStudies::DerSimonianLaird => "DerSimonian–Laird",
                     BetweenStudies::PauleMandel => "Paule–Mandel",
+                    BetweenStudies::MaximumLikelihood => "maximum likelihood",
                     BetweenStudies::Reml => "REML",
                 },
                 match self.mean_error {

@@ -57,7 +57,8 @@ impl Spread<'_> {
                 Ok(((fixed.q - self.free()) / scale).max(0.0))
             }
             BetweenStudies::PauleMandel => self.where_q_is(self.free()),
-            BetweenStudies::Reml => self.restricted(),
+            BetweenStudies::MaximumLikelihood => self.likeliest(0.0),
+            BetweenStudies::Reml => self.likeliest(1.0),
         }
     }
 
@@ -92,20 +93,20 @@ impl Spread<'_> {
             .max(self.variance.iter().copied().fold(0.0, f64::max))
     }
 
-    /// Twice the restricted log-likelihood but for a constant.
-    fn likelihood(&self, between: f64) -> f64 {
+    /// Twice the log-likelihood but for a constant; `restricted` is one for the restricted one, zero for the plain one.
+    fn likelihood(&self, between: f64, restricted: f64) -> f64 {
         let at = self.at(between);
         let logs: f64 = self.variance.iter().map(|v| (v + between).ln()).sum();
-        -logs - at.sum.ln() - at.q
+        -logs - restricted * at.sum.ln() - at.q
     }
 
-    /// Its slope: `Σ w²(y − μ)² − Σ w + Σ w²/Σ w`.
-    fn slope(&self, between: f64) -> f64 {
+    /// Its slope: `Σ w²(y − μ)² − Σ w`, and `Σ w²/Σ w` when restricted.
+    fn slope(&self, between: f64, restricted: f64) -> f64 {
         let at = self.at(between);
         let squares: f64 = (self.variance.iter().zip(self.y))
             .map(|(v, y)| ((y - at.mean) / (v + between)).powi(2))
             .sum();
-        squares - at.sum + at.squares / at.sum
+        squares - at.sum + restricted * at.squares / at.sum
     }
 
     /// The standard error of a restricted estimate, by its expected information.
@@ -116,7 +117,7 @@ impl Spread<'_> {
         (2.0 / trace).sqrt()
     }
 
-    fn restricted(&self) -> Result<f64> {
+    fn likeliest(&self, restricted: f64) -> Result<f64> {
         // A grid that is fine near zero, in units of the smallest variance.
         let (largest, unit) = (
             self.largest(),
@@ -124,12 +125,12 @@ impl Spread<'_> {
         );
         let reach = (largest / unit).ln_1p();
         let point = |i: usize| unit * (reach * i as f64 / GRID as f64).exp_m1();
-        let mut best = (0.0, self.likelihood(0.0));
+        let mut best = (0.0, self.likelihood(0.0, restricted));
         for i in 1..=GRID {
             let (low, high) = (point(i - 1), point(i));
-            if self.slope(low) > 0.0 && self.slope(high) <= 0.0 {
-                let found = brent_root(|t| self.slope(t), low, high, 0.0)?.point;
-                let value = self.likelihood(found);
+            if self.slope(low, restricted) > 0.0 && self.slope(high, restricted) <= 0.0 {
+                let found = brent_root(|t| self.slope(t, restricted), low, high, 0.0)?.point;
+                let value = self.likelihood(found, restricted);
                 if value > best.1 {
                     best = (found, value);
                 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 /// | `Fixed` | 0: all studies estimate the same effect (or: the mean of these studies is asked for) |
 /// | `DerSimonianLaird` | `max(0, (Q − (k − 1)) / (Σw − Σw²/Σw))`, w = 1/s² |
 /// | `PauleMandel` | the root of `Σ (y − μ̂(τ²))²/(s² + τ²) = k − 1`, zero when there is none |
+/// | `MaximumLikelihood` | the maximum of the likelihood, too small with few studies |
 /// | `Reml` | the maximum of the restricted likelihood, all local maxima compared |
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum BetweenStudies {
     DerSimonianLaird,
     /// By the generalised Q.
     PauleMandel,
+    /// By maximum likelihood.
+    MaximumLikelihood,
     /// By restricted maximum likelihood.
     #[default]
     Reml,

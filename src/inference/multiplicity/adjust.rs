@@ -143,7 +143,7 @@ fn storey(sorted: &[f64], lambda: Option<f64>) -> Result<f64> {
     let above = |lambda: f64| sorted.iter().filter(|p| **p >= lambda).count() as f64;
     let share = |lambda: f64| above(lambda) / (m * (1.0 - lambda));
     if let Some(lambda) = lambda {
-        if !(lambda >= 0.0 && lambda < 1.0) {
+        if !(0.0..1.0).contains(&lambda) {
             return Err(Error::invalid_option("lambda", lambda, "from 0 to below 1"));
         }
         return Ok(share(lambda).clamp(1.0 / m.max(1.0), 1.0));
