@@ -95,6 +95,30 @@ impl Moments {
         })
     }
 
+    /// Moments of one column from its count, mean and centred squares `Σ (x − x̄)²`: what a query returns.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a mean that is not finite, squares that are negative or not finite, and squares of fewer than two rows
+    /// that are not zero.
+    pub fn of_sums(rows: u64, mean: f64, centered_squares: f64) -> Result<Self> {
+        let possible = centered_squares >= 0.0
+            && centered_squares.is_finite()
+            && (rows > 1 || centered_squares <= 0.0);
+        if !(mean.is_finite() && possible) {
+            return Err(Error::invalid_option(
+                "sums",
+                format!("{rows} rows of mean {mean} with centred squares {centered_squares}"),
+                "a finite mean, and squares of zero or more, `(count − 1) · variance`, zero for a single row",
+            ));
+        }
+        Ok(Self {
+            rows,
+            weight: rows as f64,
+            mean: vec![mean],
+            comoment: vec![centered_squares],
+        })
+    }
+
     /// Takes in a block of rows.
     ///
     /// # Errors
@@ -286,6 +310,16 @@ mod tests {
         let x: Vec<f64> = (0..50_000).map(|i| 1e9 + f64::from(i % 2) * 2.0).collect();
         let m = Moments::of(&[&x], None).unwrap();
         assert!((m.covariance(0.0)[(0, 0)] - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn sums_are_moments() {
+        let x = [1.0, 2.0, 6.0];
+        let sums = Moments::of_sums(3, 3.0, 14.0).unwrap();
+        assert_eq!(sums, Moments::of(&[&x], None).unwrap());
+        assert!(Moments::of_sums(3, 3.0, -1.0).is_err());
+        assert!(Moments::of_sums(1, 3.0, 1.0).is_err());
+        assert!(Moments::of_sums(3, f64::NAN, 1.0).is_err());
     }
 
     #[test]
