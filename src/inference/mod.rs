@@ -28,8 +28,9 @@ pub use krinsky_robb::KrinskyRobb;
 pub use meta_analysis::{BetweenStudies, MeanError, MetaAnalysis, MetaAnalysisFit};
 pub use model_table::{ModelTable, Summarized};
 pub use multiplicity::{
-    Adjustment, Alternative, Dunnett, DunnettFit, ManyToOne, MaxT, MultipleTests, Simultaneous,
-    TestingGraph, adjust_p_values, romano_wolf, westfall_young,
+    Adjustment, Alternative, Calibrator, Dunnett, DunnettFit, EProcess, EValue, ManyToOne, MaxT,
+    MultipleTests, OnlineDecision, OnlineFdr, Simultaneous, TestingGraph, adjust_p_values,
+    romano_wolf, westfall_young,
 };
 pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
 pub use ratio::RatioIntervals;

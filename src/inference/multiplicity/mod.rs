@@ -1,19 +1,24 @@
-//! Many tests at once: adjusted p-values, graphs, stepdown by resampling, Dunnett's comparisons with a control, simultaneous intervals.
+//! Many tests at once: adjusted p-values, graphs, stepdown by resampling, Dunnett's comparisons with a control, simultaneous intervals;
+//! e-values; tests that arrive one after the other.
 
 mod adjust;
 mod decisions;
 mod dunnett;
+mod e_value;
 mod graph;
 mod many_to_one;
 mod max_t;
+mod online;
 mod stepdown;
 
 pub use adjust::{Adjustment, adjust_p_values};
 pub use decisions::{Decision, MultipleTests};
 pub use dunnett::{Dunnett, DunnettFit};
+pub use e_value::{Calibrator, EProcess, EValue};
 pub use graph::TestingGraph;
 pub use many_to_one::ManyToOne;
 pub use max_t::{MaxT, Simultaneous};
+pub use online::{OnlineDecision, OnlineFdr};
 pub use stepdown::{romano_wolf, westfall_young};
 
 use serde::{Deserialize, Serialize};
