@@ -37,6 +37,10 @@ pub use crate::data::{
     Frame, Groups, Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::always_valid::{
+    BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
+    JointRegressionSequence, MeanSequence, MixtureBoundary, QuantileSequence, RegressionSequence,
+};
 pub use crate::experiment::compare::{
     Anova, BrunnerMunzel, Center, Comparison, ComparisonArm, ComparisonEffect, ComparisonTest,
     DifferenceInterval, GamesHowell, KolmogorovSmirnov, KruskalWallis, Levene, MannWhitney,
@@ -81,9 +85,10 @@ pub use crate::experiment::{
     TriggeredArm, TriggeredFit,
 };
 pub use crate::inference::{
-    Adjustment, Alternative, BetweenStudies, Dunnett, DunnettFit, ManyToOne, MaxT, MeanError,
-    MetaAnalysis, MetaAnalysisFit, MultipleTests, SelectedEstimate, Simultaneous, TestingGraph,
-    adjust_p_values, romano_wolf, westfall_young,
+    Adjustment, Alternative, BetweenStudies, Calibrator, Dunnett, DunnettFit, EProcess, EValue,
+    ManyToOne, MaxT, MeanError, MetaAnalysis, MetaAnalysisFit, MultipleTests, OnlineDecision,
+    OnlineFdr, SelectedEstimate, Simultaneous, TestingGraph, adjust_p_values, romano_wolf,
+    westfall_young,
 };
 pub use crate::inference::{
     Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest,

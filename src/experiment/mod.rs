@@ -26,6 +26,7 @@ pub use planning::{
 pub use role::{Margin, Role, Verdict};
 pub use stream::ExperimentStream;
 
+pub mod always_valid;
 pub mod compare;
 
 pub mod design;

@@ -13,6 +13,7 @@
 
 mod ability;
 mod ability_scores;
+mod always_valid;
 mod bad_input;
 mod binary;
 mod calibration;
@@ -51,6 +52,7 @@ mod meta_analysis;
 mod meta_learners;
 mod multi_arm_forest;
 mod multiplicity;
+mod multiplicity_online;
 mod needs_expectations;
 mod participation;
 mod participation_checks;

@@ -1,0 +1,35 @@
+//! Inference that is valid at every look: confidence sequences and p-values for experiments that are watched while data arrive,
+//! stopped when they convince, and continued when they do not.
+//!
+//! A confidence sequence is a sequence of intervals of which all together contain the truth with probability `level`, so that the moment of
+//! looking may depend on the data in any way; its p-value stays valid for the same reason. The price is width: at the planned number of
+//! rows an interval is about one and a half times as wide as one that may be looked at once.
+//!
+//! | type | of | needs | valid |
+//! |---|---|---|---|
+//! | [`MeanSequence`] | a mean | count, mean and centred squares of blocks of rows | exactly: errors of known scale, or bounded values; asymptotically: a variance |
+//! | [`BettingSequence`] | the mean of bounded values | the rows in order | exactly, and narrowest |
+//! | [`QuantileSequence`] | a quantile | the rows in any order | exactly, whatever the distribution |
+//! | [`EffectSequence`] | any estimate with a standard error: differences of arms, ratios, adjusted | estimate, standard error and rows at each look | asymptotically |
+//! | [`RegressionSequence`] | a coefficient of a linear model | estimate, standard error, degrees of freedom | exactly: normal errors of one variance |
+//! | [`JointRegressionSequence`] | several coefficients at once, an F test | fits with the classical covariance | the same |
+//!
+//! The sequential test of the sample ratio is [`SequentialSampleRatio`](crate::experiment::trust::SequentialSampleRatio).
+
+mod betting;
+mod effect;
+mod joint;
+mod mean;
+mod mixture;
+mod quantile;
+mod regression;
+mod track;
+
+pub use betting::BettingSequence;
+pub use effect::EffectSequence;
+pub use joint::{JointLook, JointRegressionSequence};
+pub use mean::MeanSequence;
+pub use mixture::MixtureBoundary;
+pub use quantile::QuantileSequence;
+pub use regression::{CoefficientStatistics, RegressionSequence};
+pub use track::ConfidenceLook;
