@@ -122,6 +122,15 @@ fn asymptotic_sequences_and_msprt_agree_with_their_formulas() {
             .observe_estimate("all", n, 0.0, (2.0 / n as f64).sqrt())
             .unwrap();
         close("msprt", look.upper, half.as_f64().unwrap(), 1e-12);
+        let (v, tau2) = (2.0 / n as f64, 0.01);
+        let theta = 5.0 * v.sqrt();
+        let ratio =
+            f64::sqrt(v / (v + tau2)) * (tau2 * theta * theta / (2.0 * v * (v + tau2))).exp();
+        let look = effect
+            .observe_estimate("again", n, theta, v.sqrt())
+            .unwrap();
+        close("p", look.p_value, ratio.recip().min(1.0), 1e-12);
+        close("e", effect.e_value().value(), ratio, 1e-12);
     }
 }
 
@@ -403,6 +412,76 @@ fn peeking_at_fixed_intervals_fails_and_asymptotic_sequences_hold() {
 }
 
 #[test]
+fn asymptotics_fail_where_tails_are_heavy_and_hold_between_equal_arms() {
+    const RUNS: u64 = 500;
+    // Log-normal with σ = 2, whose standard deviation is seven times its mean, a look every 50 rows up to 5,000.
+    let draw = |s: &mut dyn Rng| -> Vec<f64> {
+        (0..50).map(|_| (2.0 * gaussian(&mut *s)).exp()).collect()
+    };
+    let truth = 2.0_f64.exp();
+    let (alone, error) = share(RUNS, 14, |s| {
+        let mut mean = MeanSequence::asymptotic(5_000)
+            .unwrap()
+            .null(truth)
+            .unwrap();
+        (0..100).any(|_| mean.observe("", &draw(&mut *s)).unwrap().p_value <= 0.05)
+    });
+    println!("one heavy-tailed mean: {alone} ± {error:.4}");
+    assert!(alone > 0.15, "{alone}");
+    let (between, error) = share(RUNS, 14, |s| {
+        let mut arms = [Moments::empty(1), Moments::empty(1)];
+        let mut effect = EffectSequence::planned(5_000).unwrap();
+        (0..100).any(|_| {
+            for arm in &mut arms {
+                arm.push(&[&draw(&mut *s)], None).unwrap();
+            }
+            let of = |m: &Moments| (m.mean()[0], m.covariance(1.0)[(0, 0)] / m.weight());
+            let [(a, va), (b, vb)] = [of(&arms[0]), of(&arms[1])];
+            let rows = 2 * arms[0].rows();
+            effect
+                .observe_estimate("", rows, a - b, (va + vb).sqrt())
+                .unwrap()
+                .p_value
+                <= 0.05
+        })
+    });
+    println!("difference of two equal arms: {between} ± {error:.4}");
+    assert!(between <= 0.05 + 3.0 * error, "{between}");
+    // The median needs no tails.
+    let (median, error) = share(200, 14, |s| {
+        let mut median = QuantileSequence::new(0.5, 2_000)
+            .unwrap()
+            .null(1.0)
+            .unwrap();
+        (0..40).any(|_| median.observe("", &draw(&mut *s)).unwrap().p_value <= 0.05)
+    });
+    println!("median: {median} ± {error:.4}");
+    assert!(median <= 0.05 + 3.0 * error, "{median}");
+}
+
+#[test]
+fn several_metrics_are_watched_together() {
+    // Five metrics of the same customers, none with an effect, stopped as soon as e-BH at 0.1 names one.
+    let (stopped, _) = share(500, 15, |s| {
+        let mut metrics = vec![MeanSequence::sub_gaussian(1.0, 20).unwrap(); 5];
+        (0..100).any(|_| {
+            let common = gaussian(&mut *s);
+            for metric in &mut metrics {
+                let row = (common + gaussian(&mut *s)) / 2.0_f64.sqrt();
+                metric.observe("", &[row]).unwrap();
+            }
+            let e: Vec<EValue> = metrics.iter().map(MeanSequence::e_value).collect();
+            MultipleTests::e_bh(["a", "b", "c", "d", "e"], &e, 0.1)
+                .unwrap()
+                .rejected()
+                > 0
+        })
+    });
+    println!("e-BH on five metrics at every row: {stopped}");
+    assert!(stopped <= 0.1);
+}
+
+#[test]
 fn metrics_of_a_streamed_experiment_hold_at_every_look() {
     // A ratio and a metric with a covariate, a look every 100 rows, no effect.
     const RUNS: u64 = 200;
@@ -593,6 +672,11 @@ fn bad_input_is_refused_with_a_remedy() {
     assert!(bounded.observe_moments("", &two).is_err());
     let weighted = Moments::of(&[&[0.1, 0.2]], Some(&[1.0, 0.5])).unwrap();
     assert!(bounded.observe_moments("", &weighted).is_err());
+    let mut beyond = MeanSequence::bounded(0.0, 1.0, 100)
+        .unwrap()
+        .null(1.5)
+        .unwrap();
+    assert!(text(beyond.observe("", &[0.5]).unwrap_err()).contains("between the bounds"));
     assert!(MeanSequence::bounded(1.0, 1.0, 100).is_err());
     assert!(MeanSequence::sub_gaussian(0.0, 100).is_err());
     assert!(MeanSequence::sub_gaussian(1.0, 0).is_err());
@@ -691,7 +775,7 @@ fn states_survive_a_restart_and_are_shown() {
     let mut sorted = BettingSequence::new(0.0, 1.0).unwrap();
     sorted.observe("a", &[0.0; 500]).unwrap();
     assert!(sorted.warnings().is_empty());
-    let look = sorted.observe("b", &[1.0; 5_000]).unwrap();
+    let look = sorted.observe("b", &vec![1.0; 5_000]).unwrap();
     assert!(
         sorted.warnings()[0].to_string().contains("from look b on"),
         "{sorted}"

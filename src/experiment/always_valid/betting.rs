@@ -1,6 +1,6 @@
 //! The confidence sequence of a bounded mean by betting against every value that it could have.
 
-use super::mean::{check_bounds, check_values};
+use super::mean::{check_bounds, check_null, check_values};
 use super::track::{ConfidenceLook, Statement, Track, sequence};
 use crate::error::{Error, Result, Warning};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ const STAKE: f64 = 0.5;
 /// `λᵢ = √{2 ln(2/α)/(σ̂²ᵢ₋₁ i ln(1 + i))}`, `σ̂²ᵢ = {¼ + Σⱼ≤ᵢ (xⱼ − μ̂ⱼ)²}/(i + 1)`, `μ̂ᵢ = (½ + Σⱼ≤ᵢ xⱼ)/(i + 1)`, c = ½.
 ///
 /// At m = μ both capitals are martingales, so the set of m where `max(K⁺, K⁻)/2` never reached 1/α covers μ at all times with probability 1 − α.
-/// It adapts to the variance and to the shape, and is the narrowest known for bounded values; it needs **the rows in the order in which they came**
+/// It adapts to the variance, and is narrower than empirical Bernstein; it needs **the rows in the order in which they came**
 /// (any order that does not depend on the values), which no sums can replace: use [`MeanSequence::bounded`](super::MeanSequence::bounded) where only sums are there.
 ///
 /// The set is kept on a grid of means, outer ends, so that it is wider than the exact one by at most a cell on each side. Its intervals never widen: where no
@@ -123,16 +123,10 @@ impl BettingSequence {
     pub fn observe(&mut self, label: impl Into<String>, values: &[f64]) -> Result<ConfidenceLook> {
         self.track.check()?;
         let label = label.into();
+        check_null(self.track.null, self.lower, self.upper)?;
         check_values(values, self.lower, self.upper)?;
         let range = self.upper - self.lower;
         let null = (self.track.null - self.lower) / range;
-        if !(0.0..=1.0).contains(&null) {
-            return Err(Error::invalid_option(
-                "null",
-                self.track.null,
-                format!("between the bounds {} and {}", self.lower, self.upper),
-            ));
-        }
         if values.is_empty() {
             return Err(Error::NoRows {
                 reason: format!("look {label} brings no new rows; leave it out"),

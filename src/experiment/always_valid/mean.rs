@@ -29,12 +29,16 @@ const ROUNDING: f64 = 1e-9;
 /// first block): within a block all rows have the same prediction, so its count, mean and centred squares are enough, and any blocks are
 /// valid; smaller first blocks make it a little narrower.
 ///
+/// The asymptotic sequence needs tails that the rows so far have shown. Looked at every 50 rows up to 5 000, log-normal values leave its 95 % intervals in 4 % of runs with
+/// σ = 1, in 9 % with σ = 1.5 (6 % with `first_rows` 1 000) and in 25 % with σ = 2: winsorise such values and declare the bounds, or follow a [quantile](super::QuantileSequence).
+/// Differences of arms of one size are far less sensitive, since their skews cancel.
+///
 /// `planned` is the number of rows at which the interval is to be narrowest; it stays valid before and after.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `level` | 0.95 | confidence of the whole sequence | (0, 1), one-sided (½, 1) |
-/// | `null` | 0 | value that the p-value tests | inside the bounds |
+/// | `null` | 0; the middle of the bounds | value that the p-value tests | finite, inside the bounds |
 /// | `alternative` | two-sided | side of test and interval | |
 /// | `expected_std_dev` | a quarter of the range | for which spread of bounded values the interval is narrowest | > 0 |
 /// | `first_rows` | 100 | rows before the asymptotic sequence speaks | ≥ 2 |
@@ -233,6 +237,7 @@ impl MeanSequence {
             block.comoment()[(0, 0)],
         );
         if let Kind::Bounded { lower, upper, .. } = self.kind {
+            check_null(self.track.null, lower, upper)?;
             let range = upper - lower;
             let inside = mean >= lower - ROUNDING * range && mean <= upper + ROUNDING * range;
             let most = n * ((upper - mean) * (mean - lower) + ROUNDING * range * range);
@@ -331,6 +336,19 @@ pub(super) fn check_bounds(lower: f64, upper: f64) -> Result<()> {
         "bounds",
         format!("[{lower}, {upper}]"),
         "two finite numbers, the smaller first",
+    ))
+}
+
+/// # Errors
+/// `InvalidOption` for a null value that no mean within the bounds has.
+pub(super) fn check_null(null: f64, lower: f64, upper: f64) -> Result<()> {
+    if null >= lower && null <= upper {
+        return Ok(());
+    }
+    Err(Error::invalid_option(
+        "null",
+        null,
+        format!("between the bounds {lower} and {upper}"),
     ))
 }
 

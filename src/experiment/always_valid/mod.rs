@@ -8,7 +8,7 @@
 //! | type | of | needs | valid |
 //! |---|---|---|---|
 //! | [`MeanSequence`] | a mean | count, mean and centred squares of blocks of rows | exactly: errors of known scale, or bounded values; asymptotically: a variance |
-//! | [`BettingSequence`] | the mean of bounded values | the rows in order | exactly, and narrowest |
+//! | [`BettingSequence`] | the mean of bounded values | the rows in order | exactly, and narrower |
 //! | [`QuantileSequence`] | a quantile | the rows in any order | exactly, whatever the distribution |
 //! | [`EffectSequence`] | any estimate with a standard error: differences of arms, ratios, adjusted | estimate, standard error and rows at each look | asymptotically |
 //! | [`RegressionSequence`] | a coefficient of a linear model | estimate, standard error, degrees of freedom | exactly: normal errors of one variance |

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Howard, S. R. & Ramdas, A. (2022). Sequential estimation of quantiles with applications to A/B testing and best-arm identification. *Bernoulli*
-/// 28(3), 1704–1728, theorem 1(b). doi:10.3150/21-BEJ1388
+/// 28(3), 1704–1728. doi:10.3150/21-BEJ1388
 ///
 /// # Examples
 /// ```

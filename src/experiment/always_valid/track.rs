@@ -2,7 +2,7 @@
 
 use super::mixture::MixtureBoundary;
 use crate::error::{Error, Result, Warning};
-use crate::inference::{Alternative, Interval, check_level};
+use crate::inference::{Alternative, EValue, Interval, check_level};
 use crate::report::{Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +96,10 @@ impl Track {
 
     pub(super) fn p_value(&self) -> f64 {
         self.looks.last().map_or(1.0, |look| look.p_value)
+    }
+
+    pub(super) fn e_value(&self) -> EValue {
+        EValue::of_logarithm(self.looks.last().map_or(0.0, |look| look.log_e_value))
     }
 
     /// # Errors
@@ -369,6 +373,12 @@ macro_rules! sequence {
             /// The p-value of the null value, valid although one looked before; one before the first look.
             pub fn p_value(&self) -> f64 {
                 self.track.p_value()
+            }
+
+            /// The e-value against the null value now: e-values of several metrics or arms that are watched together, whatever their dependence and the
+            /// moment of looking, go to [`MultipleTests::e_bh`](crate::inference::MultipleTests::e_bh).
+            pub fn e_value(&self) -> crate::inference::EValue {
+                self.track.e_value()
             }
 
             /// Whether the looks contradict each other.

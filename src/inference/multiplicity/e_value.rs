@@ -65,6 +65,11 @@ impl EValue {
         Err(Error::invalid_option("e-value", value, "zero or more"))
     }
 
+    /// From its logarithm, which is a number.
+    pub(crate) fn of_logarithm(logarithm: f64) -> Self {
+        Self(logarithm.exp())
+    }
+
     /// From a p-value.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ mp.mp.dps = 40
 values = {}
 
 
-# --- Mixture boundaries (Howard, Ramdas, McAuliffe & Sekhon 2021, propositions 5 to 9) --------------------------------
+# --- Mixture boundaries (Howard, Ramdas, McAuliffe & Sekhon 2021, conjugate mixtures) --------------------------------
 def best_rho(v, alpha):
     twice = 2 * mp.log(1 / mp.mpf(alpha))
     return v / (twice + mp.log(1 + twice))
