@@ -39,7 +39,8 @@ pub use crate::data::{
 pub use crate::error::{Error, Result, Warning};
 pub use crate::experiment::always_valid::{
     BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
-    JointRegressionSequence, MeanSequence, MixtureBoundary, QuantileSequence, RegressionSequence,
+    JointRegressionSequence, MeanSequence, MixtureBoundary, ProportionSequence, QuantileSequence,
+    RegressionSequence,
 };
 pub use crate::experiment::compare::{
     Anova, BrunnerMunzel, Center, Comparison, ComparisonArm, ComparisonEffect, ComparisonTest,

@@ -202,6 +202,16 @@ fn quantiles_agree_with_every_count_tried() {
 }
 
 #[test]
+fn proportions_agree_with_roots_of_the_mixtures() {
+    let case = &fixture("always_valid")["values"]["proportion"];
+    let mut rate = ProportionSequence::new(1_000).unwrap();
+    rate.observe("a", 30, 500).unwrap();
+    let look = rate.observe("b", 7, 100).unwrap();
+    close("lower", look.lower, number(case, "lower"), 1e-11);
+    close("upper", look.upper, number(case, "upper"), 1e-11);
+}
+
+#[test]
 fn regressions_agree_with_the_marginal_likelihood() {
     let values = &fixture("always_valid")["values"]["regression"];
     let j: Vec<f64> = (1..=60).map(f64::from).collect();
@@ -302,21 +312,30 @@ fn share(runs: u64, seed: u64, missed: impl Fn(&mut dyn Rng) -> bool) -> (f64, f
 fn type_one_error_is_at_most_nominal_under_continuous_peeking() {
     const RUNS: u64 = 500;
     const LOOKS: usize = 150;
-    // Exact methods, a look after every row, or ten rows: the truth leaves the interval at any look in at most 5 % of runs.
+    // Exact methods, a look after every row, three, five or ten rows: the truth leaves the interval at any look in at most 5 % of runs.
     let bernoulli = |p: f64| move |s: &mut dyn Rng| f64::from(uniform(&mut *s) < p);
     for (name, seed, p) in [("rare", 1, 0.05), ("even", 2, 0.5)] {
         let draw = bernoulli(p);
         let (missed, error) = share(RUNS, seed, |s| {
-            let mut mean = MeanSequence::bounded(0.0, 1.0, 500)
+            let mut mean = MeanSequence::bounded(0.0, 1.0, 100)
                 .unwrap()
                 .null(p)
                 .unwrap();
-            (0..LOOKS).any(|_| {
-                let x = draw(&mut *s);
-                !mean.observe("", &[x]).unwrap().contains(p)
+            (0..LOOKS / 3).any(|_| {
+                let rows = [0; 3].map(|_| draw(&mut *s));
+                !mean.observe("", &rows).unwrap().contains(p)
             })
         });
         println!("empirical Bernstein, {name}: {missed} ± {error:.4}");
+        assert!(missed <= 0.05 + 3.0 * error);
+        let (missed, error) = share(RUNS, seed, |s| {
+            let mut rate = ProportionSequence::new(20).unwrap().null(p).unwrap();
+            (0..LOOKS / 5).any(|_| {
+                let events = (0..5).filter(|_| draw(&mut *s) > 0.5).count() as u64;
+                rate.observe("", events, 5).unwrap().p_value <= 0.05
+            })
+        });
+        println!("proportion, {name}: {missed} ± {error:.4}");
         assert!(missed <= 0.05 + 3.0 * error);
         let (missed, error) = share(RUNS, seed, |s| {
             let mut mean = BettingSequence::new(0.0, 1.0)
@@ -548,7 +567,7 @@ fn widths_are_as_documented() {
         println!("planned for 1 000, read at {times} times that: {loss:.3} of the lowest");
         assert!((1.0..1.1).contains(&loss), "{loss}");
     }
-    // On rare events betting is narrower than empirical Bernstein, and that than a bound on the range alone.
+    // On rare events a proportion is narrower than betting, that than empirical Bernstein, and that than a bound on the range alone.
     let mut stream = Seed::new(10).stream(0);
     let rows: Vec<f64> = (0..2_000)
         .map(|_| f64::from(uniform(&mut stream) < 0.05))
@@ -562,9 +581,18 @@ fn widths_are_as_documented() {
         range.observe("", block).unwrap();
     }
     let width = |i: Interval| i.upper - i.lower;
-    let widths = [betting.interval(), bernstein.interval(), range.interval()].map(width);
-    println!("widths: betting, empirical Bernstein, sub-Gaussian {widths:?}");
-    assert!(widths[0] < widths[1] && widths[1] < widths[2]);
+    let mut rate = ProportionSequence::new(2_000).unwrap();
+    rate.observe("", rows.iter().sum::<f64>() as u64, 2_000)
+        .unwrap();
+    let widths = [
+        rate.interval(),
+        betting.interval(),
+        bernstein.interval(),
+        range.interval(),
+    ]
+    .map(width);
+    println!("widths: proportion, betting, empirical Bernstein, sub-Gaussian {widths:?}");
+    assert!(widths.is_sorted());
 }
 
 #[test]
@@ -629,6 +657,22 @@ proptest! {
             }
             let set = mean.running_interval();
             prop_assert!(set.lower >= mean.interval().lower && set.upper <= mean.interval().upper);
+        }
+    }
+
+    #[test]
+    fn rates_and_their_p_values_agree(
+        batches in prop::collection::vec((0_u64..20, 1_u64..60), 1..12),
+        null in 0.02_f64..0.98,
+        side in 0_usize..3,
+    ) {
+        let side = [Alternative::TwoSided, Alternative::Greater, Alternative::Less][side];
+        let mut rate = ProportionSequence::new(200).unwrap().null(null).unwrap().alternative(side).unwrap();
+        for (events, others) in batches {
+            let look = rate.observe("", events, events + others).unwrap();
+            let gap = look.log_e_value - 20.0_f64.ln();
+            prop_assert!(gap.abs() < 1e-9 || (gap >= 0.0) != look.contains(null), "{rate}");
+            prop_assert!((0.0..=look.estimate).contains(&look.lower) && (look.estimate..=1.0).contains(&look.upper));
         }
     }
 
@@ -710,6 +754,22 @@ fn bad_input_is_refused_with_a_remedy() {
     let look = none.observe_estimate("", 500, 0.0, 0.0).unwrap();
     assert!(look.lower.is_infinite() && look.p_value == 1.0);
 
+    let mut rate = ProportionSequence::new(100).unwrap();
+    assert!(text(rate.observe("", 3, 2).unwrap_err()).contains("at most the 2 rows"));
+    assert!(rate.observe("", 0, 0).is_err() && ProportionSequence::new(0).is_err());
+    assert!(
+        ProportionSequence::new(100)
+            .unwrap()
+            .null(1.0)
+            .unwrap()
+            .observe("", 1, 2)
+            .is_err()
+    );
+    let look = rate.observe("none yet", 0, 50).unwrap();
+    assert!(look.lower == 0.0 && look.upper < 0.2);
+    let look = rate.observe("all", 5_000_000, 5_000_000).unwrap();
+    assert!(look.lower > 0.9 && look.upper < 1.0);
+
     assert!(BettingSequence::new(0.0, f64::INFINITY).is_err());
     assert!(BettingSequence::new(0.0, 1.0).unwrap().cells(1).is_err());
     let mut outside = BettingSequence::new(0.0, 1.0).unwrap().null(2.0).unwrap();
@@ -762,6 +822,32 @@ fn states_survive_a_restart_and_are_shown() {
     let back: EffectSequence =
         serde_json::from_str(&serde_json::to_string(&effect).unwrap()).unwrap();
     assert_eq!(back, effect);
+    let mut rate = ProportionSequence::new(100).unwrap();
+    rate.observe("day", 3, 40).unwrap();
+    let back: ProportionSequence =
+        serde_json::from_str(&serde_json::to_string(&rate).unwrap()).unwrap();
+    assert_eq!(back, rate);
+    let mut slope = RegressionSequence::planned("z", 100).unwrap();
+    let statistics = CoefficientStatistics {
+        rows: 9,
+        estimate: 1.0,
+        std_error: 0.5,
+        residual_std_error: 2.0,
+        residual_df: 2.0,
+    };
+    assert!(
+        slope
+            .observe_statistics("early", statistics)
+            .unwrap()
+            .upper
+            .is_infinite()
+    );
+    let back: RegressionSequence =
+        serde_json::from_str(&serde_json::to_string(&slope).unwrap()).unwrap();
+    assert_eq!(back, slope);
+    assert!(
+        rate.to_string().contains("proportion") && slope.to_string().contains("planned for 100")
+    );
     let text = mean.to_string();
     assert!(
         text.contains("share used") && text.contains("Empirical Bernstein"),

@@ -8,6 +8,7 @@
 //! | type | of | needs | valid |
 //! |---|---|---|---|
 //! | [`MeanSequence`] | a mean | count, mean and centred squares of blocks of rows | exactly: errors of known scale, or bounded values; asymptotically: a variance |
+//! | [`ProportionSequence`] | a rate | counts of events and rows | exactly |
 //! | [`BettingSequence`] | the mean of bounded values | the rows in order | exactly, and narrower |
 //! | [`QuantileSequence`] | a quantile | the rows in any order | exactly, whatever the distribution |
 //! | [`EffectSequence`] | any estimate with a standard error: differences of arms, ratios, adjusted | estimate, standard error and rows at each look | asymptotically |
@@ -21,6 +22,7 @@ mod effect;
 mod joint;
 mod mean;
 mod mixture;
+mod proportion;
 mod quantile;
 mod regression;
 mod track;
@@ -30,6 +32,7 @@ pub use effect::EffectSequence;
 pub use joint::{JointLook, JointRegressionSequence};
 pub use mean::MeanSequence;
 pub use mixture::MixtureBoundary;
+pub use proportion::ProportionSequence;
 pub use quantile::QuantileSequence;
 pub use regression::{CoefficientStatistics, RegressionSequence};
 pub use track::ConfidenceLook;

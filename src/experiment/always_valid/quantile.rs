@@ -90,7 +90,8 @@ impl QuantileSequence {
     fn statement(&self) -> Result<Statement> {
         let rows = self.values.len();
         let (n, p, null) = (rows as f64, self.p, self.track.null);
-        let (below, above) = (self.mixture(p)?, self.mixture(1.0 - p)?);
+        let mixture = |p| self.track.bernoulli_mixture(self.planned, p);
+        let (below, above) = (mixture(p)?, mixture(1.0 - p)?);
         let v = n * p * (1.0 - p);
         let at = (n * p).ceil().clamp(1.0, n) as usize;
         let upper = self
@@ -120,15 +121,6 @@ impl QuantileSequence {
                 below.log_value(less - n * p, v),
             ),
         })
-    }
-
-    /// The mixture for counts of events of this probability.
-    fn mixture(&self, p: f64) -> Result<MixtureBoundary> {
-        let alpha = 2.0 * self.track.side_alpha();
-        MixtureBoundary::bernoulli(
-            MixtureBoundary::best_rho(self.planned * p * (1.0 - p), alpha)?,
-            p,
-        )
     }
 
     /// The smallest count that is too large for events of this probability, if any is.

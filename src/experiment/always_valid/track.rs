@@ -148,6 +148,12 @@ impl Track {
         }
     }
 
+    /// The mixture for counts of events of probability p, best at a planned number of rows.
+    pub(super) fn bernoulli_mixture(&self, planned: f64, p: f64) -> Result<MixtureBoundary> {
+        let rho = MixtureBoundary::best_rho(planned * p * (1.0 - p), 2.0 * self.side_alpha())?;
+        MixtureBoundary::bernoulli(rho, p)
+    }
+
     /// What a normal mixture says of an estimate whose information (one over its variance) is `v`, in the units of the mixture times
     /// `unit`: `S = (estimate − null) v/unit`.
     pub(super) fn normal_statement(

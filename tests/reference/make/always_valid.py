@@ -151,6 +151,18 @@ for p in [0.5, 0.9]:
     quantiles.append({"p": p, "estimate": int(y[int(np.ceil(n * p)) - 1]), "lower": int(y[n - least(1 - p)]), "upper": int(y[least(p) - 1])})
 values["quantiles"] = quantiles
 
+# --- A proportion: the roots of the mixtures in p ------------------------------------------------------------------------
+def too_many(events, rows, p):
+    rho = best_rho(1000 * p * (1 - p), "0.05")
+    return bernoulli(events - rows * p, rows * p * (1 - p), rho, p) - mp.log(40)
+
+
+def root(events, rows):
+    return mp.findroot(lambda p: too_many(events, rows, p), (mp.mpf(events) / rows / 2, mp.mpf(events) / rows * 0.98), solver="anderson", tol=1e-24)
+
+
+values["proportion"] = {"events": 37, "rows": 600, "lower": float(root(37, 600)), "upper": float(1 - root(563, 600))}
+
 # --- Linear models: marginal likelihood ratio by generalised least squares, the interval by its roots ----------------------
 n, tau2 = 60, 0.3
 j = np.arange(1, n + 1)
