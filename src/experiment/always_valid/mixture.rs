@@ -1,14 +1,17 @@
 //! Curves that a martingale rarely crosses at any time, by mixing over the alternative (the method of mixtures).
 
 use crate::error::{Error, Result};
-use crate::inference::check_level;
+use crate::inference::multiplicity::check_alpha;
 use crate::numeric::optimize::brent_root;
 use crate::numeric::special::{beta, gamma, normal};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
 
-/// Doublings of the bracket of a root; 2²⁰⁰ is beyond every sum of data.
-const DOUBLINGS: usize = 200;
+/// Newton's steps at most; a handful is usual.
+const MOST_STEPS: usize = 100;
+
+/// A relative step after which the next, in its square, is below rounding.
+const LAST_STEP: f64 = 1e-9;
 
 /// The least prior strength of a mixture of Bernoulli alternatives, as a share of the variance of one row.
 const LEAST_STRENGTH: f64 = 1e-3;
@@ -102,7 +105,7 @@ impl MixtureBoundary {
             Family::Normal | Family::OneSidedNormal => 0.0,
             Family::GammaExponential { scale } => {
                 let r = rho / (scale * scale);
-                -log_gamma_below(r, r)
+                -log_gamma_below(r, r).0
             }
             Family::Bernoulli { p } => {
                 let [a, b] = prior(rho, p);
@@ -123,13 +126,7 @@ impl MixtureBoundary {
     /// See [`MixtureBoundary`].
     pub fn best_rho(planned: f64, alpha: f64) -> Result<f64> {
         positive("planned", planned)?;
-        if !(alpha > 0.0 && alpha < 1.0) {
-            return Err(Error::invalid_option(
-                "alpha",
-                alpha,
-                "between 0 and 1, e.g. 0.05; for a one-sided curve, below a half",
-            ));
-        }
+        check_alpha(alpha)?;
         let twice = -2.0 * alpha.ln();
         Ok(planned / (twice + twice.ln_1p()))
     }
@@ -141,31 +138,40 @@ impl MixtureBoundary {
 
     /// ln M(s, v): the logarithm of the evidence against the null hypothesis, an e-value at any time.
     pub fn log_value(&self, s: f64, v: f64) -> f64 {
+        self.value_and_slope(s, v).0
+    }
+
+    /// ln M and, but for Bernoulli alternatives, its derivative by s.
+    fn value_and_slope(&self, s: f64, v: f64) -> (f64, f64) {
         let (rho, total) = (self.rho, v + self.rho);
+        let square = s * s / (2.0 * total);
         match self.family {
-            Family::Normal => 0.5 * (rho / total).ln() + s * s / (2.0 * total),
+            Family::Normal => (0.5 * (rho / total).ln() + square, s / total),
             Family::OneSidedNormal => {
-                LN_2 + 0.5 * (rho / total).ln()
-                    + s * s / (2.0 * total)
-                    + normal::ln_cdf(s / total.sqrt())
+                let root = total.sqrt();
+                let (tail, slope) = normal::ln_cdf_and_slope(s / root);
+                (
+                    LN_2 + 0.5 * (rho / total).ln() + square + tail,
+                    s / total + slope / root,
+                )
             }
             Family::GammaExponential { scale } => {
                 let square = scale * scale;
                 let (a, x) = (total / square, (scale * s + total) / square);
                 if x <= 0.0 {
                     // Farther to the other side than the sum of any such values can be.
-                    return f64::NEG_INFINITY;
+                    return (f64::NEG_INFINITY, 0.0);
                 }
-                self.constant + log_gamma_below(a, x)
+                let (value, slope) = log_gamma_below(a, x);
+                (self.constant + value, slope / scale)
             }
             Family::Bernoulli { p } => {
                 let q = 1.0 - p;
                 let n = v / (p * q);
                 let (ones, zeros) = ((n * p + s).max(0.0), (n * q - s).max(0.0));
                 let [a, b] = prior(rho, p);
-                self.constant + log_beta_below(a + zeros, b + ones, q)
-                    - ones * p.ln()
-                    - zeros * q.ln()
+                let value = log_beta_below(a + zeros, b + ones, q) - ones * p.ln() - zeros * q.ln();
+                (self.constant + value, f64::NAN)
             }
         }
     }
@@ -173,9 +179,9 @@ impl MixtureBoundary {
     /// The curve at v: where M reaches 1/α. For [`bernoulli`](Self::bernoulli) infinite when no count reaches it.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for α outside (0, 1) or v < 0.
+    /// [`Error::InvalidOption`] for α outside (0, 1) or v < 0; [`Error::NotConverged`] where rounding hides the curve.
     pub fn threshold(&self, v: f64, alpha: f64) -> Result<f64> {
-        check_level(1.0 - alpha)?;
+        check_alpha(alpha)?;
         if !(v >= 0.0 && v.is_finite()) {
             return Err(Error::invalid_option(
                 "v",
@@ -184,38 +190,55 @@ impl MixtureBoundary {
             ));
         }
         let limit = -alpha.ln();
-        if self.family == Family::Normal {
-            let total = v + self.rho;
-            return Ok((total * ((total / self.rho).ln() + 2.0 * limit)).sqrt());
-        }
-        let most = match self.family {
-            Family::Bernoulli { p } => v / p,
-            _ => f64::INFINITY,
-        };
-        let above = |s: f64| self.log_value(s, v) - limit;
-        let mut high = (v + self.rho).sqrt().min(most);
-        for _ in 0..DOUBLINGS {
-            if above(high) >= 0.0 {
-                return Ok(brent_root(above, 0.0, high, 0.0)?.point);
+        let total = v + self.rho;
+        let two_sided = (total * ((total / self.rho).ln() + 2.0 * limit)).sqrt();
+        match self.family {
+            Family::Normal => Ok(two_sided),
+            Family::Bernoulli { p } => {
+                let most = v / p;
+                let above = |s: f64| self.log_value(s, v) - limit;
+                if above(most) < 0.0 {
+                    return Ok(f64::INFINITY);
+                }
+                Ok(brent_root(above, 0.0, most, 0.0)?.point)
             }
-            if high >= most {
-                break;
-            }
-            high = (2.0 * high).min(most);
+            _ => self.newton(two_sided, v, limit),
         }
-        Ok(f64::INFINITY)
+    }
+
+    /// ln M is convex in s, so that Newton's steps approach the root from above after the first.
+    fn newton(&self, start: f64, v: f64, limit: f64) -> Result<f64> {
+        let mut s = start;
+        let mut step = f64::INFINITY;
+        for _ in 0..MOST_STEPS {
+            let (value, slope) = self.value_and_slope(s, v);
+            step = (value - limit) / slope;
+            s -= step;
+            if step.abs() <= LAST_STEP * s {
+                return Ok(s);
+            }
+        }
+        Err(Error::NotConverged {
+            what: "the boundary of a mixture".to_owned(),
+            iterations: MOST_STEPS,
+            criterion: step.abs() / s,
+            tolerance: LAST_STEP,
+            remedy: "plan for as many rows as there are, or for fewer".to_owned(),
+        })
     }
 }
 
-/// `ln Γ(a) + ln P(a, x) − a ln x + x`: the first through the gamma density where that does not underflow, so that large terms do not cancel.
-fn log_gamma_below(a: f64, x: f64) -> f64 {
-    let density = x * gamma::pdf(a, x);
-    let kernel = if density > f64::MIN_POSITIVE {
-        -density.ln()
+/// `ln Γ(a) + ln P(a, x) − a ln x + x` and its derivative by x: the first through the gamma density where that does not underflow, so that large terms do not
+/// cancel.
+fn log_gamma_below(a: f64, x: f64) -> (f64, f64) {
+    let density = gamma::pdf(a, x);
+    let kernel = if x * density > f64::MIN_POSITIVE {
+        -(x * density).ln()
     } else {
         gamma::ln_gamma(a) - a * x.ln() + x
     };
-    kernel + gamma::ln_lower_regularized(a, x)
+    let below = gamma::ln_lower_regularized(a, x);
+    (kernel + below, 1.0 - a / x + density / below.exp())
 }
 
 /// The parameters of the beta distribution of alternatives, of probabilities of no event and of an event.
@@ -255,6 +278,31 @@ pub(super) fn check_probability(p: f64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_curve_is_where_the_evidence_reaches_its_limit(
+            log_rho in -6.0_f64..18.0,
+            log_scale in -5.0_f64..5.0,
+            log_v in -8.0_f64..18.0,
+            log_alpha in -40.0_f64..-0.02,
+        ) {
+            let [rho, scale, v, alpha] = [log_rho, log_scale, log_v, log_alpha].map(f64::exp);
+            for curve in [
+                MixtureBoundary::normal(rho),
+                MixtureBoundary::one_sided_normal(rho),
+                MixtureBoundary::gamma_exponential(rho, scale),
+            ] {
+                let curve = curve.unwrap();
+                let s = curve.threshold(v, alpha).unwrap();
+                let (value, slope) = curve.value_and_slope(s, v);
+                // As near as the rounding of s and of the value allow.
+                let room = 1e-9 * (1.0 - log_alpha) + 1e-12 * slope * s;
+                prop_assert!((value + log_alpha).abs() < room, "{curve:?} {v} {alpha}: {s} {value}");
+            }
+        }
+    }
 
     #[test]
     fn evidence_beyond_the_range_of_densities_is_continuous() {

@@ -219,7 +219,7 @@ impl EProcess {
     /// # Errors
     /// See [`EProcess`].
     pub fn rejects(&self, alpha: f64) -> Result<bool> {
-        crate::inference::check_level(1.0 - alpha)?;
+        super::check_alpha(alpha)?;
         Ok(self.p_value() <= alpha)
     }
 }

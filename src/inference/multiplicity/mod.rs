@@ -21,6 +21,7 @@ pub use max_t::{MaxT, Simultaneous};
 pub use online::{OnlineDecision, OnlineFdr};
 pub use stepdown::{romano_wolf, westfall_young};
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Against which side a hypothesis is tested.
@@ -44,4 +45,17 @@ impl Alternative {
             Self::Less => -statistic,
         }
     }
+}
+
+/// # Errors
+/// `InvalidOption` for an error rate outside (0, 1).
+pub(crate) fn check_alpha(alpha: f64) -> Result<()> {
+    if alpha > 0.0 && alpha < 1.0 {
+        return Ok(());
+    }
+    Err(Error::invalid_option(
+        "alpha",
+        alpha,
+        "between 0 and 1, e.g. 0.05",
+    ))
 }

@@ -141,13 +141,7 @@ impl OnlineFdr {
     }
 
     fn of(rule: Rule, alpha: f64, candidate: f64, discard: f64) -> Result<Self> {
-        if !(alpha > 0.0 && alpha < 1.0) {
-            return Err(Error::invalid_option(
-                "alpha",
-                alpha,
-                "between 0 and 1, e.g. 0.05",
-            ));
-        }
+        super::check_alpha(alpha)?;
         Ok(Self {
             rule,
             alpha,
