@@ -71,10 +71,12 @@ pub use crate::experiment::trust::{
     TrustVerdict, Twyman, TwymanFit,
 };
 pub use crate::experiment::{
-    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, CumulativeLift, DatedEffect,
-    Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
-    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream, Lift, LiftMethod,
-    LiftOverTime, Margin, Metric, MetricBaseline, MetricKind, NormalComponent, PlannedMetric,
+    ArmCount, ArmValue, BayesianArm, BayesianComparison, BayesianDecision, BayesianFit,
+    BayesianModel, BayesianTest, Comparisons, Covariate, CovariateSlope, CumulativeLift,
+    DatedEffect, Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
+    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream,
+    HierarchicalEffects, HierarchicalFit, Lift, LiftMethod, LiftOverTime, Margin, Metric,
+    MetricBaseline, MetricKind, NormalComponent, NormalPrior, PlannedMetric, PooledEffect,
     Portfolio, PortfolioFit, ProgrammeOption, ProgrammePlan, Role, Shipping, ShippingRule,
     ShrunkEffect, SimulatedMetric, SufficientStatistics, TestingProgramme, Verdict,
 };

@@ -33,6 +33,7 @@ pub mod design;
 pub mod power;
 
 mod arms;
+mod bayesian;
 mod encouragement;
 mod holdout;
 mod interleaving;
@@ -43,6 +44,10 @@ mod surrogate;
 mod triggered;
 pub mod trust;
 
+pub use bayesian::{
+    BayesianArm, BayesianComparison, BayesianDecision, BayesianFit, BayesianModel, BayesianTest,
+    HierarchicalEffects, HierarchicalFit, NormalPrior, PooledEffect,
+};
 pub use encouragement::{AverageEffectBounds, Encouragement, EncouragementFit, NonCompliance};
 pub use holdout::{Holdout, HoldoutFit, PastExperiment};
 pub use interleaving::{

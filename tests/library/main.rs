@@ -15,6 +15,7 @@ mod ability;
 mod ability_scores;
 mod always_valid;
 mod bad_input;
+mod bayesian;
 mod binary;
 mod calibration;
 mod causal;

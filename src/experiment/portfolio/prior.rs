@@ -67,7 +67,7 @@ impl EffectPrior {
         )))
     }
 
-    pub(super) fn of(components: impl IntoIterator<Item = NormalComponent>) -> Self {
+    pub(in crate::experiment) fn of(components: impl IntoIterator<Item = NormalComponent>) -> Self {
         Self {
             components: components.into_iter().collect(),
         }

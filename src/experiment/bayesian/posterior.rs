@@ -1,0 +1,272 @@
+//! What is believed of one arm after its data.
+
+use super::model::NormalPrior;
+use crate::error::Result;
+use crate::numeric::quadrature::gauss_legendre;
+use crate::numeric::special::{beta, gamma, normal, student_t};
+use serde::{Deserialize, Serialize};
+
+/// Probability beyond which the tails of what is integrated are left out.
+const TAIL: f64 = 1e-13;
+/// Probability of the variance of logs that is cut off above: without a bound the mean of a log-normal has no posterior mean.
+const VARIANCE_TAIL: f64 = 1e-12;
+/// Nodes over the share of buyers and over the variance of logs.
+const NODES: usize = 32;
+/// Points of a tabulated distribution, and how far they reach, in standard deviations of the logarithm.
+const POINTS: usize = 513;
+const REACH: f64 = 9.0;
+/// Points of a tabulated distribution between two cuts.
+const EVERY: usize = 16;
+/// Where another distribution is cut in panels.
+const CUTS: [f64; 6] = [TAIL, 1e-8, 1e-4, 0.01, 0.12, 0.5];
+
+/// The posterior of the mean outcome of one arm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Posterior {
+    Beta { a: f64, b: f64 },
+    T { df: f64, centre: f64, scale: f64 },
+    Gamma { shape: f64, rate: f64 },
+    Table(Tabulated),
+}
+
+/// A positive quantity by its distribution function and density in the logarithm, on equal steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tabulated {
+    start: f64,
+    step: f64,
+    cdf: Vec<f64>,
+    density: Vec<f64>,
+    mean: f64,
+    deviation: f64,
+}
+
+/// Mean revenue of the posterior, and what it would be with a wider bound on the variance of logs.
+pub(super) struct Revenue {
+    pub(super) posterior: Posterior,
+    pub(super) wider_mean: f64,
+}
+
+impl Posterior {
+    pub(super) fn mean(&self) -> f64 {
+        match self {
+            Self::Beta { a, b } => a / (a + b),
+            Self::T { centre, .. } => *centre,
+            Self::Gamma { shape, rate } => shape / rate,
+            Self::Table(t) => t.mean,
+        }
+    }
+
+    pub(super) fn deviation(&self) -> f64 {
+        match self {
+            Self::Beta { a, b } => (a * b / (a + b + 1.0)).sqrt() / (a + b),
+            Self::T { df, scale, .. } => scale * (df / (df - 2.0)).sqrt(),
+            Self::Gamma { shape, rate } => shape.sqrt() / rate,
+            Self::Table(t) => t.deviation,
+        }
+    }
+
+    pub(super) fn pdf(&self, x: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => {
+                if x > 0.0 && x < 1.0 {
+                    beta::pdf(*a, *b, x)
+                } else {
+                    0.0
+                }
+            }
+            Self::T { df, centre, scale } => student_t::pdf((x - centre) / scale, *df) / scale,
+            Self::Gamma { shape, rate } => {
+                if x > 0.0 {
+                    rate * gamma::pdf(*shape, rate * x)
+                } else {
+                    0.0
+                }
+            }
+            Self::Table(t) => t.at(x).1,
+        }
+    }
+
+    pub(super) fn cdf(&self, x: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => beta::regularized(*a, *b, x.clamp(0.0, 1.0)),
+            Self::T { df, centre, scale } => student_t::cdf((x - centre) / scale, *df),
+            Self::Gamma { shape, rate } => gamma::lower_regularized(*shape, rate * x.max(0.0)),
+            Self::Table(t) => t.at(x).0,
+        }
+    }
+
+    pub(super) fn sf(&self, x: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => beta::upper_regularized(*a, *b, x.clamp(0.0, 1.0)),
+            Self::T { df, centre, scale } => student_t::sf((x - centre) / scale, *df),
+            Self::Gamma { shape, rate } => gamma::upper_regularized(*shape, rate * x.max(0.0)),
+            Self::Table(t) => 1.0 - t.at(x).0,
+        }
+    }
+
+    pub(super) fn quantile(&self, p: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => beta::quantile(*a, *b, p),
+            Self::T { df, centre, scale } => centre + scale * student_t::quantile(p, *df),
+            Self::Gamma { shape, rate } => gamma::quantile(*shape, p) / rate,
+            Self::Table(t) => t.quantile(p),
+        }
+    }
+
+    fn upper_quantile(&self, q: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => beta::upper_quantile(*a, *b, q),
+            Self::T { df, centre, scale } => centre + scale * student_t::upper_quantile(q, *df),
+            Self::Gamma { shape, rate } => gamma::upper_quantile(*shape, q) / rate,
+            Self::Table(t) => t.quantile(1.0 - q),
+        }
+    }
+
+    /// Points, in order, between which the density is smooth enough for a short rule.
+    pub(super) fn cuts(&self) -> Vec<f64> {
+        if let Self::Table(table) = self {
+            // Equal steps of the logarithm: the tail above is long.
+            return (table.cdf.iter().enumerate().step_by(EVERY))
+                .map(|(i, _)| (table.start + table.step * i as f64).exp())
+                .collect();
+        }
+        let low = CUTS.iter().map(|p| self.quantile(*p));
+        let high = (CUTS.iter().rev().skip(1)).map(|p| self.upper_quantile(*p));
+        low.chain(high).collect()
+    }
+
+    /// From the posterior of the share of buyers, Beta(a, b), and that of logs of what buyers spend.
+    pub(super) fn revenue(a: f64, b: f64, logs: &NormalPrior) -> Result<Revenue> {
+        let shares = nodes(
+            beta::quantile(a, b, TAIL),
+            beta::upper_quantile(a, b, TAIL),
+            |p| beta::pdf(a, b, p),
+        )?;
+        // σ² = scale/g with g ~ Gamma(shape): its upper tail is the lower tail of g.
+        let variances = |tail: f64| -> Result<Vec<(f64, f64)>> {
+            let (low, high) = (
+                gamma::quantile(logs.shape, tail),
+                gamma::upper_quantile(logs.shape, TAIL),
+            );
+            let found = nodes(low.ln(), high.ln(), |u| {
+                gamma::pdf(logs.shape, u.exp()) * u.exp()
+            })?;
+            Ok(found
+                .into_iter()
+                .map(|(u, w)| (logs.scale / u.exp(), w))
+                .collect())
+        };
+        let kept = variances(VARIANCE_TAIL)?;
+        let moment = |power: f64, variances: &[(f64, f64)]| -> f64 {
+            let share: f64 = shares.iter().map(|(p, w)| w * p.powf(power)).sum();
+            let spent: f64 = (variances.iter())
+                .map(|(v, w)| {
+                    w * (power * (logs.mean + 0.5 * v) + 0.5 * power * power * v / logs.strength)
+                        .exp()
+                })
+                .sum();
+            share * spent
+        };
+        let mean = moment(1.0, &kept);
+        let wider_mean = moment(1.0, &variances(TAIL)?);
+        let deviation = (moment(2.0, &kept) - mean * mean).max(0.0).sqrt();
+        // Pairs of a share and a variance: given them the logarithm of mean revenue is normal.
+        let pairs: Vec<(f64, f64, f64)> = (shares.iter())
+            .flat_map(|(p, w)| {
+                kept.iter().map(move |(v, u)| {
+                    (
+                        p.ln() + logs.mean + 0.5 * v,
+                        (v / logs.strength).sqrt(),
+                        w * u,
+                    )
+                })
+            })
+            .collect();
+        let centre: f64 = pairs.iter().map(|(m, _, w)| w * m).sum();
+        let spread: f64 = pairs
+            .iter()
+            .map(|(m, s, w)| w * ((m - centre).powi(2) + s * s))
+            .sum::<f64>()
+            .sqrt();
+        let (start, step) = (
+            centre - REACH * spread,
+            2.0 * REACH * spread / (POINTS - 1) as f64,
+        );
+        let mut cdf = Vec::with_capacity(POINTS);
+        let mut density = Vec::with_capacity(POINTS);
+        for i in 0..POINTS {
+            let x = start + step * i as f64;
+            let (mut below, mut here) = (0.0, 0.0);
+            for (m, s, w) in &pairs {
+                let z = (x - m) / s;
+                below += w * normal::cdf(z);
+                here += w * normal::pdf(z) / s;
+            }
+            cdf.push(below);
+            density.push(here);
+        }
+        Ok(Revenue {
+            posterior: Self::Table(Tabulated {
+                start,
+                step,
+                cdf,
+                density,
+                mean,
+                deviation,
+            }),
+            wider_mean,
+        })
+    }
+}
+
+impl Tabulated {
+    /// Distribution function and density at x, by cubics that agree with both at the points.
+    fn at(&self, x: f64) -> (f64, f64) {
+        if x <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let place = (x.ln() - self.start) / self.step;
+        if place <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let i = place as usize;
+        if i + 1 >= self.cdf.len() {
+            return (1.0, 0.0);
+        }
+        let t = place - i as f64;
+        let (low, high) = (self.cdf[i], self.cdf[i + 1]);
+        let (from, to) = (self.step * self.density[i], self.step * self.density[i + 1]);
+        let rise = high - low;
+        let (c2, c3) = (3.0 * rise - 2.0 * from - to, from + to - 2.0 * rise);
+        let value = low + t * (from + t * (c2 + t * c3));
+        let slope = from + t * (2.0 * c2 + 3.0 * t * c3);
+        (value.clamp(0.0, 1.0), (slope / (self.step * x)).max(0.0))
+    }
+
+    /// By halving, to the last bit: the function rises.
+    fn quantile(&self, p: f64) -> f64 {
+        let (mut low, mut high) = (
+            self.start,
+            self.start + self.step * (self.cdf.len() - 1) as f64,
+        );
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if self.at(middle.exp()).0 < p {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        (0.5 * (low + high)).exp()
+    }
+}
+
+/// Nodes with the density in their weights, which sum to one.
+fn nodes(low: f64, high: f64, density: impl Fn(f64) -> f64) -> Result<Vec<(f64, f64)>> {
+    let rule = gauss_legendre(NODES, low, high)?;
+    let raw: Vec<(f64, f64)> = (rule.nodes().iter().zip(rule.weights()))
+        .map(|(x, w)| (*x, w * density(*x)))
+        .collect();
+    let total: f64 = raw.iter().map(|(_, w)| w).sum();
+    Ok(raw.into_iter().map(|(x, w)| (x, w / total)).collect())
+}
