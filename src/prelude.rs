@@ -54,6 +54,11 @@ pub use crate::experiment::design::{
     GeoExperiment, HashSplit, LatinSquare, MatchedPairs, Randomization, Switchback, SwitchbackRule,
     SwitchbackSchedule, TimeBasedRegression,
 };
+pub use crate::experiment::group_sequential::{
+    EfficacyBoundary, GroupSequential, GroupSequentialDesign, GroupSequentialMonitor,
+    GroupSequentialPlan, MonitoredLook, PlannedLook, PlannedSize, SequentialAnalysis,
+    SequentialDecision, SpendingFunction, StoppingProbabilities,
+};
 pub use crate::experiment::power::{
     AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
     DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, HoldoutPower, LiftPower,

@@ -30,6 +30,7 @@ pub mod always_valid;
 pub mod compare;
 
 pub mod design;
+pub mod group_sequential;
 pub mod power;
 
 mod arms;
@@ -49,6 +50,11 @@ pub use bayesian::{
     HierarchicalEffects, HierarchicalFit, NormalPrior, PooledEffect,
 };
 pub use encouragement::{AverageEffectBounds, Encouragement, EncouragementFit, NonCompliance};
+pub use group_sequential::{
+    EfficacyBoundary, GroupSequential, GroupSequentialDesign, GroupSequentialMonitor,
+    GroupSequentialPlan, MonitoredLook, PlannedLook, PlannedSize, SequentialAnalysis,
+    SequentialDecision, SpendingFunction, StoppingProbabilities,
+};
 pub use holdout::{Holdout, HoldoutFit, PastExperiment};
 pub use interleaving::{
     Credit, InterleavedList, Interleaving, InterleavingPower, InterleavingSensitivity,

@@ -1,0 +1,319 @@
+//! The joint distribution of the statistics at the looks, by recursive integration.
+//!
+//! With information fractions t the score process `B(t) = Z √t` has independent increments `N(θ Δt, Δt)`, θ the drift: the mean of Z at
+//! fraction one. The density of the score of experiments that go on after look k is a convolution of that after look k − 1, restricted to the
+//! region of continuation (Armitage, McPherson & Rowe 1969; Jennison & Turnbull 2000, chapter 19). It is analytic inside the region, so
+//! that Gauss–Legendre panels converge geometrically; and under another drift each point is only weighted by the likelihood ratio.
+//!
+//! All panels of a look have one width, so that the kernel between nodes at offsets u and v of panels whose middles are c apart is the
+//! product `exp(−(u − v)²/2) exp(−cu) exp(cv) exp(−c²/2)` (in standard deviations of the increment): its matrix is made once for two looks.
+
+use crate::error::Result;
+use crate::numeric::quadrature::{Rule, gauss_legendre};
+use crate::numeric::special::normal;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Standard deviations kept where a region has no end: beyond them lies 10⁻¹⁹.
+const REACH: f64 = 9.0;
+/// A normal value beyond which nothing happens in `f64`.
+pub(super) const FARTHEST: f64 = 38.0;
+/// Nodes of a panel.
+const NODES: usize = 32;
+/// Width of a panel in standard deviations of the smaller of the increments before and after it: with 32 nodes the product of a density
+/// and a kernel of this scale is integrated to 10⁻¹³.
+const PANEL: f64 = 8.0;
+/// Increments beyond this many standard deviations do not count.
+const BAND: f64 = 14.0;
+
+static RULE: LazyLock<Result<Rule>> = LazyLock::new(|| gauss_legendre(NODES, -1.0, 1.0));
+
+/// Where an experiment goes on, in z: between `lower` and `upper` but not within ±`wedge`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Region {
+    pub(super) lower: f64,
+    pub(super) upper: f64,
+    pub(super) wedge: f64,
+}
+
+impl Region {
+    fn pieces(self) -> [(f64, f64); 2] {
+        if self.wedge > 0.0 {
+            [(self.lower, -self.wedge), (self.wedge, self.upper)]
+        } else {
+            [(self.lower, self.upper), (0.0, 0.0)]
+        }
+    }
+}
+
+/// A tail of the statistic at a look.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tail {
+    /// The probability of coming so far and having the statistic in the tail.
+    pub(super) probability: f64,
+    /// The density of the statistic z at its end.
+    pub(super) density: f64,
+    /// The expectation of the score in the tail.
+    pub(super) score: f64,
+}
+
+/// The distribution of the score among experiments that went on, as points with masses.
+#[derive(Clone, Debug)]
+pub(super) struct Density {
+    time: f64,
+    /// The drift of the masses.
+    drift: f64,
+    /// Time and score from which it started.
+    origin: (f64, f64),
+    /// Half the width of the panels; of the lone point at the origin, zero.
+    half: f64,
+    middles: Vec<f64>,
+    points: Vec<f64>,
+    masses: Vec<f64>,
+}
+
+impl Density {
+    /// An experiment that starts, its masses to be those of this drift.
+    pub(super) fn start(drift: f64) -> Self {
+        Self::from(0.0, 0.0, drift)
+    }
+
+    /// An experiment that has this score at this time.
+    pub(super) fn from(time: f64, score: f64, drift: f64) -> Self {
+        Self {
+            time,
+            drift,
+            origin: (time, score),
+            half: 0.0,
+            middles: vec![score],
+            points: vec![score],
+            masses: vec![1.0],
+        }
+    }
+
+    /// The masses under a drift, by the likelihood ratio.
+    fn under(&self, drift: f64) -> Cow<'_, [f64]> {
+        let more = drift - self.drift;
+        if more.abs() <= 0.0 {
+            return Cow::Borrowed(&self.masses);
+        }
+        let (time, score) = self.origin;
+        let constant = 0.5 * (drift + self.drift) * (self.time - time) + score;
+        Cow::Owned(
+            (self.points.iter().zip(&self.masses))
+                .map(|(x, mass)| mass * (more * (x - constant)).exp())
+                .collect(),
+        )
+    }
+
+    /// P(Z ≥ z) at a later time together with having gone on until now.
+    pub(super) fn above(&self, time: f64, z: f64, drift: f64) -> f64 {
+        self.mass(time, z, drift, 1.0)
+    }
+
+    /// P(Z ≤ z) at a later time together with having gone on until now.
+    pub(super) fn below(&self, time: f64, z: f64, drift: f64) -> f64 {
+        self.mass(time, z, drift, -1.0)
+    }
+
+    fn mass(&self, time: f64, z: f64, drift: f64, sign: f64) -> f64 {
+        let (sd, end) = self.scaled(time, z, drift);
+        let masses = self.under(drift);
+        (self.points.iter().zip(masses.iter()))
+            .map(|(x, mass)| match sign * (end - x) / sd {
+                far if far > BAND => 0.0,
+                within if within < -BAND => *mass,
+                away => mass * normal::cdf(-away),
+            })
+            .sum()
+    }
+
+    /// The standard deviation of the increment until a later time, and the score now whose mean then is at z.
+    fn scaled(&self, time: f64, z: f64, drift: f64) -> (f64, f64) {
+        let step = time - self.time;
+        (step.sqrt(), z.clamp(-1e3, 1e3) * time.sqrt() - drift * step)
+    }
+
+    /// The tail at a later time above (with `sign` 1) or below (−1) z.
+    pub(super) fn tail_beyond(&self, time: f64, z: f64, drift: f64, sign: f64) -> Tail {
+        self.tail(time, z, drift, sign, &self.under(drift))
+    }
+
+    fn tail(&self, time: f64, z: f64, drift: f64, sign: f64, masses: &[f64]) -> Tail {
+        let (sd, end) = self.scaled(time, z, drift);
+        let step = time - self.time;
+        let mut tail = Tail::default();
+        for (x, mass) in self.points.iter().zip(masses) {
+            let away = sign * (end - x) / sd;
+            if away > BAND {
+                continue;
+            }
+            let (share, mills) = normal::cdf_and_slope(-away);
+            let beyond = mass * share;
+            let density = beyond * mills;
+            tail.probability += beyond;
+            tail.density += density;
+            tail.score += (x + drift * step) * beyond + sign * sd * density;
+        }
+        tail.density *= time.sqrt() / sd;
+        tail
+    }
+
+    /// The z above which (with `sign` 1) or below which (−1) this much probability lies at a later time; infinite for none.
+    pub(super) fn quantile(&self, time: f64, probability: f64, drift: f64, sign: f64) -> f64 {
+        if probability <= 0.0 {
+            return sign * f64::INFINITY;
+        }
+        let masses = self.under(drift);
+        // No more can lie beyond z than if nobody had stopped: a bound from outside, from where Newton's method for the logarithm of a
+        // log-concave tail goes one way.
+        let outer = sign * drift * time.sqrt() + normal::upper_quantile(probability.min(1.0));
+        sign * root(probability, [outer, outer - 2.0 * FARTHEST], |z| {
+            let tail = self.tail(time, sign * z, drift, sign, &masses);
+            (tail.probability, -tail.density)
+        })
+    }
+
+    /// The width w > 0 within ±w of which this much probability lies at a later time, at most `widest`.
+    pub(super) fn wedge(&self, time: f64, probability: f64, drift: f64, widest: f64) -> f64 {
+        let masses = self.under(drift);
+        let within = |w: f64| {
+            let upper = self.tail(time, w, drift, -1.0, &masses);
+            let lower = self.tail(time, -w, drift, -1.0, &masses);
+            (
+                upper.probability - lower.probability,
+                upper.density + lower.density,
+            )
+        };
+        if probability <= 0.0 {
+            return 0.0;
+        }
+        if within(widest).0 <= probability {
+            return widest;
+        }
+        root(probability, [widest, 0.0], within)
+    }
+
+    /// The experiments that go on at a later look, `next` before the look after it.
+    pub(super) fn advance(&self, time: f64, region: Region, next: f64) -> Result<Self> {
+        let rule = RULE.as_ref().map_err(Clone::clone)?;
+        let step = time - self.time;
+        let sd = step.sqrt();
+        let (middles, half) = self.panels(time, region, sd.min(next.sqrt()));
+        let nodes = rule.nodes();
+        let count = middles.len() * NODES;
+        let (mut points, mut masses) = (Vec::with_capacity(count), vec![0.0; count]);
+        for middle in &middles {
+            points.extend(nodes.iter().map(|node| middle + half * node));
+        }
+        // Offsets in standard deviations of the increment.
+        let now: [f64; NODES] = std::array::from_fn(|i| half * nodes[i] / sd);
+        let width = if self.half > 0.0 { NODES } else { 1 };
+        let before: [f64; NODES] = std::array::from_fn(|j| {
+            if width == 1 {
+                0.0
+            } else {
+                self.half * nodes[j] / sd
+            }
+        });
+        let matrix: [[f64; NODES]; NODES] = std::array::from_fn(|j| {
+            std::array::from_fn(|i| {
+                if j < width {
+                    (-0.5 * (now[i] - before[j]) * (now[i] - before[j])).exp()
+                } else {
+                    0.0
+                }
+            })
+        });
+        let far = BAND + (half + self.half) / sd;
+        for (middle, out) in middles.iter().zip(masses.chunks_exact_mut(NODES)) {
+            for (from, mass) in self.middles.iter().zip(self.masses.chunks_exact(width)) {
+                let apart = (middle - from - self.drift * step) / sd;
+                if apart.abs() > far {
+                    continue;
+                }
+                let mut sums = [0.0; NODES];
+                for ((mass, offset), column) in mass.iter().zip(&before).zip(&matrix) {
+                    let weighted = mass * (apart * offset).exp();
+                    for (sum, kernel) in sums.iter_mut().zip(column) {
+                        *sum += weighted * kernel;
+                    }
+                }
+                for ((out, offset), sum) in out.iter_mut().zip(&now).zip(&sums) {
+                    *out += sum * (-apart * (0.5 * apart + offset)).exp();
+                }
+            }
+            for (out, weight) in out.iter_mut().zip(rule.weights()) {
+                *out *= weight * half / (sd * SQRT_TAU);
+            }
+        }
+        Ok(Self {
+            time,
+            drift: self.drift,
+            origin: self.origin,
+            half,
+            middles,
+            points,
+            masses,
+        })
+    }
+
+    /// The middles of the panels that cover a region, and half their width.
+    fn panels(&self, time: f64, region: Region, scale: f64) -> (Vec<f64>, f64) {
+        let (start, score) = self.origin;
+        let spread = (time - start).sqrt();
+        let centre = score + self.drift * (time - start);
+        // Where a later look, under this drift or none, may still find someone.
+        let (least, most) = (centre.min(score), centre.max(score));
+        let end = |z: f64| {
+            let far = if z.is_finite() { FARTHEST } else { REACH };
+            let score = z.clamp(-1e3, 1e3) * time.sqrt();
+            score.clamp(least - far * spread, most + far * spread)
+        };
+        let mut middles = Vec::new();
+        let mut half = 0.0;
+        for (low, high) in region.pieces() {
+            let (low, high) = (end(low), end(high));
+            if high <= low {
+                continue;
+            }
+            let panels = ((high - low) / (PANEL * scale)).ceil().max(1.0);
+            half = 0.5 * (high - low) / panels;
+            middles.extend((0..panels as usize).map(|k| low + half * (2 * k + 1) as f64));
+        }
+        (middles, half)
+    }
+}
+
+/// The z at which a positive monotone function with known slope has this value, from the first end of a bracket, by Newton's method for
+/// its logarithm.
+fn root(value: f64, [start, end]: [f64; 2], f: impl Fn(f64) -> (f64, f64)) -> f64 {
+    /// Far more than are needed.
+    const STEPS: usize = 200;
+    /// A step of Newton's method this small leaves an error of its square.
+    const NEARLY: f64 = 1e-8;
+    let (mut near, mut far) = (start, end);
+    let sign = (start - end).signum();
+    let mut z = start;
+    for _ in 0..STEPS {
+        let (found, slope) = f(z);
+        let beyond = (found - value) * slope * sign > 0.0;
+        *(if beyond { &mut near } else { &mut far }) = z;
+        let newton = z - (found / value).ln() * found / slope;
+        let inside = (near - newton) * sign >= 0.0 && (newton - far) * sign >= 0.0;
+        let next = if inside {
+            newton
+        } else {
+            f64::midpoint(near, far)
+        };
+        let step = (next - z).abs() / (1.0 + z.abs());
+        if step <= f64::EPSILON || inside && step <= NEARLY {
+            return next;
+        }
+        z = next;
+    }
+    z
+}
+
+/// √2π.
+const SQRT_TAU: f64 = 2.506_628_274_631_000_5;

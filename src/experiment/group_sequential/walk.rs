@@ -1,0 +1,276 @@
+//! Looks one after the other: what may be spent gives the boundary, the boundary the experiments that go on.
+
+use super::recursion::{Density, FARTHEST, Region};
+use crate::error::Result;
+
+/// Bounds at a look, for the statistic turned to the claim.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bounds {
+    /// Information fraction.
+    pub(super) time: f64,
+    /// Stop for an effect from here on; of a two-sided test on either side.
+    pub(super) efficacy: f64,
+    /// Stop for futility up to here; of a two-sided test within ± this. `None` without such a bound.
+    pub(super) futility: Option<f64>,
+}
+
+impl Bounds {
+    /// Where the experiment goes on, with or without minding futility.
+    pub(super) fn region(self, two_sided: bool, mind: bool) -> Region {
+        let futility = self.futility.filter(|_| mind);
+        if two_sided {
+            Region {
+                lower: -self.efficacy,
+                upper: self.efficacy,
+                wedge: futility.unwrap_or(0.0),
+            }
+        } else {
+            Region {
+                lower: futility.unwrap_or(f64::NEG_INFINITY),
+                upper: self.efficacy,
+                wedge: 0.0,
+            }
+        }
+    }
+}
+
+/// What happens at a look under a drift.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Crossing {
+    /// Stop for an effect in the direction of the claim.
+    pub(super) efficacy: f64,
+    /// Stop of a two-sided test on the other side.
+    pub(super) opposite: f64,
+    /// Stop for futility before the last look.
+    pub(super) futility: f64,
+    /// The expectation of the estimate, in units in which the truth is the drift, over all stops at this look.
+    pub(super) estimate: f64,
+}
+
+/// The experiments before each look.
+#[derive(Clone, Debug)]
+pub(super) struct Chain {
+    two_sided: bool,
+    mind: bool,
+    bounds: Vec<Bounds>,
+    before: Vec<Density>,
+}
+
+impl Chain {
+    /// The chain from `start` through given bounds. `mind`: futility bounds are followed.
+    pub(super) fn new(
+        start: Density,
+        bounds: &[Bounds],
+        two_sided: bool,
+        mind: bool,
+    ) -> Result<Self> {
+        let mut before = vec![start];
+        for (k, pair) in bounds.windows(2).enumerate() {
+            let (now, next) = (pair[0], pair[1].time - pair[0].time);
+            before.push(before[k].advance(now.time, now.region(two_sided, mind), next)?);
+        }
+        Ok(Self {
+            two_sided,
+            mind,
+            bounds: bounds.to_vec(),
+            before,
+        })
+    }
+
+    /// The experiments that reach the last look.
+    pub(super) fn last(&self) -> &Density {
+        &self.before[self.before.len() - 1]
+    }
+
+    /// The probabilities of having stopped before the last look, for an effect and on the other side.
+    pub(super) fn stopped_before_last(&self, drift: f64) -> (f64, f64) {
+        let (mut up, mut down) = (0.0, 0.0);
+        for (bounds, density) in self
+            .bounds
+            .iter()
+            .zip(&self.before)
+            .take(self.bounds.len() - 1)
+        {
+            up += density.above(bounds.time, bounds.efficacy, drift);
+            let lower = bounds.region(self.two_sided, self.mind).lower;
+            down += density.below(bounds.time, lower, drift);
+        }
+        (up, down)
+    }
+
+    /// What happens at each look under a drift. At the last look an experiment ends whatever its statistic.
+    pub(super) fn crossings(&self, drift: f64) -> Vec<Crossing> {
+        let last = self.bounds.len() - 1;
+        let looks = self.bounds.iter().zip(&self.before).enumerate();
+        looks
+            .map(|(k, (bounds, density))| {
+                let at = bounds.time;
+                let tail = |z: f64, sign: f64| density.tail_beyond(at, z, drift, sign);
+                let up = tail(bounds.efficacy, 1.0);
+                let mut crossing = Crossing {
+                    efficacy: up.probability,
+                    ..Crossing::default()
+                };
+                let mut score = up.score;
+                if self.two_sided {
+                    let down = tail(-bounds.efficacy, -1.0);
+                    crossing.opposite = down.probability;
+                    score += down.score;
+                }
+                if k == last {
+                    // The part above and the part below are all.
+                    score = up.score + tail(bounds.efficacy, -1.0).score;
+                } else if let Some(futility) = bounds.futility.filter(|_| self.mind) {
+                    let mut stopped = tail(futility, -1.0);
+                    if self.two_sided {
+                        let other = tail(-futility, -1.0);
+                        stopped.probability -= other.probability;
+                        stopped.score -= other.score;
+                    }
+                    crossing.futility = stopped.probability;
+                    score += stopped.score;
+                }
+                crossing.estimate = score / at;
+                crossing
+            })
+            .collect()
+    }
+
+    /// The probability of stopping for an effect in the direction of the claim.
+    pub(super) fn power(&self, drift: f64) -> f64 {
+        let looks = self.bounds.iter().zip(&self.before);
+        looks
+            .map(|(b, density)| density.above(b.time, b.efficacy, drift))
+            .sum()
+    }
+}
+
+/// Spends two error probabilities look by look.
+#[derive(Clone, Debug)]
+pub(super) struct Walk {
+    pub(super) two_sided: bool,
+    /// Whether the level counts on stops for futility.
+    pub(super) binding: bool,
+    /// The drift at which the second error is counted.
+    pub(super) drift: f64,
+    /// Experiments that go on, futility minded.
+    minded: Density,
+    /// The same with those that stopped for futility, on which a level that is not binding counts; `None` while there are none.
+    level: Option<Density>,
+    /// Whether what the efficacy bounds spend is asked for.
+    counting: bool,
+    alpha_spent: f64,
+    beta_spent: f64,
+    power: f64,
+}
+
+/// What a look may spend, in total until then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed {
+    /// Of the level, on one side.
+    pub(super) alpha: f64,
+    /// A bound that was fixed beforehand, instead of what `alpha` allows.
+    pub(super) efficacy: Option<f64>,
+    /// Of the second error; `None` without a futility bound.
+    pub(super) beta: Option<f64>,
+    /// Whether no look follows.
+    pub(super) last: bool,
+}
+
+impl Walk {
+    pub(super) fn new(two_sided: bool, binding: bool, drift: f64) -> Self {
+        Self {
+            two_sided,
+            binding,
+            drift,
+            minded: Density::start(0.0),
+            level: None,
+            counting: true,
+            alpha_spent: 0.0,
+            beta_spent: 0.0,
+            power: 0.0,
+        }
+    }
+
+    /// Without counting what efficacy bounds spend, for bounds that are all given.
+    pub(super) fn uncounted(mut self) -> Self {
+        self.counting = false;
+        self
+    }
+
+    /// Spent of the level until now, on one side.
+    pub(super) fn alpha_spent(&self) -> f64 {
+        self.alpha_spent
+    }
+
+    /// Spent of the second error until now.
+    pub(super) fn beta_spent(&self) -> f64 {
+        self.beta_spent
+    }
+
+    /// The probability, at the drift, of having stopped for an effect.
+    pub(super) fn power(&self) -> f64 {
+        self.power
+    }
+
+    /// The bounds at a look.
+    pub(super) fn bounds(&self, time: f64, allowed: Allowed) -> Bounds {
+        let level = self.level.as_ref().unwrap_or(&self.minded);
+        let left = allowed.alpha - self.alpha_spent;
+        let efficacy = (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 0.0, 1.0));
+        let futility = allowed.beta.map(|beta| {
+            if allowed.last {
+                efficacy
+            } else {
+                self.futility(time, efficacy, beta - self.beta_spent)
+            }
+        });
+        Bounds {
+            time,
+            efficacy,
+            futility,
+        }
+    }
+
+    /// The futility bound that spends what is left of the second error.
+    fn futility(&self, time: f64, efficacy: f64, left: f64) -> f64 {
+        if !self.two_sided {
+            let z = self.minded.quantile(time, left, self.drift, -1.0);
+            return z.min(efficacy);
+        }
+        // Whoever stops on the other side misses the effect, too.
+        let left = left - self.minded.below(time, -efficacy, self.drift);
+        self.minded
+            .wedge(time, left, self.drift, efficacy.min(FARTHEST))
+    }
+
+    /// Counts what a look spends.
+    pub(super) fn count(&mut self, bounds: Bounds) {
+        let Bounds { time, efficacy, .. } = bounds;
+        if self.counting {
+            let level = self.level.as_ref().unwrap_or(&self.minded);
+            self.alpha_spent += level.above(time, efficacy, 0.0);
+        }
+        self.power += self.minded.above(time, efficacy, self.drift);
+        if let Some(futility) = bounds.futility {
+            let below = |z: f64| self.minded.below(time, z, self.drift);
+            self.beta_spent += if self.two_sided {
+                below(-efficacy) + below(futility) - below(-futility)
+            } else {
+                below(futility)
+            };
+        }
+    }
+
+    /// Goes on to the next look, this much later.
+    pub(super) fn advance(&mut self, bounds: Bounds, next: f64) -> Result<()> {
+        let minded = bounds.region(self.two_sided, true);
+        let level = bounds.region(self.two_sided, false);
+        if self.counting && !self.binding && (self.level.is_some() || minded != level) {
+            let before = self.level.as_ref().unwrap_or(&self.minded);
+            self.level = Some(before.advance(bounds.time, level, next)?);
+        }
+        self.minded = self.minded.advance(bounds.time, minded, next)?;
+        Ok(())
+    }
+}
