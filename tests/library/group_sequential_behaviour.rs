@@ -78,9 +78,9 @@ fn a_hundred_thousand_experiments_stop_as_often_as_the_design_says() {
             )
             .unwrap();
             let says = design.stopping(effect).unwrap();
-            for k in 0..looks {
+            for (k, counts) in counts.iter().enumerate() {
                 for (found, p) in
-                    counts[k]
+                    counts
                         .iter()
                         .zip([says.efficacy[k], says.opposite[k], says.no_effect[k]])
                 {
@@ -166,7 +166,9 @@ fn analysed(design: &GroupSequentialDesign, effect: f64, fractions: &[f64], runs
             squares: (adjusted - effect).powi(2),
         }
     });
-    parts.into_iter().for_each(|part| all.add(part));
+    for part in parts {
+        all.add(part);
+    }
     all
 }
 
@@ -186,7 +188,15 @@ fn stage_wise_intervals_cover_and_medians_are_unbiased() {
         .futility(SpendingFunction::Pocock);
     let binding = futile.clone().binding(true).design().unwrap();
     let free = futile.design().unwrap();
+    let wedge = GroupSequential::new(3)
+        .power(0.9)
+        .efficacy(spending(SpendingFunction::Pocock))
+        .futility(SpendingFunction::Pocock);
+    let bound_wedge = wedge.clone().binding(true).design().unwrap();
+    let wedge = wedge.design().unwrap();
     for (design, effect, fractions) in [
+        (&wedge, 1.0, [0.35, 0.7, 1.0]),
+        (&bound_wedge, 0.3, [0.35, 0.7, 1.0]),
         (&two_sided, 0.0, [0.25, 0.7, 1.0]),
         (&two_sided, 0.8, [0.4, 0.6, 1.1]),
         (&binding, 0.0, [0.25, 0.7, 0.9]),

@@ -1,7 +1,7 @@
 //! What may be concluded after a stop.
 
 use super::monitor::{GroupSequentialMonitor, SequentialDecision};
-use super::recursion::Density;
+use super::recursion::{Density, Region};
 use super::walk::{Bounds, Chain};
 use crate::error::{Error, Result};
 use crate::inference::{Interval, check_level};
@@ -31,50 +31,59 @@ pub struct SequentialAnalysis {
     pub bias_adjusted: Option<f64>,
 }
 
-/// An outcome among those that stop later or earlier.
+/// Where an experiment went on at a look.
+struct Stage {
+    time: f64,
+    lower: f64,
+    upper: f64,
+}
+
+/// An outcome among those that part from it at a look.
 struct Outcome {
-    /// Looks before it.
-    before: Vec<Bounds>,
+    /// The looks before it.
+    before: Vec<Stage>,
     time: f64,
     /// The statistic, turned to the claim.
     z: f64,
-    two_sided: bool,
-    /// Whether it stopped on the lower side before the end.
-    low: bool,
 }
 
 impl Outcome {
-    /// The probabilities of an outcome at least as large and at most as large, counted from its own side.
-    fn tails(&self, drift: f64, mind: bool) -> Result<(f64, f64)> {
-        let mut bounds = self.before.clone();
-        bounds.push(Bounds {
-            time: self.time,
-            efficacy: self.z,
-            futility: None,
-        });
-        let chain = Chain::new(Density::start(drift), &bounds, self.two_sided, mind)?;
-        let (mut up, mut down) = chain.stopped_before_last(drift);
-        up += chain.last().above(self.time, self.z, drift);
-        down += chain.last().below(self.time, self.z, drift);
-        Ok((up, down))
-    }
-
     /// The probability of an outcome at least as large.
-    fn larger(&self, drift: f64, mind: bool) -> Result<f64> {
-        let (up, down) = self.tails(drift, mind)?;
-        Ok(if self.low { 1.0 - down } else { up })
+    fn larger(&self, drift: f64) -> Result<f64> {
+        let mut density = Density::start(drift);
+        let (mut up, mut down) = (0.0, 0.0);
+        let times = self.before.iter().map(|stage| stage.time).skip(1);
+        for (stage, next) in self.before.iter().zip(times.chain([self.time])) {
+            let Stage { time, lower, upper } = *stage;
+            up += density.above(time, upper, drift);
+            down += density.below(time, lower, drift);
+            let region = Region {
+                lower,
+                upper,
+                wedge: 0.0,
+            };
+            density = density.advance(time, region, next - time)?;
+        }
+        up += density.above(self.time, self.z, drift);
+        down += density.below(self.time, self.z, drift);
+        // The two are all; the smaller one has more digits.
+        Ok(if up < down { up } else { 1.0 - down })
     }
 }
 
 impl GroupSequentialMonitor {
-    /// P-value, estimates and interval after a stop, by the stage-wise ordering: outcomes that stop for an effect are the larger the earlier, those
-    /// that stop on the other side (for futility, or for an effect of the other sign) the smaller the earlier, and of one look by z. With `q(θ)`
-    /// the probability of an outcome at least as large as the one found, the p-value is `q(0)` (two-sided `2 min(q(0), 1 − q(0))`), the median-unbiased
-    /// estimate solves `q(θ) = ½`, and the interval has the ends `q(θ) = (1 − level)/2` and `(1 + level)/2`. None of them depends on looks that were not taken.
+    /// P-value, estimates and interval after a stop, by the stage-wise ordering: of outcomes that part at a look, those that stop for an effect are
+    /// larger than those that go on, and these larger than those that stop on the other side (for futility, or for an effect of the other sign);
+    /// of one look the larger z is larger. With `q(θ)` the probability of an outcome at least as large as the one found, the median-unbiased
+    /// estimate solves `q(θ) = ½`, the interval has the ends `q(θ) = (1 − level)/2` and `(1 + level)/2`, and the p-value is `q(0)`; the two-sided one
+    /// is the probability, without an effect, of an outcome at least as large in absolute value. None of them depends on looks that were not taken.
     ///
-    /// Futility bounds count where they were followed, but not in the p-value of a design in which they do not bind (it is then at most α exactly
-    /// when the test rejects), and not in two-sided tests, where outcomes within the wedge have no place in the order: there p-value
-    /// and interval are those of the experiment that had not stopped for futility, and conservative.
+    /// Of a two-sided test with futility, experiments that go on above the wedge are larger than those that stop within, and those that go on
+    /// below it smaller.
+    ///
+    /// Futility bounds count where they were followed, but not in the p-value of a design in which they do not bind (unless a one-sided test stopped
+    /// there): it is at most α when the test rejects and above α when the last look does not, whether or not they were followed, and
+    /// the interval may disagree with it by a little.
     ///
     /// The bias-adjusted estimate needs the looks that were to come; the planned ones are taken.
     ///
@@ -99,30 +108,17 @@ impl GroupSequentialMonitor {
         let z = design.sign() * estimate / std_error;
         let mut before = self.bounds();
         before.pop();
-        let two_sided = design.two_sided();
         let outcome = Outcome {
-            before,
+            before: (before.iter().zip(&self.looks))
+                .map(|(bounds, look)| self.stage(*bounds, look.statistic))
+                .collect(),
             time,
             z,
-            two_sided,
-            low: self.overrun.is_none()
-                && match last.decision {
-                    SequentialDecision::Efficacy => z < 0.0,
-                    SequentialDecision::Futility => !two_sided,
-                    SequentialDecision::Continue | SequentialDecision::End => false,
-                },
-        };
-        let mind = !two_sided;
-        let p_value = if two_sided {
-            let (up, down) = outcome.tails(0.0, false)?;
-            (2.0 * up.min(down)).min(1.0)
-        } else {
-            outcome.larger(0.0, design.binding || outcome.low)?
         };
         let root = |target: f64| {
             let probit = |p: f64| normal::quantile(p.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON));
             rising(z / time.sqrt(), time, probit(target), |drift| {
-                outcome.larger(drift, mind).map(probit)
+                outcome.larger(drift).map(probit)
             })
         };
         let scale = design.sign() / self.maximum_information.sqrt();
@@ -140,7 +136,7 @@ impl GroupSequentialMonitor {
             look: self.looks.len(),
             estimate,
             std_error,
-            p_value,
+            p_value: self.p_value(before, time, z)?,
             median_unbiased: scale * root(0.5)?,
             interval: Interval {
                 name: "effect".into(),
@@ -150,6 +146,43 @@ impl GroupSequentialMonitor {
             },
             bias_adjusted,
         })
+    }
+
+    /// Where an experiment with this statistic went on.
+    fn stage(&self, bounds: Bounds, statistic: f64) -> Stage {
+        let region = bounds.region(self.design.two_sided(), true);
+        let (lower, upper) = match (region.wedge > 0.0, statistic > 0.0) {
+            (false, _) => (region.lower, region.upper),
+            (true, true) => (region.wedge, region.upper),
+            (true, false) => (region.lower, -region.wedge),
+        };
+        Stage {
+            time: bounds.time,
+            lower,
+            upper,
+        }
+    }
+
+    /// The stage-wise p-value.
+    fn p_value(&self, mut bounds: Vec<Bounds>, time: f64, z: f64) -> Result<f64> {
+        let design = &self.design;
+        let futile =
+            (self.looks.last()).is_some_and(|l| l.decision == SequentialDecision::Futility);
+        let mind = design.binding || futile && !design.two_sided();
+        let end = Bounds {
+            time,
+            efficacy: if design.two_sided() { z.abs() } else { z },
+            futility: None,
+        };
+        bounds.push(end);
+        let chain = Chain::new(Density::start(0.0), &bounds, design.two_sided(), mind)?;
+        let above = chain.power(0.0);
+        Ok(if design.two_sided() {
+            2.0 * above
+        } else {
+            above
+        }
+        .min(1.0))
     }
 
     /// The drift at which the expected estimate is `found`.

@@ -159,7 +159,8 @@ impl GroupSequential {
         }
         let mut before = 0.0;
         for (k, t) in self.fractions.iter().enumerate() {
-            if !(t - before >= SMALLEST_STEP) || *t > 1.0 {
+            let enough = t - before >= SMALLEST_STEP;
+            if !enough || *t > 1.0 {
                 return Err(Error::invalid_option(
                     "fractions",
                     format!("{t} at look {}", k + 1),

@@ -4,6 +4,7 @@ mod analysis;
 mod boundary;
 mod design;
 mod monitor;
+mod outlook;
 mod plan;
 mod recursion;
 mod result;

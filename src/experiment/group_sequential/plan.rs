@@ -141,7 +141,7 @@ impl GroupSequentialPlan {
             }
             table = table.row(row);
         }
-        let [null, midway, full] = self.expected_sizes.map(|size| size.ceil());
+        let [null, midway, full] = self.expected_sizes.map(f64::ceil);
         table
             .note(format!(
                 "{}: {}; level {}, power {}",

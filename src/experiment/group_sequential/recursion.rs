@@ -17,12 +17,14 @@ use std::sync::LazyLock;
 /// Standard deviations kept where a region has no end: beyond them lies 10⁻¹⁹.
 const REACH: f64 = 9.0;
 /// A normal value beyond which nothing happens in `f64`.
-pub(super) const FARTHEST: f64 = 38.0;
+const FARTHEST: f64 = 38.0;
 /// Nodes of a panel.
 const NODES: usize = 32;
 /// Width of a panel in standard deviations of the smaller of the increments before and after it: with 32 nodes the product of a density
 /// and a kernel of this scale is integrated to 10⁻¹³.
 const PANEL: f64 = 8.0;
+/// Where the normal distribution function is one to the last bit.
+const CERTAIN: f64 = 8.3;
 /// Increments beyond this many standard deviations do not count.
 const BAND: f64 = 14.0;
 
@@ -122,7 +124,7 @@ impl Density {
         (self.points.iter().zip(masses.iter()))
             .map(|(x, mass)| match sign * (end - x) / sd {
                 far if far > BAND => 0.0,
-                within if within < -BAND => *mass,
+                within if within < -CERTAIN => *mass,
                 away => mass * normal::cdf(-away),
             })
             .sum()
@@ -159,8 +161,16 @@ impl Density {
         tail
     }
 
-    /// The z above which (with `sign` 1) or below which (−1) this much probability lies at a later time; infinite for none.
-    pub(super) fn quantile(&self, time: f64, probability: f64, drift: f64, sign: f64) -> f64 {
+    /// The z above which (with `sign` 1) or below which (−1) this much probability lies at a later time; infinite for none. A `hint` near it
+    /// saves steps.
+    pub(super) fn quantile(
+        &self,
+        time: f64,
+        probability: f64,
+        drift: f64,
+        sign: f64,
+        hint: Option<f64>,
+    ) -> f64 {
         if probability <= 0.0 {
             return sign * f64::INFINITY;
         }
@@ -168,14 +178,19 @@ impl Density {
         // No more can lie beyond z than if nobody had stopped: a bound from outside, from where Newton's method for the logarithm of a
         // log-concave tail goes one way.
         let outer = sign * drift * time.sqrt() + normal::upper_quantile(probability.min(1.0));
-        sign * root(probability, [outer, outer - 2.0 * FARTHEST], |z| {
+        let start = hint.map_or(outer, |hint| outer.min(sign * hint));
+        let bracket = [outer - 2.0 * FARTHEST, outer];
+        sign * root(probability, false, start, bracket, |z| {
             let tail = self.tail(time, sign * z, drift, sign, &masses);
             (tail.probability, -tail.density)
         })
     }
 
-    /// The width w > 0 within ±w of which this much probability lies at a later time, at most `widest`.
-    pub(super) fn wedge(&self, time: f64, probability: f64, drift: f64, widest: f64) -> f64 {
+    /// The width w ≥ 0 within ±w of which this much probability lies at a later time.
+    pub(super) fn wedge(&self, time: f64, probability: f64, drift: f64, hint: Option<f64>) -> f64 {
+        if probability <= 0.0 {
+            return 0.0;
+        }
         let masses = self.under(drift);
         let within = |w: f64| {
             let upper = self.tail(time, w, drift, -1.0, &masses);
@@ -185,13 +200,11 @@ impl Density {
                 upper.density + lower.density,
             )
         };
-        if probability <= 0.0 {
-            return 0.0;
-        }
-        if within(widest).0 <= probability {
-            return widest;
-        }
-        root(probability, [widest, 0.0], within)
+        // Without a hint as if the density were the same everywhere.
+        let start = hint
+            .unwrap_or_else(|| probability / within(0.0).1)
+            .min(FARTHEST);
+        root(probability, true, start, [0.0, FARTHEST], within)
     }
 
     /// The experiments that go on at a later look, `next` before the look after it.
@@ -206,26 +219,20 @@ impl Density {
         for middle in &middles {
             points.extend(nodes.iter().map(|node| middle + half * node));
         }
-        // Offsets in standard deviations of the increment.
+        // Offsets in standard deviations of the increment. Nodes lie symmetrically, so that half of all exponentials is enough.
+        let lone = self.half <= 0.0;
         let now: [f64; NODES] = std::array::from_fn(|i| half * nodes[i] / sd);
-        let width = if self.half > 0.0 { NODES } else { 1 };
-        let before: [f64; NODES] = std::array::from_fn(|j| {
-            if width == 1 {
-                0.0
-            } else {
-                self.half * nodes[j] / sd
+        let before: [f64; NODES] = std::array::from_fn(|j| self.half * nodes[j] / sd);
+        let mut matrix = [[0.0; NODES]; NODES];
+        for j in 0..if lone { 1 } else { NODES / 2 } {
+            for i in 0..NODES {
+                let kernel = (-0.5 * (now[i] - before[j]) * (now[i] - before[j])).exp();
+                matrix[j][i] = kernel;
+                matrix[NODES - 1 - j][NODES - 1 - i] = kernel;
             }
-        });
-        let matrix: [[f64; NODES]; NODES] = std::array::from_fn(|j| {
-            std::array::from_fn(|i| {
-                if j < width {
-                    (-0.5 * (now[i] - before[j]) * (now[i] - before[j])).exp()
-                } else {
-                    0.0
-                }
-            })
-        });
+        }
         let far = BAND + (half + self.half) / sd;
+        let width = if lone { 1 } else { NODES };
         for (middle, out) in middles.iter().zip(masses.chunks_exact_mut(NODES)) {
             for (from, mass) in self.middles.iter().zip(self.masses.chunks_exact(width)) {
                 let apart = (middle - from - self.drift * step) / sd;
@@ -233,14 +240,17 @@ impl Density {
                     continue;
                 }
                 let mut sums = [0.0; NODES];
-                for ((mass, offset), column) in mass.iter().zip(&before).zip(&matrix) {
-                    let weighted = mass * (apart * offset).exp();
+                let growth = exponentials(apart, &before);
+                for ((mass, growth), column) in mass.iter().zip(&growth).zip(&matrix) {
+                    let weighted = mass * growth;
                     for (sum, kernel) in sums.iter_mut().zip(column) {
                         *sum += weighted * kernel;
                     }
                 }
-                for ((out, offset), sum) in out.iter_mut().zip(&now).zip(&sums) {
-                    *out += sum * (-apart * (0.5 * apart + offset)).exp();
+                let decay = exponentials(-apart, &now);
+                let all = (-0.5 * apart * apart).exp();
+                for ((out, decay), sum) in out.iter_mut().zip(&decay).zip(&sums) {
+                    *out += sum * decay * all;
                 }
             }
             for (out, weight) in out.iter_mut().zip(rule.weights()) {
@@ -285,26 +295,42 @@ impl Density {
     }
 }
 
-/// The z at which a positive monotone function with known slope has this value, from the first end of a bracket, by Newton's method for
-/// its logarithm.
-fn root(value: f64, [start, end]: [f64; 2], f: impl Fn(f64) -> (f64, f64)) -> f64 {
+/// `exp(factor x)` of offsets that lie symmetrically about zero.
+fn exponentials(factor: f64, offsets: &[f64; NODES]) -> [f64; NODES] {
+    let mut values = [1.0; NODES];
+    for i in 0..NODES / 2 {
+        values[i] = (factor * offsets[i]).exp();
+        values[NODES - 1 - i] = 1.0 / values[i];
+    }
+    values
+}
+
+/// The z at which a positive monotone function with known slope has this value, within a bracket, by Newton's method for its logarithm.
+fn root(
+    value: f64,
+    rising: bool,
+    start: f64,
+    [mut low, mut high]: [f64; 2],
+    f: impl Fn(f64) -> (f64, f64),
+) -> f64 {
     /// Far more than are needed.
     const STEPS: usize = 200;
     /// A step of Newton's method this small leaves an error of its square.
     const NEARLY: f64 = 1e-8;
-    let (mut near, mut far) = (start, end);
-    let sign = (start - end).signum();
     let mut z = start;
     for _ in 0..STEPS {
         let (found, slope) = f(z);
-        let beyond = (found - value) * slope * sign > 0.0;
-        *(if beyond { &mut near } else { &mut far }) = z;
+        if (found > value) == rising {
+            high = z;
+        } else {
+            low = z;
+        }
         let newton = z - (found / value).ln() * found / slope;
-        let inside = (near - newton) * sign >= 0.0 && (newton - far) * sign >= 0.0;
+        let inside = newton >= low && newton <= high;
         let next = if inside {
             newton
         } else {
-            f64::midpoint(near, far)
+            f64::midpoint(low, high)
         };
         let step = (next - z).abs() / (1.0 + z.abs());
         if step <= f64::EPSILON || inside && step <= NEARLY {

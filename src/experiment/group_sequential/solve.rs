@@ -45,8 +45,8 @@ impl Asked<'_> {
             EfficacyBoundary::Spending(_) if self.binding => None,
             _ => Some(self.efficacy_bounds()?),
         };
-        let drift = self.drift(fixed.as_deref())?;
-        self.walk(fixed.as_deref(), drift, true)
+        let (drift, hints) = self.drift(fixed.as_deref())?;
+        self.walk(fixed.as_deref(), drift, true, &hints)
     }
 
     /// Efficacy bounds that do not count on futility.
@@ -57,7 +57,7 @@ impl Asked<'_> {
             ..self.clone()
         };
         let Some(exponent) = self.efficacy.exponent() else {
-            let solved = plain.walk(None, 0.0, true)?;
+            let solved = plain.walk(None, 0.0, true, &[])?;
             return Ok(solved.bounds.iter().map(|b| b.efficacy).collect());
         };
         let shaped = |c: f64| -> Vec<f64> {
@@ -69,8 +69,9 @@ impl Asked<'_> {
         let low = normal::upper_quantile(self.alpha) * (1.0 - 1e-3);
         let high = normal::upper_quantile(self.alpha / looks) * (1.0 + 1e-3);
         let mut failed = None;
-        let excess = |c: f64| {
-            let chain = self.chain(&shaped(c));
+        // The logarithm of the level is nearly linear in the square of the bound.
+        let excess = |square: f64| {
+            let chain = self.chain(&shaped(square.sqrt()));
             match chain {
                 Ok(chain) => (chain.power(0.0) / self.alpha).ln(),
                 Err(error) => {
@@ -79,9 +80,9 @@ impl Asked<'_> {
                 }
             }
         };
-        let root = brent_root(excess, low, high, TOLERANCE);
+        let root = brent_root(excess, low * low, high * high, TOLERANCE);
         failed.map_or(Ok(()), Err)?;
-        Ok(shaped(root?.point))
+        Ok(shaped(root?.point.sqrt()))
     }
 
     fn chain(&self, efficacy: &[f64]) -> Result<Chain> {
@@ -95,10 +96,10 @@ impl Asked<'_> {
         Chain::new(Density::start(0.0), &bounds, self.two_sided, true)
     }
 
-    /// The drift at which the design has its power.
-    fn drift(&self, fixed: Option<&[f64]>) -> Result<f64> {
+    /// The drift at which the design has its power, and futility bounds near those there.
+    fn drift(&self, fixed: Option<&[f64]>) -> Result<(f64, Vec<Option<f64>>)> {
         /// The drift of a design relative to that of one look: nearly always, and at most.
-        const USUAL: [f64; 2] = [0.99, 1.5];
+        const USUAL: [f64; 2] = [0.99, 1.25];
         const WIDEST: [f64; 2] = [0.5, 5.0];
         let start = self.fixed_drift();
         let mut failed = None;
@@ -106,12 +107,19 @@ impl Asked<'_> {
             (Some(efficacy), None) => Some(self.chain(efficacy)?),
             _ => None,
         };
+        // On the scale of the normal quantile power is nearly linear in the drift.
+        let lack =
+            |power: f64| normal::quantile(power.clamp(0.0, 1.0)) - normal::quantile(self.power);
+        let mut hints = Vec::new();
         let mut lack = |drift: f64| {
             if let Some(chain) = &chain {
-                return chain.power(drift) - self.power;
+                return lack(chain.power(drift));
             }
-            match self.walk(fixed, drift, fixed.is_none()) {
-                Ok(solved) => solved.power - self.power,
+            match self.walk(fixed, drift, fixed.is_none(), &hints) {
+                Ok(solved) => {
+                    hints = solved.bounds.iter().map(|b| b.futility).collect();
+                    lack(solved.power)
+                }
                 Err(error) => {
                     failed = Some(error);
                     f64::NAN
@@ -122,14 +130,21 @@ impl Asked<'_> {
             |[low, high]: [f64; 2]| brent_root(&mut lack, low * start, high * start, TOLERANCE);
         let root = within(USUAL).or_else(|_| within(WIDEST));
         failed.map_or(Ok(()), Err)?;
-        root.map(|root| root.point).map_err(|_| Error::Unidentified {
+        let root = root.map_err(|_| Error::Unidentified {
             what: format!("a drift with power {}", self.power),
             needs: "bounds that leave that much power: fewer stops for futility, a larger level or less power".into(),
-        })
+        })?;
+        Ok((root.point, hints))
     }
 
-    /// All looks under a drift. `counting`: what given bounds spend is asked for.
-    fn walk(&self, fixed: Option<&[f64]>, drift: f64, counting: bool) -> Result<Solved> {
+    /// All looks under a drift. `counting`: what given bounds spend is asked for; `hints`: futility bounds near those to be found.
+    fn walk(
+        &self,
+        fixed: Option<&[f64]>,
+        drift: f64,
+        counting: bool,
+        hints: &[Option<f64>],
+    ) -> Result<Solved> {
         let mut walk = Walk::new(self.two_sided, self.binding, drift);
         if !counting {
             walk = walk.uncounted();
@@ -150,6 +165,7 @@ impl Asked<'_> {
                 efficacy: fixed,
                 beta: self.futility.map(|f| f.spent(1.0 - self.power, time)),
                 last: k == last,
+                hint: hints.get(k).copied().flatten(),
             };
             if k == last && walk.alpha_spent() >= self.alpha && fixed.is_none() {
                 return Err(Error::invalid_option(

@@ -1,6 +1,6 @@
 //! Looks one after the other: what may be spent gives the boundary, the boundary the experiments that go on.
 
-use super::recursion::{Density, FARTHEST, Region};
+use super::recursion::{Density, Region};
 use crate::error::Result;
 
 /// Bounds at a look, for the statistic turned to the claim.
@@ -75,27 +75,6 @@ impl Chain {
             bounds: bounds.to_vec(),
             before,
         })
-    }
-
-    /// The experiments that reach the last look.
-    pub(super) fn last(&self) -> &Density {
-        &self.before[self.before.len() - 1]
-    }
-
-    /// The probabilities of having stopped before the last look, for an effect and on the other side.
-    pub(super) fn stopped_before_last(&self, drift: f64) -> (f64, f64) {
-        let (mut up, mut down) = (0.0, 0.0);
-        for (bounds, density) in self
-            .bounds
-            .iter()
-            .zip(&self.before)
-            .take(self.bounds.len() - 1)
-        {
-            up += density.above(bounds.time, bounds.efficacy, drift);
-            let lower = bounds.region(self.two_sided, self.mind).lower;
-            down += density.below(bounds.time, lower, drift);
-        }
-        (up, down)
     }
 
     /// What happens at each look under a drift. At the last look an experiment ends whatever its statistic.
@@ -175,6 +154,8 @@ pub(super) struct Allowed {
     pub(super) beta: Option<f64>,
     /// Whether no look follows.
     pub(super) last: bool,
+    /// A futility bound near the one to be found.
+    pub(super) hint: Option<f64>,
 }
 
 impl Walk {
@@ -217,12 +198,13 @@ impl Walk {
     pub(super) fn bounds(&self, time: f64, allowed: Allowed) -> Bounds {
         let level = self.level.as_ref().unwrap_or(&self.minded);
         let left = allowed.alpha - self.alpha_spent;
-        let efficacy = (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 0.0, 1.0));
+        let efficacy =
+            (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 0.0, 1.0, None));
         let futility = allowed.beta.map(|beta| {
             if allowed.last {
                 efficacy
             } else {
-                self.futility(time, efficacy, beta - self.beta_spent)
+                self.futility(time, efficacy, beta - self.beta_spent, allowed.hint)
             }
         });
         Bounds {
@@ -233,15 +215,16 @@ impl Walk {
     }
 
     /// The futility bound that spends what is left of the second error.
-    fn futility(&self, time: f64, efficacy: f64, left: f64) -> f64 {
-        if !self.two_sided {
-            let z = self.minded.quantile(time, left, self.drift, -1.0);
-            return z.min(efficacy);
-        }
-        // Whoever stops on the other side misses the effect, too.
-        let left = left - self.minded.below(time, -efficacy, self.drift);
-        self.minded
-            .wedge(time, left, self.drift, efficacy.min(FARTHEST))
+    fn futility(&self, time: f64, efficacy: f64, left: f64, hint: Option<f64>) -> f64 {
+        let minded = &self.minded;
+        let bound = if self.two_sided {
+            // Whoever stops on the other side misses the effect, too.
+            let left = left - minded.below(time, -efficacy, self.drift);
+            minded.wedge(time, left, self.drift, hint)
+        } else {
+            minded.quantile(time, left, self.drift, -1.0, hint)
+        };
+        bound.min(efficacy)
     }
 
     /// Counts what a look spends.
