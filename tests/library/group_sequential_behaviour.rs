@@ -517,7 +517,7 @@ fn bad_input_is_refused_with_a_remedy() {
             "fractions"
         );
     }
-    for alpha in [0.0, -1.0, 0.6, f64::NAN] {
+    for alpha in [0.0, -1.0, 0.5, f64::NAN] {
         assert_eq!(option(plain().alpha(alpha).design()), "alpha");
     }
     for power in [0.05, 1.0, f64::NAN, 0.01] {
@@ -550,6 +550,14 @@ fn bad_input_is_refused_with_a_remedy() {
         ),
         "binding"
     );
+
+    // All of the second error is spent at the first look: nobody is left for the level of the last.
+    let hasty = GroupSequential::fractions([0.8, 0.9, 0.999, 1.0])
+        .alpha(0.3)
+        .power(0.92)
+        .efficacy(spending(SpendingFunction::Pocock))
+        .futility(SpendingFunction::HwangShihDeCani(20.0));
+    assert_eq!(option(hasty.binding(true).design()), "futility");
 
     let design = plain().design().unwrap();
     assert!(design.information(0.0).is_err() && design.information(f64::NAN).is_err());

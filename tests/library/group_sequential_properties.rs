@@ -65,7 +65,11 @@ proptest! {
         if let Some(futility) = futility {
             asked = asked.futility(futility).binding(binding && spends);
         }
-        let design = asked.design().unwrap();
+        let design = match asked.design() {
+            // Efficacy spent late and futility early may leave no room between the bounds.
+            Err(Error::InvalidOption { option, .. }) if option == "futility" => return Ok(()),
+            design => design.unwrap(),
+        };
         close(design.under_alternative.power, power, 1e-9)?;
         let level: f64 = design.under_null.efficacy.iter().chain(&design.under_null.opposite).sum();
         if futility.is_none() || design.binding {
@@ -95,7 +99,8 @@ proptest! {
             if shaped || k == 0 {
                 prop_assert!(s.efficacy > l.efficacy);
             }
-            prop_assert!(s.alpha_spent < l.alpha_spent);
+            // Bounds of thirty standard deviations spend nothing.
+            prop_assert!(s.alpha_spent < l.alpha_spent || l.alpha_spent <= 0.0);
         }
     }
 

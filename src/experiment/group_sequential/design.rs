@@ -25,7 +25,7 @@ pub(super) const SMALLEST_STEP: f64 = 1e-4;
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | looks or `fractions` | | number of equally spaced looks, or the information fractions | 1 to 100; increasing, the last 1 |
-/// | `alpha` | 0.05 | level | 10⁻⁸ to 0.5 |
+/// | `alpha` | 0.05 | level | 10⁻⁸ to 0.4 |
 /// | `power` | 0.8 | power in the direction of the effect | above `alpha`, below 1 |
 /// | `alternative` | two-sided | the claim | |
 /// | `efficacy` | O'Brien–Fleming | bounds of stops for an effect | see [`EfficacyBoundary`] |
@@ -37,7 +37,8 @@ pub(super) const SMALLEST_STEP: f64 = 1e-4;
 ///
 /// # Errors
 /// [`Error::InvalidOption`] for numbers out of range, fractions that do not increase by at least 10⁻⁴ or pass one, a Haybittle–Peto constant
-/// that leaves nothing for the last look, and a binding bound without spending of the level.
+/// that leaves nothing for the last look, a binding bound without spending of the level, and a second error spent so early that the bounds meet
+/// before the last look.
 ///
 /// # References
 /// Jennison & Turnbull (2000), *Group Sequential Methods with Applications to Clinical Trials*; Pocock (1977), doi:10.1093/biomet/64.2.191;
@@ -148,7 +149,7 @@ impl GroupSequential {
     fn check(&self) -> Result<()> {
         /// Below, the normal approximation of any statistic is fiction.
         const SMALLEST_LEVEL: f64 = 1e-8;
-        const LARGEST_LEVEL: f64 = 0.5;
+        const LARGEST_LEVEL: f64 = 0.4;
         let looks = self.fractions.len();
         if looks == 0 || looks > MOST_LOOKS {
             return Err(Error::invalid_option(

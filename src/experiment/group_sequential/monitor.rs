@@ -6,7 +6,7 @@ use super::walk::{Allowed, Bounds, Walk};
 use crate::error::{Error, Result};
 use crate::experiment::Effect;
 use crate::inference::{Alternative, Interval};
-use crate::report::{Cell, Figure, Table, shown};
+use crate::report::{Cell, Figure, Table, notebook_line, shown};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -61,6 +61,24 @@ pub struct MonitoredLook {
     /// What to do.
     pub decision: SequentialDecision,
 }
+
+impl fmt::Display for MonitoredLook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.1} % of the information: z = {:.3}, efficacy {:.3}",
+            100.0 * self.fraction,
+            self.statistic,
+            self.efficacy
+        )?;
+        if let Some(futility) = self.futility {
+            write!(f, ", futility {futility:.3}")?;
+        }
+        write!(f, "; {}", self.decision)
+    }
+}
+
+notebook_line!(MonitoredLook);
 
 /// A design at work: takes in looks, says whether to stop, and what may be concluded at the end.
 ///

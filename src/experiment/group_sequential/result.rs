@@ -323,7 +323,7 @@ impl GroupSequentialDesign {
     }
 }
 
-shown!(GroupSequentialDesign);
+shown!(GroupSequentialDesign, StoppingProbabilities);
 
 /// Bounds as curves with gaps where they are infinite.
 pub(super) fn boundary_lines(bounds: &[Bounds], two_sided: bool) -> LinePlot {
@@ -369,6 +369,27 @@ impl StoppingProbabilities {
             .sum();
         result.expected_information = result.expected_fraction * inflation;
         result
+    }
+
+    /// The looks.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(format!(
+            "Ends at {} times the effect of the design",
+            self.effect
+        ))
+        .columns(["Look", "Effect", "Other side", "No effect"]);
+        for (k, efficacy) in self.efficacy.iter().enumerate() {
+            table = table.row([
+                Cell::count(k + 1),
+                Cell::fixed(*efficacy, 4),
+                Cell::fixed(self.opposite[k], 4),
+                Cell::fixed(self.no_effect[k], 4),
+            ]);
+        }
+        table.note(format!(
+            "Power {:.4}; expected fraction of the information {:.4}, relative to one look {:.4}",
+            self.power, self.expected_fraction, self.expected_information
+        ))
     }
 
     /// The probability that the experiment ends at this look, from zero.

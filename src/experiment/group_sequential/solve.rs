@@ -46,7 +46,23 @@ impl Asked<'_> {
             _ => Some(self.efficacy_bounds()?),
         };
         let (drift, hints) = self.drift(fixed.as_deref())?;
-        self.walk(fixed.as_deref(), drift, true, &hints)
+        let solved = self.walk(fixed.as_deref(), drift, true, &hints)?;
+        let interim = solved
+            .bounds
+            .split_last()
+            .map_or(&[][..], |(_, interim)| interim);
+        let met = |b: &Bounds| b.futility.is_some_and(|futility| futility >= b.efficacy);
+        if let (Some(look), Some(futility)) = (interim.iter().position(met), self.futility) {
+            return Err(Error::invalid_option(
+                "futility",
+                futility,
+                format!(
+                    "spending that leaves more for later: with this one the bounds meet at look {}, before the last",
+                    look + 1
+                ),
+            ));
+        }
+        Ok(solved)
     }
 
     /// Efficacy bounds that do not count on futility.

@@ -207,6 +207,8 @@ impl Walk {
                 self.futility(time, efficacy, beta - self.beta_spent, allowed.hint)
             }
         });
+        // Nothing to spend yet is no bound.
+        let futility = futility.filter(|z| z.is_finite());
         Bounds {
             time,
             efficacy,
@@ -255,5 +257,60 @@ impl Walk {
         }
         self.minded = self.minded.advance(bounds.time, minded, next)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_score_is_a_martingale_that_stops() {
+        // Wald's identity: E B(τ) = θ E τ, whatever the bounds and the drift.
+        let bounds = |efficacy: [f64; 3], futility: Option<[f64; 2]>| -> Vec<Bounds> {
+            let times = [0.3, 0.45, 1.0];
+            (0..3)
+                .map(|k| Bounds {
+                    time: times[k],
+                    efficacy: efficacy[k],
+                    futility: futility.and_then(|f| f.get(k).copied()),
+                })
+                .collect()
+        };
+        for (efficacy, futility, two_sided) in [
+            ([2.5, 2.3, 2.1], None, false),
+            ([2.5, 2.3, 2.1], Some([-0.5, 1.0]), false),
+            ([2.5, f64::INFINITY, 2.1], None, true),
+            ([2.5, 2.3, 2.1], Some([0.3, 1.0]), true),
+        ] {
+            let bounds = bounds(efficacy, futility);
+            for drift in [-4.0, 0.0, 1.3, 6.0] {
+                // From drift zero by likelihood ratios, and directly.
+                for start in [0.0, drift] {
+                    let chain =
+                        Chain::new(Density::start(start), &bounds, two_sided, true).unwrap();
+                    let (mut score, mut time, mut ended) = (0.0, 0.0, 0.0);
+                    for (crossing, look) in chain.crossings(drift).iter().zip(&bounds) {
+                        let mut here = crossing.efficacy + crossing.opposite + crossing.futility;
+                        if look.time >= 1.0 {
+                            here = 1.0 - ended;
+                        }
+                        ended += here;
+                        time += look.time * here;
+                        score += look.time * crossing.estimate;
+                    }
+                    // One-sided bounds have no lower end: a density for drift zero is cut nine standard deviations below it.
+                    let tolerance = if drift < 0.0 && start.abs() <= 0.0 {
+                        1e-6
+                    } else {
+                        1e-11
+                    };
+                    assert!(
+                        (score - drift * time).abs() < tolerance,
+                        "{drift} {start} {score}"
+                    );
+                }
+            }
+        }
     }
 }
