@@ -25,8 +25,6 @@ const NODES: usize = 32;
 const PANEL: f64 = 8.0;
 /// Where the normal distribution function is one to the last bit.
 const CERTAIN: f64 = 8.3;
-/// Increments beyond this many standard deviations do not count.
-const BAND: f64 = 14.0;
 
 static RULE: LazyLock<Result<Rule>> = LazyLock::new(|| gauss_legendre(NODES, -1.0, 1.0));
 
@@ -123,7 +121,7 @@ impl Density {
         let masses = self.under(drift);
         (self.points.iter().zip(masses.iter()))
             .map(|(x, mass)| match sign * (end - x) / sd {
-                far if far > BAND => 0.0,
+                far if far > FARTHEST => 0.0,
                 within if within < -CERTAIN => *mass,
                 away => mass * normal::cdf(-away),
             })
@@ -147,7 +145,7 @@ impl Density {
         let mut tail = Tail::default();
         for (x, mass) in self.points.iter().zip(masses) {
             let away = sign * (end - x) / sd;
-            if away > BAND {
+            if away > FARTHEST {
                 continue;
             }
             let (share, mills) = normal::cdf_and_slope(-away);
@@ -231,7 +229,7 @@ impl Density {
                 matrix[NODES - 1 - j][NODES - 1 - i] = kernel;
             }
         }
-        let far = BAND + (half + self.half) / sd;
+        let far = FARTHEST + (half + self.half) / sd;
         let width = if lone { 1 } else { NODES };
         for (middle, out) in middles.iter().zip(masses.chunks_exact_mut(NODES)) {
             for (from, mass) in self.middles.iter().zip(self.masses.chunks_exact(width)) {
