@@ -91,7 +91,7 @@ impl GroupSequentialMonitor {
     /// [`Error::InvalidOption`] before the experiment stopped, and for a level outside (0, 1).
     ///
     /// # References
-    /// Armitage (1957), doi:10.1093/biomet/44.1-2.9; Tsiatis, Rosner & Mehta (1984), doi:10.2307/2531159 (ordering, interval);
+    /// Armitage (1957), doi:10.1093/biomet/44.1-2.9; Tsiatis, Rosner & Mehta (1984), doi:10.2307/2530924 (ordering, interval);
     /// Whitehead (1986), doi:10.1093/biomet/73.3.573 (bias); Jennison & Turnbull (2000), chapter 8.
     pub fn analysis(&self, level: f64) -> Result<SequentialAnalysis> {
         check_level(level)?;

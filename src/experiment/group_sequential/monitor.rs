@@ -96,8 +96,8 @@ notebook_line!(MonitoredLook);
 /// look.
 ///
 /// # References
-/// Lan & DeMets (1983), doi:10.1093/biomet/70.3.659; Jennison & Turnbull (1989), doi:10.1111/j.2517-6161.1989.tb01433.x (repeated confidence
-/// intervals); Jennison & Turnbull (2000), chapters 7 to 10.
+/// Lan & DeMets (1983), doi:10.1093/biomet/70.3.659; Jennison & Turnbull (1989), *Journal of the Royal Statistical Society B* 51, 305–361
+/// (repeated confidence intervals); Jennison & Turnbull (2000), chapters 7 to 10.
 ///
 /// # Examples
 /// ```
@@ -151,7 +151,8 @@ impl GroupSequentialMonitor {
         self.take(estimate, std_error, false)
     }
 
-    /// Takes in the difference of an effect of an [`Experiment`](crate::experiment::Experiment).
+    /// Takes in the difference of an effect of an [`Experiment`](crate::experiment::Experiment), as normal: its degrees of freedom are not used, and
+    /// should be some hundreds.
     ///
     /// # Errors
     /// See [`GroupSequentialMonitor`].
