@@ -222,8 +222,9 @@ impl GroupSequentialMonitor {
         }
         let last = last || fraction >= 1.0;
         let mut walk = self.walk(fraction)?;
-        let bounds = walk.bounds(fraction, self.allowed(fraction, last));
-        walk.count(bounds);
+        let allowed = self.allowed(fraction, last);
+        let bounds = walk.bounds(fraction, allowed);
+        walk.count(bounds, allowed.beta);
         let statistic = estimate / std_error;
         let size = self.design.alternative.extremeness(statistic);
         let decision = if size >= bounds.efficacy {
@@ -334,7 +335,7 @@ impl GroupSequentialMonitor {
         }
         let times = bounds.iter().map(|look| look.time).skip(1).chain([next]);
         for (look, next) in bounds.iter().zip(times) {
-            walk.count(*look);
+            walk.count(*look, None);
             walk.advance(*look, next - look.time)?;
         }
         Ok(walk)

@@ -89,8 +89,9 @@ impl GroupSequentialMonitor {
         let mut walk = self.walk(*first)?;
         let mut bounds = Vec::with_capacity(times.len());
         for (k, time) in times.iter().enumerate() {
-            let look = walk.bounds(*time, self.allowed(*time, k + 1 == times.len()));
-            walk.count(look);
+            let allowed = self.allowed(*time, k + 1 == times.len());
+            let look = walk.bounds(*time, allowed);
+            walk.count(look, allowed.beta);
             if let Some(next) = times.get(k + 1) {
                 walk.advance(look, next - time)?;
             }

@@ -112,8 +112,8 @@ impl Asked<'_> {
         Chain::new(Density::start(0.0), &bounds, self.two_sided, true)
     }
 
-    /// The drift at which the design has its power, and futility bounds near those there.
-    fn drift(&self, fixed: Option<&[f64]>) -> Result<(f64, Vec<Option<f64>>)> {
+    /// The drift at which the design has its power, and bounds near those there.
+    fn drift(&self, fixed: Option<&[f64]>) -> Result<(f64, Vec<Bounds>)> {
         /// The drift of a design relative to that of one look: nearly always, and at most.
         const USUAL: [f64; 2] = [0.99, 1.25];
         const WIDEST: [f64; 2] = [0.5, 5.0];
@@ -133,7 +133,7 @@ impl Asked<'_> {
             }
             match self.walk(fixed, drift, fixed.is_none(), &hints) {
                 Ok(solved) => {
-                    hints = solved.bounds.iter().map(|b| b.futility).collect();
+                    hints.clone_from(&solved.bounds);
                     lack(solved.power)
                 }
                 Err(error) => {
@@ -153,13 +153,13 @@ impl Asked<'_> {
         Ok((root.point, hints))
     }
 
-    /// All looks under a drift. `counting`: what given bounds spend is asked for; `hints`: futility bounds near those to be found.
+    /// All looks under a drift. `counting`: what given bounds spend is asked for; `hints`: bounds near those to be found.
     fn walk(
         &self,
         fixed: Option<&[f64]>,
         drift: f64,
         counting: bool,
-        hints: &[Option<f64>],
+        hints: &[Bounds],
     ) -> Result<Solved> {
         let mut walk = Walk::new(self.two_sided, self.binding, drift);
         if !counting {
@@ -181,7 +181,7 @@ impl Asked<'_> {
                 efficacy: fixed,
                 beta: self.futility.map(|f| f.spent(1.0 - self.power, time)),
                 last: k == last,
-                hint: hints.get(k).copied().flatten(),
+                hint: hints.get(k).copied(),
             };
             if k == last && walk.alpha_spent() >= self.alpha && fixed.is_none() {
                 return Err(Error::invalid_option(
@@ -195,7 +195,7 @@ impl Asked<'_> {
                 ));
             }
             let look = walk.bounds(time, allowed);
-            walk.count(look);
+            walk.count(look, allowed.beta);
             alpha.push(walk.alpha_spent());
             beta.push(walk.beta_spent());
             if k < last {

@@ -154,8 +154,8 @@ pub(super) struct Allowed {
     pub(super) beta: Option<f64>,
     /// Whether no look follows.
     pub(super) last: bool,
-    /// A futility bound near the one to be found.
-    pub(super) hint: Option<f64>,
+    /// Bounds near those to be found.
+    pub(super) hint: Option<Bounds>,
 }
 
 impl Walk {
@@ -198,13 +198,17 @@ impl Walk {
     pub(super) fn bounds(&self, time: f64, allowed: Allowed) -> Bounds {
         let level = self.level.as_ref().unwrap_or(&self.minded);
         let left = allowed.alpha - self.alpha_spent;
+        let hint = (allowed.hint)
+            .map(|near| near.efficacy)
+            .filter(|z| z.is_finite());
         let efficacy =
-            (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 0.0, 1.0, None));
+            (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 0.0, 1.0, hint));
         let futility = allowed.beta.map(|beta| {
             if allowed.last {
                 efficacy
             } else {
-                self.futility(time, efficacy, beta - self.beta_spent, allowed.hint)
+                let hint = allowed.hint.and_then(|near| near.futility);
+                self.futility(time, efficacy, beta - self.beta_spent, hint)
             }
         });
         // Nothing to spend yet is no bound.
@@ -229,22 +233,26 @@ impl Walk {
         bound.min(efficacy)
     }
 
-    /// Counts what a look spends.
-    pub(super) fn count(&mut self, bounds: Bounds) {
+    /// Counts what a look spends; `beta` is what its futility bound was to spend until there, if known.
+    pub(super) fn count(&mut self, bounds: Bounds, beta: Option<f64>) {
         let Bounds { time, efficacy, .. } = bounds;
         if self.counting {
             let level = self.level.as_ref().unwrap_or(&self.minded);
             self.alpha_spent += level.above(time, efficacy, 0.0);
         }
         self.power += self.minded.above(time, efficacy, self.drift);
-        if let Some(futility) = bounds.futility {
-            let below = |z: f64| self.minded.below(time, z, self.drift);
-            self.beta_spent += if self.two_sided {
-                below(-efficacy) + below(futility) - below(-futility)
-            } else {
-                below(futility)
-            };
-        }
+        let Some(futility) = bounds.futility else {
+            return;
+        };
+        let met = futility >= efficacy || self.two_sided && futility <= 0.0;
+        let below = |z: f64| self.minded.below(time, z, self.drift);
+        self.beta_spent = match beta {
+            Some(beta) if !met => beta,
+            _ if self.two_sided => {
+                self.beta_spent + below(-efficacy) + below(futility) - below(-futility)
+            }
+            _ => self.beta_spent + below(futility),
+        };
     }
 
     /// Goes on to the next look, this much later.
