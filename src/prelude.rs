@@ -14,7 +14,7 @@ pub use crate::ability::{
 pub use crate::causal::{
     ArmScores, AverageEffects, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
     DoublyRobust, DoublyRobustFit, OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit,
-    StackMember, TrialScores,
+    SlatePolicy, SlatePolicyFit, StackMember, TrialScores,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

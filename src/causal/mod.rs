@@ -4,7 +4,7 @@
 //! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm; [`TrialScores`] makes them from a randomised trial without
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
-//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] values a policy from logged decisions.
+//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -34,6 +34,8 @@ pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
 pub use nuisance::StackMember;
-pub use off_policy::{OffPolicy, OffPolicyFit};
+pub use off_policy::{
+    OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin,
+};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use trial_scores::TrialScores;
