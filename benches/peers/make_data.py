@@ -50,6 +50,18 @@ def low_mobility(rng):
     return dict(y=0.5 * x1 - 0.3 * x2 + a + f + rng.normal(size=worker.size), worker=worker, firm=firm, year=year, x1=x1, x2=x2)
 
 
+def off_policy(rng):
+    """1e6 rounds of ten actions: logged action and its probability, the policy's probabilities and predicted rewards of all."""
+    n, k = 1_000_000, 10
+    x = rng.normal(size=n)
+    p, q = (np.exp(np.outer(x, rng.normal(size=k) * s)) for s in (0.5, 0.7))
+    p, q = p / p.sum(1, keepdims=True), q / q.sum(1, keepdims=True)
+    action = (p.cumsum(1) < rng.random((n, 1))).sum(1).clip(0, k - 1)
+    m = 0.1 + 0.3 * rng.random(k) + 0.05 * np.outer(np.tanh(x), rng.normal(size=k))
+    reward = (rng.random(n) < m[np.arange(n), action] + 0.05).astype(int)
+    return dict(reward=reward, action=action, logged=p[np.arange(n), action], **{f"q{a}": q[:, a] for a in range(k)}, **{f"m{a}": m[:, a] for a in range(k)})
+
+
 def mixed(rng):
     """About 100 MB of an order log: numbers, integers, labels, dates, true/false, blanks, quoted text with commas."""
     n = 1_150_000
@@ -152,7 +164,7 @@ def uplift(rng):
 
 
 MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies,
-          "uplift": uplift}
+          "uplift": uplift, "off_policy": off_policy}
 
 
 def write(path, columns):

@@ -194,10 +194,26 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "uplift_curve" => return uplift_curve(file),
         "policy_tree" => return policy_tree(file),
         "uplift_forest" => return uplift_forest(file),
+        "off_policy" => return off_policy(file),
         other => return Err(format!("unknown task {other}; run.py lists them").into()),
     };
     let frame = Frame::read_csv(file)?;
     Ok(Box::new(move || slopes(&ols.fit(&frame)?)))
+}
+
+/// The doubly robust value of a policy over ten actions, with the error that the peer leaves to a bootstrap.
+fn off_policy(file: &str) -> Result<Once, Failure> {
+    let frame = Frame::read_csv(file)?;
+    let each = |letter: char| (0..10).map(move |a| format!("{letter}{a}"));
+    let actions = (0..10).map(|a| a.to_string());
+    let policy = OffPolicy::over_actions("reward", "logged", "action", actions)
+        .targets(each('q'))
+        .predictions(each('m'));
+    Ok(Box::new(move || {
+        let fit = policy.fit(&frame)?;
+        let value = fit.coefficient("DR")?.estimate;
+        Ok(Map::from_iter([("DR".to_owned(), json!(value))]))
+    }))
 }
 
 /// Boosted trees on the first million rows, their loss on the rest. Binning is timed, as LightGBM's is.
