@@ -37,10 +37,19 @@ pub use crate::data::{
     Frame, Groups, Label, Real, Rows, Time, datasets,
 };
 pub use crate::error::{Error, Result, Warning};
+pub use crate::experiment::adaptive::{
+    AdaptiveInference, AdaptiveInferenceFit, AdaptivePolicyValue, AdaptivePolicyValueFit,
+    AdaptiveWeights, ArmSequence, SequencePoint,
+};
 pub use crate::experiment::always_valid::{
     BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
     JointRegressionSequence, MeanSequence, MixtureBoundary, ProportionSequence, QuantileSequence,
     RegressionSequence,
+};
+pub use crate::experiment::bandit::{
+    Bandit, BanditChoice, BanditEnvironment, BanditPlayer, BanditPolicy, BanditReplay,
+    BanditReplayFit, BanditSimulation, BanditSimulationFit, BestArm, BestArmPolicy,
+    ContextualBandit, ContextualPolicy, RegretPoint,
 };
 pub use crate::experiment::compare::{
     Anova, BrunnerMunzel, Center, Comparison, ComparisonArm, ComparisonEffect, ComparisonTest,

@@ -20,7 +20,7 @@ pub(crate) mod doubly_robust;
 pub(crate) mod doubly_robust_fit;
 pub(crate) mod folds;
 pub(crate) mod nuisance;
-mod off_policy;
+pub(crate) mod off_policy;
 pub(crate) mod partially_linear;
 pub(crate) mod sample;
 mod trial_scores;
@@ -34,8 +34,6 @@ pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
 pub use nuisance::StackMember;
-pub use off_policy::{
-    OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin,
-};
+pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use trial_scores::TrialScores;

@@ -33,7 +33,9 @@ pub mod design;
 pub mod group_sequential;
 pub mod power;
 
+pub mod adaptive;
 mod arms;
+pub mod bandit;
 mod bayesian;
 mod encouragement;
 mod holdout;
@@ -45,6 +47,15 @@ mod surrogate;
 mod triggered;
 pub mod trust;
 
+pub use adaptive::{
+    AdaptiveInference, AdaptiveInferenceFit, AdaptivePolicyValue, AdaptivePolicyValueFit,
+    AdaptiveWeights, ArmSequence, SequencePoint,
+};
+pub use bandit::{
+    Bandit, BanditChoice, BanditEnvironment, BanditPlayer, BanditPolicy, BanditReplay,
+    BanditReplayFit, BanditSimulation, BanditSimulationFit, BestArm, BestArmPolicy,
+    ContextualBandit, ContextualPolicy, RegretPoint,
+};
 pub use bayesian::{
     BayesianArm, BayesianComparison, BayesianDecision, BayesianFit, BayesianModel, BayesianTest,
     HierarchicalEffects, HierarchicalFit, NormalPrior, PooledEffect,

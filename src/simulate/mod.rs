@@ -49,7 +49,7 @@ mod customer_base;
 mod data_exchange;
 mod data_offers;
 mod disconfirmation;
-mod draws;
+pub(crate) mod draws;
 mod dynamic_panel;
 mod generate;
 mod gifting;

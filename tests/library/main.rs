@@ -13,8 +13,10 @@
 
 mod ability;
 mod ability_scores;
+mod adaptive;
 mod always_valid;
 mod bad_input;
+mod bandits;
 mod bayesian;
 mod binary;
 mod calibration;
@@ -58,6 +60,7 @@ mod multi_arm_forest;
 mod multiplicity;
 mod multiplicity_online;
 mod needs_expectations;
+mod off_policy;
 mod participation;
 mod participation_checks;
 mod participation_recovery;

@@ -34,7 +34,12 @@ fn every_estimator_is_that_of_the_open_bandit_pipeline() {
             rows.coefficient(name).unwrap(),
             clustered.coefficient(name).unwrap(),
         );
-        let ours = [row.estimate, row.std_error, cluster.estimate, cluster.std_error];
+        let ours = [
+            row.estimate,
+            row.std_error,
+            cluster.estimate,
+            cluster.std_error,
+        ];
         let at = |key: &str| values[key][i].as_f64().unwrap();
         let theirs = [at("value"), at("error"), at("value"), at("by_customer")];
         for (ours, theirs) in ours.iter().zip(theirs) {
@@ -42,9 +47,17 @@ fn every_estimator_is_that_of_the_open_bandit_pipeline() {
         }
     }
     let effective = values["effective_rows"].as_f64().unwrap();
-    agree("effective rows", &[rows.effective_rows()], &[effective], tolerance);
+    agree(
+        "effective rows",
+        &[rows.effective_rows()],
+        &[effective],
+        tolerance,
+    );
     let clipped = evaluation().clip(1.5).fit(&log).unwrap();
-    let both = [clipped.ips().estimate, clipped.doubly_robust().unwrap().estimate];
+    let both = [
+        clipped.ips().estimate,
+        clipped.doubly_robust().unwrap().estimate,
+    ];
     agree("clipped", &both, &numbers(&values["clipped"]), tolerance);
     assert_eq!(rows.unsupported(), Some(0.0));
     // The joint covariance has the errors of differences: that of DR − IPS by hand from the rows is its own column.
@@ -64,8 +77,16 @@ fn slates_are_those_of_the_open_bandit_pipeline() {
         .unwrap();
     for estimate in fit.coefficients() {
         let theirs = &theirs[estimate.name.as_str()];
-        let (value, error) = (theirs["value"].as_f64().unwrap(), theirs["error"].as_f64().unwrap());
-        agree(&estimate.name, &[estimate.estimate, estimate.std_error], &[value, error], 1e-10);
+        let (value, error) = (
+            theirs["value"].as_f64().unwrap(),
+            theirs["error"].as_f64().unwrap(),
+        );
+        agree(
+            &estimate.name,
+            &[estimate.estimate, estimate.std_error],
+            &[value, error],
+            1e-10,
+        );
     }
     let text = serde_json::to_string(&fit).unwrap();
     assert_eq!(serde_json::from_str::<SlatePolicyFit>(&text).unwrap(), fit);
@@ -74,7 +95,10 @@ fn slates_are_those_of_the_open_bandit_pipeline() {
     assert!(again.fit(&twice).unwrap_err().to_string().contains("twice"));
     let item = SlatePolicy::new("slate", "place", "click").standard("p_item", "q_slate");
     let said = item.fit(&log).unwrap_err().to_string();
-    assert!(said.contains("p_item") && said.contains("whole slate"), "{said}");
+    assert!(
+        said.contains("p_item") && said.contains("whole slate"),
+        "{said}"
+    );
 }
 
 /// A log of three actions with a context; its value under the policy is known.
@@ -89,7 +113,20 @@ fn simulated(rows: usize, stream: &mut ChaCha8Rng) -> (Frame, f64) {
         let action = usize::from(draw > p[0]) + usize::from(draw > p[0] + p[1]);
         let hit = f64::from(u8::from(stream.random::<f64>() < mean[action]));
         // The model knows neither slope nor level.
-        let row = [hit, action as f64, p[action], p[0], p[1], p[2], q[0], q[1], q[2], 0.25, 0.4, 0.5];
+        let row = [
+            hit,
+            action as f64,
+            p[action],
+            p[0],
+            p[1],
+            p[2],
+            q[0],
+            q[1],
+            q[2],
+            0.25,
+            0.4,
+            0.5,
+        ];
         for (column, value) in columns.iter_mut().zip(row) {
             column.push(value);
         }
@@ -97,7 +134,9 @@ fn simulated(rows: usize, stream: &mut ChaCha8Rng) -> (Frame, f64) {
     let names = "r a p p0 p1 p2 q0 q1 q2 m0 m1 m2".split(' ');
     let frame = names
         .zip(columns)
-        .fold(Frame::new(), |frame, (name, values)| frame.with(name, values).unwrap());
+        .fold(Frame::new(), |frame, (name, values)| {
+            frame.with(name, values).unwrap()
+        });
     // E[0.1·0.2 + (0.3 + 0.4x)(0.3 + 0.3x) + (0.6 − 0.4x)·0.6]
     (frame, 0.02 + 0.09 + 0.21 / 2.0 + 0.12 / 3.0 + 0.36 - 0.12)
 }
@@ -119,7 +158,11 @@ fn unbiased_estimators_cover_and_the_model_alone_does_not() {
         let (log, truth) = simulated(600, &mut Seed::new(3).stream(draw));
         let fit = over_three().fit(&log).unwrap();
         for (covered, name) in covered.iter_mut().zip(names) {
-            let ends = fit.coefficient(name).unwrap().confidence_interval(0.95).unwrap();
+            let ends = fit
+                .coefficient(name)
+                .unwrap()
+                .confidence_interval(0.95)
+                .unwrap();
             *covered += f64::from(u8::from(ends.lower <= truth && truth <= ends.upper));
         }
     }
@@ -127,7 +170,10 @@ fn unbiased_estimators_cover_and_the_model_alone_does_not() {
     for (name, covered) in names.iter().zip(covered) {
         let share = covered / DRAWS as f64;
         println!("{name}: {share:.3}");
-        assert!((share - 0.95).abs() < 0.044 || *name == "DM", "{name}: {share}");
+        assert!(
+            (share - 0.95).abs() < 0.044 || *name == "DM",
+            "{name}: {share}"
+        );
     }
     assert!(covered[4] < 0.1 * DRAWS as f64, "{covered:?}");
 }
@@ -153,7 +199,10 @@ fn slope_stays_within_its_factor_of_the_best_threshold() {
         let best = errors[..5].iter().copied().fold(f64::INFINITY, f64::min);
         println!("{rows}: {errors:?}");
         assert!(errors[5] < 2.5 * best, "{rows}: {errors:?}");
-        assert!(rows == 150 || errors[5] < 0.5 * errors[4], "{rows}: {errors:?}");
+        assert!(
+            rows == 150 || errors[5] < 0.5 * errors[4],
+            "{rows}: {errors:?}"
+        );
     }
     let (log, _) = simulated(150, &mut Seed::new(4).stream(0));
     let fit = over_three().switch_among(taus).fit(&log).unwrap();
@@ -177,14 +226,27 @@ fn what_must_hold_for_any_log() {
         assert!((at(&ends, "SWITCH") - at(&fit, "IPS")).abs() < 1e-12);
         assert!((at(&none, "SWITCH") - dm).abs() < 1e-12);
         // Rewards and predictions on another scale are values on that scale.
-        let scaled = ["r", "m0", "m1", "m2"].iter().fold(log.clone(), |frame, name| {
-            let values = frame.real(name).unwrap().iter().map(|v| 3.0 * v - 1.0).collect::<Vec<f64>>();
-            frame.replace(name, values).unwrap()
-        });
+        let scaled = ["r", "m0", "m1", "m2"]
+            .iter()
+            .fold(log.clone(), |frame, name| {
+                let values = frame
+                    .real(name)
+                    .unwrap()
+                    .iter()
+                    .map(|v| 3.0 * v - 1.0)
+                    .collect::<Vec<f64>>();
+                frame.replace(name, values).unwrap()
+            });
         let scaled = over_three().bounds(-1.0, 2.0).fit(&scaled).unwrap();
         for name in ["SNIPS", "DM", "SNDR", "logged"] {
-            let (was, is) = (fit.coefficient(name).unwrap(), scaled.coefficient(name).unwrap());
-            assert!((is.estimate - 3.0 * was.estimate + 1.0).abs() < 1e-9, "{name}");
+            let (was, is) = (
+                fit.coefficient(name).unwrap(),
+                scaled.coefficient(name).unwrap(),
+            );
+            assert!(
+                (is.estimate - 3.0 * was.estimate + 1.0).abs() < 1e-9,
+                "{name}"
+            );
             assert!((is.std_error - 3.0 * was.std_error).abs() < 1e-9, "{name}");
         }
         // A policy that is the log's own is worth what the log earned.
@@ -196,13 +258,33 @@ fn what_must_hold_for_any_log() {
         let value = |i: usize, name: &str| log.real(name).unwrap()[i];
         let code = |i: usize| value(i, "a") as usize;
         let rows = 0..log.rows();
-        let q = rows.clone().map(|i| value(i, &format!("q{}", code(i)))).collect::<Vec<_>>();
-        let mu = rows.clone().map(|i| value(i, &format!("m{}", code(i)))).collect::<Vec<_>>();
+        let q = rows
+            .clone()
+            .map(|i| value(i, &format!("q{}", code(i))))
+            .collect::<Vec<_>>();
+        let mu = rows
+            .clone()
+            .map(|i| value(i, &format!("m{}", code(i))))
+            .collect::<Vec<_>>();
         let all = rows
-            .map(|i| (0..3).map(|a| value(i, &format!("q{a}")) * value(i, &format!("m{a}"))).sum())
+            .map(|i| {
+                (0..3)
+                    .map(|a| value(i, &format!("q{a}")) * value(i, &format!("m{a}")))
+                    .sum()
+            })
             .collect::<Vec<f64>>();
-        let few = log.clone().with("q", q).unwrap().with("mu", mu).unwrap().with("m", all).unwrap();
-        let few = OffPolicy::new("r", "p", "q").model("m", "mu").fit(&few).unwrap();
+        let few = log
+            .clone()
+            .with("q", q)
+            .unwrap()
+            .with("mu", mu)
+            .unwrap()
+            .with("m", all)
+            .unwrap();
+        let few = OffPolicy::new("r", "p", "q")
+            .model("m", "mu")
+            .fit(&few)
+            .unwrap();
         assert!((at(&few, "DR") - dr).abs() < 1e-12 && few.unsupported().is_none());
         assert!(fit.weights_figure().unwrap().to_svg().contains("Weights"));
         let held: u64 = fit.weights().iter().map(|b| b.rows).sum();
@@ -223,7 +305,10 @@ fn what_a_log_cannot_say_is_said() {
         (put("p", 4, 0.0), ["`p` is 0 in row 5", "above 0"]),
         (put("p", 4, 1.5), ["`p` is 1.5 in row 5", "at most 1"]),
         (put("p", 4, f64::NAN), ["`p` is NaN in row 5", "leave out"]),
-        (put("q1", 7, -0.1), ["`q1` is -0.1 in row 8", "between 0 and 1"]),
+        (
+            put("q1", 7, -0.1),
+            ["`q1` is -0.1 in row 8", "between 0 and 1"],
+        ),
         (put("q0", 7, 0.9), ["targets", "in row 8"]),
         (put("p0", 2, 0.95), ["in row 3", "must be"]),
         (put("r", 9, 7.0), ["`r` is 7 in row 10", "bounds"]),
@@ -242,19 +327,39 @@ fn what_a_log_cannot_say_is_said() {
         OffPolicy::new("r", "p", "q0").switch(2.0),
     ];
     for policy in options {
-        assert!(matches!(policy.fit(&log), Err(Error::InvalidOption { .. })), "{policy:?}");
+        assert!(
+            matches!(policy.fit(&log), Err(Error::InvalidOption { .. })),
+            "{policy:?}"
+        );
     }
     let one = log.clone().with("shop", vec!["a"; 200]).unwrap();
     let clustered = over_three().clusters("shop").fit(&one);
-    assert!(matches!(clustered, Err(Error::TooFewClusters { clusters: 1, .. })));
+    assert!(matches!(
+        clustered,
+        Err(Error::TooFewClusters { clusters: 1, .. })
+    ));
     // The last action is never logged, and the policy wants it.
-    let kept: Vec<usize> = (0..200).filter(|i| log.real("a").unwrap()[*i] < 2.0).collect();
+    let kept: Vec<usize> = (0..200)
+        .filter(|i| log.real("a").unwrap()[*i] < 2.0)
+        .collect();
     let some = log.take(&kept).unwrap();
     let n = some.rows();
-    let chance = some.real("p").unwrap().iter().map(|_| 0.5).collect::<Vec<_>>();
-    let some = [("p", chance.clone()), ("p0", chance.clone()), ("p1", chance), ("p2", vec![0.0; n])]
-        .into_iter()
-        .fold(some, |frame, (name, values)| frame.replace(name, values).unwrap());
+    let chance = some
+        .real("p")
+        .unwrap()
+        .iter()
+        .map(|_| 0.5)
+        .collect::<Vec<_>>();
+    let some = [
+        ("p", chance.clone()),
+        ("p0", chance.clone()),
+        ("p1", chance),
+        ("p2", vec![0.0; n]),
+    ]
+    .into_iter()
+    .fold(some, |frame, (name, values)| {
+        frame.replace(name, values).unwrap()
+    });
     let fit = over_three().fit(&some).unwrap();
     let wanted = some.real("q2").unwrap();
     let share = wanted.iter().sum::<f64>() / n as f64;
@@ -266,7 +371,10 @@ fn what_a_log_cannot_say_is_said() {
 fn the_bits_do_not_depend_on_threads() {
     let (log, _) = simulated(40_000, &mut Seed::new(7).stream(0));
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| over_three().switch(3.0).fit(&log).unwrap())
     };
     assert_eq!(run(1), run(3));

@@ -105,3 +105,30 @@ fn random_draws() {
         ]
     );
 }
+
+#[test]
+fn bandits_choose() {
+    use cocreate::prelude::*;
+    let mut plain = Bandit::new(BanditPolicy::thompson(), 4).seed(7);
+    let mut floored = Bandit::new(BanditPolicy::ucb1(), 4).floor(0.1).seed(7);
+    let mut contextual = ContextualBandit::new(ContextualPolicy::LogisticThompson, 4, 2).seed(7);
+    let mut paths = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..12 {
+        let x = [1.0, f64::from(round % 3) - 1.0];
+        let choices = [
+            plain.choose().unwrap(),
+            floored.choose().unwrap(),
+            contextual.choose(&x).unwrap(),
+        ];
+        let rewards = choices.map(|c| f64::from(u8::from((c.arm + 1) * 7 % 5 > 1)));
+        plain.update(&choices[0], rewards[0]).unwrap();
+        floored.update(&choices[1], rewards[1]).unwrap();
+        contextual.update(&choices[2], &x, rewards[2]).unwrap();
+        for (path, choice) in paths.iter_mut().zip(choices) {
+            path.push(choice.arm);
+        }
+    }
+    assert_eq!(paths[0], [1, 2, 1, 3, 1, 3, 1, 1, 3, 1, 3, 3]);
+    assert_eq!(paths[1], [0, 1, 1, 0, 2, 3, 2, 3, 0, 1, 3, 0]);
+    assert_eq!(paths[2], [2, 0, 1, 2, 3, 3, 1, 0, 0, 3, 1, 0]);
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 type Values = Arc<Vec<f64>>;
 
 /// Probabilities of all actions may add up to one but for this: logs keep three digits of them at least.
-pub(super) const ROUNDING: f64 = 1e-3;
+pub(crate) const ROUNDING: f64 = 1e-3;
 
 /// What the policy would have done in a row, and what a model says of it.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Log {
 }
 
 /// A column of finite numbers.
-pub(super) fn numbers(frame: &Frame, name: &str) -> Result<Values> {
+pub(crate) fn numbers(frame: &Frame, name: &str) -> Result<Values> {
     let values = frame.numeric(name)?.values().clone();
     each(
         name,
@@ -52,7 +52,7 @@ pub(super) fn numbers(frame: &Frame, name: &str) -> Result<Values> {
 }
 
 /// A column of probabilities with which something was logged: none is zero.
-pub(super) fn chances(frame: &Frame, name: &str) -> Result<Values> {
+pub(crate) fn chances(frame: &Frame, name: &str) -> Result<Values> {
     let values = numbers(frame, name)?;
     each(
         name,
@@ -64,7 +64,7 @@ pub(super) fn chances(frame: &Frame, name: &str) -> Result<Values> {
 }
 
 /// A column of probabilities with which something would be done.
-pub(super) fn shares(frame: &Frame, name: &str) -> Result<Values> {
+pub(crate) fn shares(frame: &Frame, name: &str) -> Result<Values> {
     let values = numbers(frame, name)?;
     each(name, &values, "between 0 and 1", |p| {
         (0.0..=1.0).contains(&p)
@@ -73,7 +73,7 @@ pub(super) fn shares(frame: &Frame, name: &str) -> Result<Values> {
 }
 
 /// Refuses rewards outside the bounds that were declared.
-pub(super) fn bounded(name: &str, values: &[f64], (low, high): (f64, f64)) -> Result<()> {
+pub(crate) fn bounded(name: &str, values: &[f64], (low, high): (f64, f64)) -> Result<()> {
     let expected =
         format!("from {low} to {high}, the bounds declared; correct the reward or widen them");
     each(name, values, &expected, |r| (low..=high).contains(&r))
@@ -93,7 +93,7 @@ fn each(name: &str, values: &[f64], expected: &str, good: impl Fn(f64) -> bool) 
 }
 
 /// The action of every row, by its place in the list.
-pub(super) fn codes(frame: &Frame, column: &str, actions: &[String]) -> Result<Vec<u32>> {
+pub(crate) fn codes(frame: &Frame, column: &str, actions: &[String]) -> Result<Vec<u32>> {
     let groups = frame.groups(column)?;
     let places: Vec<Option<u32>> = groups
         .levels

@@ -83,9 +83,13 @@ impl<'a> Found<'a> {
         let wide = normal::quantile(0.5 + SLOPE_LEVEL / 2.0);
         let half = |i: usize| wide * covariance[(i, i)].max(0.0).sqrt();
         let agrees = |i: usize| {
-            (0..i).all(|j| (values[i] - values[j]).abs() <= half(i) + (6_f64.sqrt() - 1.0) * half(j))
+            (0..i)
+                .all(|j| (values[i] - values[j]).abs() <= half(i) + (6_f64.sqrt() - 1.0) * half(j))
         };
-        (1..candidates.len()).take_while(|i| agrees(*i)).last().unwrap_or(0)
+        (1..candidates.len())
+            .take_while(|i| agrees(*i))
+            .last()
+            .unwrap_or(0)
     }
 }
 

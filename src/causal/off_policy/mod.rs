@@ -1,6 +1,6 @@
 //! The value of a policy from the log of another.
 
-mod columns;
+pub(crate) mod columns;
 mod estimators;
 mod fit;
 mod pass;
@@ -309,7 +309,10 @@ impl OffPolicy {
                 return Err(Error::invalid_option(name, bad, "above 0"));
             }
         }
-        if let Some((low, high)) = self.bounds.filter(|(low, high)| !(low < high)) {
+        if let Some((low, high)) = self
+            .bounds
+            .filter(|(low, high)| low.is_nan() || high.is_nan() || low >= high)
+        {
             return Err(Error::invalid_option(
                 "bounds",
                 format!("{low} to {high}"),

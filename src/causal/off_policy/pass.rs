@@ -62,8 +62,10 @@ impl Plan {
 
 /// Bins of weights in an octave: the first bits of the mantissa.
 const BINS_AN_OCTAVE: u64 = 8;
-/// The lowest octave with bins of its own: weights below 2⁻¹⁶ are as good as none.
-const LOWEST: i64 = -16;
+/// Bits of a number below those that name its bin.
+const DROPPED: u32 = 52 - BINS_AN_OCTAVE.trailing_zeros();
+/// The bits above of 2⁻¹⁶: lighter weights are as good as none and share the first bin.
+const FIRST: u64 = (1023 - 16) * BINS_AN_OCTAVE;
 const BINS: usize = 1 + 64 * BINS_AN_OCTAVE as usize;
 
 /// How many rows have which weights.
@@ -83,17 +85,15 @@ impl Bins {
 
     /// The exponent and three bits of the mantissa of a weight number its bin.
     fn push(&mut self, weight: f64) {
-        const KEPT: u32 = 52 - BINS_AN_OCTAVE.trailing_zeros();
-        const FIRST: i64 = (1023 + LOWEST) * BINS_AN_OCTAVE as i64;
-        let bin = ((weight.to_bits() >> KEPT) as i64 - FIRST + 1).clamp(0, BINS as i64 - 1);
-        self.rows[bin as usize] += 1;
-        self.weight[bin as usize] += weight;
+        let bin = ((weight.to_bits() >> DROPPED) + 1).saturating_sub(FIRST);
+        let bin = (bin as usize).min(BINS - 1);
+        self.rows[bin] += 1;
+        self.weight[bin] += weight;
     }
 
     /// The upper end of a bin.
     pub(super) fn upper(bin: usize) -> f64 {
-        let (octave, step) = (bin / BINS_AN_OCTAVE as usize, bin % BINS_AN_OCTAVE as usize);
-        (1.0 + step as f64 / BINS_AN_OCTAVE as f64) * 2_f64.powi(LOWEST as i32 + octave as i32)
+        f64::from_bits((FIRST + bin as u64) << DROPPED)
     }
 }
 
@@ -153,12 +153,12 @@ impl Sums {
         let says = [
             "1: the policy's chances of all actions add up to it",
             "1: the log's chances of all actions add up to it",
-            "the log's chance of the action taken, as the column of its propensity says",
+            "what the log's column of that action has",
         ];
         let what = [
             "the sum of the targets",
             "the sum of the logged actions",
-            "the propensity",
+            "the propensity of the action taken",
         ];
         for ((fault, expected), column) in self.faults.iter().zip(says).zip(what) {
             if let Some((row, value)) = fault {
@@ -294,8 +294,8 @@ impl Log {
             }
         }
         let (reward, logged) = (&self.reward[range.clone()], &self.logged[range.clone()]);
-        for i in 0..len {
-            let weight = rows.wanted[i] / logged[i];
+        for (i, logged) in logged.iter().enumerate() {
+            let weight = rows.wanted[i] / logged;
             rows.weight[i] = weight;
             sums.clipped += usize::from(weight > plan.clip);
             sums.largest = sums.largest.max(weight);
@@ -355,37 +355,35 @@ impl Rows {
         }
     }
 
+    /// The first of some rows whose chances do not add up to one, and their sum.
+    fn astray(&self, len: usize, first: usize) -> Option<(usize, f64)> {
+        let mut totals = self.total[..len].iter();
+        let at = totals.position(|total| (total - 1.0).abs() > ROUNDING)?;
+        Some((first + at, self.total[at]))
+    }
+
     /// Notes chances that do not add up, and the policy's chances of actions that the log could not take.
     fn check(&mut self, actions: &Actions, logged: &[f64], first: usize, sums: &mut Sums) {
-        let far = |total: f64, one: f64| (total - one).abs() > ROUNDING;
         let len = logged.len();
-        for i in 0..len {
-            if sums.faults[0].is_none() && far(self.total[i], 1.0) {
-                sums.faults[0] = Some((first + i, self.total[i]));
-            }
-        }
+        sums.faults[0] = sums.faults[0].or_else(|| self.astray(len, first));
         if actions.logged.is_empty() {
             return;
         }
         self.total[..len].fill(0.0);
         for (a, chances) in actions.logged.iter().enumerate() {
-            let chances = &chances[first..first + len];
             let wanted = &actions.wanted[a][first..first + len];
-            for i in 0..len {
-                self.total[i] += chances[i];
-                if chances[i] <= 0.0 {
+            for (i, chance) in chances[first..first + len].iter().enumerate() {
+                self.total[i] += chance;
+                if *chance <= 0.0 {
                     sums.unsupported += wanted[i];
                 }
-                if actions.codes[first + i] == a as u32 && far(chances[i], logged[i]) {
+                let taken = actions.codes[first + i] == a as u32;
+                if taken && (chance - logged[i]).abs() > ROUNDING {
                     sums.faults[2] = sums.faults[2].or(Some((first + i, logged[i])));
                 }
             }
         }
-        for i in 0..len {
-            if sums.faults[1].is_none() && far(self.total[i], 1.0) {
-                sums.faults[1] = Some((first + i, self.total[i]));
-            }
-        }
+        sums.faults[1] = sums.faults[1].or_else(|| self.astray(len, first));
     }
 
     /// One column.

@@ -1,0 +1,305 @@
+//! Which arm is best, with few rounds and a bound on being wrong.
+
+use super::arms::divergence;
+use super::track::{optimal_shares, statistic};
+use crate::error::{Error, Result};
+use crate::report::{Cell, Table, shown};
+use serde::{Deserialize, Serialize};
+
+/// How a [`BestArm`] samples. Rewards lie in [0, 1]; t is the number of rounds, n that of an arm.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BestArmPolicy {
+    /// All arms in turn; an arm goes when the best is ahead by twice `√(ln(4Kn²/δ)/2n)` (Even-Dar, Mannor & Mansour 2006).
+    SuccessiveElimination,
+    /// The leader and its strongest challenger in turn, until their intervals `√(ln(5Kt⁴/4δ)/2n)` part (Kalyanakrishnan, Tewari, Auer & Stone 2012).
+    Lucb,
+    /// The shares of arms that tell the best apart soonest, tracked as they are estimated, until the likelihood ratio passes `ln(2t(K − 1)/δ)` (Garivier & Kaufmann 2016).
+    /// Rewards are 0 or 1.
+    TrackAndStop,
+}
+
+impl BestArmPolicy {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SuccessiveElimination => "successive elimination",
+            Self::Lucb => "LUCB",
+            Self::TrackAndStop => "track-and-stop",
+        }
+    }
+}
+
+/// Finds the best of K arms and is wrong with probability δ at most: [`next`](Self::next) names the arm to be tried, until it names none.
+///
+/// No policy with that guarantee needs fewer rounds on average than `T*(μ) kl(δ, 1 − δ)`, which track-and-stop attains for small δ. Nearly equal arms take long:
+/// `slack` stops with an arm that is at most so much worse.
+///
+/// | option | default | meaning | range |
+/// |---|---|---|---|
+/// | `error` | 0.05 | δ | (0, 1) |
+/// | `slack` | 0 | how much worse the arm may be (elimination and LUCB) | ≥ 0 |
+///
+/// # Errors
+/// [`Error::InvalidOption`]; [`Error::OutOfRange`] for a reward outside [0, 1], or other than 0 and 1 with track-and-stop.
+///
+/// # References
+/// Even-Dar, E., Mannor, S. & Mansour, Y. (2006). Action elimination and stopping conditions. *JMLR* 7, 1079–1105; Kalyanakrishnan, S., Tewari, A., Auer, P. & Stone, P. (2012). PAC subset
+/// selection in stochastic multi-armed bandits. *ICML*; Garivier, A. & Kaufmann, E. (2016). Optimal best arm identification with fixed confidence. *COLT*, PMLR 49.
+///
+/// # Examples
+/// ```
+/// use cocreate::prelude::*;
+/// let mut search = BestArm::new(BestArmPolicy::Lucb, 2);
+/// while let Some(arm) = search.next()? {
+///     search.update(arm, if arm == 1 { 0.9 } else { 0.1 })?;
+/// }
+/// assert_eq!(search.best(), 1);
+/// assert_eq!(search.rounds(), 150);
+/// # Ok::<(), cocreate::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestArm {
+    policy: BestArmPolicy,
+    error: f64,
+    slack: f64,
+    count: Vec<u64>,
+    sum: Vec<f64>,
+    /// Arms not eliminated.
+    alive: Vec<bool>,
+}
+
+impl BestArm {
+    /// A search that has seen nothing.
+    pub fn new(policy: BestArmPolicy, arms: usize) -> Self {
+        Self {
+            policy,
+            error: 0.05,
+            slack: 0.0,
+            count: vec![0; arms],
+            sum: vec![0.0; arms],
+            alive: vec![true; arms],
+        }
+    }
+
+    /// The probability δ of being wrong.
+    pub fn error(mut self, delta: f64) -> Self {
+        self.error = delta;
+        self
+    }
+
+    /// How much worse than the best the arm may be.
+    pub fn slack(mut self, slack: f64) -> Self {
+        self.slack = slack;
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.count.len() < 2 {
+            return Err(Error::invalid_option(
+                "arms",
+                self.count.len(),
+                "two at least",
+            ));
+        }
+        if !(self.error > 0.0 && self.error < 1.0) {
+            return Err(Error::invalid_option(
+                "error",
+                self.error,
+                "above 0 and below 1",
+            ));
+        }
+        if !(self.slack >= 0.0 && self.slack.is_finite()) {
+            return Err(Error::invalid_option("slack", self.slack, "at least 0"));
+        }
+        if self.policy == BestArmPolicy::TrackAndStop && self.slack > 0.0 {
+            return Err(Error::invalid_option(
+                "slack",
+                self.slack,
+                "0 for track-and-stop",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The arm to be tried; none when the best is known.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`].
+    pub fn next(&self) -> Result<Option<usize>> {
+        self.check()?;
+        if let Some(arm) = self.count.iter().position(|n| *n == 0) {
+            return Ok(Some(arm));
+        }
+        Ok(match self.policy {
+            BestArmPolicy::SuccessiveElimination => self.eliminating(),
+            BestArmPolicy::Lucb => self.challenging(),
+            BestArmPolicy::TrackAndStop => self.tracking(),
+        })
+    }
+
+    /// The least tried of the arms that are left.
+    fn eliminating(&self) -> Option<usize> {
+        let left = (0..self.count.len()).filter(|a| self.alive[*a]);
+        if left.clone().count() < 2 {
+            return None;
+        }
+        let least = left.min_by_key(|a| self.count[*a])?;
+        let close = self.slack > 0.0 && 2.0 * self.radius(self.count[least]) <= self.slack;
+        (!close).then_some(least)
+    }
+
+    /// `√(ln(4Kn²/δ)/2n)`, which all means keep at all times with probability 1 − δ.
+    fn radius(&self, count: u64) -> f64 {
+        let n = count as f64;
+        ((4.0 * self.count.len() as f64 * n * n / self.error).ln() / (2.0 * n)).sqrt()
+    }
+
+    fn challenging(&self) -> Option<usize> {
+        let t = self.rounds() as f64;
+        let level = (1.25 * self.count.len() as f64 * t.powi(4) / self.error).ln();
+        let radius = |arm: usize| (level / (2.0 * self.count[arm] as f64)).sqrt();
+        let leader = self.best();
+        let (mut challenger, mut highest) = (leader, f64::NEG_INFINITY);
+        for arm in (0..self.count.len()).filter(|a| *a != leader) {
+            let upper = self.mean(arm) + radius(arm);
+            if upper > highest {
+                (challenger, highest) = (arm, upper);
+            }
+        }
+        let apart = highest - (self.mean(leader) - radius(leader));
+        // The wider interval first: both are tried in turn.
+        (apart >= self.slack && apart > 0.0).then_some(
+            if self.count[challenger] < self.count[leader] {
+                challenger
+            } else {
+                leader
+            },
+        )
+    }
+
+    fn tracking(&self) -> Option<usize> {
+        let arms = self.count.len();
+        let t = self.rounds() as f64;
+        let counts: Vec<f64> = self.count.iter().map(|n| *n as f64).collect();
+        let means: Vec<f64> = (0..arms).map(|a| self.mean(a)).collect();
+        let threshold = (2.0 * t * (arms as f64 - 1.0) / self.error).ln();
+        if statistic(&means, &counts) > threshold {
+            return None;
+        }
+        let least = (0..arms).min_by_key(|a| self.count[*a])?;
+        // Forced exploration keeps estimates from being stuck.
+        if counts[least] < t.sqrt() - arms as f64 / 2.0 {
+            return Some(least);
+        }
+        let shares = optimal_shares(&means);
+        (0..arms)
+            .max_by(|a, b| (t * shares[*a] - counts[*a]).total_cmp(&(t * shares[*b] - counts[*b])))
+    }
+
+    /// Takes in the reward of an arm.
+    ///
+    /// # Errors
+    /// See [`BestArm`].
+    pub fn update(&mut self, arm: usize, reward: f64) -> Result<()> {
+        let arms = self.count.len();
+        if arm >= arms {
+            return Err(Error::invalid_option("arm", arm, format!("below {arms}")));
+        }
+        let binary = self.policy == BestArmPolicy::TrackAndStop;
+        let whole = reward.abs() <= 0.0 || (reward - 1.0).abs() <= 0.0;
+        if !(0.0..=1.0).contains(&reward) || (binary && !whole) {
+            return Err(Error::OutOfRange {
+                column: "reward".to_owned(),
+                row: self.rounds() as usize + 1,
+                value: reward,
+                expected: if binary {
+                    "0 or 1"
+                } else {
+                    "from 0 to 1; rescale rewards by their bounds"
+                }
+                .to_owned(),
+            });
+        }
+        self.count[arm] += 1;
+        self.sum[arm] += reward;
+        if self.policy == BestArmPolicy::SuccessiveElimination {
+            self.eliminate();
+        }
+        Ok(())
+    }
+
+    /// Takes out arms that are behind, when all that are left were tried equally often.
+    fn eliminate(&mut self) {
+        let left: Vec<usize> = (0..self.count.len()).filter(|a| self.alive[*a]).collect();
+        let n = self.count[left[0]];
+        if n == 0 || left.iter().any(|a| self.count[*a] != n) {
+            return;
+        }
+        let top = left
+            .iter()
+            .map(|a| self.mean(*a))
+            .fold(f64::NEG_INFINITY, f64::max);
+        for arm in left {
+            self.alive[arm] = top - self.mean(arm) < 2.0 * self.radius(n);
+        }
+    }
+
+    fn mean(&self, arm: usize) -> f64 {
+        self.sum[arm] / (self.count[arm] as f64).max(1.0)
+    }
+
+    /// The arm with the best mean so far, among those that are left.
+    pub fn best(&self) -> usize {
+        let mut best = (f64::NEG_INFINITY, 0);
+        for arm in (0..self.count.len()).filter(|a| self.alive[*a]) {
+            if self.mean(arm) > best.0 {
+                best = (self.mean(arm), arm);
+            }
+        }
+        best.1
+    }
+
+    /// Rewards that were taken in.
+    pub fn rounds(&self) -> u64 {
+        self.count.iter().sum()
+    }
+
+    /// How often each arm was tried.
+    pub fn counts(&self) -> &[u64] {
+        &self.count
+    }
+
+    /// The least expected number of rounds in which any policy finds the best of arms with these success rates and is wrong with probability δ at most:
+    /// `T*(μ) kl(δ, 1 − δ)` (Garivier & Kaufmann 2016, theorem 1); infinite when two are best.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for rates outside (0, 1), fewer than two, or a δ outside (0, 1).
+    pub fn lower_bound(means: &[f64], delta: f64) -> Result<f64> {
+        Self::new(BestArmPolicy::TrackAndStop, means.len())
+            .error(delta)
+            .check()?;
+        if let Some(bad) = means.iter().find(|m| !(**m > 0.0 && **m < 1.0)) {
+            return Err(Error::invalid_option("means", bad, "above 0 and below 1"));
+        }
+        let rate = statistic(means, &optimal_shares(means));
+        Ok(divergence(delta, 1.0 - delta) / rate)
+    }
+
+    /// One row an arm.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new(format!("Best arm by {}", self.policy.name()))
+            .columns(["Arm", "Tried", "Mean", "Left"]);
+        for arm in 0..self.count.len() {
+            table = table.row([
+                Cell::count(arm),
+                Cell::count(self.count[arm] as usize),
+                Cell::significant(self.mean(arm), 4),
+                Cell::text(if self.alive[arm] { "yes" } else { "no" }),
+            ]);
+        }
+        table.note(format!("Wrong with probability {} at most.", self.error))
+    }
+}
+
+shown!(BestArm);

@@ -1,0 +1,192 @@
+//! Posteriors of arms: draws from them, and the probability that each is the best.
+
+use crate::error::{Error, Result};
+use crate::numeric::quadrature::gauss_legendre;
+use crate::numeric::special::{beta, normal};
+use crate::simulate::draws::Draws;
+use std::f64::consts::PI;
+
+/// What is believed of one arm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Posterior {
+    Beta { a: f64, b: f64 },
+    Normal { mean: f64, sd: f64 },
+}
+
+impl Posterior {
+    pub(super) fn draw(self, draws: &mut Draws) -> f64 {
+        match self {
+            Self::Beta { a, b } => draws.beta(a, b),
+            Self::Normal { mean, sd } => mean + sd * draws.normal(),
+        }
+    }
+
+    pub(super) fn mean(self) -> f64 {
+        match self {
+            Self::Beta { a, b } => a / (a + b),
+            Self::Normal { mean, .. } => mean,
+        }
+    }
+
+    fn sd(self) -> f64 {
+        match self {
+            Self::Beta { a, b } => (a * b / (a + b + 1.0)).sqrt() / (a + b),
+            Self::Normal { sd, .. } => sd,
+        }
+    }
+
+    fn density(self, x: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => beta::pdf(a, b, x),
+            Self::Normal { mean, sd } => normal::pdf((x - mean) / sd) / sd,
+        }
+    }
+
+    fn below(self, x: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => beta::regularized(a, b, x),
+            Self::Normal { mean, sd } => normal::cdf((x - mean) / sd),
+        }
+    }
+}
+
+/// Where a node of the quadrature lies, and how fast it moves there. Beta densities may be infinite at 0 and 1 like `x^{−1/2}`, which `x = (1 − cos πu)/2` takes away.
+fn chart(kind: Posterior, u: f64) -> (f64, f64) {
+    match kind {
+        Posterior::Beta { .. } => ((1.0 - (PI * u).cos()) / 2.0, PI / 2.0 * (PI * u).sin()),
+        Posterior::Normal { .. } => (u, 1.0),
+    }
+}
+
+/// `P(θ_a is the largest) = ∫ f_a Π_{b≠a} F_b`, by Gauss–Legendre rules between points that follow every posterior's own scale; they are made to add up to one.
+pub(super) fn best_probabilities(arms: &[Posterior]) -> Result<Vec<f64>> {
+    /// Standard deviations at which panels end.
+    const CUTS: [f64; 13] = [
+        -9.0, -6.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 9.0,
+    ];
+    const NODES: usize = 8;
+    const TOLERANCE: f64 = 1e-3;
+    let rule = gauss_legendre(NODES, 0.0, 1.0)?;
+    let place = |x: f64| match arms[0] {
+        Posterior::Beta { .. } => (1.0 - 2.0 * x.clamp(0.0, 1.0)).acos() / PI,
+        Posterior::Normal { .. } => x,
+    };
+    let mut ends: Vec<f64> = arms
+        .iter()
+        .flat_map(|arm| CUTS.iter().map(|c| place(arm.mean() + c * arm.sd())))
+        .collect();
+    ends.sort_by(f64::total_cmp);
+    ends.dedup();
+    let mut best = vec![0.0; arms.len()];
+    let mut below = vec![0.0; arms.len()];
+    for panel in ends.windows(2) {
+        let width = panel[1] - panel[0];
+        for (node, weight) in rule.nodes().iter().zip(rule.weights()) {
+            let (x, speed) = chart(arms[0], panel[0] + width * node);
+            for (below, arm) in below.iter_mut().zip(arms) {
+                *below = arm.below(x);
+            }
+            for (a, best) in best.iter_mut().enumerate() {
+                let others: f64 = (0..arms.len())
+                    .filter(|b| *b != a)
+                    .map(|b| below[b])
+                    .product();
+                if others > 0.0 {
+                    *best += width * weight * speed * arms[a].density(x) * others;
+                }
+            }
+        }
+    }
+    let total: f64 = best.iter().sum();
+    if (total - 1.0).abs() > TOLERANCE || total.is_nan() {
+        return Err(Error::invalid_option(
+            "prior",
+            format!("one whose probabilities add up to {total:.3}"),
+            "of one half at least in its successes and failures, so that they can be integrated",
+        ));
+    }
+    for best in &mut best {
+        *best /= total;
+    }
+    Ok(best)
+}
+
+/// The chances of top-two sampling (Russo 2020): the best arm with probability β, else the best of a draw in which another is best.
+pub(super) fn top_two(best: &[f64], first: f64) -> Vec<f64> {
+    let others = |j: usize| -> f64 { (0..best.len()).filter(|i| *i != j).map(|i| best[i]).sum() };
+    let rest: Vec<f64> = (0..best.len()).map(others).collect();
+    (0..best.len())
+        .map(|i| {
+            let second: f64 = (0..best.len())
+                .filter(|j| *j != i && rest[*j] > 0.0)
+                .map(|j| best[j] * best[i] / rest[j])
+                .sum();
+            first * best[i] + (1.0 - first) * second
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_normal_arms_compare_as_their_difference() {
+        for (a, b) in [
+            ((0.0, 1.0), (0.5, 2.0)),
+            ((3.0, 0.01), (3.02, 0.02)),
+            ((0.0, 1.0), (0.0, 1e-3)),
+        ] {
+            let arms = [a, b].map(|(mean, sd)| Posterior::Normal { mean, sd });
+            let found = best_probabilities(&arms).unwrap();
+            let gap: f64 = (a.0 - b.0) / f64::hypot(a.1, b.1);
+            assert!((found[0] - normal::cdf(gap)).abs() < 1e-9, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn beta_arms_compare_as_their_sums_of_counts() {
+        // P(B > A) = Σ_{i<b₁} B(a₂ + i, …)… by Evan Miller's sum for whole parameters.
+        let (a, b) = ((3.0, 9.0), (6.0, 8.0));
+        let arms = [a, b].map(|(a, b)| Posterior::Beta { a, b });
+        let ln = crate::numeric::special::beta::ln_beta;
+        let exact: f64 = (0..6_u8)
+            .map(|i| {
+                let i = f64::from(i);
+                (ln(a.0 + i, b.1 + a.1) - (b.1 + i).ln() - ln(1.0 + i, b.1) - ln(a.0, a.1)).exp()
+            })
+            .sum();
+        let found = best_probabilities(&arms).unwrap();
+        assert!((found[1] - exact).abs() < 1e-9, "{found:?} {exact}");
+        let same = best_probabilities(&[arms[0]; 4]).unwrap();
+        assert!(same.iter().all(|p| (p - 0.25).abs() < 1e-12));
+    }
+
+    #[test]
+    fn densities_that_are_infinite_at_the_ends_are_integrated() {
+        let of = |pairs: [(f64, f64); 3]| {
+            best_probabilities(&pairs.map(|(a, b)| Posterior::Beta { a, b })).unwrap()
+        };
+        let start = of([(0.5, 0.5); 3]);
+        assert!(
+            start.iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-9),
+            "{start:?}"
+        );
+        // Twins share what a third arm near zero leaves them.
+        let found = of([(0.5, 0.5), (0.5, 0.5), (0.5, 5e4)]);
+        assert!(
+            (found[0] - found[1]).abs() < 1e-9 && found[2] < 0.02,
+            "{found:?}"
+        );
+        let sharp = [(1e-7, 1e-7); 2].map(|(a, b)| Posterior::Beta { a, b });
+        assert!(best_probabilities(&sharp).is_err());
+    }
+
+    #[test]
+    fn top_two_splits_evenly_between_twins_and_adds_up() {
+        let found = top_two(&[0.5, 0.3, 0.2], 0.5);
+        assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{found:?}");
+        let certain = top_two(&[0.5, 0.5, 0.0], 0.5);
+        assert_eq!(certain, [0.5, 0.5, 0.0]);
+    }
+}

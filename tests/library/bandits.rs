@@ -1,0 +1,464 @@
+//! Bandits against MABWiser, against the bounds of theory, and their properties.
+
+use super::support::{agree, data, fixture, numbers};
+use cocreate::prelude::*;
+
+fn arms(value: &serde_json::Value) -> Vec<usize> {
+    numbers(value).into_iter().map(|a| a as usize).collect()
+}
+
+#[test]
+fn ucb1_takes_the_path_of_mabwiser() {
+    let (theirs, log) = (fixture("bandits"), data("tests/reference/bandits.csv"));
+    let reward = |t: usize, arm: usize| log.real(&format!("r{arm}")).unwrap()[t];
+    for (name, alpha) in [("ucb1", 1.0), ("ucb_half", 0.5)] {
+        let mut bandit = Bandit::new(BanditPolicy::Ucb1 { alpha }, 4);
+        let mut path = Vec::new();
+        for t in 0..log.rows() {
+            let choice = bandit.choose().unwrap();
+            assert!(t >= 4 || choice.arm == t);
+            assert_eq!(choice.probability, Some(1.0));
+            path.push(choice.arm);
+            bandit.update(&choice, reward(t, choice.arm)).unwrap();
+        }
+        assert_eq!(path[4..], arms(&theirs["values"][name]));
+    }
+}
+
+#[test]
+fn linucb_takes_the_path_of_mabwiser() {
+    let (theirs, log) = (fixture("bandits"), data("tests/reference/bandits.csv"));
+    let mut bandit = ContextualBandit::new(ContextualPolicy::LinUcb { alpha: 0.7 }, 4, 4);
+    let mut path = Vec::new();
+    for t in 0..log.rows() {
+        let x: Vec<f64> = (0..4)
+            .map(|j| log.real(&format!("x{j}")).unwrap()[t])
+            .collect();
+        let choice = bandit.choose(&x).unwrap();
+        path.push(choice.arm);
+        let reward = log.real(&format!("y{}", choice.arm)).unwrap()[t];
+        bandit.update(&choice, &x, reward).unwrap();
+    }
+    assert_eq!(path[1..], arms(&theirs["values"]["linucb"]));
+    let ours: Vec<f64> = (0..4)
+        .flat_map(|a| bandit.coefficients(a).to_vec())
+        .collect();
+    agree(
+        "coefficients",
+        &ours,
+        &numbers(&theirs["values"]["coefficients"]),
+        1e-10,
+    );
+}
+
+#[test]
+fn bounds_of_best_arm_identification_are_those_of_scipy() {
+    let theirs = numbers(&fixture("bandits")["values"]["bounds"]);
+    let ours = [
+        BestArm::lower_bound(&[0.5, 0.45, 0.43, 0.4], 0.1).unwrap(),
+        BestArm::lower_bound(&[0.9, 0.1], 0.05).unwrap(),
+        BestArm::lower_bound(&[0.3, 0.21, 0.2, 0.19, 0.18], 0.01).unwrap(),
+    ];
+    agree("bounds", &ours, &theirs, 1e-6);
+    assert!(
+        BestArm::lower_bound(&[0.5, 0.5, 0.1], 0.1)
+            .unwrap()
+            .is_infinite()
+    );
+}
+
+fn kl(p: f64, q: f64) -> f64 {
+    p * (p / q).ln() + (1.0 - p) * ((1.0 - p) / (1.0 - q)).ln()
+}
+
+fn regret(world: &BanditEnvironment, policy: BanditPolicy, rounds: usize) -> Estimate {
+    let simulation = BanditSimulation::new(world.clone(), Bandit::new(policy, world.arms()));
+    let fit = simulation
+        .rounds(rounds)
+        .replications(40)
+        .seed(5)
+        .run()
+        .unwrap();
+    fit.regret().clone()
+}
+
+#[test]
+fn regret_keeps_to_the_bounds_of_theory() {
+    const ROUNDS: usize = 20_000;
+    let means = [0.9, 0.8, 0.7];
+    let world = BanditEnvironment::bernoulli(means);
+    let log = (ROUNDS as f64).ln();
+    let gaps = means[1..].iter().map(|m| means[0] - m);
+    // Auer et al. (2002), theorem 1, whose index is ours.
+    let upper: f64 = gaps
+        .clone()
+        .map(|d| 8.0 * log / d + (1.0 + std::f64::consts::PI.powi(2) / 3.0) * d)
+        .sum();
+    // Lai & Robbins (1985): no consistent policy loses less, at last.
+    let least: f64 = means[1..]
+        .iter()
+        .map(|m| (means[0] - m) / kl(*m, means[0]) * log)
+        .sum();
+    let ucb = regret(&world, BanditPolicy::ucb1(), ROUNDS);
+    let kl_ucb = regret(&world, BanditPolicy::KlUcb, ROUNDS);
+    let thompson = regret(&world, BanditPolicy::thompson(), ROUNDS);
+    let greedy = regret(
+        &world,
+        BanditPolicy::DecayingEpsilon { scale: 20.0 },
+        ROUNDS,
+    );
+    let exp3 = regret(&world, BanditPolicy::Exp3 { gamma: 0.02 }, ROUNDS);
+    let uniform = regret(&world, BanditPolicy::Uniform, ROUNDS);
+    println!("{least:.1} {upper:.1}: {ucb} {kl_ucb} {thompson} {greedy} {exp3} {uniform}");
+    assert!(ucb.estimate < upper);
+    // Thompson sampling and KL-UCB attain the lower bound: their ratio to it tends to one.
+    assert!((0.5..1.5).contains(&(thompson.estimate / least)));
+    assert!((0.5..2.0).contains(&(kl_ucb.estimate / least)));
+    assert!(kl_ucb.estimate < ucb.estimate && thompson.estimate < kl_ucb.estimate);
+    assert!(greedy.estimate < 0.2 * uniform.estimate);
+    // Auer et al. (2002b), theorem 3.1: G − E[G] ≤ (e − 1) γ G + K ln K / γ.
+    let best = means[0] * ROUNDS as f64;
+    assert!(exp3.estimate < 1.72 * 0.02 * best + 3.0 * 3_f64.ln() / 0.02);
+    assert!((uniform.estimate - 0.1 * ROUNDS as f64).abs() < 5.0 * uniform.std_error);
+}
+
+#[test]
+fn context_is_learned_and_change_is_followed() {
+    let coefficients = vec![
+        vec![0.2, 1.0, 0.0],
+        vec![0.0, -0.5, 0.8],
+        vec![0.3, 0.0, -0.8],
+    ];
+    for (policy, world) in [
+        (
+            ContextualPolicy::LinUcb { alpha: 1.0 },
+            BanditEnvironment::linear(coefficients.clone(), 0.5),
+        ),
+        (
+            ContextualPolicy::LinThompson { scale: 0.5 },
+            BanditEnvironment::linear(coefficients.clone(), 0.5),
+        ),
+        (
+            ContextualPolicy::LogisticThompson,
+            BanditEnvironment::logistic(coefficients),
+        ),
+    ] {
+        let run = |rounds: usize| {
+            let bandit = ContextualBandit::new(policy, 3, 3);
+            let simulation = BanditSimulation::new(world.clone(), bandit);
+            simulation
+                .rounds(rounds)
+                .replications(20)
+                .seed(2)
+                .run()
+                .unwrap()
+                .regret()
+                .estimate
+        };
+        let (short, long) = (run(500), run(2000));
+        println!("{policy:?}: {short:.1} {long:.1}");
+        // Regret that grew with rounds would be four times as large.
+        assert!(long < 2.2 * short, "{policy:?}: {short} {long}");
+    }
+    let phases = vec![(0, vec![0.7, 0.3]), (1500, vec![0.3, 0.7])];
+    let world = BanditEnvironment::switching(phases);
+    let after = |bandit: Bandit| {
+        let simulation = BanditSimulation::new(world.clone(), bandit);
+        let fit = simulation
+            .rounds(3000)
+            .replications(40)
+            .seed(3)
+            .run()
+            .unwrap();
+        fit.regret().estimate
+    };
+    let plain = Bandit::new(BanditPolicy::thompson(), 2);
+    let (all, window, faded) = (
+        after(plain.clone()),
+        after(plain.clone().window(200)),
+        after(plain.discount(0.99)),
+    );
+    println!("all {all:.0}, window {window:.0}, discount {faded:.0}");
+    assert!(window < 0.6 * all && faded < 0.6 * all);
+}
+
+#[test]
+fn delays_and_batches_cost_little_and_probabilities_are_those_of_the_draws() {
+    const DRAWS: usize = 20_000;
+    let world = BanditEnvironment::bernoulli([0.3, 0.5, 0.6]);
+    let thompson = Bandit::new(BanditPolicy::thompson(), 3);
+    let run = |s: BanditSimulation| {
+        s.rounds(2000)
+            .replications(60)
+            .seed(4)
+            .run()
+            .unwrap()
+            .regret()
+            .estimate
+    };
+    let at_once = run(BanditSimulation::new(world.clone(), thompson.clone()));
+    let batched = run(BanditSimulation::new(world.clone(), thompson.clone()).batch(50));
+    let late = run(BanditSimulation::new(world.clone(), thompson.clone()).delay(100));
+    println!("{at_once:.1} {batched:.1} {late:.1}");
+    assert!(batched < at_once + 40.0 && late < at_once + 60.0 && late > at_once - 5.0);
+    // Draws follow the probabilities that are told, with floor and top-two too.
+    for bandit in [
+        thompson.clone(),
+        thompson.clone().floor(0.1),
+        Bandit::new(BanditPolicy::TopTwo { beta: 0.5 }, 3),
+        Bandit::new(
+            BanditPolicy::ThompsonGaussian {
+                mean: 0.5,
+                sd: 1.0,
+                noise: 0.5,
+            },
+            3,
+        ),
+        Bandit::new(BanditPolicy::ucb1(), 3).floor(0.05),
+        Bandit::new(BanditPolicy::Exp3 { gamma: 0.3 }, 3),
+    ] {
+        let mut bandit = bandit.seed(9);
+        for (arm, reward) in [(0, 1.0), (0, 0.0), (1, 1.0), (2, 1.0), (2, 0.0), (2, 1.0)] {
+            let choice = BanditChoice {
+                arm,
+                probability: Some(0.4),
+            };
+            bandit.update(&choice, reward).unwrap();
+        }
+        let told = bandit.probabilities().unwrap();
+        assert!((told.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        let mut counts = [0.0; 3];
+        for _ in 0..DRAWS {
+            let choice = bandit.choose().unwrap();
+            counts[choice.arm] += 1.0 / DRAWS as f64;
+            if let Some(probability) = choice.probability {
+                assert!((probability - told[choice.arm]).abs() < 1e-12);
+            }
+        }
+        for (count, told) in counts.iter().zip(&told) {
+            let error = (told * (1.0 - told) / DRAWS as f64).sqrt();
+            assert!(
+                (count - told).abs() < 4.5 * error + 1e-12,
+                "{bandit}: {counts:?} {told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_best_arm_is_found_as_surely_as_promised() {
+    const SEARCHES: u64 = 200;
+    let means = [0.6, 0.4, 0.3];
+    let bound = BestArm::lower_bound(&means, 0.1).unwrap();
+    let mut rounds = Vec::new();
+    for policy in [
+        BestArmPolicy::SuccessiveElimination,
+        BestArmPolicy::Lucb,
+        BestArmPolicy::TrackAndStop,
+    ] {
+        let (mut wrong, mut total) = (0, 0);
+        for search in 0..SEARCHES {
+            use rand::RngExt;
+            let mut stream = Seed::new(6).stream(search);
+            let mut best = BestArm::new(policy, 3).error(0.1);
+            while let Some(arm) = best.next().unwrap() {
+                let reward = f64::from(u8::from(stream.random::<f64>() < means[arm]));
+                best.update(arm, reward).unwrap();
+            }
+            wrong += u64::from(best.best() != 0);
+            total += best.rounds();
+        }
+        let mean = total as f64 / SEARCHES as f64;
+        println!(
+            "{}: {wrong} wrong, {mean:.0} rounds, bound {bound:.0}",
+            policy.name()
+        );
+        // At most δ but for four Monte Carlo errors of 0.021.
+        assert!((wrong as f64) < (0.1 + 0.085) * SEARCHES as f64);
+        assert!(mean > bound);
+        rounds.push(mean);
+    }
+    // Track-and-stop needs the fewest.
+    assert!(rounds[2] < rounds[1] && rounds[2] < rounds[0], "{rounds:?}");
+    // Slack ends a search among twins.
+    for policy in [BestArmPolicy::SuccessiveElimination, BestArmPolicy::Lucb] {
+        let mut best = BestArm::new(policy, 2).slack(0.2);
+        let mut flip = false;
+        while let Some(arm) = best.next().unwrap() {
+            flip = !flip;
+            best.update(arm, f64::from(u8::from(flip))).unwrap();
+        }
+        assert!(best.rounds() < 20_000);
+    }
+}
+
+#[test]
+fn a_replay_is_the_bandit_itself() {
+    const LOGS: usize = 60;
+    // On a log of uniform choices the replayed value is that of as many rounds played.
+    let world = BanditEnvironment::bernoulli([0.2, 0.5, 0.35]);
+    let uniform = BanditSimulation::new(world.clone(), Bandit::new(BanditPolicy::Uniform, 3))
+        .rounds(3000)
+        .seed(8);
+    let replay = BanditReplay::new("arm", "reward", ["0", "1", "2"]).propensity("probability");
+    let (mut mean, mut rounds) = (0.0, 0.0);
+    for r in 0..LOGS {
+        let log = uniform.log(r).unwrap();
+        let fit = replay
+            .run(
+                &log,
+                Bandit::new(BanditPolicy::thompson(), 3).seed(r as u64),
+            )
+            .unwrap();
+        mean += fit.value().estimate / LOGS as f64;
+        rounds += fit.counts().iter().sum::<u64>() as f64 / LOGS as f64;
+    }
+    let played = BanditSimulation::new(world, Bandit::new(BanditPolicy::thompson(), 3))
+        .rounds(1000)
+        .replications(200)
+        .seed(1);
+    let regret = played.run().unwrap();
+    let value = 0.5 - regret.regret().estimate / 1000.0;
+    println!("replayed {mean:.4} over {rounds:.0} rounds, played {value:.4}");
+    assert!((rounds - 1000.0).abs() < 15.0 && (mean - value).abs() < 0.01);
+    let log = uniform.log(0).unwrap();
+    let skewed = log.replace("probability", vec![0.5; 3000]).unwrap();
+    let said = replay
+        .run(&skewed, Bandit::new(BanditPolicy::KlUcb, 3))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("`probability` is 0.5 in row 1") && said.contains("OffPolicy"),
+        "{said}"
+    );
+    assert!(matches!(
+        replay.run(&log, Bandit::new(BanditPolicy::KlUcb, 2)),
+        Err(Error::InvalidOption { .. })
+    ));
+}
+
+#[test]
+fn the_bits_do_not_depend_on_threads_and_a_stored_bandit_goes_on() {
+    let world = BanditEnvironment::bernoulli([0.3, 0.5]);
+    let simulation = BanditSimulation::new(world, Bandit::new(BanditPolicy::thompson(), 2))
+        .rounds(300)
+        .replications(50)
+        .seed(7);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| simulation.run().unwrap())
+    };
+    let fit = run(1);
+    assert_eq!(fit, run(3));
+    assert!(fit.figure().unwrap().to_svg().contains("Regret"));
+    let text = serde_json::to_string(&fit).unwrap();
+    assert_eq!(
+        serde_json::from_str::<BanditSimulationFit>(&text).unwrap(),
+        fit
+    );
+    let mut bandit = Bandit::new(BanditPolicy::thompson(), 3).window(5).seed(1);
+    let mut copy = bandit.clone();
+    for t in 0..40 {
+        let (a, b) = (bandit.choose().unwrap(), copy.choose().unwrap());
+        assert_eq!(a, b);
+        let reward = f64::from(u8::from(t % 3 == a.arm));
+        bandit.update(&a, reward).unwrap();
+        copy.update(&b, reward).unwrap();
+        let text = serde_json::to_string(&copy).unwrap();
+        copy = serde_json::from_str(&text).unwrap();
+    }
+    assert_eq!(bandit, copy);
+    let contextual = ContextualBandit::new(ContextualPolicy::LogisticThompson, 2, 3).seed(4);
+    let text = serde_json::to_string(&contextual).unwrap();
+    assert_eq!(
+        serde_json::from_str::<ContextualBandit>(&text).unwrap(),
+        contextual
+    );
+    let best = BestArm::new(BestArmPolicy::Lucb, 2);
+    let text = serde_json::to_string(&best).unwrap();
+    assert_eq!(serde_json::from_str::<BestArm>(&text).unwrap(), best);
+}
+
+#[test]
+fn what_cannot_be_played_is_refused() {
+    let option = |result: Result<BanditChoice>| {
+        assert!(
+            matches!(result, Err(Error::InvalidOption { .. })),
+            "{result:?}"
+        );
+    };
+    option(Bandit::new(BanditPolicy::ucb1(), 1).choose());
+    option(Bandit::new(BanditPolicy::Ucb1 { alpha: -1.0 }, 2).choose());
+    option(
+        Bandit::new(BanditPolicy::EpsilonGreedy { epsilon: 1.5 }, 2)
+            .seed(1)
+            .choose(),
+    );
+    option(
+        Bandit::new(
+            BanditPolicy::ThompsonBernoulli {
+                successes: 0.0,
+                failures: 1.0,
+            },
+            2,
+        )
+        .seed(1)
+        .choose(),
+    );
+    option(
+        Bandit::new(BanditPolicy::thompson(), 2)
+            .floor(0.6)
+            .seed(1)
+            .choose(),
+    );
+    option(
+        Bandit::new(BanditPolicy::thompson(), 2)
+            .discount(0.0)
+            .seed(1)
+            .choose(),
+    );
+    option(
+        Bandit::new(BanditPolicy::thompson(), 2)
+            .window(0)
+            .seed(1)
+            .choose(),
+    );
+    option(ContextualBandit::new(ContextualPolicy::LinUcb { alpha: 1.0 }, 2, 3).choose(&[1.0]));
+    option(
+        ContextualBandit::new(ContextualPolicy::LinUcb { alpha: 1.0 }, 2, 1)
+            .ridge(0.0)
+            .choose(&[1.0]),
+    );
+    let unseeded = Bandit::new(BanditPolicy::thompson(), 2).choose();
+    assert!(matches!(unseeded, Err(Error::SeedRequired { .. })));
+    let mut bandit = Bandit::new(BanditPolicy::ucb1(), 2);
+    let said = bandit
+        .update(&BanditChoice::of(0), 3.0)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("`reward` is 3 in row 1") && said.contains("rescale"),
+        "{said}"
+    );
+    assert!(bandit.update(&BanditChoice::of(7), 0.5).is_err());
+    let mut exp3 = Bandit::new(BanditPolicy::Exp3 { gamma: 0.1 }, 2);
+    assert!(
+        exp3.update(&BanditChoice::of(0), 0.5)
+            .unwrap_err()
+            .to_string()
+            .contains("EXP3")
+    );
+    let mut best = BestArm::new(BestArmPolicy::TrackAndStop, 2);
+    assert!(
+        best.update(0, 0.5)
+            .unwrap_err()
+            .to_string()
+            .contains("0 or 1")
+    );
+    let world = BanditEnvironment::bernoulli([0.3, 1.5]);
+    let simulation = BanditSimulation::new(world, Bandit::new(BanditPolicy::ucb1(), 2)).seed(1);
+    assert!(matches!(simulation.run(), Err(Error::InvalidOption { .. })));
+}
