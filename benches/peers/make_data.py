@@ -62,6 +62,15 @@ def off_policy(rng):
     return dict(reward=reward, action=action, logged=p[np.arange(n), action], **{f"q{a}": q[:, a] for a in range(k)}, **{f"m{a}": m[:, a] for a in range(k)})
 
 
+def bandit(rng):
+    """5 000 rounds of ten arms: the reward that each would have earned, and ten features, on which it depends too."""
+    n, k = 5_000, 10
+    x = rng.normal(size=(n, k))
+    chance = 1 / (1 + np.exp(-(x @ rng.normal(size=(k, k)) * 0.3 + np.linspace(-1, 0.5, k))))
+    rewards = (rng.random((n, k)) < chance).astype(int)
+    return dict(**{f"r{a}": rewards[:, a] for a in range(k)}, **{f"x{j}": x[:, j] for j in range(k)})
+
+
 def mixed(rng):
     """About 100 MB of an order log: numbers, integers, labels, dates, true/false, blanks, quoted text with commas."""
     n = 1_150_000
@@ -164,7 +173,7 @@ def uplift(rng):
 
 
 MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies,
-          "uplift": uplift, "off_policy": off_policy}
+          "uplift": uplift, "off_policy": off_policy, "bandit": bandit}
 
 
 def write(path, columns):

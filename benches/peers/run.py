@@ -20,7 +20,7 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ["statsmodels==0.15.0", "pyfixest==0.60.0", "numpy==2.4.6", "pandas==3.1.1", "scipy==1.17.1", "lightgbm==4.7.0",
-            "tea-tasting==1.14.0", "polars==2.1.0", "econml==0.17.0", "scikit-uplift==0.5.1", "causalml==0.18.0", "obp==0.4.1"]
+            "tea-tasting==1.14.0", "polars==2.1.0", "econml==0.17.0", "scikit-uplift==0.5.1", "causalml==0.18.0", "obp==0.4.1", "mabwiser==2.7.4"]
 # task: file, peer's script (Python or R with the survival package; none when there is no peer), relative agreement asked of the numbers both found
 TASKS = {
     "ols_hc1": ("ols", "statsmodels_ols.py", 1e-9),
@@ -42,6 +42,8 @@ TASKS = {
     "policy_tree": ("policies", "econml_policy.py", 0.05),
     "uplift_forest": ("uplift", "causalml_uplift_forest.py", 0.1),
     "off_policy": ("off_policy", "obp_off_policy.py", 1e-8),
+    "bandit_ucb1": ("bandit", "mabwiser_bandits.py", 1e-12),
+    "bandit_linucb": ("bandit", "mabwiser_bandits.py", 1e-12),
     "csv": ("mixed", "pandas_csv.py", 1e-9),
 }
 

@@ -5,7 +5,7 @@
 pub(crate) mod gram;
 mod group_sums;
 pub(crate) mod kernels;
-mod moments;
+pub(crate) mod moments;
 
 pub use group_sums::GroupSums;
 pub use moments::Moments;

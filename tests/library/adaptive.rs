@@ -2,6 +2,7 @@
 
 use super::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
+use proptest::prelude::*;
 
 fn inference() -> AdaptiveInference {
     AdaptiveInference::new("reward", "arm", ["0", "1", "2"]).probabilities(["p0", "p1", "p2"])
@@ -350,9 +351,10 @@ fn a_sequence_covers_in_all_rounds_at_once() {
     assert!(fixed as f64 > 0.2 * EXPERIMENTS as f64);
 }
 
-#[test]
-fn what_must_hold_for_any_experiment() {
-    for r in 0..20 {
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+    #[test]
+    fn rewards_on_another_scale_are_means_on_that_scale(r in 0_usize..10_000) {
         let world = BanditEnvironment::gaussian([0.0, 0.3, 0.1], 1.0);
         let bandit = Bandit::new(BanditPolicy::EpsilonGreedy { epsilon: 0.3 }, 3);
         let log = BanditSimulation::new(world, bandit)
@@ -380,6 +382,10 @@ fn what_must_hold_for_any_experiment() {
             assert!((b.covariance() - 4.0 * a.covariance()).amax() < 1e-12);
         }
     }
+}
+
+#[test]
+fn fixed_probabilities_leave_inverse_propensity_scores() {
     // Where probabilities never move, all weights are equal, and with nothing predicted the estimate is that of inverse propensity scores.
     let world = BanditEnvironment::bernoulli([0.2, 0.5, 0.6]);
     let log = BanditSimulation::new(world, Bandit::new(BanditPolicy::Uniform, 3))
@@ -459,6 +465,20 @@ fn what_an_experiment_cannot_say_is_said() {
         .unwrap_err()
         .to_string();
     assert!(said.contains("arm `2` is not identified"), "{said}");
+    // UCB1 has no probabilities between 0 and 1: rounds without one are left out, and the fit says so.
+    let world = BanditEnvironment::bernoulli([0.3, 0.5, 0.4]);
+    let play = BanditSimulation::new(world, Bandit::new(BanditPolicy::ucb1(), 3))
+        .rounds(300)
+        .seed(60);
+    let sure = play.log(0).unwrap();
+    let fit = inference().fit(&sure).unwrap();
+    assert!(fit.to_string().contains("had no probability in"), "{fit}");
+    assert!(matches!(
+        fit.sequence("0", 0.95),
+        Err(Error::Unidentified { .. })
+    ));
+    let uniform = inference().weights(AdaptiveWeights::Uniform).fit(&sure);
+    assert!(matches!(uniform, Err(Error::Unidentified { .. })));
     for bad in [
         inference().level(0.0),
         inference().probabilities(["p0"]),

@@ -2,6 +2,7 @@
 
 use super::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
+use proptest::prelude::*;
 
 fn arms(value: &serde_json::Value) -> Vec<usize> {
     numbers(value).into_iter().map(|a| a as usize).collect()
@@ -241,6 +242,35 @@ fn delays_and_batches_cost_little_and_probabilities_are_those_of_the_draws() {
                 (count - told).abs() < 4.5 * error + 1e-12,
                 "{bandit}: {counts:?} {told}"
             );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+    #[test]
+    fn arms_have_no_order(draw in 0_u64..10_000, turn in 1_usize..4) {
+        use rand::RngExt;
+        let mut stream = Seed::new(10).stream(draw);
+        let history: Vec<(usize, f64)> =
+            (0..40).map(|t| (t % 4, f64::from(u8::from(stream.random::<f64>() < 0.4)))).collect();
+        for policy in [
+            BanditPolicy::thompson(),
+            BanditPolicy::TopTwo { beta: 0.6 },
+            BanditPolicy::ThompsonGaussian { mean: 0.0, sd: 2.0, noise: 0.7 },
+            BanditPolicy::Exp3 { gamma: 0.2 },
+        ] {
+            let (mut bandit, mut turned) = (Bandit::new(policy, 4), Bandit::new(policy, 4));
+            for (arm, reward) in &history {
+                let choice = |arm: usize| BanditChoice { arm, probability: Some(0.25) };
+                bandit.update(&choice(*arm), *reward).unwrap();
+                turned.update(&choice((arm + turn) % 4), *reward).unwrap();
+            }
+            let (a, b) = (bandit.probabilities().unwrap(), turned.probabilities().unwrap());
+            assert!((a.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            for arm in 0..4 {
+                assert!((a[arm] - b[(arm + turn) % 4]).abs() < 1e-9, "{policy:?}: {a:?} {b:?}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
+use proptest::prelude::*;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
@@ -209,11 +210,12 @@ fn slope_stays_within_its_factor_of_the_best_threshold() {
     assert!(fit.switch().unwrap().chosen && fit.to_string().contains("chosen by the data"));
 }
 
-#[test]
-fn what_must_hold_for_any_log() {
-    for draw in 0..30 {
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+    #[test]
+    fn what_must_hold_for_any_log(draw in 0_u64..10_000, rows in 20_usize..120) {
         let mut stream = Seed::new(5).stream(draw);
-        let (log, _) = simulated(40 + draw as usize, &mut stream);
+        let (log, _) = simulated(rows, &mut stream);
         let fit = over_three().switch(3.0).shrink(2.0).fit(&log).unwrap();
         // At the ends the thresholds give DR or the model alone.
         let ends = over_three().switch(1e12).shrink(1e12).fit(&log).unwrap();
@@ -257,16 +259,16 @@ fn what_must_hold_for_any_log() {
         // Few columns that were averaged beforehand say the same.
         let value = |i: usize, name: &str| log.real(name).unwrap()[i];
         let code = |i: usize| value(i, "a") as usize;
-        let rows = 0..log.rows();
-        let q = rows
+        let all_rows = 0..log.rows();
+        let q = all_rows
             .clone()
             .map(|i| value(i, &format!("q{}", code(i))))
             .collect::<Vec<_>>();
-        let mu = rows
+        let mu = all_rows
             .clone()
             .map(|i| value(i, &format!("m{}", code(i))))
             .collect::<Vec<_>>();
-        let all = rows
+        let all = all_rows
             .map(|i| {
                 (0..3)
                     .map(|a| value(i, &format!("q{a}")) * value(i, &format!("m{a}")))

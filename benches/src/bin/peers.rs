@@ -195,6 +195,7 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "policy_tree" => return policy_tree(file),
         "uplift_forest" => return uplift_forest(file),
         "off_policy" => return off_policy(file),
+        "bandit_ucb1" | "bandit_linucb" => return bandit(task, file),
         other => return Err(format!("unknown task {other}; run.py lists them").into()),
     };
     let frame = Frame::read_csv(file)?;
@@ -213,6 +214,41 @@ fn off_policy(file: &str) -> Result<Once, Failure> {
         let fit = policy.fit(&frame)?;
         let value = fit.coefficient("DR")?.estimate;
         Ok(Map::from_iter([("DR".to_owned(), json!(value))]))
+    }))
+}
+
+/// Round after round; the sum of rewards.
+fn bandit(task: &str, file: &str) -> Result<Once, Failure> {
+    const ARMS: usize = 10;
+    let frame = Frame::read_csv(file)?;
+    let columns = |letter: char| -> Result<Vec<Vec<f64>>, Failure> {
+        let names = (0..ARMS).map(|a| format!("{letter}{a}"));
+        names
+            .map(|c| Ok(frame.numeric(&c)?.values().to_vec()))
+            .collect()
+    };
+    let (rewards, features) = (columns('r')?, columns('x')?);
+    let contextual = task == "bandit_linucb";
+    Ok(Box::new(move || {
+        let mut plain = Bandit::new(BanditPolicy::ucb1(), ARMS);
+        let policy = ContextualPolicy::LinUcb { alpha: 1.0 };
+        let mut linear = ContextualBandit::new(policy, ARMS, ARMS);
+        let (mut total, mut x) = (0.0, [0.0; ARMS]);
+        for t in 0..rewards[0].len() {
+            if contextual {
+                for (x, column) in x.iter_mut().zip(&features) {
+                    *x = column[t];
+                }
+                let choice = linear.choose(&x)?;
+                linear.update(&choice, &x, rewards[choice.arm][t])?;
+                total += rewards[choice.arm][t];
+            } else {
+                let choice = plain.choose()?;
+                plain.update(&choice, rewards[choice.arm][t])?;
+                total += rewards[choice.arm][t];
+            }
+        }
+        Ok(Map::from_iter([("total".to_owned(), json!(total))]))
     }))
 }
 

@@ -6,9 +6,10 @@ use crate::inference::{Estimate, Inference, check_level};
 use crate::report::{Cell, Figure, LinePlot, Table, shown};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What [`AdaptiveInference`](super::AdaptiveInference) found: the mean of every arm with their joint covariance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdaptiveInferenceFit {
     arms: Vec<String>,
     values: DVector<f64>,
@@ -43,6 +44,16 @@ pub struct SequencePoint {
     pub lower: f64,
     /// Upper end.
     pub upper: f64,
+}
+
+impl fmt::Debug for AdaptiveInferenceFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdaptiveInferenceFit")
+            .field("arms", &self.arms)
+            .field("estimates", &self.values.as_slice())
+            .field("rounds", &self.scores[0].len())
+            .finish()
+    }
 }
 
 impl Inference for AdaptiveInferenceFit {
@@ -115,6 +126,16 @@ impl AdaptiveInferenceFit {
                     message: format!(
                         "arm `{arm}` was assigned {count} times (probability {:.1e} at the least): its interval may be too short; give bandits a floor",
                         self.least[a]
+                    ),
+                });
+            }
+        }
+        for (arm, e) in self.arms.iter().zip(&rounds.probability) {
+            let without = e.iter().filter(|e| **e <= 0.0).count();
+            if without > 0 {
+                self.warnings.push(Warning::Note {
+                    message: format!(
+                        "arm `{arm}` had no probability in {without} rounds, which are left out: where that depends on its rewards, estimates need not be normal; give bandits a floor"
                     ),
                 });
             }
