@@ -246,6 +246,35 @@ fn delays_and_batches_cost_little_and_probabilities_are_those_of_the_draws() {
     }
 }
 
+#[test]
+fn what_is_logged_is_what_was_played() {
+    let world = BanditEnvironment::bernoulli([0.2, 0.6, 0.4]);
+    let decaying = Bandit::new(BanditPolicy::DecayingEpsilon { scale: 10.0 }, 3);
+    let log = BanditSimulation::new(world.clone(), decaying)
+        .rounds(600)
+        .seed(11)
+        .log(0)
+        .unwrap();
+    // ε after 599 rewards is 30/600, a third of it for each arm.
+    let last: Vec<f64> = ["p0", "p1", "p2"]
+        .map(|p| log.real(p).unwrap()[599])
+        .to_vec();
+    let least = last.iter().copied().fold(1.0, f64::min);
+    assert!((least - 0.05 / 3.0).abs() < 1e-12, "{last:?}");
+    assert!((last.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    // Before the first rewards of a batch come, UCB1 tries the arms in turn, logged or not.
+    let log = BanditSimulation::new(world, Bandit::new(BanditPolicy::ucb1(), 3))
+        .rounds(60)
+        .batch(6)
+        .seed(11)
+        .log(0)
+        .unwrap();
+    assert_eq!(
+        log.real("arm").unwrap()[..6],
+        [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
     #[test]

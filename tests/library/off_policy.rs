@@ -326,6 +326,7 @@ fn what_a_log_cannot_say_is_said() {
         over_three().level(1.0),
         over_three().bounds(1.0, 1.0),
         over_three().targets(["q0", "q1"]),
+        OffPolicy::over_actions("r", "p", "a", ["0", "0"]).targets(["q0", "q1"]),
         OffPolicy::new("r", "p", "q0").switch(2.0),
     ];
     for policy in options {

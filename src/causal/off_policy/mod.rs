@@ -332,6 +332,13 @@ impl OffPolicy {
                 ("predictions", predicted, false),
                 ("logged_actions", logged, false),
             ];
+            if let Some(twice) = (1..actions.len()).find(|i| actions[..*i].contains(&actions[*i])) {
+                return Err(Error::invalid_option(
+                    "actions",
+                    format!("`{}` twice", actions[twice]),
+                    "every action once",
+                ));
+            }
             for (name, list, needed) in lists {
                 if list.len() != actions.len() && (needed || !list.is_empty()) {
                     return Err(Error::invalid_option(

@@ -296,7 +296,7 @@ impl ContextualBandit {
         Ok(self.count(choice))
     }
 
-    fn count(&mut self, choice: BanditChoice) -> BanditChoice {
+    pub(super) fn count(&mut self, choice: BanditChoice) -> BanditChoice {
         self.round += 1;
         self.chosen[choice.arm] += 1;
         choice

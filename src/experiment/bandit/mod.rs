@@ -275,7 +275,7 @@ impl Bandit {
             BanditPolicy::Uniform => Some(greedy(1.0)),
             BanditPolicy::EpsilonGreedy { epsilon } => Some(greedy(epsilon)),
             BanditPolicy::DecayingEpsilon { scale } => {
-                let round = self.round as f64 + 1.0;
+                let round = self.updates as f64 + 1.0;
                 Some(greedy((scale * arms as f64 / round).min(1.0)))
             }
             BanditPolicy::Exp3 { gamma } => {

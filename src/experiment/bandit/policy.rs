@@ -23,7 +23,7 @@ pub enum BanditPolicy {
         /// ε, from 0 to 1.
         epsilon: f64,
     },
-    /// The same with `ε_t = min(1, cK/t)`.
+    /// The same with `ε = min(1, cK/(t + 1))` after t rewards.
     DecayingEpsilon {
         /// c, above 0.
         scale: f64,
@@ -101,6 +101,14 @@ impl BanditPolicy {
                 | Self::ThompsonBernoulli { .. }
                 | Self::TopTwo { .. }
                 | Self::Exp3 { .. }
+        )
+    }
+
+    /// Whether its probabilities are integrals over posteriors.
+    pub(super) fn integrates(&self) -> bool {
+        matches!(
+            self,
+            Self::ThompsonBernoulli { .. } | Self::ThompsonGaussian { .. } | Self::TopTwo { .. }
         )
     }
 

@@ -97,6 +97,18 @@ impl BanditPlayer {
         }
     }
 
+    /// Whether probabilities stay as they are until rewards come; others cost little.
+    fn settled(&self) -> bool {
+        matches!(self, Self::Plain(b) if b.policy.integrates())
+    }
+
+    fn count(&mut self, choice: BanditChoice) -> BanditChoice {
+        match self {
+            Self::Plain(b) => b.count(choice),
+            Self::Contextual(b) => b.count(choice),
+        }
+    }
+
     fn seeded(self, seed: Seed) -> Self {
         match self {
             Self::Plain(b) => Self::Plain(b.seed(seed)),
@@ -334,7 +346,7 @@ impl BanditSimulation {
             })
     }
 
-    /// One replication. Probabilities are only worked out anew when rewards have come or the context is new.
+    /// One replication.
     fn play(
         &self,
         seed: Seed,
@@ -352,10 +364,11 @@ impl BanditSimulation {
         for number in 0..self.rounds {
             self.environment.context(&mut draws, &mut x);
             let choice = if known {
-                if probabilities.is_empty() || !x.is_empty() {
+                if probabilities.is_empty() || !player.settled() {
                     probabilities = player.probabilities(&x)?;
                 }
-                super::pick(&probabilities, &mut picks)
+                let choice = super::pick(&probabilities, &mut picks);
+                player.count(choice)
             } else {
                 player.choose(&x, false)?
             };
