@@ -39,7 +39,7 @@ pub use crate::data::{
 pub use crate::error::{Error, Result, Warning};
 pub use crate::experiment::adaptive::{
     AdaptiveInference, AdaptiveInferenceFit, AdaptivePolicyValue, AdaptivePolicyValueFit,
-    AdaptiveWeights, ArmSequence, SequencePoint,
+    AdaptiveWeights,
 };
 pub use crate::experiment::always_valid::{
     BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
@@ -63,11 +63,6 @@ pub use crate::experiment::design::{
     GeoExperiment, HashSplit, LatinSquare, MatchedPairs, Randomization, Switchback, SwitchbackRule,
     SwitchbackSchedule, TimeBasedRegression,
 };
-pub use crate::experiment::group_sequential::{
-    EfficacyBoundary, GroupSequential, GroupSequentialDesign, GroupSequentialMonitor,
-    GroupSequentialPlan, MonitoredLook, PlannedLook, PlannedSize, SequentialAnalysis,
-    SequentialDecision, SpendingFunction, StoppingProbabilities,
-};
 pub use crate::experiment::power::{
     AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
     DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, HoldoutPower, LiftPower,
@@ -85,12 +80,10 @@ pub use crate::experiment::trust::{
     TrustVerdict, Twyman, TwymanFit,
 };
 pub use crate::experiment::{
-    ArmCount, ArmValue, BayesianArm, BayesianComparison, BayesianDecision, BayesianFit,
-    BayesianModel, BayesianTest, Comparisons, Covariate, CovariateSlope, CumulativeLift,
-    DatedEffect, Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
-    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream,
-    HierarchicalEffects, HierarchicalFit, Lift, LiftMethod, LiftOverTime, Margin, Metric,
-    MetricBaseline, MetricKind, NormalComponent, NormalPrior, PlannedMetric, PooledEffect,
+    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, CumulativeLift, DatedEffect,
+    Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
+    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream, Lift, LiftMethod,
+    LiftOverTime, Margin, Metric, MetricBaseline, MetricKind, NormalComponent, PlannedMetric,
     Portfolio, PortfolioFit, ProgrammeOption, ProgrammePlan, Role, Shipping, ShippingRule,
     ShrunkEffect, SimulatedMetric, SufficientStatistics, TestingProgramme, Verdict,
 };

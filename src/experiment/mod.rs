@@ -49,7 +49,7 @@ pub mod trust;
 
 pub use adaptive::{
     AdaptiveInference, AdaptiveInferenceFit, AdaptivePolicyValue, AdaptivePolicyValueFit,
-    AdaptiveWeights, ArmSequence, SequencePoint,
+    AdaptiveWeights,
 };
 pub use bandit::{
     Bandit, BanditChoice, BanditEnvironment, BanditPlayer, BanditPolicy, BanditReplay,

@@ -2,8 +2,9 @@
 
 use super::Rounds;
 use crate::error::{Error, Result, Warning};
-use crate::inference::{Estimate, Inference, check_level};
-use crate::report::{Cell, Figure, LinePlot, Table, shown};
+use crate::experiment::always_valid::MeanSequence;
+use crate::inference::{Estimate, Inference};
+use crate::report::{Cell, Table, shown};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,30 +21,6 @@ pub struct AdaptiveInferenceFit {
     scores: Vec<Vec<f64>>,
     level: f64,
     warnings: Vec<Warning>,
-}
-
-/// A confidence sequence for the mean of an arm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ArmSequence {
-    /// The arm.
-    pub arm: String,
-    /// The level at which all rounds hold together.
-    pub level: f64,
-    /// Round by round, from the second.
-    pub points: Vec<SequencePoint>,
-}
-
-/// A confidence sequence in one round.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SequencePoint {
-    /// Rounds so far.
-    pub round: usize,
-    /// The estimate from them.
-    pub estimate: f64,
-    /// Lower end.
-    pub lower: f64,
-    /// Upper end.
-    pub upper: f64,
 }
 
 impl fmt::Debug for AdaptiveInferenceFit {
@@ -168,49 +145,32 @@ impl AdaptiveInferenceFit {
         &self.warnings
     }
 
-    /// An asymptotic confidence sequence for an arm's mean from its unweighted scores, which covers in all rounds at once with probability `level` as the first look moves out:
-    /// `Q̂_t ± σ̂_t √(2 (tρ² + 1)/(t²ρ²) ln(√(tρ² + 1)/(1 − level)))`, with ρ chosen to be shortest at the last round (Waudby-Smith et al. 2024, theorem 2.2).
+    /// A confidence sequence for an arm's mean from its unweighted scores, whose mean given the past is that of the arm: it covers at all looks at once, one each `every` rounds, and is
+    /// narrowest at the last round ([`MeanSequence::asymptotic`]).
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a level outside (0, 1), [`Error::UnknownCoefficient`], [`Error::Unidentified`] when the arm had no probability in some round.
-    pub fn sequence(&self, arm: &str, level: f64) -> Result<ArmSequence> {
-        check_level(level)?;
+    /// [`Error::InvalidOption`] for a level outside (0, 1) or looks every 0 rounds, [`Error::UnknownCoefficient`], [`Error::Unidentified`] when the arm had no probability in some round.
+    pub fn sequence(&self, arm: &str, level: f64, every: usize) -> Result<MeanSequence> {
         let at = self.position(arm)?;
+        if every == 0 {
+            return Err(Error::invalid_option("every", every, "one round at least"));
+        }
         if self.least[at] <= 0.0 {
             return Err(Error::Unidentified {
                 what: format!("a sequence for arm `{arm}`"),
                 needs: "a probability above 0 in every round; give bandits a floor".to_owned(),
             });
         }
-        let miss = 1.0 - level;
         let scores = &self.scores[at];
-        let tight = -2.0 * miss.ln();
-        let rho2 = (tight + tight.ln().max(0.0) + 1.0) / scores.len() as f64;
-        let (mut mean, mut squares) = (0.0, 0.0);
-        let mut points = Vec::with_capacity(scores.len());
-        for (round, score) in (1_usize..).zip(scores) {
-            let t = round as f64;
-            let gap = score - mean;
-            mean += gap / t;
-            squares += gap * (score - mean);
-            if round < 2 {
-                continue;
-            }
-            let grown = t * rho2 + 1.0;
-            let half = (squares / t).sqrt()
-                * (2.0 * grown / (t * t * rho2) * (grown.sqrt() / miss).ln()).sqrt();
-            points.push(SequencePoint {
-                round,
-                estimate: mean,
-                lower: mean - half,
-                upper: mean + half,
-            });
+        let mut sequence = MeanSequence::asymptotic(scores.len() as u64)?
+            .level(level)?
+            .named(format!("mean of arm {arm}"));
+        let mut seen = 0;
+        for look in scores.chunks(every) {
+            seen += look.len();
+            sequence.observe(format!("round {seen}"), look)?;
         }
-        Ok(ArmSequence {
-            arm: arm.to_owned(),
-            level,
-            points,
-        })
+        Ok(sequence)
     }
 
     /// One row an arm.
@@ -263,41 +223,6 @@ fn sample_mean(name: &str, rounds: &Rounds, arm: usize) -> Estimate {
         estimate: mean,
         std_error: (squares / (n - 1.0).max(1.0) / n.max(1.0)).sqrt(),
         degrees_of_freedom: (n - 1.0).max(0.0),
-    }
-}
-
-impl ArmSequence {
-    /// The interval after the last round.
-    pub fn last(&self) -> Option<&SequencePoint> {
-        self.points.last()
-    }
-
-    /// The sequence over rounds, from where it is at most ten times as wide as at the last.
-    ///
-    /// # Errors
-    /// [`Error::NoRows`] for fewer than two rounds.
-    pub fn figure(&self) -> Result<Figure> {
-        /// Ends that are farther than this many lengths of the last interval would flatten it.
-        const FAR: f64 = 10.0;
-        let Some(last) = self.last() else {
-            return Err(Error::NoRows {
-                reason: "a sequence needs two rounds at least".to_owned(),
-            });
-        };
-        let near = FAR * (last.upper - last.lower);
-        let shown: Vec<&SequencePoint> = self
-            .points
-            .iter()
-            .filter(|p| p.upper - p.lower <= near)
-            .collect();
-        let of = |f: fn(&SequencePoint) -> f64| shown.iter().map(|p| f(p)).collect::<Vec<f64>>();
-        LinePlot::new()
-            .title(format!("Mean of arm {}", self.arm))
-            .x_title("round")
-            .y_title("mean")
-            .line("estimate", of(|p| p.round as f64), of(|p| p.estimate))
-            .band(of(|p| p.lower), of(|p| p.upper))
-            .draw()
     }
 }
 

@@ -4,7 +4,7 @@ mod contextual;
 mod fit;
 
 pub use contextual::{AdaptivePolicyValue, AdaptivePolicyValueFit};
-pub use fit::{AdaptiveInferenceFit, ArmSequence, SequencePoint};
+pub use fit::AdaptiveInferenceFit;
 
 use crate::causal::off_policy::columns::{ROUNDING, bounded, codes, numbers, shares};
 use crate::data::Frame;
@@ -47,7 +47,7 @@ pub enum AdaptiveWeights {
 /// | `bounds` | none | rewards outside are refused | |
 /// | `level` | 0.95 | of intervals | (0, 1) |
 ///
-/// Intervals hold at the end that was planned. [`AdaptiveInferenceFit::sequence`] has a confidence sequence, which holds at all rounds at once, however the end was chosen.
+/// Intervals hold at the end that was planned. [`AdaptiveInferenceFit::sequence`] has a confidence sequence, which holds at all looks at once, however the end was chosen.
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for values that are missing, probabilities outside \[0, 1\] or that do not add up to one, or zero for the arm that was assigned; [`Error::WrongKind`] for an arm that is not
@@ -56,8 +56,7 @@ pub enum AdaptiveWeights {
 /// # References
 /// Hadad, V., Hirshberg, D., Zhan, R., Wager, S. & Athey, S. (2021). Confidence intervals for policy evaluation in adaptive experiments. *PNAS* 118, e2014602118. doi:10.1073/pnas.2014602118;
 /// Bowden, J. & Trippa, L. (2017). Unbiased estimation for response adaptive clinical trials. *Statistical Methods in Medical Research* 26, 2376–2388; Nie, X., Tian, X., Taylor, J. & Zou, J. (2018). Why
-/// adaptively collected data have negative bias and how to correct for it. *AISTATS*; Waudby-Smith, I., Arbour, D., Sinha, R., Kennedy, E. & Ramdas, A. (2024). Time-uniform central limit
-/// theory and asymptotic confidence sequences. *Annals of Statistics* 52, 2613–2640.
+/// adaptively collected data have negative bias and how to correct for it. *AISTATS*.
 ///
 /// # Examples
 /// ```
