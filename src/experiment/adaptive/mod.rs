@@ -21,7 +21,8 @@ pub enum AdaptiveWeights {
     Uniform,
     /// `h_t = √(e_t/T)`: every round adds the same share of the variance.
     ConstantAllocation,
-    /// Shares of the variance by how probabilities will go on: for arms that are dropped as `t^−α`, for others as they are. The best of the three for arms that are dropped.
+    /// Shares of the variance by how probabilities will go on: for arms that are dropped as `t^−α`, for others as they are. For arms that are dropped while
+    /// the least probability falls.
     TwoPoint {
         /// How fast the least probability may fall, from 0 (a constant floor) to below 1; 0.7 is that of the paper.
         alpha: f64,
