@@ -38,11 +38,14 @@ impl Kind {
 /// | `independent` | the item at place k | that item alone |
 /// | `reward_interaction` | the items down to place k | that item and those above: a customer who reads from the top (a cascade) |
 ///
-/// Each is unbiased under its assumption (and the later ones under none weaker), whatever the policies are. Slates are independent, or clusters of them are.
+/// Each is unbiased under its assumption, whatever the policies are. With a model of the rewards from a place down, `cascade_doubly_robust` is
+/// `(1/S) Σ_s Σ_k w_sk (r_sk − Q_sk) + w_{s,k−1} V_sk` with the weights of `reward_interaction` and `w_s0 = 1`, where `Q_sk` is predicted for the item at place k and `V_sk` averages it over the
+/// policy's items there, given those above: unbiased whatever the model, and less noisy when it is good. Slates are independent, or clusters of them are.
 ///
 /// | name | default | meaning |
 /// |---|---|---|
 /// | `standard`, `independent`, `reward_interaction` | one is needed | columns with the log's and the policy's probability |
+/// | `cascade_doubly_robust` | none | columns with `Q` and `V`, beside `reward_interaction`; places must be numbers |
 /// | `clusters` | none | a column of clusters, such as customers |
 /// | `level` | 0.95 | of intervals |
 ///
@@ -53,7 +56,8 @@ impl Kind {
 /// # References
 /// Swaminathan, A. et al. (2017). Off-policy evaluation for slate recommendation. *NeurIPS* 30; Li, S. et al. (2018). Offline evaluation of ranking policies
 /// with click models. *KDD*. doi:10.1145/3219819.3220028; McInerney, J., Brost, B., Chandar, P., Mehrotra, R. & Carterette, B. (2020). Counterfactual
-/// evaluation of slate recommendations with sequential reward interactions. *KDD*. doi:10.1145/3394486.3403229.
+/// evaluation of slate recommendations with sequential reward interactions. *KDD*. doi:10.1145/3394486.3403229; Kiyohara, H., Saito, Y., Matsuhiro, T., Narita, Y., Shimizu, N. & Yamamoto, Y. (2022).
+/// Doubly robust off-policy evaluation for ranking policies under the cascade behavior model. *WSDM*. doi:10.1145/3488560.3498380.
 ///
 /// # Examples
 /// ```
@@ -75,6 +79,7 @@ pub struct SlatePolicy {
     place: String,
     reward: String,
     weights: Vec<(Kind, String, String)>,
+    model: Option<(String, String)>,
     clusters: Option<String>,
     level: f64,
 }
@@ -107,6 +112,7 @@ impl SlatePolicy {
             place: place.into(),
             reward: reward.into(),
             weights: Vec::new(),
+            model: None,
             clusters: None,
             level: 0.95,
         }
@@ -133,6 +139,16 @@ impl SlatePolicy {
         self
     }
 
+    /// Columns with the predicted sum of rewards from this place down: of the item at the place, and averaged over the policy's items there. The slate's own rewards must not have been used.
+    pub fn cascade_doubly_robust(
+        mut self,
+        of_item: impl Into<String>,
+        of_policy: impl Into<String>,
+    ) -> Self {
+        self.model = Some((of_item.into(), of_policy.into()));
+        self
+    }
+
     /// A column of clusters.
     pub fn clusters(mut self, column: impl Into<String>) -> Self {
         self.clusters = Some(column.into());
@@ -156,6 +172,17 @@ impl SlatePolicy {
                 "weights",
                 "none",
                 "one of `.standard(…)`, `.independent(…)`, `.reward_interaction(…)`",
+            ));
+        }
+        let cascade = self
+            .weights
+            .iter()
+            .any(|(kind, _, _)| *kind == Kind::RewardInteraction);
+        if self.model.is_some() && !cascade {
+            return Err(Error::invalid_option(
+                "cascade_doubly_robust",
+                "without weights",
+                "beside `.reward_interaction(…)`",
             ));
         }
         let reward = numbers(frame, &self.reward)?;
@@ -228,6 +255,15 @@ impl SlatePolicy {
             fit.mean_weights.push(units.average(kind.name(), &mean));
             fit.names.push(kind.name().to_owned());
             parts.push(units.ratio(&total(&earned), |_| 1.0, |_| true));
+            if let (Kind::RewardInteraction, Some((of_item, of_policy))) = (*kind, &self.model) {
+                let (item, policy) = (numbers(frame, of_item)?, numbers(frame, of_policy)?);
+                let above = weights_above(&numbers(frame, &self.place)?, &slates.codes, &weights);
+                let scores: Vec<f64> = (0..weights.len())
+                    .map(|i| weights[i] * (reward[i] - item[i]) + above[i] * policy[i])
+                    .collect();
+                fit.names.push("cascade_doubly_robust".to_owned());
+                parts.push(units.ratio(&total(&scores), |_| 1.0, |_| true));
+            }
         }
         fit.values = DVector::from_iterator(parts.len(), parts.iter().map(|p| p.estimate));
         fit.covariance = if units.count > 1 {
@@ -278,6 +314,24 @@ impl SlatePolicy {
             )),
         }
     }
+}
+
+/// The weight at the place above in the slate; one at the first.
+fn weights_above(places: &[f64], slates: &[u32], weights: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by(|a, b| {
+        slates[*a]
+            .cmp(&slates[*b])
+            .then(places[*a].total_cmp(&places[*b]))
+    });
+    let mut above = vec![1.0; places.len()];
+    for two in order
+        .windows(2)
+        .filter(|two| slates[two[0]] == slates[two[1]])
+    {
+        above[two[1]] = weights[two[0]];
+    }
+    above
 }
 
 /// Refuses a probability of the slate that differs between its places.
@@ -350,12 +404,12 @@ impl SlatePolicyFit {
         &self.logged
     }
 
-    /// The mean weight of each estimator.
+    /// The mean weight of each kind of weights.
     pub fn mean_weights(&self) -> &[Estimate] {
         &self.mean_weights
     }
 
-    /// As many slates without weights would say as much, for each estimator.
+    /// As many slates without weights would say as much, for each kind of weights.
     pub fn effective_slates(&self) -> &[f64] {
         &self.effective_slates
     }
@@ -378,17 +432,15 @@ impl SlatePolicyFit {
                 "Effective slates",
             ]);
         let estimates = self.coefficients();
-        for (i, estimate) in estimates.iter().chain([&self.logged]).enumerate() {
+        for estimate in estimates.iter().chain([&self.logged]) {
             let ends = estimate.confidence_interval(self.level);
             let (low, high) = ends.map_or((f64::NAN, f64::NAN), |e| (e.lower, e.upper));
-            let weight = self
-                .mean_weights
-                .get(i)
-                .map_or(Cell::empty(), |w| Cell::significant(w.estimate, 4));
-            let effective = self
-                .effective_slates
-                .get(i)
-                .map_or(Cell::empty(), |e| Cell::fixed(*e, 0));
+            let of_weights = self.mean_weights.iter().zip(&self.effective_slates);
+            let mut own = of_weights.filter(|(w, _)| w.name == estimate.name);
+            let (weight, effective) =
+                own.next().map_or((Cell::empty(), Cell::empty()), |(w, e)| {
+                    (Cell::significant(w.estimate, 4), Cell::fixed(*e, 0))
+                });
             table = table.row([
                 Cell::text(estimate.name.as_str()),
                 Cell::significant(estimate.estimate, 4),

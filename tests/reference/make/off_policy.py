@@ -1,7 +1,7 @@
 """off_policy.json and its data off_policy.csv, off_policy_slate.csv: the value of a policy from a log of four actions, and from one of slates of three places.
 
-Values by obp 0.4.1, whose estimators are called on arrays; errors are those of influence functions in numpy, by row and by customer. SWITCH in its first form
-and the shrunk scores, which obp lacks, are numpy's."""
+Values by obp 0.4.1, whose estimators are called on arrays; errors are those of influence functions in numpy, by row and by customer. SWITCH in its first form,
+the shrunk scores and the doubly robust cascade, which this obp lacks, are numpy's."""
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,8 @@ for s in range(slates):
         kept.append([s, place, left.pop(j), float(rng.random() < 0.3 + 0.1 * place), chance_p, chance_q, top_p, top_q])
     rows += [[*row, top_p, top_q] for row in kept]
 slate = pd.DataFrame(rows, columns=["slate", "place", "item", "click", "p_item", "q_item", "p_top", "q_top", "p_slate", "q_slate"])
+model = np.random.default_rng(9)
+slate["predicted"], slate["expected"] = 0.9 - 0.3 * slate.place + 0.1 * model.normal(size=len(slate)), 0.9 - 0.3 * slate.place + 0.05 * model.normal(size=len(slate))
 slate.to_csv(REFERENCE / "off_policy_slate.csv", index=False, float_format="%.17g")
 common = dict(slate_id=slate.slate.to_numpy(), position=slate.place.to_numpy(), reward=slate.click.to_numpy())
 kinds = {"standard": ("slate", SlateStandardIPS, "pscore"), "independent": ("item", SlateIndependentIPS, "pscore_item_position"),
@@ -79,6 +81,11 @@ for kind, (column, estimator, name) in kinds.items():
     a, b = slate[f"p_{column}"].to_numpy(), slate[f"q_{column}"].to_numpy()
     totals = (slate.click * b / a).groupby(slate.slate).sum()
     found[kind] = {"value": estimator(len_list=places).estimate_policy_value(**common, **{name: a, f"evaluation_policy_{name}": b}), "error": totals.std(ddof=1) / np.sqrt(slates)}
+top = (slate.q_top / slate.p_top).to_numpy().reshape(slates, places)
+above = np.column_stack([np.ones(slates), top[:, :-1]])
+grid = lambda name: slate[name].to_numpy().reshape(slates, places)
+totals = (top * (grid("click") - grid("predicted")) + above * grid("expected")).sum(1)
+found["cascade_doubly_robust"] = {"value": totals.mean(), "error": totals.std(ddof=1) / np.sqrt(slates)}
 
 save(
     "off_policy",
