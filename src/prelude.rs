@@ -63,6 +63,11 @@ pub use crate::experiment::design::{
     GeoExperiment, HashSplit, LatinSquare, MatchedPairs, Randomization, Switchback, SwitchbackRule,
     SwitchbackSchedule, TimeBasedRegression,
 };
+pub use crate::experiment::group_sequential::{
+    EfficacyBoundary, GroupSequential, GroupSequentialDesign, GroupSequentialMonitor,
+    GroupSequentialPlan, MonitoredLook, PlannedLook, PlannedSize, SequentialAnalysis,
+    SequentialDecision, SpendingFunction, StoppingProbabilities,
+};
 pub use crate::experiment::power::{
     AnovaPower, ArmSize, Assumption, ClusterPower, ContrastPower, CountPower, DunnettPower,
     DunnettSuccess, EncouragementPower, FactorialPower, GeoPower, HoldoutPower, LiftPower,
@@ -80,10 +85,12 @@ pub use crate::experiment::trust::{
     TrustVerdict, Twyman, TwymanFit,
 };
 pub use crate::experiment::{
-    ArmCount, ArmValue, Comparisons, Covariate, CovariateSlope, CumulativeLift, DatedEffect,
-    Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
-    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream, Lift, LiftMethod,
-    LiftOverTime, Margin, Metric, MetricBaseline, MetricKind, NormalComponent, PlannedMetric,
+    ArmCount, ArmValue, BayesianArm, BayesianComparison, BayesianDecision, BayesianFit,
+    BayesianModel, BayesianTest, Comparisons, Covariate, CovariateSlope, CumulativeLift,
+    DatedEffect, Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
+    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream,
+    HierarchicalEffects, HierarchicalFit, Lift, LiftMethod, LiftOverTime, Margin, Metric,
+    MetricBaseline, MetricKind, NormalComponent, NormalPrior, PlannedMetric, PooledEffect,
     Portfolio, PortfolioFit, ProgrammeOption, ProgrammePlan, Role, Shipping, ShippingRule,
     ShrunkEffect, SimulatedMetric, SufficientStatistics, TestingProgramme, Verdict,
 };
