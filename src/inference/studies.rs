@@ -66,20 +66,22 @@ pub(crate) fn check(
     row: usize,
     columns: [&str; 2],
 ) -> Result<()> {
-    if !value.is_finite() {
+    if !value.powi(2).is_finite() {
         return Err(Error::OutOfRange {
             column: columns[0].to_owned(),
             row: row + 1,
             value,
-            expected: format!("a finite estimate (study {name})"),
+            expected: format!("a finite estimate whose square is finite (study {name})"),
         });
     }
-    if !(error > 0.0 && error.is_finite()) {
+    if !(error > 0.0 && error.powi(2).is_normal()) {
         return Err(Error::OutOfRange {
             column: columns[1].to_owned(),
             row: row + 1,
             value: error,
-            expected: format!("a positive, finite standard error (study {name})"),
+            expected: format!(
+                "a positive, finite standard error whose square is a number in range (study {name}); choose a unit nearer to the effects"
+            ),
         });
     }
     Ok(())

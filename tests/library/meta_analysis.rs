@@ -250,3 +250,61 @@ fn bad_input_and_what_is_said_beside_the_numbers() {
     );
     assert!(MetaAnalysis::new("y", "se").level(1.5).fit(&two).is_err());
 }
+
+#[test]
+fn one_study_may_outweigh_all_others() {
+    let studies = [(1.0, 1e-9), (2.0, 1.0), (3.0, 1.0)].map(|(estimate, std_error)| Estimate {
+        name: "study".to_owned(),
+        estimate,
+        std_error,
+        degrees_of_freedom: f64::INFINITY,
+    });
+    let fit = MetaAnalysis::new("", "")
+        .between(BetweenStudies::DerSimonianLaird)
+        .fit_estimates(&studies)
+        .unwrap();
+    // But for 1e-18 of it, Q = 1 + 4 and Σw − Σw²/Σw = Σᵢ wᵢ (Σw − wᵢ)/Σw = 2 + 2.
+    assert!((fit.between() - 0.75).abs() < 1e-12);
+    assert!((fit.i_squared() - 0.6).abs() < 1e-12);
+    let reml = MetaAnalysis::new("", "").fit_estimates(&[
+        studies[0].clone(),
+        Estimate {
+            std_error: 2.0,
+            ..studies[1].clone()
+        },
+    ]);
+    // Two studies: y₁ − y₂ has variance V = 4 + 2τ², of which the information about τ² is ½ (2/V)² = 1/8 at zero.
+    let reml = reml.unwrap();
+    assert_eq!(reml.between(), 0.0);
+    assert!((reml.between_std_error().unwrap() - 8.0_f64.sqrt()).abs() < 1e-9);
+}
+
+#[test]
+fn estimates_that_agree_too_well_leave_no_between_variance() {
+    let studies = [0.1, 0.1001, 0.0999, 0.1].map(|estimate| Estimate {
+        name: "study".to_owned(),
+        estimate,
+        std_error: 0.5,
+        degrees_of_freedom: f64::INFINITY,
+    });
+    let fit = MetaAnalysis::new("", "").fit_estimates(&studies).unwrap();
+    assert!(
+        fit.warnings()
+            .iter()
+            .any(|w| w.to_string().contains("interval of τ² is empty"))
+    );
+    let huge = studies.clone().map(|s| Estimate {
+        std_error: 1e200,
+        ..s
+    });
+    let tiny = studies.map(|s| Estimate {
+        std_error: 1e-200,
+        ..s
+    });
+    for unfit in [huge, tiny] {
+        assert!(matches!(
+            MetaAnalysis::new("", "").fit_estimates(&unfit),
+            Err(Error::OutOfRange { .. })
+        ));
+    }
+}

@@ -65,6 +65,11 @@ impl MetaAnalysisFit {
                 y.len()
             )));
         }
+        if upper <= 0.0 {
+            warnings.push(note(
+                "the estimates differ less than their standard errors allow even at τ² = 0: the interval of τ² is empty, and shown as zero; are the standard errors too large?".to_owned(),
+            ));
+        }
         let fixed = spread.at(0.0);
         Ok(Self {
             mean: Estimate {

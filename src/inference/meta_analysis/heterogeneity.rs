@@ -42,19 +42,22 @@ impl Spread<'_> {
         (self.y.len() - 1) as f64
     }
 
+    /// `Σw − Σw²/Σw` of the weights 1/s².
+    fn scale(&self) -> f64 {
+        let weights: Vec<f64> = self.variance.iter().map(|v| 1.0 / v).collect();
+        products(&weights, &others(&weights)) / weights.iter().sum::<f64>()
+    }
+
     /// The variance of a typical study (Higgins & Thompson).
     pub(super) fn typical(&self) -> f64 {
-        let fixed = self.at(0.0);
-        self.free() * fixed.sum / (fixed.sum * fixed.sum - fixed.squares)
+        self.free() / self.scale()
     }
 
     pub(super) fn estimate(&self, method: BetweenStudies) -> Result<f64> {
         match method {
             BetweenStudies::Fixed => Ok(0.0),
             BetweenStudies::DerSimonianLaird => {
-                let fixed = self.at(0.0);
-                let scale = fixed.sum - fixed.squares / fixed.sum;
-                Ok(((fixed.q - self.free()) / scale).max(0.0))
+                Ok(((self.at(0.0).q - self.free()) / self.scale()).max(0.0))
             }
             BetweenStudies::PauleMandel => self.where_q_is(self.free()),
             BetweenStudies::MaximumLikelihood => self.likeliest(0.0),
@@ -111,10 +114,15 @@ impl Spread<'_> {
 
     /// The standard error of a restricted estimate, by its expected information.
     pub(super) fn error_of(&self, between: f64) -> f64 {
-        let at = self.at(between);
-        let cubes: f64 = self.variance.iter().map(|v| (v + between).powi(-3)).sum();
-        let trace = at.squares - 2.0 * cubes / at.sum + (at.squares / at.sum).powi(2);
-        (2.0 / trace).sqrt()
+        // tr(PP) = Σᵢ wᵢ² {(Σⱼ≠ᵢ wⱼ)² + Σⱼ≠ᵢ wⱼ²}/(Σw)²
+        let shares: Vec<f64> = (self.variance.iter())
+            .map(|v| 1.0 / (v + between))
+            .collect();
+        let sum: f64 = shares.iter().sum();
+        let squares: Vec<f64> = shares.iter().map(|w| w * w).collect();
+        let rest: Vec<f64> = others(&shares).iter().map(|w| w * w).collect();
+        let trace = products(&squares, &rest) + products(&squares, &others(&squares));
+        sum * (2.0 / trace).sqrt()
     }
 
     fn likeliest(&self, restricted: f64) -> Result<f64> {
@@ -138,4 +146,23 @@ impl Spread<'_> {
         }
         Ok(best.0)
     }
+}
+
+/// For each value the sum of all others, without a difference: one study that outweighs the rest would cancel it.
+fn others(values: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; values.len()];
+    let (mut before, mut after) = (0.0, 0.0);
+    for (i, value) in values.iter().enumerate() {
+        sums[i] += before;
+        before += value;
+    }
+    for (i, value) in values.iter().enumerate().rev() {
+        sums[i] += after;
+        after += value;
+    }
+    sums
+}
+
+fn products(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
