@@ -354,3 +354,57 @@ fn bad_input_and_what_is_shown() {
         plan.to_string().contains("best:") && plan.figure().unwrap().to_svg().contains("expected")
     );
 }
+
+#[test]
+fn one_huge_effect_is_a_fat_tail_and_no_failure() {
+    let tests = |largest: f64| -> Vec<Estimate> {
+        (0..60_u32)
+            .map(|i| Estimate {
+                name: i.to_string(),
+                estimate: if i == 3 {
+                    largest
+                } else {
+                    f64::from(i * 37 % 60) / 15.0 - 2.0
+                },
+                std_error: 1.0,
+                degrees_of_freedom: f64::INFINITY,
+            })
+            .collect()
+    };
+    for largest in [100.0, 1e3, 1e5] {
+        let fit = Portfolio::new("", "")
+            .fit_estimates(&tests(largest))
+            .unwrap();
+        assert!(fit.parameter("degrees of freedom").unwrap() < 1.5);
+        assert!((fit.effects()[3].mean - largest).abs() < 0.1);
+        assert!(fit.effects()[0].mean.abs() < 1.0);
+    }
+}
+
+#[test]
+fn false_sign_rates_are_their_own_tail() {
+    let tests: Vec<Estimate> = (0..60_u32)
+        .map(|i| Estimate {
+            name: i.to_string(),
+            estimate: 10.0 + f64::from(i * 37 % 60) / 15.0,
+            std_error: 0.5,
+            degrees_of_freedom: f64::INFINITY,
+        })
+        .collect();
+    for family in [
+        EffectFamily::Normal,
+        EffectFamily::StudentT,
+        EffectFamily::AdaptiveShrinkage,
+    ] {
+        let fit = Portfolio::new("", "")
+            .family(family)
+            .fit_estimates(&tests)
+            .unwrap();
+        for effect in fit.effects() {
+            // About Φ(−20) = 3e-89, as far as the prior lets.
+            let rate = effect.false_sign_rate;
+            assert!(rate > 0.0 && rate < 1e-60, "{effect:?}");
+            assert!(effect.probability_positive <= 1.0);
+        }
+    }
+}

@@ -107,7 +107,6 @@ impl PortfolioFit {
         let effects: Result<Vec<ShrunkEffect>> = blocks::map(tests.len(), |i| {
             let test = &tests[i];
             let after = prior.updated(test.estimate, test.std_error);
-            let (above, below) = (after.probability_above(0.0), after.probability_below(0.0));
             Ok(ShrunkEffect {
                 name: test.name.clone(),
                 estimate: test.estimate,
@@ -116,8 +115,8 @@ impl PortfolioFit {
                 deviation: after.deviation(),
                 lower: after.quantile(tail)?,
                 upper: after.quantile(1.0 - tail)?,
-                probability_positive: above,
-                false_sign_rate: 1.0 - above.max(below),
+                probability_positive: after.probability_above(0.0),
+                false_sign_rate: after.false_sign_rate(),
             })
         })
         .into_iter()

@@ -94,20 +94,26 @@ impl EffectPrior {
 
     /// P(effect > value).
     pub fn probability_above(&self, value: f64) -> f64 {
-        self.sum(|c| above(c, value))
+        self.sum(|c| above(c, value)).min(1.0)
     }
 
     /// P(effect < value); together with the probability above less than one where there is a mass at the value.
     pub fn probability_below(&self, value: f64) -> f64 {
-        self.sum(|c| {
-            above(
-                &NormalComponent {
-                    mean: -c.mean,
-                    ..*c
-                },
-                -value,
-            )
-        })
+        self.sum(|c| above(&mirrored(c), -value)).min(1.0)
+    }
+
+    /// The smaller of P(effect ≥ 0) and P(effect ≤ 0), each summed from its own tail.
+    pub(super) fn false_sign_rate(&self) -> f64 {
+        let reached = |c: &NormalComponent| {
+            if c.deviation > 0.0 {
+                above(c, 0.0)
+            } else {
+                f64::from(u8::from(c.mean >= 0.0))
+            }
+        };
+        self.sum(reached)
+            .min(self.sum(|c| reached(&mirrored(c))))
+            .min(1.0)
     }
 
     /// E max(effect, 0): what a test without error would be worth.
@@ -198,6 +204,14 @@ impl EffectPrior {
 pub(super) fn ln_marginal(c: &NormalComponent, estimate: f64, std_error: f64) -> f64 {
     let total = c.deviation.hypot(std_error);
     normal::ln_pdf((estimate - c.mean) / total) - total.ln()
+}
+
+/// The component of the effect with its sign changed.
+fn mirrored(c: &NormalComponent) -> NormalComponent {
+    NormalComponent {
+        mean: -c.mean,
+        ..*c
+    }
 }
 
 /// P(effect > value) under one component.

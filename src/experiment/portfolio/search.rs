@@ -117,16 +117,19 @@ impl Objective for Centred<'_> {
                 let mut sums = [0.0; 3];
                 for test in &self.tests[range] {
                     let (gap, noise) = (test.estimate - centre, test.std_error.powi(2));
+                    // Relative to the widest node, so that the density of an outlier does not underflow.
+                    let widest = (scale * self.scales[0].1).powi(2) + noise;
+                    let least = 0.5 * gap * gap / widest;
                     let (mut density, mut by_centre, mut by_scale) = (0.0, 0.0, 0.0);
                     for (share, factor) in self.scales {
                         let prior = (scale * factor).powi(2);
                         let total = prior + noise;
-                        let here = share * (-0.5 * gap * gap / total).exp() / total.sqrt();
+                        let here = share * (least - 0.5 * gap * gap / total).exp() / total.sqrt();
                         density += here;
                         by_centre += here * gap / total;
                         by_scale += here * prior * (gap * gap / total - 1.0) / total;
                     }
-                    sums[0] += density.ln();
+                    sums[0] += density.ln() - least;
                     sums[1] += by_centre / density;
                     sums[2] += by_scale / density;
                 }
@@ -173,10 +176,11 @@ fn student_t_fit(tests: &[Estimate]) -> Result<(EffectPrior, [f64; 3])> {
         high,
         1e-6,
     )?;
-    let mut best = inner.point.exp();
+    let (mut best, mut least) = (inner.point.exp(), inner.value);
     for end in [FREEDOM.0, FREEDOM.1] {
-        if at(end)?.value < inner.value {
-            best = end;
+        let value = at(end)?.value;
+        if value < least {
+            (best, least) = (end, value);
         }
     }
     let found = at(best)?.or_error("the distribution of effects")?;
