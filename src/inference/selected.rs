@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 /// The share of the error of hybrid intervals that is spent on the simultaneous interval around them (Andrews et al.).
 const PROJECTION_SHARE: f64 = 0.1;
 
+/// What the lead over the runner-up or the threshold must be, in standard errors: the conditional law of an estimate that
+/// passed by less lies so far away that rounding decides on it.
+const LEAST_LEAD: f64 = 1e-6;
+
 /// An estimate that was selected, with the effect of the selection taken out. Reported as it is, the best of several arms, or the one
 /// that passed a threshold, is too large on average and its interval covers too rarely.
 ///
@@ -50,6 +54,8 @@ pub struct SelectedEstimate {
     pub interval: Interval,
     /// The hybrid interval, for the best of several.
     pub hybrid: Option<Interval>,
+    /// The estimate in the middle of the hybrid law, within the simultaneous interval, for the best of several.
+    pub hybrid_estimate: Option<f64>,
     /// How it was selected.
     pub rule: String,
 }
@@ -142,7 +148,7 @@ impl SelectedEstimate {
     /// The largest of independent estimates.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for fewer than two estimates, one without a positive standard error, ties for the largest, or a level outside (0, 1).
+    /// [`Error::InvalidOption`] for fewer than two estimates, one without a positive standard error, ties for the largest (leads below a millionth of its standard error), or a level outside (0, 1).
     pub fn best_of(estimates: &[Estimate], level: f64) -> Result<Self> {
         let values = DVector::from_iterator(estimates.len(), estimates.iter().map(|e| e.estimate));
         let variances = DVector::from_iterator(
@@ -203,11 +209,14 @@ impl SelectedEstimate {
         for j in (0..names.len()).filter(|j| *j != best) {
             let free = 1.0 - covariance[(j, best)] / variance;
             let lead = x - values[j];
-            if lead <= 0.0 {
+            if lead <= 0.0 || lead / free.abs() < LEAST_LEAD * variance.sqrt() {
                 return Err(Error::invalid_option(
                     "estimates",
-                    format!("`{}` and `{}`, both {x}", names[best], names[j]),
-                    "one largest estimate: with a tie there is no winner",
+                    format!(
+                        "`{}` with {x} and `{}` with {}",
+                        names[best], names[j], values[j]
+                    ),
+                    "one largest estimate, by a millionth of its standard error or more: with a tie there is no winner",
                 ));
             }
             if free > 0.0 {
@@ -242,6 +251,7 @@ impl SelectedEstimate {
             median_unbiased,
             interval,
             hybrid: Some(hybrid),
+            hybrid_estimate: Some(law.at(0.5)?),
             rule: format!("the largest of {}", names.len()),
         })
     }
@@ -250,7 +260,7 @@ impl SelectedEstimate {
     /// `Less`, `X/σ < −critical`; with `TwoSided`, `|X/σ| > critical`.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when it did not pass, for a standard error or a two-sided critical value that is not positive, or a level outside (0, 1).
+    /// [`Error::InvalidOption`] when it did not pass (on one side, by a millionth of its standard error or more), for a standard error or a two-sided critical value that is not positive, or a level outside (0, 1).
     pub fn significant(
         estimate: &Estimate,
         critical: f64,
@@ -260,7 +270,13 @@ impl SelectedEstimate {
         check_level(level)?;
         let sigma = estimate.std_error;
         let z = estimate.estimate / sigma;
-        let passed = alternative.extremeness(z) > critical;
+        // On two sides the law stays near: the other tail takes the mass.
+        let lead = if alternative == Alternative::TwoSided {
+            0.0
+        } else {
+            LEAST_LEAD
+        };
+        let passed = alternative.extremeness(z) > critical + lead;
         let sound = sigma > 0.0 && sigma.is_finite() && z.is_finite() && critical.is_finite();
         if !(sound && passed && (critical > 0.0 || alternative != Alternative::TwoSided)) {
             return Err(Error::invalid_option(
@@ -293,6 +309,7 @@ impl SelectedEstimate {
             median_unbiased: law.at(0.5)?,
             interval: law.interval(&estimate.name, level, 1.0 - level)?,
             hybrid: None,
+            hybrid_estimate: None,
             naive: estimate.clone(),
             rule,
         })
@@ -306,7 +323,7 @@ impl SelectedEstimate {
         let percent = format!("{} % from", level * 100.0);
         let mut table = Table::new(format!("{}, selected as {}", self.naive.name, self.rule))
             .columns(["", "Effect", percent.as_str(), "to"])
-            .note("Conditional and hybrid intervals cover given the selection; the naive one does not");
+            .note("The interval given the selection covers whoever is selected, a hybrid one on average over selections; as it came it covers in neither sense");
         let mut add = |name: &str, value: f64, low: f64, high: f64| {
             let numbers = [value, low, high].map(|v| Cell::significant(v, 4));
             table =
@@ -319,13 +336,8 @@ impl SelectedEstimate {
             self.interval.lower,
             self.interval.upper,
         );
-        if let Some(hybrid) = &self.hybrid {
-            add(
-                "hybrid interval",
-                self.median_unbiased,
-                hybrid.lower,
-                hybrid.upper,
-            );
+        if let (Some(hybrid), Some(estimate)) = (&self.hybrid, self.hybrid_estimate) {
+            add("hybrid", estimate, hybrid.lower, hybrid.upper);
         }
         table
     }
@@ -422,6 +434,27 @@ mod tests {
         // The truncated law at the estimate, directly.
         let mu = up.median_unbiased;
         assert!((normal::sf(2.2 - mu) / normal::sf(1.96 - mu) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn hybrid_estimates_lie_in_hybrid_intervals_and_near_ties_are_ties() {
+        for lead in [2.0, 0.1, 1e-3, 1e-5] {
+            let best =
+                SelectedEstimate::best_of(&[arm(2.0, 1.0), arm(2.0 - lead, 1.0)], 0.95).unwrap();
+            let (hybrid, estimate) = (best.hybrid.unwrap(), best.hybrid_estimate.unwrap());
+            assert!(hybrid.lower < estimate && estimate < hybrid.upper, "{lead}");
+            assert!(best.median_unbiased < estimate + 1e-9);
+        }
+        for lead in [1e-7, 1e-10, 1e-15] {
+            assert!(
+                SelectedEstimate::best_of(&[arm(2.0, 1.0), arm(2.0 - lead, 1.0)], 0.95).is_err()
+            );
+            let passed = arm(1.96 + lead, 1.0);
+            let at = |side| SelectedEstimate::significant(&passed, 1.96, side, 0.95);
+            assert!(at(Alternative::Greater).is_err());
+            // On two sides the law of what passed by little is symmetric around zero.
+            assert!(at(Alternative::TwoSided).unwrap().median_unbiased.abs() < 1e-6);
+        }
     }
 
     #[test]
