@@ -93,6 +93,23 @@ fn calibrators_agree_with_quadrature() {
     }
 }
 
+#[test]
+fn the_mixture_is_exact_near_a_p_value_of_one() {
+    for u in [1e-9_f64, 2e-4, 5e-3, 0.02] {
+        let p = (-u).exp();
+        let u = -p.ln();
+        let series: f64 = (0..12)
+            .scan(0.5, |term, k| {
+                let now = *term;
+                *term *= u / f64::from(k + 3);
+                Some(now)
+            })
+            .sum();
+        let ours = EValue::from_p_value(p, Calibrator::Mixture).unwrap();
+        assert!((ours.value() / series - 1.0).abs() < 1e-13, "{u}");
+    }
+}
+
 /// What decides on one score after the other.
 type Decider = Box<dyn FnMut(f64) -> bool>;
 

@@ -76,7 +76,7 @@ impl EValue {
     /// [`Error::InvalidOption`] for p outside [0, 1] or κ outside (0, 1).
     pub fn from_p_value(p: f64, calibrator: Calibrator) -> Result<Self> {
         /// Below this −ln p the mixture is its series, whose next term is beyond the last digit.
-        const NEAR_ONE: f64 = 1e-4;
+        const NEAR_ONE: f64 = 1e-2;
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::invalid_option("p-value", p, "between 0 and 1"));
         }
@@ -98,7 +98,10 @@ impl EValue {
                 // With u = −ln p the mixture is (eᵘ − 1 − u)/u².
                 let u = -p.ln();
                 if u < NEAR_ONE {
-                    0.5 + u / 6.0 + u * u / 24.0
+                    // Σ uᵏ/(k + 2)!
+                    [5_040.0, 720.0, 120.0, 24.0, 6.0, 2.0]
+                        .iter()
+                        .fold(0.0, |sum, factorial: &f64| sum * u + factorial.recip())
                 } else {
                     (u.exp_m1() - u) / (u * u)
                 }
