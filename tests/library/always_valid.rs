@@ -904,3 +904,83 @@ fn effects_of_an_experiment_are_followed() {
     assert!(sequence.p_value() < 1e-6);
     assert!(sequence.to_string().contains("y: tool against control"));
 }
+
+#[test]
+fn rows_of_one_value_say_nothing_of_their_mean() {
+    // The sums of 0.1 and 1.1 round, so that their squares are not zero.
+    for value in [0.1, 1.1, 1e6 + 0.1] {
+        let mut mean = MeanSequence::asymptotic(1_000).unwrap();
+        for _ in 0..50 {
+            let look = mean.observe("", &[value; 37]).unwrap();
+            assert_eq!((look.p_value, look.lower), (1.0, f64::NEG_INFINITY));
+        }
+        let rows: Vec<f64> = (0..1_000).map(|i| value + f64::from(i % 2)).collect();
+        assert!(mean.observe("", &rows).unwrap().p_value < 0.05);
+    }
+}
+
+#[test]
+fn certain_harm_is_no_evidence_of_good() {
+    let mut effect = EffectSequence::planned(1_000)
+        .unwrap()
+        .alternative(Alternative::Greater)
+        .unwrap();
+    for std_error in [1e-8, 3.3e-10, 7.7e-11, 1e-12] {
+        let look = effect.observe_estimate("", 1_000, -1.0, std_error).unwrap();
+        assert!(look.log_e_value < -10.0 && look.p_value >= 1.0, "{look:?}");
+    }
+}
+
+#[test]
+fn many_coefficients_have_a_determinant() {
+    // 45 coefficients whose pivots multiply to more than any number.
+    let mut frame = Frame::new();
+    let mut sum = vec![0.0; 500];
+    let names: Vec<String> = (0..45_u32).map(|j| format!("x{j}")).collect();
+    for (j, name) in (0_u32..).zip(&names) {
+        let x: Vec<f64> = (0..500_u32)
+            .map(|i| f64::from((i * 7_919 + j * 104_729 + i * i * (j + 3)) % 1_009) / 1_009.0)
+            .collect();
+        sum.iter_mut().zip(&x).for_each(|(s, x)| *s += x);
+        frame = frame.with(name.as_str(), x).unwrap();
+    }
+    let y: Vec<f64> = (0_u32..)
+        .zip(sum)
+        .map(|(i, s)| s + f64::from(i * 37 % 101) / 101.0)
+        .collect();
+    let fit = Ols::new(&format!("y ~ {}", names.join(" + ")))
+        .covariance(Covariance::Classical)
+        .fit(&frame.with("y", y).unwrap())
+        .unwrap();
+    let at = |variance: f64| {
+        JointRegressionSequence::prior_variance(names.clone(), variance)
+            .unwrap()
+            .observe("", &fit)
+            .unwrap()
+            .log_e_value
+    };
+    // With a prior as wide as that, a hundred times more costs √100 a coefficient.
+    assert!((at(1e8) - at(1e10) - 45.0 * 10.0_f64.ln()).abs() < 1e-3);
+}
+
+#[test]
+fn what_numbers_do_not_hold_is_refused_and_changes_nothing() {
+    assert!(BettingSequence::new(-1e308, 1e308).is_err());
+    assert!(MeanSequence::bounded(-1e308, 1e308, 10).is_err());
+    assert!(
+        BettingSequence::new(0.0, 1.0)
+            .unwrap()
+            .cells(usize::MAX)
+            .is_err()
+    );
+    let mut rate = ProportionSequence::new(10).unwrap();
+    rate.observe("first", 3, 10).unwrap();
+    let before = rate.clone();
+    assert!(rate.observe("second", 1, u64::MAX).is_err());
+    assert_eq!(rate, before);
+    let mut mean = MeanSequence::sub_gaussian(1.0, 10).unwrap();
+    mean.observe_sums("first", 5, 1e100, 0.0).unwrap();
+    let before = mean.clone();
+    assert!(mean.observe_sums("second", 5, -1e200, 0.0).is_err());
+    assert_eq!(mean, before);
+}

@@ -9,6 +9,9 @@ use std::f64::consts::LN_2;
 /// Cells of the grid of means.
 const CELLS: usize = 1_000;
 
+/// Cells at most: each costs time at every row.
+const MOST_CELLS: usize = 1_000_000;
+
 /// The share of what may be lost that a bet puts at stake.
 const STAKE: f64 = 0.5;
 
@@ -30,7 +33,7 @@ const STAKE: f64 = 0.5;
 /// |---|---|---|---|
 /// | `level` | 0.95 | confidence of the whole sequence | (0, 1) |
 /// | `null` | the middle of the bounds | value that the p-value tests | inside the bounds |
-/// | `cells` | 1 000 | cells of the grid | ≥ 2 |
+/// | `cells` | 1 000 | cells of the grid | 2 to 1 000 000 |
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for a value outside the bounds, with its row in the block; [`Error::InvalidOption`] for bounds out of order, a null value
@@ -100,14 +103,14 @@ impl BettingSequence {
     /// Cells of the grid of means.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] below two, and after a look.
+    /// [`Error::InvalidOption`] below two or above a million, and after a look.
     pub fn cells(mut self, cells: usize) -> Result<Self> {
         self.before_looks("cells", cells)?;
-        if cells < 2 {
+        if !(2..=MOST_CELLS).contains(&cells) {
             return Err(Error::invalid_option(
                 "cells",
                 cells,
-                "2 or more, e.g. 1000",
+                "from 2 to a million, e.g. 1000",
             ));
         }
         self.more = vec![1.0; cells + 1];

@@ -152,10 +152,14 @@ impl JointRegressionSequence {
         let shrunk = inflated.solve(&estimates).ok_or_else(|| Error::Matrix {
             message: "the prior and the information of the tested coefficients give a singular matrix; leave out coefficients that the data do not tell apart".to_owned(),
         })?;
+        // The product of many pivots overflows, their logarithms do not.
+        let log_determinant: f64 = (inflated.u().diagonal().iter())
+            .map(|pivot| pivot.abs().ln())
+            .sum();
         let share = |q: f64| (q / (df * variance)).ln_1p();
         let log_e_value =
             0.5 * (df + d) * (share(scores.dot(&estimates)) - share(scores.dot(&shrunk)))
-                - 0.5 * inflated.determinant().ln();
+                - 0.5 * log_determinant;
         let look = JointLook {
             label: label.into(),
             rows: n as u64,

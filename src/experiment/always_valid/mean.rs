@@ -16,6 +16,9 @@ const EXPECTED_SPREAD: f64 = 0.25;
 /// How far sums may miss what bounded values can have, by rounding.
 const ROUNDING: f64 = 1e-9;
 
+/// A standard deviation, as a share of the mean, that rounding alone gives rows of one value.
+const CONSTANT: f64 = 1e-13;
+
 /// A confidence sequence of the mean μ of independent rows (also of rows whose conditional mean given the past is μ), from the count n, the mean
 /// x̄ and the centred squares of blocks of rows, so that it follows a stream, a file or a warehouse query.
 ///
@@ -236,6 +239,7 @@ impl MeanSequence {
             block.mean()[0],
             block.comoment()[(0, 0)],
         );
+        let mut predicted = self.predicted;
         if let Kind::Bounded { lower, upper, .. } = self.kind {
             check_null(self.track.null, lower, upper)?;
             let range = upper - lower;
@@ -255,15 +259,22 @@ impl MeanSequence {
             } else {
                 f64::midpoint(lower, upper)
             };
-            self.predicted += squares + n * (mean - prediction).powi(2);
+            predicted += squares + n * (mean - prediction).powi(2);
         }
-        self.total.merge(block)?;
-        let now = self.statement()?;
+        let mut total = self.total.clone();
+        total.merge(block)?;
+        if !total.is_finite() {
+            return Err(Error::NotFinite {
+                what: format!("a sum of the rows up to look {label}"),
+            });
+        }
+        let now = self.statement(&total, predicted)?;
+        (self.total, self.predicted) = (total, predicted);
         Ok(self.track.record(label, now))
     }
 
-    fn statement(&self) -> Result<Statement> {
-        let (rows, mean) = (self.total.rows(), self.total.mean()[0]);
+    fn statement(&self, total: &Moments, predicted: f64) -> Result<Statement> {
+        let (rows, mean) = (total.rows(), total.mean()[0]);
         let n = rows as f64;
         match self.kind {
             Kind::SubGaussian { std_dev } => {
@@ -271,8 +282,8 @@ impl MeanSequence {
                 self.track.normal_statement(mixture, rows, mean, n, std_dev)
             }
             Kind::Asymptotic { first_rows } => {
-                let std_dev = (self.total.comoment()[(0, 0)] / n).sqrt();
-                if rows < first_rows || std_dev <= 0.0 {
+                let std_dev = (total.comoment()[(0, 0)] / n).sqrt();
+                if rows < first_rows || std_dev <= CONSTANT * mean.abs() {
                     return Ok(Statement::nothing(rows, mean));
                 }
                 let mixture = self.track.normal_mixture(self.planned)?;
@@ -287,7 +298,7 @@ impl MeanSequence {
                 let planned = self.planned * spread * spread;
                 let rho = MixtureBoundary::best_rho(planned, 2.0 * alpha)?;
                 let mixture = MixtureBoundary::gamma_exponential(rho, upper - lower)?;
-                let half = mixture.threshold(self.predicted, alpha)? / n;
+                let half = mixture.threshold(predicted, alpha)? / n;
                 let s = n * (mean - self.track.null);
                 let open = |side, end: f64, otherwise| {
                     if self.track.alternative == side {
@@ -302,8 +313,8 @@ impl MeanSequence {
                     lower: open(Alternative::Less, mean - half, lower),
                     upper: open(Alternative::Greater, mean + half, upper),
                     log_e_value: self.track.sided(
-                        mixture.log_value(s, self.predicted),
-                        mixture.log_value(-s, self.predicted),
+                        mixture.log_value(s, predicted),
+                        mixture.log_value(-s, predicted),
                     ),
                 })
             }
@@ -329,13 +340,13 @@ impl MeanSequence {
 /// # Errors
 /// `InvalidOption` unless finite and in order.
 pub(super) fn check_bounds(lower: f64, upper: f64) -> Result<()> {
-    if lower < upper && lower.is_finite() && upper.is_finite() {
+    if lower < upper && (upper - lower).is_finite() {
         return Ok(());
     }
     Err(Error::invalid_option(
         "bounds",
         format!("[{lower}, {upper}]"),
-        "two finite numbers, the smaller first",
+        "two finite numbers, the smaller first, and their distance finite",
     ))
 }
 

@@ -5,13 +5,16 @@ use crate::inference::multiplicity::check_alpha;
 use crate::numeric::optimize::brent_root;
 use crate::numeric::special::{beta, gamma, normal};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::LN_2;
+use std::f64::consts::{LN_2, TAU};
 
 /// Newton's steps at most; a handful is usual.
 const MOST_STEPS: usize = 100;
 
 /// A relative step after which the next, in its square, is below rounding.
 const LAST_STEP: f64 = 1e-9;
+
+/// The least shape ρ/c² of a gamma mixture: its integrals are numbers far beyond it.
+const LEAST_SHAPE: f64 = 1e-150;
 
 /// The least prior strength of a mixture of Bernoulli alternatives, as a share of the variance of one row.
 const LEAST_STRENGTH: f64 = 1e-3;
@@ -31,7 +34,7 @@ const LEAST_STRENGTH: f64 = 1e-3;
 /// lowest for a quarter to four times that.
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for ρ, a scale or a planned v that is not positive, for p outside (0, 1), and for α outside (0, 1).
+/// [`Error::InvalidOption`] for ρ, a scale or a planned v that is not positive, a ρ/c² that no number holds, for p outside (0, 1), and for α outside (0, 1).
 ///
 /// # References
 /// - Robbins, H. (1970). Statistical methods related to the law of the iterated logarithm. *Annals of Mathematical Statistics* 41(5),
@@ -105,6 +108,15 @@ impl MixtureBoundary {
             Family::Normal | Family::OneSidedNormal => 0.0,
             Family::GammaExponential { scale } => {
                 let r = rho / (scale * scale);
+                if !(r >= LEAST_SHAPE && r.is_finite()) {
+                    return Err(Error::invalid_option(
+                        "rho",
+                        rho,
+                        format!(
+                            "in range of the squared scale, whose scale is {scale}: ρ/c² is {r}"
+                        ),
+                    ));
+                }
                 -log_gamma_below(r, r).0
             }
             Family::Bernoulli { p } => {
@@ -150,8 +162,14 @@ impl MixtureBoundary {
             Family::OneSidedNormal => {
                 let root = total.sqrt();
                 let (tail, slope) = normal::ln_cdf_and_slope(s / root);
+                // Below zero ln Φ(z) = ln φ(z) − ln(slope), so that the large z²/2 does not cancel.
+                let log = if s > 0.0 {
+                    square + tail
+                } else {
+                    -0.5 * TAU.ln() - slope.ln()
+                };
                 (
-                    LN_2 + 0.5 * (rho / total).ln() + square + tail,
+                    LN_2 + 0.5 * (rho / total).ln() + log,
                     s / total + slope / root,
                 )
             }
@@ -159,8 +177,10 @@ impl MixtureBoundary {
                 let square = scale * scale;
                 let (a, x) = (total / square, (scale * s + total) / square);
                 if x <= 0.0 {
-                    // Farther to the other side than the sum of any such values can be.
-                    return (f64::NEG_INFINITY, 0.0);
+                    // Γ(a) P(a, x) e^x/x^a = ∫ exp{−aw + x(1 − e^{−w})} dw over w > 0 goes on below zero, where it is
+                    // 1/(a − x) at least: the same at zero, and no more than the mixture, so that it stays an e-value.
+                    let rest = (a - x).recip();
+                    return (self.constant + rest.ln(), rest / scale);
                 }
                 let (value, slope) = log_gamma_below(a, x);
                 (self.constant + value, slope / scale)
@@ -301,6 +321,47 @@ mod tests {
                 let room = 1e-9 * (1.0 - log_alpha) + 1e-12 * slope * s;
                 prop_assert!((value + log_alpha).abs() < room, "{curve:?} {v} {alpha}: {s} {value}");
             }
+        }
+    }
+
+    #[test]
+    fn evidence_far_on_the_other_side_is_none() {
+        // For z = s/√(v + ρ) → −∞: 2 √(ρ/(v + ρ)) e^{z²/2} Φ(z) ≈ 2 √(ρ/(v + ρ)) / (−z √(2π)).
+        let curve = MixtureBoundary::one_sided_normal(100.0).unwrap();
+        for z in [1e6_f64, 3.7e9, 1e12, 1e160] {
+            let near = LN_2 + 0.5 * 0.1_f64.ln() - z.ln() - 0.5 * TAU.ln();
+            let found = curve.log_value(-z * 1_000.0_f64.sqrt(), 900.0);
+            assert!((found - near).abs() < 1e-9, "{z}: {found} {near}");
+        }
+    }
+
+    #[test]
+    fn evidence_goes_on_where_the_incomplete_gamma_function_ends() {
+        // At s = −(v + ρ)/c; by the trapezoid rule of the integral on both sides of it.
+        let (rho, v, c) = (2.5, 10.0, 0.5);
+        let curve = MixtureBoundary::gamma_exponential(rho, c).unwrap();
+        let edge = -(v + rho) / c;
+        for step in [1e-9, 1e-3, 10.0] {
+            let [a, x] = [(v + rho) / (c * c), -step / c];
+            let integral: f64 = (0..200_000)
+                .map(|i| (f64::from(i) + 0.5) * 1e-5)
+                .map(|w| (-a * w - x * (-w).exp_m1()).exp() * 1e-5)
+                .sum();
+            let exact = curve.constant + integral.ln();
+            let below = curve.log_value(edge - step, v);
+            assert!(
+                below <= exact + 1e-6 && below > exact - 0.02,
+                "{below} {exact}"
+            );
+        }
+        let [below, above] = [-1e-9, 1e-9].map(|step| curve.log_value(edge + step, v));
+        assert!((below - above).abs() < 1e-8, "{below} {above}");
+    }
+
+    #[test]
+    fn shapes_beyond_numbers_are_refused() {
+        for (rho, scale) in [(1.0, 1e-200), (1.0, 1e200), (1e-300, 1e10)] {
+            assert!(MixtureBoundary::gamma_exponential(rho, scale).is_err());
         }
     }
 

@@ -93,10 +93,18 @@ impl ProportionSequence {
                 format!("at most the {rows} rows: count each row once"),
             ));
         }
-        self.events += events;
-        self.rows += rows;
-        let now = self.statement()?;
-        Ok(self.track.record(label, now))
+        let total = self.rows.checked_add(rows).ok_or_else(|| {
+            Error::invalid_option("rows", rows, "fewer: all rows together are beyond a count")
+        })?;
+        let before = (self.events, self.rows);
+        (self.events, self.rows) = (self.events + events, total);
+        match self.statement() {
+            Ok(now) => Ok(self.track.record(label, now)),
+            Err(error) => {
+                (self.events, self.rows) = before;
+                Err(error)
+            }
+        }
     }
 
     fn statement(&self) -> Result<Statement> {
