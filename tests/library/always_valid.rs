@@ -948,7 +948,7 @@ fn many_coefficients_have_a_determinant() {
         .zip(sum)
         .map(|(i, s)| s + f64::from(i * 37 % 101) / 101.0)
         .collect();
-    let fit = Ols::new(&format!("y ~ {}", names.join(" + ")))
+    let fit = Ols::new(format!("y ~ {}", names.join(" + ")))
         .covariance(Covariance::Classical)
         .fit(&frame.with("y", y).unwrap())
         .unwrap();
