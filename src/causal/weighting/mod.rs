@@ -1,0 +1,18 @@
+//! Selection on observables: weights that make the arms alike in what was measured before treatment.
+//!
+//! [`TreatmentWeighting`] has inverse propensities, the covariate balancing propensity score and entropy balancing; an [`Estimand`] says whose average effect
+//! is meant, a [`Trimming`] among whom, and [`CovariateBalance`] and [`ArmWeights`] tell whether it can be believed.
+
+mod balance;
+mod estimand;
+mod observed;
+mod tilt;
+mod treatment_weighting;
+mod treatment_weighting_fit;
+mod trimming;
+
+pub use balance::{BalanceTable, CovariateBalance};
+pub use estimand::Estimand;
+pub use treatment_weighting::TreatmentWeighting;
+pub use treatment_weighting_fit::{ArmWeights, TreatmentWeightingFit};
+pub use trimming::Trimming;

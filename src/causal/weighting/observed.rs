@@ -1,0 +1,229 @@
+//! The rows in use: outcome, arm, weights and covariates, and the standardised columns that a first step works on.
+
+use crate::causal::sample::{CausalSample, Columns};
+use crate::data::formula::columns_of;
+use crate::data::{Design, Formula, Frame, Rows};
+use crate::error::{Error, Result, Warning};
+use crate::numeric::linalg::Cholesky;
+use nalgebra::{DMatrix, DVector};
+
+/// Rows with outcome, arm and all covariates.
+#[derive(Clone, Debug)]
+pub(super) struct Observed {
+    pub(super) treatment: String,
+    /// Control, then the arm that is compared with it.
+    pub(super) arms: [String; 2],
+    /// Rows of the frame in use.
+    pub(super) rows: Rows,
+    pub(super) y: Vec<f64>,
+    pub(super) treated: Vec<bool>,
+    /// Sampling weights, 1 without.
+    pub(super) weights: Vec<f64>,
+    pub(super) clusters: Option<Vec<u32>>,
+    /// The covariates by their names in the design.
+    pub(super) covariates: Vec<(String, Vec<f64>)>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// A constant and the covariates that vary and are not spanned by others, standardised; row by row.
+#[derive(Clone, Debug)]
+pub(super) struct Basis {
+    /// Columns, the constant included.
+    pub(super) width: usize,
+    /// Without the constant.
+    pub(super) names: Vec<String>,
+    values: Vec<f64>,
+}
+
+impl Observed {
+    /// Reads the rows on which all is present; the sample has the same rows in the same order.
+    pub(super) fn read(
+        columns: &Columns,
+        terms: &str,
+        frame: &Frame,
+    ) -> Result<(Self, CausalSample)> {
+        let formula = Formula::from(format!("`{}` ~ {terms}", columns.outcome).as_str()).parse()?;
+        let everything = formula.exogenous().iter().any(|term| term.has_everything());
+        if everything || !(formula.effects().is_empty() && formula.endogenous().is_empty()) {
+            return Err(Error::invalid_option(
+                "terms",
+                format!("`{terms}`"),
+                "covariates by name, without `.` and `|`",
+            ));
+        }
+        let columns = Columns {
+            features: columns_of(formula.exogenous(), &[]),
+            ..columns.clone()
+        };
+        // Once on all rows, so that what is refused is named by its row in the frame; clusters are needed on rows in use alone.
+        let bare = Columns {
+            clusters: None,
+            ..columns.clone()
+        };
+        bare.read(frame)?;
+        let also: Vec<&str> = std::iter::once(&columns.treatment)
+            .chain(&columns.weights)
+            .chain(columns.propensities.iter().map(|(_, column)| column))
+            .map(String::as_str)
+            .collect();
+        let design = Design::build(&formula, frame, &also)?;
+        let sample = columns.read(&frame.filter(&design.rows.mask())?)?;
+        let [control, treated] = sample.arms.as_slice() else {
+            return Err(Error::invalid_option(
+                "treatment",
+                format!(
+                    "`{}` with the arms {}",
+                    columns.treatment,
+                    sample.arms.join(", ")
+                ),
+                "a column with two arms; keep the rows of two with `frame.filter`, or use `DoublyRobust`, which has several",
+            ));
+        };
+        let dropped = design.rows.total() - design.rows.len();
+        let observed = Self {
+            treatment: sample.treatment.clone(),
+            arms: [control.clone(), treated.clone()],
+            y: sample.y.clone(),
+            treated: sample.arm_of.iter().map(|arm| *arm == 1).collect(),
+            weights: (0..sample.len()).map(|row| sample.weight(row)).collect(),
+            clusters: sample.clusters.clone(),
+            covariates: (design.exogenous.iter())
+                .map(|column| (column.name.clone(), column.values(&design.rows)))
+                .collect(),
+            warnings: if dropped > 0 {
+                vec![Warning::RowsDropped {
+                    dropped,
+                    missing: design.missing,
+                }]
+            } else {
+                Vec::new()
+            },
+            rows: design.rows,
+        };
+        Ok((observed, sample))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    /// The sampling weight of an arm.
+    pub(super) fn arm_weight(&self, treated: bool) -> f64 {
+        self.of_arm(treated).map(|row| self.weights[row]).sum()
+    }
+
+    /// The rows of an arm that have weight.
+    pub(super) fn of_arm(&self, treated: bool) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).filter(move |row| self.treated[*row] == treated && self.weights[*row] > 0.0)
+    }
+
+    /// Some of the rows.
+    pub(super) fn restrict(&self, keep: &[bool]) -> Self {
+        fn kept<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
+            let pairs = values.iter().zip(keep).filter(|(_, keep)| **keep);
+            pairs.map(|(value, _)| *value).collect()
+        }
+        Self {
+            rows: self.rows.retain(keep),
+            y: kept(&self.y, keep),
+            treated: kept(&self.treated, keep),
+            weights: kept(&self.weights, keep),
+            clusters: self.clusters.as_ref().map(|codes| kept(codes, keep)),
+            covariates: (self.covariates.iter())
+                .map(|(name, values)| (name.clone(), kept(values, keep)))
+                .collect(),
+            treatment: self.treatment.clone(),
+            arms: self.arms.clone(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// The standardised covariates; what was left out is named in the warnings.
+    ///
+    /// # Errors
+    /// `Unidentified` for an arm with too few rows to balance the covariates.
+    pub(super) fn basis(&mut self) -> Result<Basis> {
+        let total: f64 = self.weights.iter().sum();
+        let n = self.len();
+        let (mut constant, mut varying) = (Vec::new(), Vec::new());
+        for (name, values) in &self.covariates {
+            let weighted = |f: &dyn Fn(f64) -> f64| -> f64 {
+                let each = values.iter().zip(&self.weights).map(|(v, s)| s * f(*v));
+                each.sum::<f64>() / total
+            };
+            let mean = weighted(&|v| v);
+            let spread = weighted(&|v| (v - mean).powi(2)).sqrt();
+            if spread <= 1e-12 * mean.abs() || spread <= f64::MIN_POSITIVE {
+                constant.push(name.clone());
+            } else {
+                let unit = values
+                    .iter()
+                    .map(|v| (v - mean) / spread)
+                    .collect::<Vec<f64>>();
+                varying.push((name.clone(), unit));
+            }
+        }
+        let p = varying.len();
+        let correlation = DMatrix::from_fn(p, p, |a, b| {
+            let (a, b) = (&varying[a.max(b)].1, &varying[a.min(b)].1);
+            (0..n).map(|i| self.weights[i] * a[i] * b[i]).sum::<f64>() / total
+        });
+        let factor = Cholesky::new(&correlation);
+        let collinear: Vec<String> = (factor.dropped().iter())
+            .map(|at| varying[*at].0.clone())
+            .collect();
+        let width = factor.rank() + 1;
+        let mut values = vec![1.0; n * width];
+        for (place, at) in factor.kept().iter().enumerate() {
+            for (row, v) in varying[*at].1.iter().enumerate() {
+                values[row * width + place + 1] = *v;
+            }
+        }
+        if !constant.is_empty() {
+            self.warnings.push(Warning::Constant { columns: constant });
+        }
+        if !collinear.is_empty() {
+            self.warnings
+                .push(Warning::Collinear { columns: collinear });
+        }
+        for treated in [false, true] {
+            let rows = self.of_arm(treated).count();
+            if rows <= width.max(2) {
+                return Err(Error::Unidentified {
+                    what: format!(
+                        "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
+                        self.arms[usize::from(treated)],
+                        self.treatment
+                    ),
+                    needs: format!(
+                        "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
+                        width.max(2),
+                        width - 1
+                    ),
+                });
+            }
+        }
+        Ok(Basis {
+            width,
+            names: factor
+                .kept()
+                .iter()
+                .map(|at| varying[*at].0.clone())
+                .collect(),
+            values,
+        })
+    }
+}
+
+impl Basis {
+    pub(super) fn row(&self, row: usize) -> &[f64] {
+        &self.values[row * self.width..(row + 1) * self.width]
+    }
+
+    /// `x'β` of every row.
+    pub(super) fn times(&self, beta: &DVector<f64>) -> Vec<f64> {
+        let rows = self.values.chunks_exact(self.width);
+        rows.map(|x| x.iter().zip(beta.iter()).map(|(x, b)| x * b).sum())
+            .collect()
+    }
+}

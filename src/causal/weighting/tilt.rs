@@ -1,0 +1,272 @@
+//! The first step: log odds or log weights that are linear in covariates, found by maximising a concave function.
+
+use super::observed::{Basis, Observed};
+use crate::error::{Error, Result};
+use crate::numeric::blocks;
+use crate::numeric::linalg::Cholesky;
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+/// Newton steps at most; a step moves separated rows by about one, so that more would not help.
+const MOST_STEPS: usize = 100;
+/// No index moves by more than this in the last step; the step after that is exact to rounding, since steps square their error.
+const SMALL_MOVE: f64 = 1e-7;
+/// Halvings of a step at most.
+const MOST_HALVINGS: usize = 60;
+/// Rows of a block of work.
+const BLOCK: usize = 4096;
+/// Covariates whose share in a direction without end is at least this much of the largest are named.
+const NAMED: f64 = 0.1;
+
+/// What is maximised: `Σ s f(η)` with `η = x'β`. Its first-order condition is the moment that the method sets to zero (Zhao 2019 shows it for propensities).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Tilt {
+    /// The logit likelihood: `Σ s (W − e) x = 0`.
+    Likelihood,
+    /// `Σ s (W/e − (1 − W)/(1 − e)) x = 0`.
+    Everyone,
+    /// `Σ s (W − (1 − W) e/(1 − e)) x = 0`: the untreated become like the treated.
+    Treated,
+    /// `Σ s (W (1 − e)/e − (1 − W)) x = 0`: the treated become like the untreated.
+    Untreated,
+    /// `Σ s (1 − 1{own arm} exp(η)) x = 0`: one arm becomes like all.
+    Arm(bool),
+}
+
+impl Tilt {
+    /// `f`, `f'` and `−f''`.
+    fn row(self, treated: bool, eta: f64) -> [f64; 3] {
+        let up = |eta: f64| {
+            let odds = (-eta).exp();
+            [eta - odds, 1.0 + odds, odds]
+        };
+        let mirrored = |[value, first, second]: [f64; 3]| [value, -first, second];
+        let straight = |eta: f64| [eta, 1.0, 0.0];
+        match (self, treated) {
+            (Self::Likelihood, _) => {
+                let side = if treated { -eta } else { eta };
+                // The log of a probability that may be tiny, without overflow.
+                let wrong = 1.0 / (1.0 + (-side).exp());
+                let value = -(side.max(0.0) + (-side.abs()).exp().ln_1p());
+                let first = if treated { wrong } else { -wrong };
+                [value, first, wrong * (1.0 - wrong)]
+            }
+            (Self::Everyone, true) => up(eta),
+            (Self::Everyone, false) => mirrored(up(-eta)),
+            (Self::Treated, true) => straight(eta),
+            (Self::Treated, false) => [-eta.exp(), -eta.exp(), eta.exp()],
+            (Self::Untreated, true) => [-(-eta).exp(), (-eta).exp(), (-eta).exp()],
+            (Self::Untreated, false) => mirrored(straight(-eta)),
+            (Self::Arm(arm), _) if arm == treated => [eta - eta.exp(), 1.0 - eta.exp(), eta.exp()],
+            (Self::Arm(_), _) => straight(eta),
+        }
+    }
+
+    /// What is sought, for the sentence of an error.
+    fn sought(self, observed: &Observed) -> String {
+        let [control, treated] = &observed.arms;
+        let names = |arm: &str, like: &str| {
+            format!(
+                "what weights would make arm `{arm}` of `{}` like {like}",
+                observed.treatment
+            )
+        };
+        match self {
+            Self::Likelihood => format!(
+                "the propensity of arm `{treated}` of `{}`",
+                observed.treatment
+            ),
+            Self::Everyone => names(treated, &format!("arm `{control}`")),
+            Self::Treated => names(control, &format!("arm `{treated}`")),
+            Self::Untreated => names(treated, &format!("arm `{control}`")),
+            Self::Arm(arm) => names(&observed.arms[usize::from(arm)], "all rows"),
+        }
+    }
+}
+
+/// A first step that was taken.
+#[derive(Clone, Debug)]
+pub(super) struct Tilted {
+    tilt: Tilt,
+    pub(super) eta: Vec<f64>,
+    /// The inverse of `Σ s (−f'') x x'`.
+    inverse: DMatrix<f64>,
+}
+
+/// Sums over a block of rows.
+struct Sums {
+    value: f64,
+    gradient: DVector<f64>,
+    curvature: DMatrix<f64>,
+}
+
+impl Tilted {
+    /// Maximises by Newton's method with halved steps.
+    ///
+    /// # Errors
+    /// `Unidentified` when the maximum is at infinity: no such weights exist. The covariates of that direction are named.
+    pub(super) fn solve(tilt: Tilt, observed: &Observed, basis: &Basis) -> Result<Self> {
+        let mut eta = vec![tilt.start(observed); observed.len()];
+        let mut direction = DVector::zeros(basis.width);
+        let mut last = false;
+        for _ in 0..MOST_STEPS {
+            let sums = sums(tilt, observed, basis, &eta);
+            let factor = Cholesky::with_tolerance(&sums.curvature, f64::EPSILON);
+            if factor.rank() < basis.width || !sums.value.is_finite() {
+                break;
+            }
+            if last {
+                return Ok(Self {
+                    tilt,
+                    eta,
+                    inverse: factor.inverse(),
+                });
+            }
+            direction = factor.solve_vector(&sums.gradient);
+            let moves = basis.times(&direction);
+            let largest = (moves.iter().zip(&observed.weights))
+                .filter(|(_, s)| **s > 0.0)
+                .fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
+            last = largest < SMALL_MOVE;
+            let mut length = 1.0;
+            let tried = (0..MOST_HALVINGS).find_map(|_| {
+                let tried: Vec<f64> = (eta.iter().zip(&moves))
+                    .map(|(e, m)| e + length * m)
+                    .collect();
+                length *= 0.5;
+                // Near the maximum the function is flat to rounding: there the step is right.
+                (last || value(tilt, observed, &tried) >= sums.value).then_some(tried)
+            });
+            match tried {
+                Some(tried) => eta = tried,
+                None => break,
+            }
+        }
+        Err(no_overlap(tilt, observed, basis, &direction))
+    }
+
+    /// What uncertainty of the first step adds to a sum whose derivative with respect to β is `slope`: one number a row.
+    pub(super) fn first_step(&self, observed: &Observed, basis: &Basis, slope: &[f64]) -> Vec<f64> {
+        let mut total = DVector::zeros(basis.width);
+        for (row, slope) in slope.iter().enumerate() {
+            for (sum, x) in total.iter_mut().zip(basis.row(row)) {
+                *sum += slope * x;
+            }
+        }
+        let mut out = basis.times(&(&self.inverse * total));
+        for (row, value) in out.iter_mut().enumerate() {
+            *value *=
+                observed.weights[row] * self.tilt.row(observed.treated[row], self.eta[row])[1];
+        }
+        out
+    }
+
+    /// Propensities, where the index is one's log odds.
+    pub(super) fn propensities(&self) -> Vec<f64> {
+        self.eta
+            .iter()
+            .map(|eta| 1.0 / (1.0 + (-eta).exp()))
+            .collect()
+    }
+}
+
+impl Tilt {
+    /// The constant that solves the problem without covariates.
+    fn start(self, observed: &Observed) -> f64 {
+        let [control, treated] = [false, true].map(|arm| observed.arm_weight(arm));
+        match self {
+            Self::Arm(arm) => ((control + treated) / if arm { treated } else { control }).ln(),
+            _ => (treated / control).ln(),
+        }
+    }
+}
+
+fn value(tilt: Tilt, observed: &Observed, eta: &[f64]) -> f64 {
+    let block = |range: std::ops::Range<usize>| -> f64 {
+        range
+            .filter(|row| observed.weights[*row] > 0.0)
+            .map(|row| observed.weights[row] * tilt.row(observed.treated[row], eta[row])[0])
+            .sum()
+    };
+    blocks::reduce(eta.len(), BLOCK, block, |a, b| *a += b).unwrap_or(0.0)
+}
+
+fn sums(tilt: Tilt, observed: &Observed, basis: &Basis, eta: &[f64]) -> Sums {
+    let p = basis.width;
+    let block = |range: std::ops::Range<usize>| {
+        let mut all = Sums {
+            value: 0.0,
+            gradient: DVector::zeros(p),
+            curvature: DMatrix::zeros(p, p),
+        };
+        for row in range.filter(|row| observed.weights[*row] > 0.0) {
+            let parts = tilt.row(observed.treated[row], eta[row]);
+            let [value, first, second] = parts.map(|v| v * observed.weights[row]);
+            all.value += value;
+            let x = basis.row(row);
+            for (a, xa) in x.iter().enumerate() {
+                all.gradient[a] += first * xa;
+                let scaled = second * xa;
+                for (b, xb) in x.iter().enumerate().take(a + 1) {
+                    all.curvature[(a, b)] += scaled * xb;
+                }
+            }
+        }
+        all
+    };
+    let merge = |a: &mut Sums, b: Sums| {
+        a.value += b.value;
+        a.gradient += b.gradient;
+        a.curvature += b.curvature;
+    };
+    let mut all = blocks::reduce(eta.len(), BLOCK, block, merge).unwrap_or_else(|| Sums {
+        value: 0.0,
+        gradient: DVector::zeros(p),
+        curvature: DMatrix::zeros(p, p),
+    });
+    all.curvature.fill_upper_triangle_with_lower_triangle();
+    all
+}
+
+fn no_overlap(tilt: Tilt, observed: &Observed, basis: &Basis, direction: &DVector<f64>) -> Error {
+    let slopes = direction.iter().skip(1);
+    let largest = slopes.clone().fold(0.0_f64, |m, d| m.max(d.abs()));
+    let named: Vec<String> = (basis.names.iter().zip(slopes))
+        .filter(|(_, d)| d.abs() >= NAMED * largest)
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    Error::Unidentified {
+        what: tilt.sought(observed),
+        needs: format!(
+            "overlap: no finite weights balance {}, on which the arms lie apart; leave it out, coarsen it, or restrict the sample to where both arms occur",
+            named.join(" with ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_and_curvatures_are_derivatives() {
+        for tilt in [
+            Tilt::Likelihood,
+            Tilt::Everyone,
+            Tilt::Treated,
+            Tilt::Untreated,
+            Tilt::Arm(true),
+            Tilt::Arm(false),
+        ] {
+            for treated in [false, true] {
+                for eta in [-1.9, 0.0, 0.4, 2.5] {
+                    let [_, first, second] = tilt.row(treated, eta);
+                    let near = |d: f64, k: usize| tilt.row(treated, eta + d)[k];
+                    let slope = |k| (near(1e-5, k) - near(-1e-5, k)) / 2e-5;
+                    assert!((first - slope(0)).abs() < 1e-8, "{tilt:?} {treated} {eta}");
+                    assert!((second + slope(1)).abs() < 1e-8, "{tilt:?} {treated} {eta}");
+                }
+            }
+        }
+    }
+}
