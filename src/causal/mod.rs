@@ -4,7 +4,8 @@
 //! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm; [`TrialScores`] makes them from a randomised trial without
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
-//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions.
+//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -25,6 +26,7 @@ pub(crate) mod partially_linear;
 pub(crate) mod sample;
 mod trial_scores;
 pub(crate) mod units;
+mod weighting;
 
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
@@ -37,3 +39,7 @@ pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use trial_scores::TrialScores;
+pub use weighting::{
+    ArmWeights, BalanceTable, CovariateBalance, Estimand, TreatmentWeighting,
+    TreatmentWeightingFit, Trimming,
+};

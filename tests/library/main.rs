@@ -82,3 +82,4 @@ mod uplift_evaluation;
 mod uplift_policy;
 mod uplift_trees;
 mod uplift_trees_weights;
+mod weighting;

@@ -1,7 +1,7 @@
 //! The rows in use: outcome, arm, weights and covariates, and the standardised columns that a first step works on.
 
 use crate::causal::sample::{CausalSample, Columns};
-use crate::data::formula::columns_of;
+use crate::data::formula::{Term, columns_of};
 use crate::data::{Design, Formula, Frame, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::linalg::Cholesky;
@@ -43,7 +43,7 @@ impl Observed {
         frame: &Frame,
     ) -> Result<(Self, CausalSample)> {
         let formula = Formula::from(format!("`{}` ~ {terms}", columns.outcome).as_str()).parse()?;
-        let everything = formula.exogenous().iter().any(|term| term.has_everything());
+        let everything = formula.exogenous().iter().any(Term::has_everything);
         if everything || !(formula.effects().is_empty() && formula.endogenous().is_empty()) {
             return Err(Error::invalid_option(
                 "terms",

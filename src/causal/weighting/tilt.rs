@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 const MOST_STEPS: usize = 100;
 /// No index moves by more than this in the last step; the step after that is exact to rounding, since steps square their error.
 const SMALL_MOVE: f64 = 1e-7;
+/// A step that promises less than this share of the function and the weight is not searched along: there the function is flat to rounding.
+const FLAT: f64 = 1e-10;
 /// Halvings of a step at most.
 const MOST_HALVINGS: usize = 60;
 /// Rows of a block of work.
@@ -53,12 +55,11 @@ impl Tilt {
             }
             (Self::Everyone, true) => up(eta),
             (Self::Everyone, false) => mirrored(up(-eta)),
-            (Self::Treated, true) => straight(eta),
             (Self::Treated, false) => [-eta.exp(), -eta.exp(), eta.exp()],
             (Self::Untreated, true) => [-(-eta).exp(), (-eta).exp(), (-eta).exp()],
             (Self::Untreated, false) => mirrored(straight(-eta)),
             (Self::Arm(arm), _) if arm == treated => [eta - eta.exp(), 1.0 - eta.exp(), eta.exp()],
-            (Self::Arm(_), _) => straight(eta),
+            (Self::Treated, true) | (Self::Arm(_), _) => straight(eta),
         }
     }
 
@@ -76,9 +77,8 @@ impl Tilt {
                 "the propensity of arm `{treated}` of `{}`",
                 observed.treatment
             ),
-            Self::Everyone => names(treated, &format!("arm `{control}`")),
             Self::Treated => names(control, &format!("arm `{treated}`")),
-            Self::Untreated => names(treated, &format!("arm `{control}`")),
+            Self::Everyone | Self::Untreated => names(treated, &format!("arm `{control}`")),
             Self::Arm(arm) => names(&observed.arms[usize::from(arm)], "all rows"),
         }
     }
@@ -108,6 +108,7 @@ impl Tilted {
     pub(super) fn solve(tilt: Tilt, observed: &Observed, basis: &Basis) -> Result<Self> {
         let mut eta = vec![tilt.start(observed); observed.len()];
         let mut direction = DVector::zeros(basis.width);
+        let total: f64 = observed.weights.iter().sum();
         let mut last = false;
         for _ in 0..MOST_STEPS {
             let sums = sums(tilt, observed, basis, &eta);
@@ -128,14 +129,15 @@ impl Tilted {
                 .filter(|(_, s)| **s > 0.0)
                 .fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
             last = largest < SMALL_MOVE;
+            let promised = sums.gradient.dot(&direction);
+            let flat = promised <= FLAT * (sums.value.abs() + total);
             let mut length = 1.0;
             let tried = (0..MOST_HALVINGS).find_map(|_| {
                 let tried: Vec<f64> = (eta.iter().zip(&moves))
                     .map(|(e, m)| e + length * m)
                     .collect();
                 length *= 0.5;
-                // Near the maximum the function is flat to rounding: there the step is right.
-                (last || value(tilt, observed, &tried) >= sums.value).then_some(tried)
+                (flat || value(tilt, observed, &tried) >= sums.value).then_some(tried)
             });
             match tried {
                 Some(tried) => eta = tried,

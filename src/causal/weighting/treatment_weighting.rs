@@ -207,7 +207,7 @@ impl TreatmentWeighting {
             (None, _, Estimand::Att) => FirstStep::Joint(solve(Tilt::Treated)?),
             (None, _, Estimand::Atc) => FirstStep::Joint(solve(Tilt::Untreated)?),
         };
-        TreatmentWeightingFit::new(self, observed, &basis, step, kept)
+        TreatmentWeightingFit::new(self, observed, &basis, &step, kept)
     }
 
     fn check(&self) -> Result<()> {
@@ -288,14 +288,13 @@ fn trimmed(
     observed: &mut Observed,
     given: &mut Option<Vec<f64>>,
 ) -> Result<(f64, f64)> {
-    let propensities = match given {
-        Some(given) => given.clone(),
-        None => {
-            // Its own copy: what the basis of all rows leaves out is not yet a warning.
-            let mut all = observed.clone();
-            let basis = all.basis()?;
-            Tilted::solve(Tilt::Likelihood, &all, &basis)?.propensities()
-        }
+    let propensities = if let Some(given) = given {
+        given.clone()
+    } else {
+        // Its own copy: what the basis of all rows leaves out is not yet a warning.
+        let mut all = observed.clone();
+        let basis = all.basis()?;
+        Tilted::solve(Tilt::Likelihood, &all, &basis)?.propensities()
     };
     let (low, high) = trim.range(&propensities, &observed.weights);
     let keep: Vec<bool> = propensities

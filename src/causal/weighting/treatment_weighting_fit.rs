@@ -88,7 +88,7 @@ impl TreatmentWeightingFit {
         model: &TreatmentWeighting,
         mut observed: Observed,
         basis: &Basis,
-        step: FirstStep,
+        step: &FirstStep,
         range: Option<(f64, f64)>,
     ) -> Result<Self> {
         let shape = step.weights(&observed, model.estimand);
@@ -103,7 +103,7 @@ impl TreatmentWeightingFit {
                 ),
             });
         }
-        let propensities = match &step {
+        let propensities = match step {
             FirstStep::Given(given) => Some(given.clone()),
             FirstStep::Joint(step) => Some(step.propensities()),
             FirstStep::ByArm(_) => None,
@@ -124,7 +124,7 @@ impl TreatmentWeightingFit {
             Some(&observed.weights),
             observed.clusters.as_deref(),
         );
-        let means = [false, true].map(|arm| mean(&observed, basis, &step, &shape, arm, &units));
+        let means = [false, true].map(|arm| mean(&observed, basis, step, &shape, arm, &units));
         let difference = Linearised {
             estimate: means[1].estimate - means[0].estimate,
             influence: (means[1].influence.iter().zip(&means[0].influence))
