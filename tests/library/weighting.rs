@@ -572,3 +572,67 @@ fn bad_input_is_named() {
     assert!(refused(entropy().learner(Learner::linear()), &frame).contains("option `learner`"));
     assert!(refused(ipw().control("2"), &frame).contains("one of the arms"));
 }
+
+#[test]
+fn rows_without_weight_are_rows_left_out_and_heavy_rows_are_said() {
+    let frame = data("tests/reference/causal.csv");
+    let n = frame.rows();
+    let keep: Vec<bool> = (0..n).map(|i| i % 4 != 1).collect();
+    let flags: Vec<f64> = keep.iter().map(|k| f64::from(u8::from(*k))).collect();
+    let flagged = frame.clone().with("flag", flags).unwrap();
+    let part = frame.filter(&keep).unwrap();
+    for (method, make) in METHODS {
+        let model = make("y", "w", "x1 + x2 + segment").estimand(Estimand::Att);
+        let some = model.fit(&part).unwrap();
+        let all = model.clone().weights("flag").fit(&flagged).unwrap();
+        let pair = |fit: &TreatmentWeightingFit| [fit.estimates()[0], fit.covariance()[(0, 0)]];
+        agree(method, &pair(&all), &pair(&some), 1e-10);
+        agree(
+            method,
+            &[all.arm_weights()[0].effective_rows],
+            &[some.arm_weights()[0].effective_rows],
+            1e-10,
+        );
+        for (a, b) in all.balance().rows.iter().zip(&some.balance().rows) {
+            assert!(
+                (a.distance_after - b.distance_after).abs() < 1e-12,
+                "{}",
+                a.name
+            );
+            assert!((a.difference_before.unwrap() - b.difference_before.unwrap()).abs() < 1e-10);
+        }
+        // A village alone is no sample of villages.
+        let village = frame.numeric("village").unwrap();
+        let of = |v: &f64| f64::from(u8::from(*v < 1.0));
+        let one: Vec<f64> = village.values().iter().map(of).collect();
+        let single = frame.clone().with("one", one).unwrap();
+        let alone = make("y", "w", "x1").weights("one").clusters("village");
+        let error = alone.fit(&single).unwrap_err();
+        assert!(matches!(error, Error::TooFewClusters { .. }), "{error}");
+    }
+    let crump =
+        TreatmentWeighting::inverse_propensity("re78", "treat", "age").trim(Trimming::Crump);
+    let fit = crump.fit(&datasets::load("nsw").unwrap()).unwrap();
+    assert!(fit.trimmed_to().is_none() && fit.weights().len() == 445);
+    let mut known = frame.real("e").unwrap().to_vec();
+    let treated = frame
+        .numeric("w")
+        .unwrap()
+        .values()
+        .iter()
+        .position(|w| *w > 0.5)
+        .unwrap();
+    known[treated] = 1e-6;
+    let heavy = frame.replace("e", known).unwrap();
+    let model = TreatmentWeighting::inverse_propensity("y", "w", "x1").propensity("1", "e");
+    let fit = model.fit(&heavy).unwrap();
+    assert!(fit.arm_weights()[1].effective_rows < 1.1 && fit.arm_weights()[1].largest_share > 0.99);
+    assert!(
+        fit.warnings()
+            .iter()
+            .any(|w| w.to_string().contains("% of the weight of arm `1`"))
+    );
+    // In the overlap that row counts as any other.
+    let fit = model.estimand(Estimand::Ato).fit(&heavy).unwrap();
+    assert!(fit.arm_weights()[1].effective_rows > 250.0 && fit.warnings().is_empty());
+}

@@ -3,6 +3,7 @@
 use super::estimand::Estimand;
 use super::observed::Observed;
 use crate::error::Result;
+use crate::numeric::blocks;
 use crate::report::{Cell, CoefficientPlot, Figure, Table};
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +48,10 @@ pub struct BalanceTable {
 impl BalanceTable {
     /// `weights` are those of the rows after weighting, sampling weights included.
     pub(super) fn new(observed: &Observed, weights: &[f64], estimand: Estimand) -> Self {
-        let rows = (observed.covariates.iter())
-            .map(|(name, x)| covariate(name, x, observed, weights, estimand))
-            .collect();
+        let rows = blocks::map(observed.covariates.len(), |at| {
+            let (name, x) = &observed.covariates[at];
+            covariate(name, x, observed, weights, estimand)
+        });
         let [control, treated] = &observed.arms;
         Self {
             rows,
@@ -163,15 +165,12 @@ fn covariate(
         Estimand::Ate | Estimand::Ato => 0.5 * (first[0].variance + first[1].variance),
     }
     .sqrt();
-    let mut order: Vec<usize> = arms.concat();
-    order.sort_unstable_by(|a, b| x[*a].total_cmp(&x[*b]).then(a.cmp(b)));
-    let mut levels = 0;
-    let mut before_it = f64::NAN;
-    for row in &order {
-        if x[*row].total_cmp(&before_it).is_ne() {
-            (levels, before_it) = (levels + 1, x[*row]);
-        }
-    }
+    let mut sorted: Vec<(f64, u32)> = arms.iter().flatten().map(|i| (x[*i], *i as u32)).collect();
+    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let levels = 1 + sorted
+        .windows(2)
+        .filter(|pair| pair[0].0 < pair[1].0)
+        .count();
     let difference = |s: &[Spread; 2]| (scale > 0.0).then(|| (s[0].mean - s[1].mean) / scale);
     let ratio = |s: &[Spread; 2]| {
         (levels > 2 && s[1].variance > 0.0).then(|| s[0].variance / s[1].variance)
@@ -184,21 +183,21 @@ fn covariate(
         difference_after: difference(&last),
         variance_ratio_before: ratio(&first),
         variance_ratio_after: ratio(&last),
-        distance_before: distance(x, &observed.weights, &observed.treated, &order),
-        distance_after: distance(x, after, &observed.treated, &order),
+        distance_before: distance(&observed.weights, &observed.treated, &sorted),
+        distance_after: distance(after, &observed.treated, &sorted),
     }
 }
 
-/// The largest difference of two weighted distribution functions, with the rows in rising order.
-fn distance(x: &[f64], weights: &[f64], treated: &[bool], order: &[usize]) -> f64 {
+/// The largest difference of two weighted distribution functions; the values are in rising order, each with its row.
+fn distance(weights: &[f64], treated: &[bool], sorted: &[(f64, u32)]) -> f64 {
     let mut totals = [0.0; 2];
-    for row in order {
-        totals[usize::from(treated[*row])] += weights[*row];
+    for (_, row) in sorted {
+        totals[usize::from(treated[*row as usize])] += weights[*row as usize];
     }
     let (mut sums, mut most) = ([0.0; 2], 0.0_f64);
-    for (at, row) in order.iter().enumerate() {
-        sums[usize::from(treated[*row])] += weights[*row];
-        let tied = order.get(at + 1).is_some_and(|next| x[*next] <= x[*row]);
+    for (at, (x, row)) in sorted.iter().enumerate() {
+        sums[usize::from(treated[*row as usize])] += weights[*row as usize];
+        let tied = sorted.get(at + 1).is_some_and(|next| next.0 <= *x);
         if !tied {
             most = most.max((sums[0] / totals[0] - sums[1] / totals[1]).abs());
         }

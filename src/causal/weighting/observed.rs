@@ -4,6 +4,7 @@ use crate::causal::sample::{CausalSample, Columns};
 use crate::data::formula::{Term, columns_of};
 use crate::data::{Design, Formula, Frame, Rows};
 use crate::error::{Error, Result, Warning};
+use crate::numeric::blocks;
 use crate::numeric::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector};
 
@@ -71,11 +72,7 @@ impl Observed {
         let [control, treated] = sample.arms.as_slice() else {
             return Err(Error::invalid_option(
                 "treatment",
-                format!(
-                    "`{}` with the arms {}",
-                    columns.treatment,
-                    sample.arms.join(", ")
-                ),
+                format!("`{}` with {} arms", columns.treatment, sample.arms.len()),
                 "a column with two arms; keep the rows of two with `frame.filter`, or use `DoublyRobust`, which has several",
             ));
         };
@@ -164,10 +161,15 @@ impl Observed {
             }
         }
         let p = varying.len();
-        let correlation = DMatrix::from_fn(p, p, |a, b| {
-            let (a, b) = (&varying[a.max(b)].1, &varying[a.min(b)].1);
-            (0..n).map(|i| self.weights[i] * a[i] * b[i]).sum::<f64>() / total
+        let rows = blocks::map(p, |a| -> Vec<f64> {
+            let with = |b: usize| {
+                let pairs = varying[a].1.iter().zip(&varying[b].1);
+                let each = pairs.zip(&self.weights).map(|((a, b), s)| s * a * b);
+                each.sum::<f64>() / total
+            };
+            (0..=a).map(with).collect()
         });
+        let correlation = DMatrix::from_fn(p, p, |a, b| rows[a.max(b)][a.min(b)]);
         let factor = Cholesky::new(&correlation);
         let collinear: Vec<String> = (factor.dropped().iter())
             .map(|at| varying[*at].0.clone())

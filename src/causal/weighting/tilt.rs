@@ -209,8 +209,9 @@ fn sums(tilt: Tilt, observed: &Observed, basis: &Basis, eta: &[f64]) -> Sums {
             for (a, xa) in x.iter().enumerate() {
                 all.gradient[a] += first * xa;
                 let scaled = second * xa;
-                for (b, xb) in x.iter().enumerate().take(a + 1) {
-                    all.curvature[(a, b)] += scaled * xb;
+                let mut column = all.curvature.column_mut(a);
+                for (sum, xb) in column.iter_mut().zip(&x[..=a]) {
+                    *sum += scaled * xb;
                 }
             }
         }
@@ -226,7 +227,7 @@ fn sums(tilt: Tilt, observed: &Observed, basis: &Basis, eta: &[f64]) -> Sums {
         gradient: DVector::zeros(p),
         curvature: DMatrix::zeros(p, p),
     });
-    all.curvature.fill_upper_triangle_with_lower_triangle();
+    all.curvature.fill_lower_triangle_with_upper_triangle();
     all
 }
 

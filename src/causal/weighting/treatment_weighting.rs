@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 /// [`Error::Unidentified`] when the arms do not overlap, or no weights balance: the covariates are named; when an arm has too few rows. [`Error::InvalidOption`] for more or fewer than two arms, options
-/// that do not fit the method, terms that are not covariates; [`Error::OutOfRange`] for a known propensity outside (0, 1); [`Error::NoRows`]; [`Error::SeedRequired`]; [`Error::MissingClusters`].
+/// that do not fit the method, terms that are not covariates; [`Error::OutOfRange`] for a known propensity outside (0, 1); [`Error::NoRows`]; [`Error::SeedRequired`]; [`Error::MissingClusters`], [`Error::TooFewClusters`].
 /// Rows with missing values, collinear and constant covariates are left out with a warning.
 ///
 /// # References
@@ -188,10 +188,10 @@ impl TreatmentWeighting {
         self.check()?;
         let (mut observed, sample) = Observed::read(&self.columns, &self.terms, frame)?;
         let mut given = self.given(&sample, &mut observed, progress)?;
-        let kept = self
-            .trim
-            .map(|trim| trimmed(trim, &mut observed, &mut given));
-        let kept = kept.transpose()?;
+        let kept = match self.trim {
+            Some(trim) => trimmed(trim, &mut observed, &mut given)?,
+            None => None,
+        };
         let basis = observed.basis()?;
         let solve = |tilt| Tilted::solve(tilt, &observed, &basis);
         let step = match (given, self.method, self.estimand) {
@@ -282,12 +282,12 @@ impl TreatmentWeighting {
     }
 }
 
-/// Restricts the rows to a range of propensities, which it returns.
+/// Restricts the rows to a range of propensities, which it returns; none when the rule keeps all.
 fn trimmed(
     trim: Trimming,
     observed: &mut Observed,
     given: &mut Option<Vec<f64>>,
-) -> Result<(f64, f64)> {
+) -> Result<Option<(f64, f64)>> {
     let propensities = if let Some(given) = given {
         given.clone()
     } else {
@@ -325,5 +325,6 @@ fn trimmed(
             given.retain(|_| flags.next().copied().unwrap_or(false));
         }
     }
-    Ok((low, high))
+    // From 0 to 1 is all of them.
+    Ok((low > 0.0 || high < 1.0).then_some((low, high)))
 }

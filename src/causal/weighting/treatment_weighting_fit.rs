@@ -124,6 +124,12 @@ impl TreatmentWeightingFit {
             Some(&observed.weights),
             observed.clusters.as_deref(),
         );
+        if let (Some(column), 0..2) = (&model.columns.clusters, units.weighed) {
+            return Err(Error::TooFewClusters {
+                column: column.clone(),
+                clusters: units.weighed,
+            });
+        }
         let means = [false, true].map(|arm| mean(&observed, basis, step, &shape, arm, &units));
         let difference = Linearised {
             estimate: means[1].estimate - means[0].estimate,
@@ -211,7 +217,7 @@ impl TreatmentWeightingFit {
         self.propensities.as_deref()
     }
 
-    /// The lowest and the highest propensity that trimming kept.
+    /// The lowest and the highest propensity that trimming kept; none without trimming, or when Crump's rule keeps all rows.
     pub fn trimmed_to(&self) -> Option<(f64, f64)> {
         self.range
     }
