@@ -16,7 +16,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let trial = StaticParticipation::new(PurchaseTiming::AfterPurchase)
         .customers(20_000)
         .seed(3);
-    let truth = trial.simulate()?.oracle.effect("itt_participation")?;
+    let truth = Cell::significant(trial.simulate()?.oracle.effect("itt_participation")?, 4);
     let customers = trial.data()?;
     let experiment = Experiment::new("education", "false").metric(Metric::mean("participates"));
     println!("{truth}\n");
@@ -41,11 +41,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     println!("{naive}\n");
 
-    // %% Honest, first way: looks planned beforehand. A group-sequential design of five looks with the bounds of O'Brien and Fleming, as large as an effect of five points needs, and what it would cost.
+    // %% Honest, first way: looks planned beforehand. A group-sequential design of five looks with the bounds of O'Brien and Fleming, and what it costs and saves.
     let design = GroupSequential::new(5).power(0.9).design()?;
     println!("{design}\n");
 
-    // %% The monitor takes every second batch until a bound is crossed; after that, what was estimated is made right for the stop.
+    // %% The monitor takes every second batch until a bound is crossed; the last look is to be at all twenty thousand.
     let mut monitor = design.monitor(effects[9].difference.std_error.powi(-2))?;
     for day in [1, 3, 5, 7, 9] {
         if !monitor.stopped() {
