@@ -16,7 +16,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let trial = StaticParticipation::new(PurchaseTiming::AfterPurchase)
         .customers(20_000)
         .seed(3);
-    let truth = Cell::significant(trial.simulate()?.oracle.effect("itt_participation")?, 4);
+    let effect = trial.simulate()?.oracle.effect("itt_participation")?;
+    let truth = (effect * 1e5).round() / 1e5;
     let customers = trial.data()?;
     let experiment = Experiment::new("education", "false").metric(Metric::mean("participates"));
     println!("{truth}\n");
