@@ -427,6 +427,18 @@ fn bad_input_and_what_is_shown() {
     let again: BayesianFit = serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
     assert_eq!(again, fit);
 
+    let counts = Frame::from_csv("arm,y,days\na,1,2\na,,1\nb,2,1\nb,3,\nb,1,\n").unwrap();
+    let text = BayesianTest::new("y", "arm")
+        .model(BayesianModel::count())
+        .exposure("days")
+        .fit(&counts)
+        .unwrap()
+        .to_string();
+    assert!(
+        text.contains("3 rows") && text.contains("`y` 1") && text.contains("`days` 2"),
+        "{text}"
+    );
+
     let refused = |csv: &str, model: BayesianModel| {
         BayesianTest::new("y", "arm")
             .model(model)

@@ -138,14 +138,22 @@ impl BayesianTest {
             .map(|name| measured(frame, name))
             .transpose()?;
         let mut warnings: Vec<Warning> = arms.warning().into_iter().collect();
-        let missing = (0..y.len())
-            .filter(|i| y[*i].is_nan() || exposure.as_ref().is_some_and(|e| e[*i].is_nan()))
-            .count();
-        if missing > 0 {
-            warnings.push(Warning::RowsDropped {
-                dropped: missing,
-                missing: vec![(self.outcome.clone(), missing)],
-            });
+        let lacks = |i: usize| {
+            [
+                y[i].is_nan(),
+                exposure.as_ref().is_some_and(|e| e[i].is_nan()),
+            ]
+        };
+        let dropped = (0..y.len()).filter(|i| lacks(*i).contains(&true)).count();
+        if dropped > 0 {
+            let names = [Some(&self.outcome), self.exposure.as_ref()];
+            let missing = (names.into_iter().enumerate())
+                .filter_map(|(k, name)| {
+                    Some((name?.clone(), (0..y.len()).filter(|i| lacks(*i)[k]).count()))
+                })
+                .filter(|(_, count)| *count > 0)
+                .collect();
+            warnings.push(Warning::RowsDropped { dropped, missing });
         }
         let mut values = vec![(Vec::new(), Vec::new()); arms.levels.len()];
         for (row, code) in arms.of_row.iter().enumerate() {
