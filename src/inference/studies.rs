@@ -86,3 +86,58 @@ pub(crate) fn check(
     }
     Ok(())
 }
+
+/// Gives a plan over columns of estimates and of their standard errors, with fields `estimate`, `std_error`, `label` and `level` and a method `pool` of
+/// estimates, what all of them have.
+macro_rules! from_studies {
+    ($type:ident, $fit:ident) => {
+        impl $type {
+            /// A column with the names of the rows.
+            pub fn label(mut self, column: impl Into<String>) -> Self {
+                self.label = Some(column.into());
+                self
+            }
+
+            /// The level of all intervals.
+            pub fn level(mut self, level: f64) -> Self {
+                self.level = level;
+                self
+            }
+
+            /// Takes the rows of a frame.
+            ///
+            /// # Errors
+            #[doc = concat!("See [`", stringify!($type), "`].")]
+            pub fn fit(&self, frame: &$crate::data::Frame) -> $crate::error::Result<$fit> {
+                let (found, warning) = $crate::inference::studies::read(
+                    frame,
+                    &self.estimate,
+                    &self.std_error,
+                    self.label.as_deref(),
+                )?;
+                self.pool(&found, warning.into_iter().collect())
+            }
+
+            /// Takes estimates at hand, such as one effect of several fits; the columns that were named are not used.
+            ///
+            /// # Errors
+            #[doc = concat!("See [`", stringify!($type), "`].")]
+            pub fn fit_estimates(
+                &self,
+                estimates: &[$crate::inference::Estimate],
+            ) -> $crate::error::Result<$fit> {
+                for (row, e) in estimates.iter().enumerate() {
+                    $crate::inference::studies::check(
+                        &e.name,
+                        e.estimate,
+                        e.std_error,
+                        row,
+                        ["estimates", "std_error"],
+                    )?;
+                }
+                self.pool(estimates, Vec::new())
+            }
+        }
+    };
+}
+pub(crate) use from_studies;

@@ -1,6 +1,5 @@
 //! Effects of several segments, arms or past experiments that have a common distribution.
 
-use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::experiment::portfolio::{EffectPrior, NormalComponent};
 use crate::inference::{Estimate, check_level, studies};
@@ -86,6 +85,8 @@ pub struct HierarchicalFit {
     warnings: Vec<Warning>,
 }
 
+studies::from_studies!(HierarchicalEffects, HierarchicalFit);
+
 impl HierarchicalEffects {
     /// From the columns of estimates and of their standard errors, one segment a row.
     pub fn new(estimate: impl Into<String>, std_error: impl Into<String>) -> Self {
@@ -98,53 +99,10 @@ impl HierarchicalEffects {
         }
     }
 
-    /// A column with names.
-    pub fn label(mut self, column: impl Into<String>) -> Self {
-        self.label = Some(column.into());
-        self
-    }
-
     /// The scale of a half-Cauchy prior of τ, instead of a flat one.
     pub fn scale(mut self, scale: f64) -> Self {
         self.scale = Some(scale);
         self
-    }
-
-    /// The level of credible intervals.
-    pub fn level(mut self, level: f64) -> Self {
-        self.level = level;
-        self
-    }
-
-    /// Pools the rows of a frame.
-    ///
-    /// # Errors
-    /// See [`HierarchicalEffects`].
-    pub fn fit(&self, frame: &Frame) -> Result<HierarchicalFit> {
-        let (found, warning) = studies::read(
-            frame,
-            &self.estimate,
-            &self.std_error,
-            self.label.as_deref(),
-        )?;
-        self.pool(&found, warning.into_iter().collect())
-    }
-
-    /// Pools estimates at hand; the columns that were named are not used.
-    ///
-    /// # Errors
-    /// See [`HierarchicalEffects`].
-    pub fn fit_estimates(&self, estimates: &[Estimate]) -> Result<HierarchicalFit> {
-        for (row, e) in estimates.iter().enumerate() {
-            studies::check(
-                &e.name,
-                e.estimate,
-                e.std_error,
-                row,
-                ["estimates", "std_error"],
-            )?;
-        }
-        self.pool(estimates, Vec::new())
     }
 
     fn pool(&self, y: &[Estimate], warnings: Vec<Warning>) -> Result<HierarchicalFit> {

@@ -9,7 +9,6 @@ pub use fit::{CumulativeLift, PortfolioFit, Shipping, ShrunkEffect};
 pub use prior::{EffectPrior, NormalComponent};
 pub use programme::{ProgrammeOption, ProgrammePlan, ShippingRule, TestingProgramme};
 
-use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, check_level, studies};
 use serde::{Deserialize, Serialize};
@@ -78,6 +77,8 @@ pub struct Portfolio {
     level: f64,
 }
 
+studies::from_studies!(Portfolio, PortfolioFit);
+
 impl Portfolio {
     /// From the columns of estimates and of their standard errors, one test a row.
     pub fn new(estimate: impl Into<String>, std_error: impl Into<String>) -> Self {
@@ -90,56 +91,13 @@ impl Portfolio {
         }
     }
 
-    /// A column with the names of the tests.
-    pub fn label(mut self, column: impl Into<String>) -> Self {
-        self.label = Some(column.into());
-        self
-    }
-
     /// The family of the effects' distribution.
     pub fn family(mut self, family: EffectFamily) -> Self {
         self.family = family;
         self
     }
 
-    /// The level of intervals.
-    pub fn level(mut self, level: f64) -> Self {
-        self.level = level;
-        self
-    }
-
-    /// Fits the distribution of effects and shrinks every estimate.
-    ///
-    /// # Errors
-    /// See [`Portfolio`].
-    pub fn fit(&self, frame: &Frame) -> Result<PortfolioFit> {
-        let (found, warning) = studies::read(
-            frame,
-            &self.estimate,
-            &self.std_error,
-            self.label.as_deref(),
-        )?;
-        self.shrink(&found, warning.into_iter().collect())
-    }
-
-    /// The same for estimates at hand; the columns that were named are not used.
-    ///
-    /// # Errors
-    /// See [`Portfolio`].
-    pub fn fit_estimates(&self, estimates: &[Estimate]) -> Result<PortfolioFit> {
-        for (row, e) in estimates.iter().enumerate() {
-            studies::check(
-                &e.name,
-                e.estimate,
-                e.std_error,
-                row,
-                ["estimates", "std_error"],
-            )?;
-        }
-        self.shrink(estimates, Vec::new())
-    }
-
-    fn shrink(&self, tests: &[Estimate], warnings: Vec<Warning>) -> Result<PortfolioFit> {
+    fn pool(&self, tests: &[Estimate], warnings: Vec<Warning>) -> Result<PortfolioFit> {
         check_level(self.level)?;
         let least = if self.family == EffectFamily::StudentT {
             10

@@ -6,7 +6,6 @@ mod heterogeneity;
 pub use fit::MetaAnalysisFit;
 
 use super::{Estimate, check_level, studies};
-use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +105,8 @@ pub struct MetaAnalysis {
     level: f64,
 }
 
+studies::from_studies!(MetaAnalysis, MetaAnalysisFit);
+
 impl MetaAnalysis {
     /// From the columns of estimates and of their standard errors, one study a row.
     pub fn new(estimate: impl Into<String>, std_error: impl Into<String>) -> Self {
@@ -117,12 +118,6 @@ impl MetaAnalysis {
             mean_error: MeanError::default(),
             level: 0.95,
         }
-    }
-
-    /// A column with the names of the studies.
-    pub fn label(mut self, column: impl Into<String>) -> Self {
-        self.label = Some(column.into());
-        self
     }
 
     /// How τ² is estimated.
@@ -137,44 +132,7 @@ impl MetaAnalysis {
         self
     }
 
-    /// The level of all intervals.
-    pub fn level(mut self, level: f64) -> Self {
-        self.level = level;
-        self
-    }
-
-    /// Pools the rows of a frame.
-    ///
-    /// # Errors
-    /// See [`MetaAnalysis`].
-    pub fn fit(&self, frame: &Frame) -> Result<MetaAnalysisFit> {
-        let (found, warning) = studies::read(
-            frame,
-            &self.estimate,
-            &self.std_error,
-            self.label.as_deref(),
-        )?;
-        self.pool(found, warning.into_iter().collect())
-    }
-
-    /// Pools estimates, such as one effect of several fits; the columns that were named are not used.
-    ///
-    /// # Errors
-    /// See [`MetaAnalysis`].
-    pub fn fit_estimates(&self, estimates: &[Estimate]) -> Result<MetaAnalysisFit> {
-        for (row, e) in estimates.iter().enumerate() {
-            studies::check(
-                &e.name,
-                e.estimate,
-                e.std_error,
-                row,
-                ["estimates", "std_error"],
-            )?;
-        }
-        self.pool(estimates.to_vec(), Vec::new())
-    }
-
-    fn pool(&self, found: Vec<Estimate>, warnings: Vec<Warning>) -> Result<MetaAnalysisFit> {
+    fn pool(&self, found: &[Estimate], warnings: Vec<Warning>) -> Result<MetaAnalysisFit> {
         check_level(self.level)?;
         if found.len() < 2 {
             return Err(Error::Unidentified {
@@ -182,6 +140,12 @@ impl MetaAnalysis {
                 needs: "at least two estimates with standard errors".to_owned(),
             });
         }
-        MetaAnalysisFit::new(found, self.between, self.mean_error, self.level, warnings)
+        MetaAnalysisFit::new(
+            found.to_vec(),
+            self.between,
+            self.mean_error,
+            self.level,
+            warnings,
+        )
     }
 }
