@@ -22,6 +22,7 @@ pub(crate) mod doubly_robust_fit;
 pub(crate) mod folds;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
+pub(crate) mod panel;
 pub(crate) mod partially_linear;
 pub(crate) mod sample;
 mod trial_scores;
