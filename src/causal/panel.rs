@@ -58,7 +58,7 @@ impl Panel {
             });
         }
         let times = frame.groups(period)?.over(rows);
-        for (column, missing) in [(unit, units.missing()), (period, times.missing())] {
+        for (column, missing) in [(unit, units.missing), (period, times.missing)] {
             if missing > 0 {
                 return Err(Error::MissingClusters {
                     column: column.to_owned(),
