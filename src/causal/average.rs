@@ -1,9 +1,10 @@
 //! Average effects with their joint covariance.
 
 use super::units::{Linearised, Units};
-use crate::error::Warning;
+use crate::error::{Error, Result, Warning};
 use crate::inference::Inference;
 use crate::inference::coefficient_table;
+use crate::numeric::Seed;
 use crate::report::Table;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,81 @@ impl AverageEffects {
             clusters: sampled.clusters,
             warnings: sampled.warnings,
         }
+    }
+
+    /// Repeated cross-fitting: the medians of effects over several random splits into folds, so that the estimate does not hang on one. With `θ_s` and `V_s` of
+    /// split s, the covariance is the one among `V_s + (θ_s − θ̃)(θ_s − θ̃)'` whose largest eigenvalue is the median (of an even number the mean of the two in the middle), and so
+    /// counts how much splits differ.
+    ///
+    /// Split s is fitted by `fit` with the seed `seed.child("split s")`, s from 1.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] without splits or for effects that are called otherwise in another split; those of `fit`.
+    ///
+    /// # References
+    /// Chernozhukov, Chetverikov, Demirer, Duflo, Hansen, Newey & Robins (2018), doi:10.1111/ectj.12097, definition 3.3.
+    ///
+    /// # Examples
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let made = HeterogeneousEffects::new(EffectDesign::NieWagerC).customers(400).seed(7).simulate()?;
+    /// let model = DoublyRobust::new("y", "w", &["x1", "x2", "x3"]).learner(Learner::linear());
+    /// let effects = AverageEffects::over_splits(5, 7, |seed| {
+    ///     Ok(model.clone().seed(seed).fit(&made.data)?.average_effect().clone())
+    /// })?;
+    /// let effect = effects.coefficient("1")?;
+    /// assert!((effect.estimate - 1.0).abs() < 3.0 * effect.std_error);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    pub fn over_splits(
+        splits: usize,
+        seed: impl Into<Seed>,
+        fit: impl Fn(Seed) -> Result<Self>,
+    ) -> Result<Self> {
+        let seed = seed.into();
+        let fits = (1..=splits)
+            .map(|split| fit(seed.child(&format!("split {split}"))))
+            .collect::<Result<Vec<Self>>>()?;
+        let Some(first) = fits.first() else {
+            return Err(Error::invalid_option("splits", splits, "at least 1"));
+        };
+        if let Some(other) = fits.iter().find(|fit| fit.names != first.names) {
+            return Err(Error::invalid_option(
+                "fit",
+                format!("{} and {}", first.names.join(", "), other.names.join(", ")),
+                "the same effects in every split",
+            ));
+        }
+        let middle = |mut values: Vec<(f64, usize)>| -> [usize; 2] {
+            values.sort_by(|a, b| a.0.total_cmp(&b.0));
+            [values[(splits - 1) / 2].1, values[splits / 2].1]
+        };
+        let estimates = DVector::from_fn(first.names.len(), |effect, _| {
+            let each = fits.iter().map(|fit| fit.estimates[effect]);
+            let [a, b] = middle(each.zip(0..).collect());
+            f64::midpoint(fits[a].estimates[effect], fits[b].estimates[effect])
+        });
+        let spread: Vec<DMatrix<f64>> = (fits.iter())
+            .map(|fit| {
+                let off = &fit.estimates - &estimates;
+                &fit.covariance + &off * off.transpose()
+            })
+            .collect();
+        let largest = (spread.iter()).map(|matrix| matrix.symmetric_eigenvalues().max());
+        let [a, b] = middle(largest.zip(0..).collect());
+        let mut warnings: Vec<Warning> = Vec::new();
+        for warning in fits.iter().flat_map(|fit| &fit.warnings) {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        Ok(Self {
+            estimand: format!("{}, median of {splits} splits", first.estimand),
+            estimates,
+            covariance: (&spread[a] + &spread[b]) / 2.0,
+            warnings,
+            ..first.clone()
+        })
     }
 
     /// What is estimated, in words.

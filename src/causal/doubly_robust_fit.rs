@@ -19,12 +19,12 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DoublyRobustFit {
     model: DoublyRobust,
-    scores: ArmScores,
+    pub(super) scores: ArmScores,
     /// Of the rows in use, one column an arm.
-    means: Vec<Vec<f64>>,
-    propensities: Vec<Vec<f64>>,
-    outcome: Vec<f64>,
-    arm_of: Vec<u32>,
+    pub(super) means: Vec<Vec<f64>>,
+    pub(super) propensities: Vec<Vec<f64>>,
+    pub(super) outcome: Vec<f64>,
+    pub(super) arm_of: Vec<u32>,
     /// One flag a row of the frame.
     kept: Vec<bool>,
     stack: Vec<StackMember>,
@@ -281,7 +281,7 @@ impl DoublyRobustFit {
         Units::of(&self.scores).ratio(values, |_| 1.0, part)
     }
 
-    fn effects(&self, what: &str, parts: &[Linearised]) -> AverageEffects {
+    pub(super) fn effects(&self, what: &str, parts: &[Linearised]) -> AverageEffects {
         effects(
             what,
             &self.model.columns,

@@ -5,7 +5,8 @@
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing.
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`PartiallyLinearIv`] and [`LocalAverageEffect`] have the effect of what
+//! people choose by instruments, [`QuantileEffects`] that on quantiles.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -20,11 +21,14 @@ mod dose_response_fit;
 pub(crate) mod doubly_robust;
 pub(crate) mod doubly_robust_fit;
 pub(crate) mod folds;
+mod instrumented;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
 pub(crate) mod partially_linear;
+mod quantile_effects;
 pub(crate) mod sample;
+mod targeted;
 mod trial_scores;
 pub(crate) mod units;
 mod weighting;
@@ -36,9 +40,11 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
+pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
+pub use quantile_effects::{QuantileEffects, QuantileEffectsFit};
 pub use trial_scores::TrialScores;
 pub use weighting::{
     ArmWeights, BalanceTable, CovariateBalance, Estimand, TreatmentWeighting,

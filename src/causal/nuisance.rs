@@ -14,7 +14,7 @@ const MOST_AT_BOUND: f64 = 0.5;
 const LEAST_STEP: usize = 20;
 
 /// Cross-fitted nuisances of the rows in use, one column an arm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Nuisances {
     /// `E[Y | X, W = k]`.
     pub(crate) means: Vec<Vec<f64>>,
@@ -118,6 +118,22 @@ fn stack_with(others: impl IntoIterator<Item = Learner>) -> Learner {
 impl NuisanceLearners {
     /// Learns what the sample does not give.
     pub(crate) fn learn(&self, sample: &CausalSample, fit: &CrossFit<'_>) -> Result<Nuisances> {
+        let mut all = Nuisances::default();
+        match &sample.means {
+            Some(given) => all.means.clone_from(given),
+            None => self.means(sample, fit, &mut all)?,
+        }
+        self.chances(sample, fit, &mut all)?;
+        Ok(all)
+    }
+
+    /// The propensities alone: given, shares, or learned and bounded.
+    pub(super) fn chances(
+        &self,
+        sample: &CausalSample,
+        fit: &CrossFit<'_>,
+        all: &mut Nuisances,
+    ) -> Result<()> {
         if !(self.bound > 0.0 && self.bound < 0.5) {
             return Err(Error::invalid_option(
                 "propensity_bound",
@@ -125,30 +141,24 @@ impl NuisanceLearners {
                 "above 0 and below 0.5",
             ));
         }
-        let mut all = Nuisances {
-            means: Vec::new(),
-            propensities: Vec::new(),
-            mean_weights: Vec::new(),
-            propensity_weights: Vec::new(),
-            members: Vec::new(),
-            warnings: Vec::new(),
-        };
-        match &sample.means {
-            Some(given) => all.means.clone_from(given),
-            None => self.means(sample, fit, &mut all)?,
-        }
         all.propensities = match (&sample.propensities, self.assignment) {
             (Some(given), _) => given.clone(),
             (None, Assignment::Randomized) => shares(sample),
-            (None, Assignment::Learned) => self.propensities(sample, fit, &mut all)?,
+            (None, Assignment::Learned) => self.propensities(sample, fit, all)?,
         };
         if sample.propensities.is_none() && self.assignment == Assignment::Learned {
-            self.bound(sample, &mut all)?;
+            self.bound(sample, all)?;
         }
-        Ok(all)
+        Ok(())
     }
 
-    fn means(&self, sample: &CausalSample, fit: &CrossFit<'_>, all: &mut Nuisances) -> Result<()> {
+    /// The means alone, one an arm.
+    pub(super) fn means(
+        &self,
+        sample: &CausalSample,
+        fit: &CrossFit<'_>,
+        all: &mut Nuisances,
+    ) -> Result<()> {
         for arm in 0..sample.arms.len() {
             let name = mean_name(sample, arm);
             let set = sample.mean_set(arm, &name);

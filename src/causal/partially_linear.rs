@@ -172,64 +172,31 @@ impl PartiallyLinear {
         };
         let folds = CausalFolds::draw(&sample, self.folds, seed)?;
         let dose = sample.dose.clone().unwrap_or_default();
-        let mut stack = Vec::new();
         let given = sample.means.take();
-        let [outcome_mean, treatment_mean] = if let Some([outcome, treatment]) = given.as_deref() {
-            [outcome.clone(), treatment.clone()]
+        let mut stack = Vec::new();
+        let [outcome, treatment] = if let Some([outcome, treatment]) = given.as_deref() {
+            [less(&sample.y, outcome), less(&dose, treatment)]
         } else {
             let fit = CrossFit {
                 folds: &folds,
                 seed,
                 progress,
             };
-            let mut warnings = Vec::new();
-            let mut mean = |name: &str, learner: &Learner, target: &[f64]| {
-                let is_class = |v: &f64| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0;
-                let task = if name == sample.treatment && target.iter().all(is_class) {
-                    Task::Probability
-                } else {
-                    Task::Regression
-                };
-                let set = TrainingSet::new(&sample.features, target, task)
-                    .weights(sample.weights.as_deref())
-                    .named(name);
-                let mut out = fit.out_of_fold(name, learner, &set, &[&sample.features])?;
-                stack.extend(stack_members(name, learner, &out.weights));
-                warnings.append(&mut out.warnings);
-                Ok(out.predictions.swap_remove(0))
-            };
+            let mut learned = LearnedMeans::new(fit, &sample);
             let both = [
-                mean(&sample.outcome, &self.outcome_learner, &sample.y)?,
-                mean(&sample.treatment, &self.treatment_learner, &dose)?,
+                learned.residual(&sample.outcome, &self.outcome_learner, &sample.y)?,
+                learned.residual(&sample.treatment, &self.treatment_learner, &dose)?,
             ];
+            stack = learned.stack;
+            let mut warnings = learned.warnings;
             sample.warnings.append(&mut warnings);
             both
         };
-        let less =
-            |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
-        let outcome = less(&sample.y, &outcome_mean);
-        let treatment = less(&dose, &treatment_mean);
-        let units = Units::new(sample.len(), sample.weights.as_deref(), None);
-        let left = [(&outcome, &sample.y), (&treatment, &dose)].map(|(residual, of)| {
-            let mean = units.mean(of);
-            let squares = |values: &[f64], centre: f64| {
-                units.mean(
-                    &values
-                        .iter()
-                        .map(|v| (v - centre).powi(2))
-                        .collect::<Vec<_>>(),
-                )
-            };
-            squares(residual, 0.0) / squares(of, mean)
-        });
-        if !left[1].is_finite() || left[1] <= DECIDED {
-            return Err(Error::Unidentified {
-                what: format!("the effect of `{}`", sample.treatment),
-                needs:
-                    "a treatment that the features leave open; leave out features that decide it"
-                        .to_owned(),
-            });
-        }
+        let left = [
+            unexplained(&sample, &outcome, &sample.y),
+            unexplained(&sample, &treatment, &dose),
+        ];
+        undecided(&sample.treatment, left[1])?;
         Ok(Residuals {
             sample,
             folds,
@@ -243,6 +210,74 @@ impl PartiallyLinear {
 }
 
 cross_fitted!(PartiallyLinear);
+
+/// Conditional means learned one after the other on the same folds, and what a reader wants to know about them.
+pub(super) struct LearnedMeans<'a> {
+    fit: CrossFit<'a>,
+    sample: &'a CausalSample,
+    pub(super) stack: Vec<StackMember>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl<'a> LearnedMeans<'a> {
+    pub(super) fn new(fit: CrossFit<'a>, sample: &'a CausalSample) -> Self {
+        Self {
+            fit,
+            sample,
+            stack: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A column less its mean given the features. A column of 0 and 1 is learned as a probability, unless it is the outcome.
+    pub(super) fn residual(
+        &mut self,
+        name: &str,
+        learner: &Learner,
+        target: &[f64],
+    ) -> Result<Vec<f64>> {
+        let is_class = |v: &f64| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0;
+        let task = if name != self.sample.outcome && target.iter().all(is_class) {
+            Task::Probability
+        } else {
+            Task::Regression
+        };
+        let set = TrainingSet::new(&self.sample.features, target, task)
+            .weights(self.sample.weights.as_deref())
+            .named(name);
+        let mut out = (self.fit).out_of_fold(name, learner, &set, &[&self.sample.features])?;
+        self.stack
+            .extend(stack_members(name, learner, &out.weights));
+        self.warnings.append(&mut out.warnings);
+        Ok(less(target, &out.predictions.swap_remove(0)))
+    }
+}
+
+pub(super) fn less(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// The share of a column's variance that is left in its residuals.
+pub(super) fn unexplained(sample: &CausalSample, residual: &[f64], of: &[f64]) -> f64 {
+    let units = Units::new(sample.len(), sample.weights.as_deref(), None);
+    let squares = |values: &[f64], centre: f64| {
+        let squares: Vec<f64> = values.iter().map(|v| (v - centre).powi(2)).collect();
+        units.mean(&squares)
+    };
+    squares(residual, 0.0) / squares(of, units.mean(of))
+}
+
+/// Refuses a treatment of which the features leave nothing.
+pub(super) fn undecided(treatment: &str, left: f64) -> Result<()> {
+    if left.is_finite() && left > DECIDED {
+        return Ok(());
+    }
+    Err(Error::Unidentified {
+        what: format!("the effect of `{treatment}`"),
+        needs: "a treatment that the features leave open; leave out features that decide it"
+            .to_owned(),
+    })
+}
 
 impl Residuals {
     fn average(&self) -> AverageEffects {

@@ -20,6 +20,9 @@ pub(crate) struct Columns {
     pub(crate) propensities: Vec<(String, String)>,
     /// Known means: arms (of a continuous treatment outcome and treatment) and their columns.
     pub(crate) means: Vec<(String, String)>,
+    /// Other numeric columns that a row needs: instruments, or a treatment beside its instrument and its means.
+    #[serde(default)]
+    pub(crate) others: Vec<String>,
     /// Whether the treatment is a number, not arms.
     #[serde(default)]
     pub(crate) continuous: bool,
@@ -45,6 +48,8 @@ pub(crate) struct CausalSample {
     pub(crate) propensities: Option<Vec<Vec<f64>>>,
     /// Known means, one column an arm.
     pub(crate) means: Option<Vec<Vec<f64>>>,
+    /// The other columns.
+    pub(crate) others: Vec<Vec<f64>>,
     pub(crate) features: Features,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -60,6 +65,7 @@ impl Columns {
             clusters: None,
             propensities: Vec::new(),
             means: Vec::new(),
+            others: Vec::new(),
             continuous: false,
         }
     }
@@ -98,6 +104,8 @@ impl Columns {
             read.collect::<Result<Vec<_>>>()
         };
         let (known, known_means) = (given(&self.propensities)?, given(&self.means)?);
+        let others = self.others.iter().map(|column| measured(frame, column));
+        let others = others.collect::<Result<Vec<_>>>()?;
         let present: Vec<bool> = (0..frame.rows())
             .map(|row| {
                 groups.as_ref().is_none_or(|g| g.codes[row] != MISSING)
@@ -106,6 +114,7 @@ impl Columns {
                         .chain(&weights)
                         .chain(&known)
                         .chain(&known_means)
+                        .chain(&others)
                         .all(|column| !column.values()[row].is_nan())
             })
             .collect();
@@ -147,6 +156,9 @@ impl Columns {
         if let Some(dose) = &dose {
             varies(dose, &self.treatment, "a treatment")?;
         }
+        let others: Vec<Vec<f64>> = (others.iter())
+            .map(|column| rows.gather(column.values()))
+            .collect();
         Ok(CausalSample {
             treatment: self.treatment.clone(),
             outcome: self.outcome.clone(),
@@ -156,6 +168,7 @@ impl Columns {
             means: self.known_means(&known_means, &arms, &rows)?,
             features: Features::from_frame(&kept, &self.features)?,
             warnings: self.dropped(frame, &rows),
+            others,
             rows,
             arms,
             arm_of,
@@ -283,6 +296,7 @@ impl Columns {
             .into_iter()
             .chain(&self.weights)
             .chain(known.map(|(_, column)| column))
+            .chain(&self.others)
     }
 
     fn dropped(&self, frame: &Frame, rows: &Rows) -> Vec<Warning> {
@@ -358,7 +372,7 @@ fn given_twice(option: &str, arm: &str) -> Error {
 }
 
 /// Refuses a column that is the same on all rows.
-fn varies(values: &[f64], column: &str, what: &str) -> Result<()> {
+pub(super) fn varies(values: &[f64], column: &str, what: &str) -> Result<()> {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if low < high {

@@ -28,6 +28,7 @@ mod decision;
 mod design;
 mod dose_effects;
 mod dose_response;
+mod double_machine_learning;
 mod dynamic_choice;
 mod effects_likelihood;
 mod exchange;

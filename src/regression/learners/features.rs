@@ -169,6 +169,23 @@ impl Features {
         self.info.iter().map(|info| info.name.as_str()).collect()
     }
 
+    /// The values of a numeric feature, NaN where missing; `None` for one of categories or a position that does not exist. This and
+    /// [`category`](Self::category) are what a learner of one's own reads.
+    pub fn number(&self, feature: usize) -> Option<&[f64]> {
+        match self.values.get(feature)? {
+            Values::Number(values) => Some(values.as_slice()),
+            Values::Category(_) => None,
+        }
+    }
+
+    /// The values of a feature of categories; `None` for a numeric one or a position that does not exist.
+    pub fn category(&self, feature: usize) -> Option<&Label> {
+        match self.values.get(feature)? {
+            Values::Number(_) => None,
+            Values::Category(label) => Some(label),
+        }
+    }
+
     /// Labels of the frame that the learner had not seen in training; they count as missing.
     pub fn unseen(&self) -> usize {
         self.unseen
