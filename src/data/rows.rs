@@ -62,6 +62,7 @@ impl Rows {
     }
 
     /// The row of the frame (from 0) behind the `i`-th used row.
+    #[inline]
     pub fn index(&self, i: usize) -> usize {
         self.kept.as_ref().map_or(i, |kept| kept[i] as usize)
     }

@@ -43,16 +43,10 @@ impl Encoding {
         for (feature, (info, values)) in features.info().iter().zip(features.values()).enumerate() {
             let missing = match values {
                 Values::Number(x) => {
-                    let (mut sum, mut total, mut missing) = (0.0, 0.0, 0);
-                    for i in 0..set.used_rows().len() {
-                        let row = set.used_rows().index(i);
-                        if x[row].is_nan() {
-                            missing += 1;
-                        } else {
-                            sum += set.weight(row) * x[row];
-                            total += set.weight(row);
-                        }
-                    }
+                    let (sum, total, missing) = match set.used_rows().indices() {
+                        None => sums(set, x.iter().copied().enumerate()),
+                        Some(rows) => sums(set, rows.iter().map(|r| (*r as usize, x[*r as usize]))),
+                    };
                     let fill = if total > 0.0 { sum / total } else { 0.0 };
                     columns.push(Column::Value { feature, fill });
                     names.push(info.name.clone());
@@ -105,7 +99,7 @@ impl Encoding {
         }
     }
 
-    /// Writes column `j` of some rows, less `shift`.
+    /// Writes column `j` of some rows, in rising order, less `shift`.
     pub(crate) fn fill(
         &self,
         j: usize,
@@ -118,6 +112,16 @@ impl Encoding {
         let pairs = out.iter_mut().zip(rows);
         match (column, &features.values()[column.feature()]) {
             (Column::Value { fill, .. }, Values::Number(x)) => {
+                // Rows without a gap are read as they lie.
+                if let [first, .., last] = rows
+                    && last.wrapping_sub(*first) as usize + 1 == rows.len()
+                {
+                    let lying = &x[*first as usize..=*last as usize];
+                    for (out, x) in out.iter_mut().zip(lying) {
+                        *out = if x.is_nan() { fill } else { *x } - shift;
+                    }
+                    return;
+                }
                 for (out, row) in pairs {
                     let x = x[*row as usize];
                     *out = if x.is_nan() { fill } else { x } - shift;
@@ -179,6 +183,21 @@ impl Encoding {
         }
         effects
     }
+}
+
+/// Weighted sum and weight of the values that are there, and how many are missing.
+fn sums(set: &TrainingSet, values: impl Iterator<Item = (usize, f64)>) -> (f64, f64, usize) {
+    let (mut sum, mut total, mut missing) = (0.0, 0.0, 0);
+    for (row, x) in values {
+        if x.is_nan() {
+            missing += 1;
+        } else {
+            let weight = set.weight(row);
+            sum += weight * x;
+            total += weight;
+        }
+    }
+    (sum, total, missing)
 }
 
 /// What one feature adds to a linear prediction. A level that training had not adds nothing.

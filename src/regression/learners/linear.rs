@@ -4,7 +4,7 @@ use super::cross::{Centred, Cross};
 use super::encode::{Effect, Encoding};
 use super::features::Features;
 use super::folds::Folds;
-use super::logistic::Logit;
+use super::logistic::{Logit, a_part};
 use super::loss::logistic;
 use super::options::whole;
 use super::penalty::{Penalty, PenaltyPath, Solution, Strength, standardised, unscaled};
@@ -361,18 +361,25 @@ impl ElasticNet {
         };
         let rows = set.row_list();
         let model = logit(set, encoding, &rows);
-        let scales = penalty.scales(&centred(&rows), encoding);
+        let units = |rows: &[u32]| penalty.scales(&centred(rows), encoding);
         let Some(folds) = folds else {
+            // Without a penalty units steady the numbers only: those of a part do, if all columns vary there.
+            let part = a_part(&rows, encoding.columns.len()).filter(|_| self.fixed() <= 0.0);
+            let of_part = part.map(|part| units(&part));
+            let scales = of_part
+                .filter(|scales| scales.iter().all(|s| *s > 0.0))
+                .unwrap_or_else(|| units(&rows));
             let mut solutions = model.path(penalty, &scales, &[self.fixed()], progress)?;
             return Ok((take(&mut solutions, 0), None));
         };
+        let scales = units(&rows);
         let correlations = model.correlations(penalty, &scales)?;
         let lambdas = penalty.path(&correlations, self.path_length, rows.len());
         let mut solutions = model.path(penalty, &scales, &lambdas, progress)?;
         let (mut losses, mut weights) = (Vec::new(), Vec::new());
         for held_out in &folds.held_out {
             let others = folds.complement(held_out);
-            let scales = penalty.scales(&centred(&others), encoding);
+            let scales = units(&others);
             let others = logit(set, encoding, &others);
             let path = others.path(penalty, &scales, &lambdas, progress)?;
             let here = logit(set, encoding, held_out);

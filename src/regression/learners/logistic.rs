@@ -2,15 +2,20 @@
 
 use super::encode::Encoding;
 use super::features::Features;
-use super::loss::{logistic, logit, softplus};
+use super::loss::logit;
 use super::penalty::{Penalty, Solution, unscaled};
 use crate::error::{Error, Result};
 use crate::numeric::{Progress, blocks};
 use crate::summary::gram::{TILE, Tile, packed_len, unpack};
+use crate::summary::kernels::dot;
 use nalgebra::{DMatrix, DVector};
 
 /// Rows of one task.
 const BLOCK: usize = 64 * TILE;
+/// A path over many rows is started from a part of them: one in this many, but no fewer than this, and this a column.
+const FEW_OF: usize = 20;
+const FEW_ROWS: usize = 10_000;
+const FEW_ROWS_A_COLUMN: usize = 500;
 /// Newton steps per strength at most.
 const MOST_STEPS: usize = 100;
 /// Halvings of a step that raises the loss, at most.
@@ -101,18 +106,29 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
             }
         }
         tile.clear_from(rows.len());
+        // Losses of rows of weight one are the logarithm of a product, which 256 factors of at most two keep finite.
+        let mut product = 1.0;
         for (i, row) in rows.iter().enumerate() {
             let (w, y) = ((self.weight)(*row as usize), self.target[*row as usize]);
-            let probability = logistic(score[i]);
+            // One exponential serves the probability and the loss.
+            let tail = (-score[i].abs()).exp();
+            let probability = if score[i] < 0.0 { tail } else { 1.0 } / (1.0 + tail);
             residual[i] = w * (y - probability);
-            root[i] = (w * probability * (1.0 - probability)).sqrt();
+            if hessian {
+                root[i] = (w * probability * (1.0 - probability)).sqrt();
+            }
             pass.sums[p] += residual[i];
-            pass.sums[p + 1] += w * (softplus(score[i]) - y * score[i]);
+            pass.sums[p + 1] += w * (score[i].max(0.0) - y * score[i]);
+            if (w - 1.0).abs() <= 0.0 {
+                product *= 1.0 + tail;
+            } else {
+                pass.sums[p + 1] += w * tail.ln_1p();
+            }
             pass.sums[p + 2] += w;
         }
+        pass.sums[p + 1] += product.ln();
         for j in 0..p {
-            let products = tile.column(j).iter().zip(&residual).map(|(x, r)| x * r);
-            pass.sums[j] += products.sum::<f64>();
+            pass.sums[j] += dot(tile.column(j), &residual);
         }
         if hessian {
             tile.column_mut(p).fill(1.0);
@@ -148,17 +164,40 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
         lambdas: &[f64],
         progress: &Progress,
     ) -> Result<Vec<Solution>> {
-        let mut at = self.constant();
+        let mut at = self.start(penalty, scales, lambdas)?;
         let first = self.pass(&at, true);
-        refuse_one_class(at.intercept)?;
         let mut curvature = self.curvature(&first, scales)?;
+        let mut pass = Some(first);
         let mut solutions = Vec::with_capacity(lambdas.len());
         for (k, lambda) in lambdas.iter().enumerate() {
-            at = self.solve(at, penalty, scales, *lambda, &mut curvature)?;
+            let known = pass.take().unwrap_or_else(|| self.pass(&at, false));
+            (at, pass) = self.solve(at, known, penalty, scales, *lambda, &mut curvature)?;
             solutions.push(at.clone());
             progress.report("logistic path", k + 1, lambdas.len())?;
         }
         Ok(solutions)
+    }
+
+    /// Where the path begins: the solution of rows at even distances where there are many rows, so that the others are seen near the end only, else the constant.
+    fn start(&self, penalty: &Penalty, scales: &[f64], lambdas: &[f64]) -> Result<Solution> {
+        let constant = self.constant();
+        refuse_one_class(constant.intercept)?;
+        let Some(rows) = a_part(self.rows, self.columns()) else {
+            return Ok(constant);
+        };
+        let part = Logit {
+            encoding: self.encoding,
+            features: self.features,
+            target: self.target,
+            weight: &self.weight as &(dyn Fn(usize) -> f64 + Sync),
+            rows: &rows,
+        };
+        let first = lambdas.get(..1).unwrap_or_default();
+        // Rows that are separated, or without a class, say nothing of the others.
+        match part.path(penalty, scales, first, &Progress::none()) {
+            Ok(mut solved) if !solved.is_empty() => Ok(solved.swap_remove(0)),
+            _ => Ok(constant),
+        }
     }
 
     /// Gradients of the mean log-likelihood by standardised column where the unpenalised columns are fitted: what the path starts from.
@@ -171,8 +210,16 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
                 mixing: 1.0,
                 ..penalty.clone()
             };
-            let mut curvature = self.curvature(&self.pass(&at, true), scales)?;
-            at = self.solve(at, &unbearable, scales, f64::MAX.sqrt(), &mut curvature)?;
+            let first = self.pass(&at, true);
+            let mut curvature = self.curvature(&first, scales)?;
+            (at, _) = self.solve(
+                at,
+                first,
+                &unbearable,
+                scales,
+                f64::MAX.sqrt(),
+                &mut curvature,
+            )?;
         }
         let pass = self.pass(&at, false);
         Ok(unscaled(&pass.sums[..self.columns()], scales))
@@ -204,18 +251,18 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
         })
     }
 
-    /// Newton's iteration at one strength. The curvature may be that of another point: where the iteration stands still is the
+    /// Newton's iteration at one strength, from a solution with its pass. The curvature may be that of another point: where the iteration stands still is the
     /// minimum all the same, since gradients are exact; it is renewed when steps do not shrink fast.
     fn solve(
         &self,
         mut at: Solution,
+        mut pass: Pass,
         penalty: &Penalty,
         scales: &[f64],
         lambda: f64,
         curvature: &mut Curvature,
-    ) -> Result<Solution> {
+    ) -> Result<(Solution, Option<Pass>)> {
         let p = self.columns();
-        let mut pass = self.pass(&at, false);
         let mut last = f64::INFINITY;
         for _ in 0..MOST_STEPS {
             let old: Vec<f64> = at
@@ -252,16 +299,25 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
                     most.max(d.abs())
                 });
             if length <= TOLERANCE {
-                return Ok(at);
+                return Ok((at, Some(pass)));
             }
-            let mut share = 1.0;
-            let mut halvings = 0;
-            loop {
+            let moved = |share: f64| -> (Vec<f64>, Solution) {
                 let b: Vec<f64> = old.iter().zip(&step).map(|(b, d)| b + share * d).collect();
                 let next = Solution {
                     intercept: at.intercept + share * constant_step,
                     coefficients: unscaled(&b, scales),
                 };
+                (b, next)
+            };
+            // Steps shrink by an even factor under one curvature: the one after this would end the iteration.
+            let shrinks = length / last;
+            if last.is_finite() && shrinks <= CONTRACTION && shrinks * length <= TOLERANCE {
+                return Ok((moved(1.0).1, None));
+            }
+            let mut share = 1.0;
+            let mut halvings = 0;
+            loop {
+                let (b, next) = moved(share);
                 let next_pass = self.pass(&next, false);
                 let value = next_pass.sums[p + 1] + penalty.value(&b, lambda);
                 // Within rounding of the loss a step is as good as another.
@@ -280,6 +336,14 @@ impl<W: Fn(usize) -> f64 + Sync> Logit<'_, W> {
         }
         Err(separated(last))
     }
+}
+
+/// Rows at even distances, where there are many more than a first look at the columns needs.
+pub(super) fn a_part(rows: &[u32], columns: usize) -> Option<Vec<u32>> {
+    let few = FEW_ROWS
+        .max(FEW_ROWS_A_COLUMN * columns)
+        .max(rows.len() / FEW_OF);
+    (rows.len() >= 4 * few).then(|| rows.iter().copied().step_by(rows.len() / few).collect())
 }
 
 /// A fold may have lost one of the classes.
