@@ -172,8 +172,19 @@ def uplift(rng):
     return dict(y=y, w=w, effect=effect, **{f"x{j + 1}": x[:, j] for j in range(10)})
 
 
+def observed(rng):
+    """1e6 rows, 20 features, a dose d and a treatment w that depend on three of them, effects of one, no other confounder."""
+    n = 1_000_000
+    x = rng.normal(size=(n, 20))
+    line = 0.5 * x[:, 0] - 0.3 * x[:, 1] + 0.2 * x[:, 2]
+    w = (rng.random(n) < 1 / (1 + np.exp(-line))).astype(int)
+    d = line + rng.normal(size=n)
+    y = d + w + x[:, 0] + 0.5 * x[:, 3] + rng.normal(size=n)
+    return dict(y=y, d=d, w=w, **{f"x{j + 1}": x[:, j] for j in range(20)})
+
+
 MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies,
-          "uplift": uplift, "off_policy": off_policy, "bandit": bandit}
+          "uplift": uplift, "off_policy": off_policy, "bandit": bandit, "observed": observed}
 
 
 def write(path, columns):

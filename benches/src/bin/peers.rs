@@ -195,6 +195,7 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "policy_tree" => return policy_tree(file),
         "uplift_forest" => return uplift_forest(file),
         "off_policy" => return off_policy(file),
+        "dml_plr" | "dml_irm" | "dml_plr_trees" | "dml_irm_trees" => return effects(task, file),
         "bandit_ucb1" | "bandit_linucb" => return bandit(task, file),
         other => return Err(format!("unknown task {other}; run.py lists them").into()),
     };
@@ -214,6 +215,41 @@ fn off_policy(file: &str) -> Result<Once, Failure> {
         let fit = policy.fit(&frame)?;
         let value = fit.coefficient("DR")?.estimate;
         Ok(Map::from_iter([("DR".to_owned(), json!(value))]))
+    }))
+}
+
+/// The partially linear model or doubly robust scores, with linear learners on all rows or trees on the first 100 000.
+fn effects(task: &str, file: &str) -> Result<Once, Failure> {
+    const ROWS_OF_TREES: usize = 100_000;
+    let mut frame = Frame::read_csv(file)?;
+    let names: Vec<String> = (1..=20).map(|j| format!("x{j}")).collect();
+    let mut learner = Learner::from(Learner::linear());
+    if task.ends_with("trees") {
+        let first: Vec<bool> = (0..frame.rows()).map(|row| row < ROWS_OF_TREES).collect();
+        frame = frame.filter(&first)?;
+        let trees = Learner::boosted_trees().rounds(100);
+        learner = trees.learning_rate(0.1).leaves(31).into();
+    }
+    let effect = |found: Estimate| {
+        let pairs = [("effect", found.estimate), ("error", found.std_error)];
+        Map::from_iter(pairs.map(|(name, value)| (name.to_owned(), json!(value))))
+    };
+    if task.starts_with("dml_plr") {
+        let model = PartiallyLinear::new("y", "d", &names)
+            .learner(learner)
+            .seed(1);
+        return Ok(Box::new(move || {
+            let fit = model.fit(&frame)?;
+            Ok(effect(fit.coefficient("d")?))
+        }));
+    }
+    let model = DoublyRobust::new("y", "w", &names)
+        .learner(learner)
+        .calibrate(false)
+        .seed(1);
+    Ok(Box::new(move || {
+        let fit = model.fit(&frame)?;
+        Ok(effect(fit.coefficient("1")?))
     }))
 }
 
