@@ -941,6 +941,53 @@ fn a_custom_learner_is_a_learner() {
     assert!(error.to_string().contains("Custom::new"), "{error}");
 }
 
+/// Predicts the first feature, and one more in the second level of the second.
+struct Given;
+
+impl CustomLearner for Given {
+    fn name(&self) -> &'static str {
+        "given"
+    }
+
+    fn fit(&self, _: &TrainingSet, _: Seed, _: &Progress) -> Result<std::sync::Arc<dyn CustomFit>> {
+        Ok(std::sync::Arc::new(Self))
+    }
+}
+
+impl CustomFit for Given {
+    fn predict(&self, features: &Features, rows: &Rows, out: &mut [f64]) -> Result<()> {
+        let (number, category) = (features.number(0).unwrap(), features.category(1).unwrap());
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = rows.index(i);
+            *out = number[row] + f64::from(category.codes()[row]);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_custom_learner_reads_its_features() {
+    let frame = Frame::new()
+        .with("x", vec![1.0, 2.0, 3.0, 4.0])
+        .unwrap()
+        .with("k", vec!["a", "b", "a", "b"])
+        .unwrap()
+        .with("y", vec![0.0, 1.0, 0.0, 1.0])
+        .unwrap();
+    let fit = Learner::custom(Given)
+        .of("y", &["x", "k"])
+        .seed(1)
+        .fit(&frame)
+        .unwrap();
+    assert_eq!(fit.predict(&frame).unwrap(), [1.0, 3.0, 3.0, 5.0]);
+    let features = Features::from_frame(&frame, &["x", "k"]).unwrap();
+    assert!(
+        features.number(1).is_none()
+            && features.category(0).is_none()
+            && features.number(2).is_none()
+    );
+}
+
 // ---------------------------------------------------------------- bad input
 
 #[test]
