@@ -17,6 +17,20 @@ pub(crate) struct CrossFit<'a> {
     pub(crate) progress: &'a Progress,
 }
 
+/// The seed of an estimator's cross-fitting; any will do where nothing is learned.
+///
+/// # Errors
+/// `SeedRequired` without one.
+pub(crate) fn cross_fit_seed(seed: Option<Seed>, learned: bool, estimator: &str) -> Result<Seed> {
+    match seed {
+        Some(seed) => Ok(seed.child(estimator)),
+        None if !learned => Ok(Seed::new(0)),
+        None => Err(Error::SeedRequired {
+            what: "cross-fitting".to_owned(),
+        }),
+    }
+}
+
 /// Predictions for every row, each by fits without the row's fold.
 #[derive(Clone, Debug)]
 pub(crate) struct OutOfFold {

@@ -2,7 +2,7 @@
 
 use super::builders::cross_fitted;
 use super::conditional_density::{DoseDensity, Grid};
-use super::cross_fit::CrossFit;
+use super::cross_fit::{CrossFit, cross_fit_seed};
 use super::dose_response_fit::{Basis, DoseResponseFit};
 use super::folds::CausalFolds;
 use super::nuisance::{default_outcome, stack_members};
@@ -151,10 +151,7 @@ impl DoseResponse {
     /// # Errors
     /// See [`DoseResponse`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<DoseResponseFit> {
-        let seed = self.seed.ok_or_else(|| Error::SeedRequired {
-            what: "cross-fitting".to_owned(),
-        })?;
-        let seed = seed.child("dose response");
+        let seed = cross_fit_seed(self.seed, true, "dose response")?;
         let mut sample = self.columns.read(frame)?;
         let dose = sample.dose.clone().unwrap_or_default();
         refuse_mass_points(&sample, &dose)?;

@@ -2,7 +2,7 @@
 
 use super::arm_scores::ArmScores;
 use super::builders::cross_fitted;
-use super::cross_fit::CrossFit;
+use super::cross_fit::{CrossFit, cross_fit_seed};
 use super::doubly_robust_fit::DoublyRobustFit;
 use super::folds::CausalFolds;
 use super::nuisance::{
@@ -193,15 +193,7 @@ impl DoublyRobust {
         let given = sample.means.is_some()
             && (sample.propensities.is_some()
                 || self.learners.assignment == Assignment::Randomized);
-        let seed = match self.seed {
-            Some(seed) => seed.child("doubly robust"),
-            None if given => Seed::new(0),
-            None => {
-                return Err(Error::SeedRequired {
-                    what: "cross-fitting".to_owned(),
-                });
-            }
-        };
+        let seed = cross_fit_seed(self.seed, !given, "doubly robust")?;
         let folds = CausalFolds::draw(&sample, self.folds, seed)?;
         let fit = CrossFit {
             folds: &folds,

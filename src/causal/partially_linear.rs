@@ -2,7 +2,7 @@
 
 use super::average::{AverageEffects, Sampled, averages};
 use super::builders::cross_fitted;
-use super::cross_fit::CrossFit;
+use super::cross_fit::{CrossFit, cross_fit_seed};
 use super::folds::CausalFolds;
 use super::nuisance::{StackMember, default_outcome, stack_members};
 use super::sample::{CausalSample, Columns};
@@ -161,15 +161,7 @@ impl PartiallyLinear {
 
     pub(crate) fn residuals(&self, frame: &Frame, progress: &Progress) -> Result<Residuals> {
         let mut sample = self.columns.read(frame)?;
-        let seed = match (self.seed, &sample.means) {
-            (Some(seed), _) => seed.child("partially linear"),
-            (None, Some(_)) => Seed::new(0),
-            (None, None) => {
-                return Err(Error::SeedRequired {
-                    what: "cross-fitting".to_owned(),
-                });
-            }
-        };
+        let seed = cross_fit_seed(self.seed, sample.means.is_none(), "partially linear")?;
         let folds = CausalFolds::draw(&sample, self.folds, seed)?;
         let dose = sample.dose.clone().unwrap_or_default();
         let given = sample.means.take();

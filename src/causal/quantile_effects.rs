@@ -1,7 +1,7 @@
 //! What a treatment does to quantiles: doubly robust, cross-fitted.
 
 use super::average::{AverageEffects, Sampled, averages};
-use super::cross_fit::CrossFit;
+use super::cross_fit::{CrossFit, cross_fit_seed};
 use super::doubly_robust::DoublyRobust;
 use super::folds::CausalFolds;
 use super::nuisance::{Nuisances, StackMember, stack_members};
@@ -105,10 +105,7 @@ impl QuantileEffects {
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<QuantileEffectsFit> {
         self.check()?;
         let mut sample = self.base.columns.read(frame)?;
-        let seed = self.base.seed.ok_or_else(|| Error::SeedRequired {
-            what: "cross-fitting".to_owned(),
-        })?;
-        let seed = seed.child("quantile effects");
+        let seed = cross_fit_seed(self.base.seed, true, "quantile effects")?;
         let folds = CausalFolds::draw(&sample, self.base.folds, seed)?;
         let fit = CrossFit {
             folds: &folds,

@@ -2,7 +2,7 @@
 
 use super::{InstrumentedFit, Scored};
 use crate::causal::builders::cross_fitted;
-use crate::causal::cross_fit::CrossFit;
+use crate::causal::cross_fit::{CrossFit, cross_fit_seed};
 use crate::causal::folds::CausalFolds;
 use crate::causal::nuisance::default_outcome;
 use crate::causal::partially_linear::{LearnedMeans, less, undecided, unexplained};
@@ -151,15 +151,7 @@ impl PartiallyLinearIv {
         self.check()?;
         let mut sample = self.columns.read(frame)?;
         let given = sample.means.take();
-        let seed = match (self.seed, &given) {
-            (Some(seed), _) => seed.child("partially linear instruments"),
-            (None, Some(_)) => Seed::new(0),
-            (None, None) => {
-                return Err(Error::SeedRequired {
-                    what: "cross-fitting".to_owned(),
-                });
-            }
-        };
+        let seed = cross_fit_seed(self.seed, given.is_none(), "partially linear instruments")?;
         let folds = CausalFolds::draw(&sample, self.folds, seed)?;
         let fit = CrossFit {
             folds: &folds,
