@@ -12,10 +12,11 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, ArmWeights, AverageEffects, BalanceTable, CovariateBalance, DoseEffects,
-    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
-    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, SlatePolicy, SlatePolicyFit,
-    StackMember, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    ArmScores, ArmWeights, AverageEffects, BalanceTable, BasePeriod, CallawaySantAnna,
+    CallawaySantAnnaFit, ControlGroup, CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit,
+    DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime,
+    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, RolloutEffects, SlatePolicy,
+    SlatePolicyFit, StackMember, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,
@@ -112,8 +113,8 @@ pub use crate::inference::{
     Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest,
 };
 pub use crate::inference::{
-    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
-    WildTestResult, WildWeights,
+    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, MultiplierBootstrap,
+    Resample, ScoreBootstrap, WildTestResult, WildWeights,
 };
 pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,

@@ -5,7 +5,8 @@
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing.
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`CallawaySantAnna`] compares cohorts of a roll-out with units that
+//! are not treated yet.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -14,6 +15,7 @@ pub(crate) mod builders;
 mod conditional_density;
 pub(crate) mod cross_fit;
 mod derived_scores;
+mod did;
 mod dose_effects;
 mod dose_response;
 mod dose_response_fit;
@@ -31,6 +33,10 @@ mod weighting;
 
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
+pub use did::{
+    BasePeriod, CallawaySantAnna, CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy,
+    GroupTime, RolloutEffects,
+};
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;

@@ -1,0 +1,254 @@
+//! The rows of a roll-out: outcome, unit, period and the start of treatment, with weights, clusters and covariates.
+
+use super::effects::RolloutSize;
+use crate::causal::panel::{Adoption, Panel};
+use crate::data::formula::Term;
+use crate::data::{Column, Design, Formula, Frame};
+use crate::error::{Error, Result, Warning};
+use serde::{Deserialize, Serialize};
+
+/// The columns that estimators of roll-outs share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RolloutColumns {
+    pub(super) outcome: String,
+    pub(super) treatment: String,
+    pub(super) unit: String,
+    pub(super) period: String,
+    /// Whether the treatment column holds each unit's first treated period.
+    pub(super) starts: bool,
+    pub(super) weights: Option<String>,
+    pub(super) clusters: Option<String>,
+}
+
+/// Rows with outcome, unit, period and all covariates.
+#[derive(Clone, Debug)]
+pub(super) struct Rollout {
+    pub(super) panel: Panel,
+    pub(super) adoption: Adoption,
+    /// One entry a used row.
+    pub(super) y: Vec<f64>,
+    /// One entry a unit, 1 without weights.
+    pub(super) weights: Vec<f64>,
+    /// One entry a unit; the unit itself without clusters.
+    pub(super) clusters: Vec<u32>,
+    pub(super) size: RolloutSize,
+    /// By name, one entry a used row.
+    pub(super) covariates: Vec<(String, Vec<f64>)>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Constructor and options that estimators of roll-outs have alike; `columns` is a field.
+macro_rules! rollout_options {
+    ($type:ty) => {
+        crate::causal::builders::row_columns!(
+            $type,
+            "A column of clusters, in which units lie: errors allow for dependence within them. Units are the clusters without.",
+            columns
+        );
+
+        impl $type {
+            /// The treatment column holds the first treated period of each unit, in every row: missing, 0 before the first period, or after the last period for units that are never treated.
+            pub fn starts(mut self) -> Self {
+                self.columns.starts = true;
+                self
+            }
+        }
+    };
+}
+pub(super) use rollout_options;
+
+impl RolloutColumns {
+    pub(super) fn new(outcome: &str, treatment: &str, unit: &str, period: &str) -> Self {
+        Self {
+            outcome: outcome.to_owned(),
+            treatment: treatment.to_owned(),
+            unit: unit.to_owned(),
+            period: period.to_owned(),
+            starts: false,
+            weights: None,
+            clusters: None,
+        }
+    }
+
+    /// Reads the rows on which all is present; `terms` are covariates, the right-hand side of a formula.
+    pub(super) fn read(&self, frame: &Frame, terms: &str) -> Result<Rollout> {
+        let formula = Formula::from(format!("`{}` ~ {terms}", self.outcome).as_str()).parse()?;
+        let everything = formula.exogenous().iter().any(Term::has_everything);
+        if everything || !(formula.effects().is_empty() && formula.endogenous().is_empty()) {
+            return Err(Error::invalid_option(
+                "covariates",
+                format!("`{terms}`"),
+                "covariates by name, without `.` and `|`",
+            ));
+        }
+        let mut also: Vec<&str> = vec![&self.unit, &self.period];
+        also.extend((!self.starts).then_some(self.treatment.as_str()));
+        also.extend(self.weights.as_deref());
+        frame.column(&self.treatment)?;
+        let design = Design::build(&formula, frame, &also)?;
+        let rows = design.rows;
+        let mut warnings = Vec::new();
+        if rows.len() < rows.total() {
+            warnings.push(Warning::RowsDropped {
+                dropped: rows.total() - rows.len(),
+                missing: design.missing,
+            });
+        }
+        let panel = Panel::read(frame, &self.unit, &self.period, &rows)?;
+        let numbers =
+            |name: &str| -> Result<Vec<f64>> { Ok(rows.gather(frame.numeric(name)?.values())) };
+        let adoption = if self.starts {
+            if !matches!(frame.column(&self.period)?, Column::Real(_)) {
+                return Err(Error::WrongKind {
+                    column: self.period.clone(),
+                    expected: "numbers, as the first treated periods are".to_owned(),
+                    found: frame.column(&self.period)?.kind().to_owned(),
+                    remedy: "number the periods, or give a treatment that is 0 and then 1"
+                        .to_owned(),
+                });
+            }
+            Adoption::from_starts(&panel, &self.treatment, &numbers(&self.treatment)?)?
+        } else {
+            Adoption::from_status(&panel, &self.treatment, &numbers(&self.treatment)?)?
+        };
+        let weights = match &self.weights {
+            None => vec![1.0; panel.units.len()],
+            Some(column) => {
+                let values = numbers(column)?;
+                if let Some(row) = values.iter().position(|w| *w < 0.0) {
+                    return Err(Error::OutOfRange {
+                        column: column.clone(),
+                        row: rows.index(row) + 1,
+                        value: values[row],
+                        expected: "0 or more".to_owned(),
+                    });
+                }
+                panel.of_units(column, &values)?
+            }
+        };
+        let (clusters, name, count) = match &self.clusters {
+            None => {
+                let own: Vec<u32> = (0..panel.units.len() as u32).collect();
+                (own, self.unit.clone(), panel.units.len())
+            }
+            Some(column) => {
+                let groups = frame.groups(column)?.over(&rows);
+                if groups.missing > 0 {
+                    return Err(Error::MissingClusters {
+                        column: column.clone(),
+                        missing: groups.missing,
+                    });
+                }
+                let codes: Vec<f64> = groups.codes.iter().map(|c| f64::from(*c)).collect();
+                let of_units = panel.of_units(column, &codes)?;
+                let codes = of_units.iter().map(|c| *c as u32).collect();
+                (codes, column.clone(), groups.count())
+            }
+        };
+        if count < 2 {
+            return Err(Error::TooFewClusters {
+                column: name,
+                clusters: count,
+            });
+        }
+        Ok(Rollout {
+            y: design.outcome.values(&rows),
+            weights,
+            clusters,
+            size: RolloutSize {
+                rows: rows.len(),
+                units: panel.units.len(),
+                clusters: (name, count),
+            },
+            covariates: (design.exogenous.iter())
+                .map(|column| (column.name.clone(), column.values(&rows)))
+                .collect(),
+            warnings,
+            panel,
+            adoption,
+        })
+    }
+}
+
+impl Rollout {
+    /// Leaves out units; clusters that lose all of theirs are gone too.
+    pub(super) fn without(&self, leave: &[bool]) -> Result<Self> {
+        let keep: Vec<bool> = (self.panel.unit_of.iter())
+            .map(|unit| !leave[*unit as usize])
+            .collect();
+        fn kept<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
+            let pairs = values.iter().zip(keep).filter(|(_, keep)| **keep);
+            pairs.map(|(value, _)| *value).collect()
+        }
+        let stay: Vec<bool> = leave.iter().map(|leave| !leave).collect();
+        let panel = self.panel.restrict(&keep);
+        if panel.units.is_empty() {
+            return Err(Error::NoRows {
+                reason: format!(
+                    "no `{}` has weight and a period before its treatment",
+                    panel.unit_column
+                ),
+            });
+        }
+        let mut clusters = kept(&self.clusters, &stay);
+        let mut used = clusters.clone();
+        used.sort_unstable();
+        used.dedup();
+        for code in &mut clusters {
+            *code = used.partition_point(|u| *u < *code) as u32;
+        }
+        let first = kept(&self.adoption.first, &stay);
+        Ok(Self {
+            size: RolloutSize {
+                rows: panel.rows.len(),
+                units: panel.units.len(),
+                clusters: (self.size.clusters.0.clone(), used.len()),
+            },
+            y: kept(&self.y, &keep),
+            weights: kept(&self.weights, &stay),
+            clusters,
+            covariates: (self.covariates.iter())
+                .map(|(name, values)| (name.clone(), kept(values, &keep)))
+                .collect(),
+            adoption: Adoption { first },
+            warnings: self.warnings.clone(),
+            panel,
+        })
+    }
+
+    /// Leaves out units without weight, and units that have no period earlier than their treatment less `anticipation`, counted in a warning.
+    pub(super) fn with_a_past(self, anticipation: f64) -> Result<Self> {
+        let first = self.panel.periods[0].value;
+        let always = |start: u32| first >= self.panel.periods[start as usize].value - anticipation;
+        let treated: Vec<bool> = (self.adoption.first.iter())
+            .map(|start| start.is_some_and(always))
+            .collect();
+        let leave: Vec<bool> = (treated.iter().zip(&self.weights))
+            .map(|(treated, weight)| *treated || *weight <= 0.0)
+            .collect();
+        if !leave.contains(&true) {
+            return Ok(self);
+        }
+        let mut left = self.without(&leave)?;
+        let count = treated.iter().filter(|treated| **treated).count();
+        if count > 0 {
+            left.warnings.push(Warning::Note {
+                message: format!(
+                    "{count} units treated from the first period on left out: nothing is known of them without treatment"
+                ),
+            });
+        }
+        Ok(left)
+    }
+
+    /// Sums of units within clusters: one row a cluster.
+    pub(super) fn by_cluster(&self, influence: &nalgebra::DMatrix<f64>) -> nalgebra::DMatrix<f64> {
+        let mut sums = nalgebra::DMatrix::zeros(self.size.clusters.1, influence.ncols());
+        for (from, mut to) in influence.column_iter().zip(sums.column_iter_mut()) {
+            for (value, cluster) in from.iter().zip(&self.clusters) {
+                to[*cluster as usize] += value;
+            }
+        }
+        sums
+    }
+}

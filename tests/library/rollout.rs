@@ -1,0 +1,390 @@
+//! Roll-outs: group-time effects and event studies against reference software, by simulation with known truth, and on bad input.
+
+use crate::support::{agree, data, fixture, numbers};
+use cocreate::prelude::*;
+use cocreate::simulate::Cohort;
+use serde_json::Value;
+
+fn text<'a>(case: &'a Value, key: &str) -> Option<&'a str> {
+    case[key].as_str()
+}
+
+fn model(case: &Value) -> CallawaySantAnna {
+    let mut model = CallawaySantAnna::new("y", "treated", "unit", "year")
+        .anticipation(case["anticipation"].as_f64().unwrap_or(0.0));
+    if text(case, "control") == Some("notyettreated") {
+        model = model.controls(ControlGroup::NotYetTreated);
+    }
+    if text(case, "base") == Some("universal") {
+        model = model.base_period(BasePeriod::Universal);
+    }
+    if let Some(terms) = text(case, "covariates") {
+        model = model.covariates(terms);
+    }
+    if let Some(column) = text(case, "weights") {
+        model = model.weights(column);
+    }
+    if let Some(column) = text(case, "clusters") {
+        model = model.clusters(column);
+    }
+    match text(case, "method") {
+        Some("reg") => model.method(DidMethod::OutcomeRegression),
+        Some("ipw") => model.method(DidMethod::InversePropensity),
+        _ => model,
+    }
+}
+
+/// The numbers of a list that are not null.
+fn present(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_f64)
+        .collect()
+}
+
+#[test]
+fn group_time_effects_and_their_aggregates_are_those_of_csdid() {
+    let reference = fixture("rollout");
+    let frame = data(reference["data"].as_str().unwrap());
+    let tolerance = reference["tolerance"].as_f64().unwrap();
+    for case in reference["values"]["callaway_santanna"].as_array().unwrap() {
+        let fit = model(case).fit(&frame).unwrap();
+        let count = fit.group_time().clusters() as f64;
+        // Theirs have no factor G/(G − 1).
+        let plain = ((count - 1.0) / count).sqrt();
+        let check =
+            |what: &str, fit: &dyn Fn() -> (Vec<f64>, Vec<f64>), att: &[f64], se: &[f64]| {
+                let (ours, errors) = fit();
+                agree(what, &ours, att, tolerance);
+                let errors: Vec<f64> = errors.iter().map(|e| e * plain).collect();
+                agree(&format!("{what} errors"), &errors, se, tolerance);
+            };
+        let all = |fit: &RolloutEffects| {
+            let errors = fit.std_errors().iter().copied().collect::<Vec<f64>>();
+            (
+                fit.estimates().iter().copied().collect::<Vec<f64>>(),
+                errors,
+            )
+        };
+        let names: Vec<&str> = fit.names().iter().map(String::as_str).collect();
+        let theirs: Vec<&str> = case["cells"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_str().unwrap())
+            .collect();
+        assert_eq!(names, theirs);
+        check(
+            "cells",
+            &|| all(fit.group_time()),
+            &numbers(&case["att"]),
+            &numbers(&case["se"]),
+        );
+        let simple = &case["simple"];
+        check(
+            "simple",
+            &|| all(&fit.simple().unwrap()),
+            &numbers(&simple["overall"]),
+            &numbers(&simple["overall_se"]),
+        );
+        for (key, ours) in [
+            ("group", fit.by_cohort().unwrap()),
+            ("calendar", fit.by_period().unwrap()),
+        ] {
+            let with = |list: &str, last: &str| {
+                [present(&case[key][list]), numbers(&case[key][last])].concat()
+            };
+            check(
+                key,
+                &|| all(&ours),
+                &with("att", "overall"),
+                &with("se", "overall_se"),
+            );
+        }
+        let study = fit.event_study().unwrap();
+        let dynamic = &case["dynamic"];
+        let estimated: Vec<bool> = dynamic["se"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(Value::is_number)
+            .collect();
+        let att: Vec<f64> = numbers(&dynamic["att"])
+            .iter()
+            .zip(&estimated)
+            .filter(|(_, e)| **e)
+            .map(|(a, _)| *a)
+            .collect();
+        check(
+            "dynamic",
+            &|| all(study.effects()),
+            &att,
+            &present(&dynamic["se"]),
+        );
+        let average = study.average().unwrap();
+        check(
+            "average",
+            &|| (vec![average.estimate], vec![average.std_error]),
+            &numbers(&dynamic["overall"]),
+            &numbers(&dynamic["overall_se"]),
+        );
+        if text(case, "base").is_some() {
+            assert_eq!(study.reference(), Some(-1.0));
+        }
+        if let Some(balanced) = case.get("balanced") {
+            let study = fit.balanced_event_study(1.0).unwrap();
+            check(
+                "balanced",
+                &|| all(study.effects()),
+                &numbers(&balanced["att"]),
+                &numbers(&balanced["se"]),
+            );
+        }
+    }
+}
+
+fn cohorts(effects: &[(usize, f64, f64)]) -> Vec<Cohort> {
+    let cohort = |(start, effect, growth): &(usize, f64, f64)| Cohort {
+        start: *start,
+        effect: *effect,
+        growth: *growth,
+    };
+    effects.iter().map(cohort).collect()
+}
+
+fn small(seed: u64) -> StaggeredRollout {
+    StaggeredRollout {
+        units: 120,
+        periods: 6,
+        cohorts: cohorts(&[(2, 1.0, 0.5), (4, 0.5, -0.2), (6, 0.0, 0.0)]),
+        keep_oracle: false,
+        seed: Some(Seed::new(seed)),
+        ..StaggeredRollout::new()
+    }
+}
+
+/// Two of the three cohorts are of one size, so that the truth by time since treatment is a plain mean.
+const TRUTH: [f64; 4] = [0.75, 0.9, 2.0, 2.5];
+
+#[test]
+fn pointwise_intervals_cover_each_effect_and_bands_all_of_them() {
+    let runs = 400;
+    let (mut point, mut band, mut pre, mut simple) = (0, 0, 0, 0);
+    for run in 0..runs {
+        let frame = small(run).simulate().unwrap().data;
+        let fit = CallawaySantAnna::new("y", "treated", "unit", "period")
+            .fit(&frame)
+            .unwrap();
+        let study = fit.event_study().unwrap();
+        let inside =
+            |interval: &Interval, truth: f64| (interval.lower..=interval.upper).contains(&truth);
+        for (time, truth) in TRUTH.iter().enumerate() {
+            let interval = study
+                .at(time as f64)
+                .unwrap()
+                .confidence_interval(0.95)
+                .unwrap();
+            point += u32::from(inside(&interval, *truth));
+        }
+        let bands = MultiplierBootstrap::new()
+            .draws(499)
+            .seed(run)
+            .run(&study, &study.after(), 0.95)
+            .unwrap();
+        band += u32::from(bands.intervals.iter().zip(TRUTH).all(|(i, t)| inside(i, t)));
+        pre += u32::from(study.pre_trend_test().unwrap().p_value < 0.05);
+        // Six treated cells of the early cohort… four of it and two of the late one.
+        let truth = (1.0 + 1.5 + 2.0 + 2.5 + 0.5 + 0.3) / 6.0;
+        let interval = &fit.simple().unwrap().confidence_interval(0.95).unwrap()[0];
+        simple += u32::from(inside(interval, truth));
+    }
+    let share = |count: u32, of: usize| f64::from(count) / of as f64;
+    let runs = runs as usize;
+    println!(
+        "pointwise {}, bands {}, pre-trend {}, simple {}",
+        share(point, 4 * runs),
+        share(band, runs),
+        share(pre, runs),
+        share(simple, runs)
+    );
+    // Monte Carlo errors are 1.1 points; pointwise effects are 4 a run, but correlated.
+    assert!((0.925..=0.975).contains(&share(point, 4 * runs)));
+    assert!((0.915..=0.98).contains(&share(band, runs)));
+    assert!((0.915..=0.98).contains(&share(simple, runs)));
+    assert!((0.02..=0.095).contains(&share(pre, runs)));
+}
+
+#[test]
+fn roll_outs_that_cannot_be_compared_are_refused_with_a_remedy() {
+    let frame = data("tests/reference/rollout.csv");
+    let refused =
+        |model: CallawaySantAnna, frame: &Frame| model.fit(frame).unwrap_err().to_string();
+    let plain = || CallawaySantAnna::new("y", "treated", "unit", "year");
+    let numeric = |name: &str| frame.numeric(name).unwrap().values().to_vec();
+    let rows = frame.rows();
+    let replace = |name: &str, values: Vec<f64>| frame.replace(name, values).unwrap();
+    let start = numeric("start");
+
+    // Twice the same unit and year; a gap; treatment that ends.
+    let mut year = numeric("year");
+    year[1] = year[0];
+    let text = refused(plain(), &replace("year", year));
+    assert!(text.contains("1 and 2"), "{text}");
+    let keep: Vec<bool> = (0..rows).map(|row| row != 5).collect();
+    let text = refused(plain(), &frame.filter(&keep).unwrap());
+    assert!(
+        text.contains("has no row in `year` 2006 (1 gaps in all)"),
+        "{text}"
+    );
+    let mut y = numeric("y");
+    y[5] = f64::NAN;
+    assert!(refused(plain(), &replace("y", y)).contains("2006"));
+    let mut treated = numeric("treated");
+    let last = (0..rows)
+        .find(|row| numeric("year")[*row] > 2006.5 && treated[*row] > 0.5)
+        .unwrap();
+    treated[last] = 0.0;
+    let text = refused(plain(), &replace("treated", treated));
+    assert!(
+        text.contains(&format!("row {}", last + 1)) && text.contains("switch off"),
+        "{text}"
+    );
+
+    // Nobody is never treated, nobody is treated, everybody at once.
+    let ever: Vec<bool> = start.iter().map(|s| *s > 0.0).collect();
+    let text = refused(plain(), &frame.filter(&ever).unwrap());
+    assert!(text.contains("NotYetTreated"), "{text}");
+    let fit = plain()
+        .controls(ControlGroup::NotYetTreated)
+        .fit(&frame.filter(&ever).unwrap())
+        .unwrap();
+    assert!(
+        fit.names()
+            .iter()
+            .all(|name| !name.ends_with("2006)") && !name.ends_with("2007)"))
+    );
+    assert!(
+        fit.warnings()
+            .iter()
+            .any(|w| w.to_string().contains("no controls left"))
+    );
+    assert!(
+        refused(
+            plain(),
+            &frame
+                .filter(&start.iter().map(|s| *s < 1.0).collect::<Vec<_>>())
+                .unwrap()
+        )
+        .contains("treated")
+    );
+    let one: Vec<bool> = start.iter().map(|s| (*s - 2004.0).abs() < 0.5).collect();
+    let text = refused(
+        plain().controls(ControlGroup::NotYetTreated),
+        &frame.filter(&one).unwrap(),
+    );
+    assert!(text.contains("later than others"), "{text}");
+
+    // Covariates that separate, or that are too many.
+    let apart: Vec<f64> = start
+        .iter()
+        .map(|s| f64::from(u8::from(*s > 0.0)))
+        .collect();
+    let separated = frame.clone().with("apart", apart).unwrap();
+    let text = refused(
+        plain()
+            .covariates("apart")
+            .method(DidMethod::InversePropensity),
+        &separated,
+    );
+    assert!(text.contains("apart") && text.contains("ATT("), "{text}");
+    let text = refused(
+        plain()
+            .covariates("apart")
+            .method(DidMethod::OutcomeRegression),
+        &separated,
+    );
+    assert!(text.contains("vary among the"), "{text}");
+    assert!(refused(plain().covariates("x | village"), &frame).contains("without `.` and `|`"));
+
+    // Weights and clusters that change within a unit, options out of range.
+    let mut weight = numeric("weight");
+    weight[3] += 1.0;
+    assert!(refused(plain().weights("weight"), &replace("weight", weight)).contains("row 4"));
+    assert!(refused(plain().clusters("year"), &frame).contains("same in all rows of `unit` 1"));
+    assert!(refused(plain().anticipation(-1.0), &frame).contains("0 or more"));
+    let study = plain().fit(&frame).unwrap().event_study().unwrap();
+    let unseeded = MultiplierBootstrap::new()
+        .run(&study, &["t+0"], 0.95)
+        .unwrap_err();
+    assert!(unseeded.to_string().contains(".seed(7)"));
+}
+
+#[test]
+fn units_treated_from_the_start_and_cohorts_of_one_are_named() {
+    let frame = data("tests/reference/rollout.csv");
+    let plain = || CallawaySantAnna::new("y", "start", "unit", "year").starts();
+    let with_status = CallawaySantAnna::new("y", "treated", "unit", "year")
+        .fit(&frame)
+        .unwrap();
+    let by_start = plain().fit(&frame).unwrap();
+    assert_eq!(with_status.estimates(), by_start.estimates());
+    let unit = frame.numeric("unit").unwrap().values().to_vec();
+    let mut start = frame.numeric("start").unwrap().values().to_vec();
+    for (start, unit) in start.iter_mut().zip(&unit) {
+        if *unit < 2.5 {
+            *start = 1999.0;
+        } else if *unit < 3.5 {
+            *start = 2007.0;
+        } else if *start < 1.0 {
+            *start = f64::NAN;
+        }
+    }
+    let fit = plain()
+        .fit(&frame.replace("start", start).unwrap())
+        .unwrap();
+    let notes: Vec<String> = fit.warnings().iter().map(ToString::to_string).collect();
+    assert!(
+        notes
+            .iter()
+            .any(|n| n.starts_with("2 units treated from the first period on left out")),
+        "{notes:?}"
+    );
+    assert!(notes.iter().any(|n| n.contains("cohort 2007")), "{notes:?}");
+    assert_eq!(fit.group_time().units(), 148);
+}
+
+#[test]
+fn a_written_fit_reads_back_and_says_what_it_lacks() {
+    let fit = CallawaySantAnna::new("y", "treated", "unit", "year")
+        .fit(&data("tests/reference/rollout.csv"))
+        .unwrap();
+    let back: CallawaySantAnnaFit =
+        serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+    assert_eq!(back.to_string(), fit.to_string());
+    assert!(back.simple().unwrap_err().to_string().contains("fit again"));
+    let figure = fit.event_study().unwrap().plot(None).unwrap();
+    assert!(figure.to_svg().contains("time since treatment"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+    /// What is common to all units of a period, and what is a unit's own, is differenced away; units of measurement carry over; twice the units are twice the weight.
+    #[test]
+    fn group_time_effects_see_differences_of_changes_alone(seed in 0_u64..1000, scale in 0.1_f64..10.0, shock in -5.0_f64..5.0) {
+        let frame = small(seed).simulate().unwrap().data;
+        let column = |name: &str| frame.numeric(name).unwrap().values().to_vec();
+        let (unit, period) = (column("unit"), column("period"));
+        let moved: Vec<f64> = column("y").iter().zip(unit.iter().zip(&period))
+            .map(|(y, (unit, period))| scale * y + shock * (period * period) + (unit * 1.7).sin() * 9.0)
+            .collect();
+        let model = CallawaySantAnna::new("y", "treated", "unit", "period").controls(ControlGroup::NotYetTreated);
+        let before = model.fit(&frame).unwrap();
+        let after = model.fit(&frame.replace("y", moved).unwrap()).unwrap();
+        for (a, b) in before.coefficients().iter().zip(after.coefficients()) {
+            proptest::prop_assert!((scale * a.estimate - b.estimate).abs() < 1e-9 * (1.0 + scale));
+            proptest::prop_assert!((scale * a.std_error - b.std_error).abs() < 1e-9 * (1.0 + scale));
+        }
+    }
+}
