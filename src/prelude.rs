@@ -12,11 +12,14 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, ArmWeights, AverageEffects, BalanceTable, BasePeriod, CallawaySantAnna,
-    CallawaySantAnnaFit, ControlGroup, CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit,
-    DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime,
+    ArmScores, ArmWeights, AverageEffects, BaconComparison, BaconControl, BaconDecomposition,
+    BalanceTable, BasePeriod, CallawaySantAnna, CallawaySantAnnaFit, ControlGroup,
+    CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
+    DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime, Imputation, ImputationFit,
     OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, RolloutEffects, SlatePolicy,
-    SlatePolicyFit, StackMember, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    SlatePolicyFit, StackMember, SunAbraham, SunAbrahamFit, TreatmentWeighting,
+    TreatmentWeightingFit, TrialScores, Trimming, TwoWayFixedEffects, TwoWayFixedEffectsFit,
+    TwoWayWeights,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -34,8 +34,10 @@ mod weighting;
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
 pub use did::{
-    BasePeriod, CallawaySantAnna, CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy,
-    GroupTime, RolloutEffects,
+    BaconComparison, BaconControl, BaconDecomposition, BasePeriod, CallawaySantAnna,
+    CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy, GroupTime, Imputation, ImputationFit,
+    RolloutEffects, SunAbraham, SunAbrahamFit, TwoWayFixedEffects, TwoWayFixedEffectsFit,
+    TwoWayWeights,
 };
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;

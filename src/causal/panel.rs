@@ -183,7 +183,9 @@ impl Panel {
                 .filter(|(_, keep)| **keep)
                 .map(|(code, _)| *code)
                 .collect();
-            kept.iter().for_each(|code| seen[*code as usize] = true);
+            for code in &kept {
+                seen[*code as usize] = true;
+            }
             let left: Vec<usize> = (0..count).filter(|at| seen[*at]).collect();
             let place = |code: &u32| left.partition_point(|at| *at < *code as usize) as u32;
             (kept.iter().map(place).collect(), left)

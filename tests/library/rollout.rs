@@ -388,3 +388,352 @@ proptest::proptest! {
         }
     }
 }
+
+fn all(fit: &impl Inference) -> (Vec<f64>, Vec<f64>) {
+    let errors = fit.std_errors().iter().copied().collect();
+    (fit.estimates().iter().copied().collect(), errors)
+}
+
+#[test]
+fn regressions_on_a_roll_out_are_those_of_pyfixest() {
+    let reference = fixture("rollout");
+    let frame = data(reference["data"].as_str().unwrap());
+    for (name, weighted) in [("plain", false), ("weighted", true)] {
+        let values = &reference["values"]["regressions"][name];
+        let two_way = || {
+            let model = TwoWayFixedEffects::new("y", "treated", "unit", "year");
+            if weighted {
+                model.weights("weight").clusters("village")
+            } else {
+                model
+            }
+        };
+        let covariates = if weighted {
+            two_way().covariates("x:year")
+        } else {
+            two_way()
+        };
+        let (estimate, error) = all(&covariates.fit(&frame).unwrap());
+        agree(
+            "static",
+            &[estimate[0], error[0]],
+            &numbers(&values["static"]),
+            1e-7,
+        );
+        let check = |what: &str, study: &EventStudy, key: &str| {
+            let (att, se) = all(study);
+            assert_eq!(study.times(), numbers(&values[key]["at"]));
+            assert_eq!(study.reference(), Some(-1.0));
+            agree(what, &att, &numbers(&values[key]["att"]), 1e-6);
+            agree(
+                &format!("{what} errors"),
+                &se,
+                &numbers(&values[key]["se"]),
+                1e-6,
+            );
+        };
+        check(
+            "event study",
+            &two_way().event_study(&frame).unwrap(),
+            "event",
+        );
+        let model = SunAbraham::new("y", "treated", "unit", "year");
+        let model = if weighted {
+            model.weights("weight").clusters("village")
+        } else {
+            model
+        };
+        check(
+            "Sun and Abraham",
+            &model.fit(&frame).unwrap().event_study(),
+            "sun_abraham",
+        );
+        if !weighted {
+            let fit = Imputation::two_stage("y", "treated", "unit", "year")
+                .fit(&frame)
+                .unwrap();
+            let (estimate, error) = all(&fit);
+            // Theirs have no factor G/(G − 1).
+            let plain = (149.0_f64 / 150.0).sqrt();
+            agree(
+                "two stages",
+                &[estimate[0], plain * error[0]],
+                &numbers(&values["two_stage"]),
+                1e-6,
+            );
+            // Theirs has the effects of units and years to six digits; those of dense matrices are met below.
+            let (att, se) = all(fit.event_study());
+            agree(
+                "two stages by time",
+                &att,
+                &numbers(&values["two_stage_event"]["att"]),
+                5e-6,
+            );
+            let se: Vec<f64> = se.iter().map(|s| s * plain).collect();
+            agree(
+                "two stages by time, errors",
+                &se,
+                &numbers(&values["two_stage_event"]["se"]),
+                5e-6,
+            );
+        }
+    }
+}
+
+#[test]
+fn imputation_is_that_of_dense_matrices() {
+    let reference = fixture("rollout");
+    let frame = data(reference["data"].as_str().unwrap());
+    for (key, weighted) in [("imputation", false), ("imputation_weighted", true)] {
+        let values = &reference["values"][key];
+        let model = Imputation::new("y", "treated", "unit", "year");
+        let model = if weighted {
+            model.weights("weight").clusters("village")
+        } else {
+            model
+        };
+        let fit = model.fit(&frame).unwrap();
+        let count = fit.event_study().effects().clusters() as f64;
+        let plain = ((count - 1.0) / count).sqrt();
+        let (att, se) = all(&fit);
+        agree(
+            key,
+            &[att[0], plain * se[0]],
+            &numbers(&values["att"]),
+            1e-9,
+        );
+        let (att, se) = all(fit.event_study());
+        agree(key, &att, &numbers(&values["event"]), 1e-9);
+        let se: Vec<f64> = se.iter().map(|s| s * plain).collect();
+        agree(key, &se, &numbers(&values["event_se"]), 1e-9);
+        let values = &reference["values"][key.replace("imputation", "two_stage")];
+        let model = Imputation::two_stage("y", "treated", "unit", "year");
+        let model = if weighted {
+            model.weights("weight").clusters("village")
+        } else {
+            model
+        };
+        let fit = model.fit(&frame).unwrap();
+        let (att, se) = all(fit.event_study());
+        assert_eq!(fit.event_study().times(), numbers(&values["at"]));
+        agree("two stages", &att, &numbers(&values["att"]), 1e-9);
+        let se: Vec<f64> = se.iter().map(|s| s * plain).collect();
+        agree("two stages, errors", &se, &numbers(&values["se"]), 1e-9);
+    }
+}
+
+#[test]
+fn two_way_fixed_effects_are_taken_apart_as_by_definition() {
+    let reference = fixture("rollout");
+    let frame = data(reference["data"].as_str().unwrap());
+    let model = TwoWayFixedEffects::new("y", "treated", "unit", "year");
+    let fit = model.fit(&frame).unwrap();
+    let parts = fit.decomposition().unwrap();
+    for comparison in reference["values"]["bacon"].as_array().unwrap() {
+        let year = |key: &str| match comparison[key].as_i64().unwrap() {
+            0 => "never".to_owned(),
+            year => year.to_string(),
+        };
+        let own = parts
+            .comparisons()
+            .iter()
+            .find(|c| c.treated == year("treated") && c.control == year("control"))
+            .unwrap();
+        agree(
+            "comparison",
+            &[own.estimate, own.weight],
+            &[
+                comparison["estimate"].as_f64().unwrap(),
+                comparison["weight"].as_f64().unwrap(),
+            ],
+            1e-9,
+        );
+    }
+    let mean: f64 = parts
+        .comparisons()
+        .iter()
+        .map(|c| c.weight * c.estimate)
+        .sum();
+    assert!((mean - fit.estimates()[0]).abs() < 1e-10);
+    assert!(parts.plot().unwrap().to_svg().contains("treated earlier"));
+    let start = frame.numeric("start").unwrap().values().to_vec();
+    let ever = frame
+        .filter(&start.iter().map(|s| *s > 0.0).collect::<Vec<_>>())
+        .unwrap();
+    for (frame, values) in [&frame, &ever]
+        .iter()
+        .zip(reference["values"]["two_way_weights"].as_array().unwrap())
+    {
+        let fit = model.fit(frame).unwrap();
+        let weights = fit.weights();
+        assert_eq!(
+            (weights.treated as u64, weights.negative as u64),
+            (
+                values["treated"].as_u64().unwrap(),
+                values["negative"].as_u64().unwrap()
+            )
+        );
+        let ours = [
+            fit.estimates()[0],
+            weights.negative_sum,
+            weights.deviation_for_zero,
+        ];
+        agree(
+            "weights",
+            &ours,
+            &["beta", "negative_sum", "zero"].map(|key| values[key].as_f64().unwrap()),
+            1e-9,
+        );
+        assert_eq!(
+            weights.negative > 0,
+            fit.warnings()
+                .iter()
+                .any(|w| w.to_string().contains("negative weights"))
+        );
+        match values["opposite"].as_f64() {
+            Some(opposite) => agree(
+                "opposite",
+                &[weights.deviation_for_opposite],
+                &[opposite],
+                1e-9,
+            ),
+            None => assert!(weights.deviation_for_opposite.is_infinite()),
+        }
+    }
+}
+
+#[test]
+fn where_two_way_fixed_effects_flip_the_sign_each_remedy_recovers_the_effect() {
+    let simulated = StaggeredRollout {
+        seed: Some(Seed::new(5)),
+        ..StaggeredRollout::sign_flip()
+    }
+    .simulate()
+    .unwrap();
+    let frame = &simulated.data;
+    let two_way = TwoWayFixedEffects::new("y", "treated", "unit", "period")
+        .fit(frame)
+        .unwrap();
+    let coefficient = two_way.coefficient("treated").unwrap();
+    let oracle = |name: &str| simulated.oracle.effect(name).unwrap();
+    assert!(coefficient.estimate < -3.0 * coefficient.std_error);
+    assert!((coefficient.estimate - oracle("twfe")).abs() < 4.0 * coefficient.std_error);
+    assert!((two_way.weights().negative_sum - oracle("negative_weight")).abs() < 1e-9);
+    // The effects are 0.1, 1.1, …; the early cohort has controls for seven periods, whose mean is 3.1.
+    let near = |what: &str, estimate: Estimate, truth: f64| {
+        assert!(
+            (estimate.estimate - truth).abs() < 4.0 * estimate.std_error,
+            "{what}: {estimate} and not {truth}"
+        );
+        assert!(estimate.std_error < 0.2, "{what}: {estimate}");
+    };
+    let callaway = CallawaySantAnna::new("y", "treated", "unit", "period")
+        .controls(ControlGroup::NotYetTreated)
+        .fit(frame)
+        .unwrap();
+    near(
+        "Callaway and Sant'Anna",
+        callaway.simple().unwrap().coefficient("ATT").unwrap(),
+        3.1,
+    );
+    let interacted = SunAbraham::new("y", "treated", "unit", "period")
+        .fit(frame)
+        .unwrap();
+    near(
+        "Sun and Abraham",
+        interacted.simple().coefficient("ATT").unwrap(),
+        3.1,
+    );
+    let before: Vec<bool> = frame
+        .real("period")
+        .unwrap()
+        .iter()
+        .map(|t| *t < 9.0)
+        .collect();
+    let before = frame.filter(&before).unwrap();
+    for model in [
+        Imputation::new("y", "treated", "unit", "period"),
+        Imputation::two_stage("y", "treated", "unit", "period"),
+    ] {
+        let refused = model.fit(frame).unwrap_err().to_string();
+        assert!(refused.contains("leave out that period"), "{refused}");
+        near(
+            "imputation",
+            model.fit(&before).unwrap().coefficient("ATT").unwrap(),
+            3.1,
+        );
+    }
+}
+
+#[test]
+fn one_cohort_and_no_covariates_make_all_estimators_one() {
+    let frame = StaggeredRollout {
+        cohorts: cohorts(&[(3, 1.0, 0.3), (6, 0.0, 0.0)]),
+        ..small(11)
+    }
+    .simulate()
+    .unwrap()
+    .data;
+    let study = TwoWayFixedEffects::new("y", "treated", "unit", "period")
+        .event_study(&frame)
+        .unwrap();
+    let interacted = SunAbraham::new("y", "treated", "unit", "period")
+        .fit(&frame)
+        .unwrap()
+        .event_study();
+    let callaway = CallawaySantAnna::new("y", "treated", "unit", "period")
+        .base_period(BasePeriod::Universal)
+        .fit(&frame)
+        .unwrap()
+        .event_study()
+        .unwrap();
+    assert_eq!(study.names(), callaway.names());
+    for other in [&interacted, &callaway] {
+        agree("one cohort", &all(other).0, &all(&study).0, 1e-10);
+    }
+    // The errors of both kinds are those of sums of units, but for the factors.
+    agree("errors", &all(&callaway).1, &all(&study).1, 0.02);
+}
+
+#[test]
+fn the_errors_of_all_estimators_cover() {
+    let runs = 300;
+    let mut inside = [0; 4];
+    for run in 0..runs {
+        let frame = small(1000 + run).simulate().unwrap().data;
+        let truth = (1.0 + 1.5 + 2.0 + 2.5 + 0.5 + 0.3) / 6.0;
+        let found = [
+            SunAbraham::new("y", "treated", "unit", "period")
+                .fit(&frame)
+                .unwrap()
+                .simple()
+                .coefficient("ATT"),
+            Imputation::new("y", "treated", "unit", "period")
+                .fit(&frame)
+                .unwrap()
+                .coefficient("ATT"),
+            Imputation::two_stage("y", "treated", "unit", "period")
+                .fit(&frame)
+                .unwrap()
+                .coefficient("ATT"),
+            CallawaySantAnna::new("y", "treated", "unit", "period")
+                .controls(ControlGroup::NotYetTreated)
+                .fit(&frame)
+                .unwrap()
+                .simple()
+                .unwrap()
+                .coefficient("ATT"),
+        ];
+        for (count, estimate) in inside.iter_mut().zip(found) {
+            let interval = estimate.unwrap().confidence_interval(0.95).unwrap();
+            *count += i32::from((interval.lower..=interval.upper).contains(&truth));
+        }
+    }
+    let shares = inside.map(|count| f64::from(count) / runs as f64);
+    println!("Sun and Abraham, imputation, two stages, Callaway and Sant'Anna cover {shares:?}");
+    // The Monte Carlo error is 1.3 points; the conservative one and the one that knows of differences between times may cover more.
+    assert!(
+        shares.iter().all(|share| (0.91..=0.995).contains(share)),
+        "{shares:?}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::effects::RolloutSize;
 use super::group_time::Comparison;
-use super::sample::Rollout;
+use super::sample::{Rollout, cluster_sums};
 use nalgebra::{DMatrix, DVector};
 
 /// An aggregate with what each unit adds to its error.
@@ -137,19 +137,4 @@ impl Shares {
     pub(super) fn by_cluster(&self, influence: &DMatrix<f64>) -> DMatrix<f64> {
         cluster_sums(influence, &self.clusters, self.size.clusters.1)
     }
-}
-
-/// Sums of rows within clusters.
-pub(super) fn cluster_sums(
-    influence: &DMatrix<f64>,
-    clusters: &[u32],
-    count: usize,
-) -> DMatrix<f64> {
-    let mut sums = DMatrix::zeros(count, influence.ncols());
-    for (from, mut to) in influence.column_iter().zip(sums.column_iter_mut()) {
-        for (value, cluster) in from.iter().zip(clusters) {
-            to[*cluster as usize] += value;
-        }
-    }
-    sums
 }

@@ -190,6 +190,6 @@ impl CallawaySantAnna {
             .require_balanced("a comparison of two periods")?;
         let rollout = rollout.with_a_past(self.anticipation)?;
         let times = GroupTimes::estimate(self, &rollout, progress)?;
-        CallawaySantAnnaFit::new(self, &rollout, times)
+        Ok(CallawaySantAnnaFit::new(self, &rollout, times))
     }
 }

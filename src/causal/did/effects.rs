@@ -52,29 +52,25 @@ impl RolloutEffects {
     ) -> Self {
         let count = about.size.clusters.1 as f64;
         influence *= (count / (count - 1.0)).sqrt();
-        Self {
-            covariance: influence.tr_mul(&influence),
-            influence: Some(Arc::new(influence)),
-            ..Self::with_covariance(about, names, estimates, DMatrix::zeros(0, 0))
-        }
+        Self::scaled(about, names, estimates, influence)
     }
 
-    /// From a covariance, without influences.
-    pub(super) fn with_covariance(
+    /// From influences that have their small-sample factor.
+    pub(super) fn scaled(
         about: About,
         names: Vec<String>,
         estimates: DVector<f64>,
-        covariance: DMatrix<f64>,
+        influence: DMatrix<f64>,
     ) -> Self {
         Self {
             estimand: about.estimand,
             names,
             estimates,
-            covariance,
+            covariance: influence.tr_mul(&influence),
             size: about.size,
             errors: about.errors,
             warnings: about.warnings,
-            influence: None,
+            influence: Some(Arc::new(influence)),
         }
     }
 
@@ -105,6 +101,23 @@ impl RolloutEffects {
 
     pub(super) fn warn(&mut self, warning: Warning) {
         self.warnings.push(warning);
+    }
+
+    pub(super) fn rename(&mut self, names: Vec<String>) {
+        self.names = names;
+    }
+
+    /// Combinations of the effects with fixed weights, one row of the map each.
+    pub(super) fn mapped(&self, estimand: &str, names: Vec<String>, map: &DMatrix<f64>) -> Self {
+        Self {
+            estimand: estimand.to_owned(),
+            names,
+            estimates: map * &self.estimates,
+            covariance: map * &self.covariance * map.transpose(),
+            influence: (self.influence.as_ref())
+                .map(|influence| Arc::new(influence.as_ref() * map.transpose())),
+            ..self.clone()
+        }
     }
 
     /// A combination of the effects with fixed weights.
@@ -163,8 +176,7 @@ impl Influence for RolloutEffects {
         }
         let kept = self.influence.as_ref().ok_or_else(|| Error::DataNotKept {
             what: "the influence of units".to_owned(),
-            remedy: "fit again: influences are not written to files, and imputation has none"
-                .to_owned(),
+            remedy: "fit again: influences are not written to files".to_owned(),
         })?;
         Ok(DMatrix::clone(kept))
     }

@@ -41,11 +41,7 @@ pub struct CallawaySantAnnaFit {
 rollout_verbs!(CallawaySantAnnaFit);
 
 impl CallawaySantAnnaFit {
-    pub(super) fn new(
-        model: &CallawaySantAnna,
-        rollout: &Rollout,
-        times: GroupTimes,
-    ) -> Result<Self> {
+    pub(super) fn new(model: &CallawaySantAnna, rollout: &Rollout, times: GroupTimes) -> Self {
         let comparisons = &times.comparisons;
         let names = comparisons.iter().map(|c| name(rollout, *c)).collect();
         let about = About {
@@ -82,7 +78,7 @@ impl CallawaySantAnnaFit {
             effects,
         };
         fit.warn_of_thin_data(rollout);
-        Ok(fit)
+        fit
     }
 
     /// One treated unit or cluster: its own noise cannot be told from its effect.

@@ -4,13 +4,25 @@
 
 mod aggregate;
 mod callaway_santanna;
+mod decomposition;
 mod effects;
 mod event_study;
 mod group_time;
 mod group_time_fit;
+mod imputation;
+mod regression;
 mod sample;
+mod sun_abraham;
+mod two_way;
+mod two_way_weights;
+mod untreated;
 
 pub use callaway_santanna::{BasePeriod, CallawaySantAnna, ControlGroup, DidMethod};
+pub use decomposition::{BaconComparison, BaconControl, BaconDecomposition};
 pub use effects::RolloutEffects;
 pub use event_study::EventStudy;
 pub use group_time_fit::{CallawaySantAnnaFit, GroupTime};
+pub use imputation::{Imputation, ImputationFit};
+pub use sun_abraham::{SunAbraham, SunAbrahamFit};
+pub use two_way::{TwoWayFixedEffects, TwoWayFixedEffectsFit};
+pub use two_way_weights::TwoWayWeights;

@@ -5,6 +5,7 @@ use crate::causal::panel::{Adoption, Panel};
 use crate::data::formula::Term;
 use crate::data::{Column, Design, Formula, Frame};
 use crate::error::{Error, Result, Warning};
+use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 /// The columns that estimators of roll-outs share.
@@ -171,17 +172,13 @@ impl RolloutColumns {
 }
 
 impl Rollout {
-    /// Leaves out units; clusters that lose all of theirs are gone too.
-    pub(super) fn without(&self, leave: &[bool]) -> Result<Self> {
-        let keep: Vec<bool> = (self.panel.unit_of.iter())
-            .map(|unit| !leave[*unit as usize])
-            .collect();
+    /// Some of the rows; units, periods and clusters that lose all of theirs are gone, and a start of treatment after the last period left is none.
+    pub(super) fn retain(&self, keep: &[bool]) -> Result<Self> {
         fn kept<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
             let pairs = values.iter().zip(keep).filter(|(_, keep)| **keep);
             pairs.map(|(value, _)| *value).collect()
         }
-        let stay: Vec<bool> = leave.iter().map(|leave| !leave).collect();
-        let panel = self.panel.restrict(&keep);
+        let panel = self.panel.restrict(keep);
         if panel.units.is_empty() {
             return Err(Error::NoRows {
                 reason: format!(
@@ -190,30 +187,118 @@ impl Rollout {
                 ),
             });
         }
+        let mut stay = vec![false; self.panel.units.len()];
+        let mut periods = kept(&self.panel.period_of, keep);
+        for unit in kept(&self.panel.unit_of, keep) {
+            stay[unit as usize] = true;
+        }
         let mut clusters = kept(&self.clusters, &stay);
         let mut used = clusters.clone();
-        used.sort_unstable();
-        used.dedup();
+        for list in [&mut periods, &mut used] {
+            list.sort_unstable();
+            list.dedup();
+        }
         for code in &mut clusters {
             *code = used.partition_point(|u| *u < *code) as u32;
         }
         let first = kept(&self.adoption.first, &stay);
+        let first = first.iter().map(|first| {
+            let start = (*first)?;
+            let at = periods.partition_point(|period| *period < start);
+            (at < periods.len()).then_some(at as u32)
+        });
         Ok(Self {
             size: RolloutSize {
                 rows: panel.rows.len(),
                 units: panel.units.len(),
                 clusters: (self.size.clusters.0.clone(), used.len()),
             },
-            y: kept(&self.y, &keep),
+            y: kept(&self.y, keep),
             weights: kept(&self.weights, &stay),
             clusters,
             covariates: (self.covariates.iter())
-                .map(|(name, values)| (name.clone(), kept(values, &keep)))
+                .map(|(name, values)| (name.clone(), kept(values, keep)))
                 .collect(),
-            adoption: Adoption { first },
+            adoption: Adoption {
+                first: first.collect(),
+            },
             warnings: self.warnings.clone(),
             panel,
         })
+    }
+
+    /// Leaves out units.
+    fn without(&self, leave: &[bool]) -> Result<Self> {
+        let rows = self.panel.unit_of.iter();
+        let keep: Vec<bool> = rows.map(|unit| !leave[*unit as usize]).collect();
+        self.retain(&keep)
+    }
+
+    /// Without units that are never treated, the last cohort takes their place, on the periods before its treatment.
+    pub(super) fn with_controls(self) -> Result<Self> {
+        let Some(last) = self.adoption.cohorts().last().copied() else {
+            return Err(Error::Unidentified {
+                what: "an effect of treatment".to_owned(),
+                needs: "units that are treated after the first period".to_owned(),
+            });
+        };
+        if self.adoption.never() > 0 {
+            return Ok(self);
+        }
+        let keep: Vec<bool> = self.panel.period_of.iter().map(|p| *p < last).collect();
+        let mut left = self.retain(&keep)?;
+        if left.adoption.cohorts().is_empty() {
+            return Err(Error::Unidentified {
+                what: "an effect of treatment".to_owned(),
+                needs: "units that are treated later than others, or never".to_owned(),
+            });
+        }
+        left.warnings.push(Warning::Note {
+            message: format!(
+                "no unit is never treated: the last cohort, of {}, serves as control, and periods from then on are left out",
+                self.panel.periods[last as usize].label
+            ),
+        });
+        Ok(left)
+    }
+
+    /// Whether each row is treated.
+    pub(super) fn status(&self) -> Vec<f64> {
+        let rows = self.panel.unit_of.iter().zip(&self.panel.period_of);
+        rows.map(|(unit, period)| {
+            let first = self.adoption.first[*unit as usize];
+            f64::from(u8::from(first.is_some_and(|first| *period >= first)))
+        })
+        .collect()
+    }
+
+    /// Time since treatment of each row; NaN for units that are never treated.
+    pub(super) fn event_times(&self) -> Vec<f64> {
+        let value = |period: u32| self.panel.periods[period as usize].value;
+        let rows = self.panel.unit_of.iter().zip(&self.panel.period_of);
+        rows.map(|(unit, period)| {
+            let first = self.adoption.first[*unit as usize];
+            first.map_or(f64::NAN, |first| value(*period) - value(first))
+        })
+        .collect()
+    }
+
+    /// The times since treatment that occur, in order.
+    pub(super) fn distinct_times(&self) -> Vec<f64> {
+        let mut times = self.event_times();
+        times.retain(|time| !time.is_nan());
+        times.sort_unstable_by(f64::total_cmp);
+        times.dedup();
+        times
+    }
+
+    /// Leaves out units without weight.
+    pub(super) fn without_unweighted(self) -> Result<Self> {
+        let leave: Vec<bool> = self.weights.iter().map(|w| *w <= 0.0).collect();
+        if leave.contains(&true) {
+            return self.without(&leave);
+        }
+        Ok(self)
     }
 
     /// Leaves out units without weight, and units that have no period earlier than their treatment less `anticipation`, counted in a warning.
@@ -242,13 +327,22 @@ impl Rollout {
     }
 
     /// Sums of units within clusters: one row a cluster.
-    pub(super) fn by_cluster(&self, influence: &nalgebra::DMatrix<f64>) -> nalgebra::DMatrix<f64> {
-        let mut sums = nalgebra::DMatrix::zeros(self.size.clusters.1, influence.ncols());
-        for (from, mut to) in influence.column_iter().zip(sums.column_iter_mut()) {
-            for (value, cluster) in from.iter().zip(&self.clusters) {
-                to[*cluster as usize] += value;
-            }
-        }
-        sums
+    pub(super) fn by_cluster(&self, influence: &DMatrix<f64>) -> DMatrix<f64> {
+        cluster_sums(influence, &self.clusters, self.size.clusters.1)
     }
+}
+
+/// Sums of rows within clusters.
+pub(super) fn cluster_sums(
+    influence: &DMatrix<f64>,
+    clusters: &[u32],
+    count: usize,
+) -> DMatrix<f64> {
+    let mut sums = DMatrix::zeros(count, influence.ncols());
+    for (from, mut to) in influence.column_iter().zip(sums.column_iter_mut()) {
+        for (value, cluster) in from.iter().zip(clusters) {
+            to[*cluster as usize] += value;
+        }
+    }
+    sums
 }

@@ -75,6 +75,143 @@ def callaway_santanna(data):
     return out
 
 
+def regressions(data):
+    """Two-way fixed effects, Sun and Abraham's event study and two stages by pyfixest."""
+    import pyfixest as pf
+
+    out = {}
+    data = data.copy()
+    data["time"] = np.where(data.start > 0, data.year - data.start, np.nan)
+    for name, weights, cluster in [("plain", None, "unit"), ("weighted", "weight", "village")]:
+        static = pf.feols("y ~ treated + x:year | unit + year" if name == "weighted" else "y ~ treated | unit + year", data=data, vcov={"CRV1": cluster}, weights=weights)
+        entry = dict(static=[float(static.coef()["treated"]), float(static.se()["treated"])])
+        times = sorted(data.time.dropna().unique())
+        for t in times:
+            data[f"e{int(t) + 10}"] = (data.time == t).astype(float)
+        used = [t for t in times if t != -1]
+        fit = pf.feols("y ~ " + " + ".join(f"e{int(t) + 10}" for t in used) + " | unit + year", data=data, vcov={"CRV1": cluster}, weights=weights)
+        entry["event"] = dict(at=used, att=[float(v) for v in fit.coef()], se=[float(v) for v in fit.se()])
+        cells = []
+        for g in [2003, 2004, 2006]:
+            for t in YEARS:
+                if t - g != -1:
+                    data[f"c{g}_{t}"] = ((data.start == g) & (data.year == t)).astype(float)
+                    cells.append((g, int(t)))
+        fit = pf.feols("y ~ " + " + ".join(f"c{g}_{t}" for g, t in cells) + " | unit + year", data=data, vcov={"CRV1": cluster}, weights=weights)
+        size = data.groupby("start")[weights].sum() if weights else data.groupby("start").size()
+        beta, V = fit.coef().to_numpy(), fit._vcov
+        rows = []
+        for e in used:
+            R = np.array([float(size[g]) if t - g == e else 0.0 for g, t in cells])
+            rows.append(R / R.sum())
+        R = np.array(rows)
+        entry["sun_abraham"] = dict(at=used, att=(R @ beta).tolist(), se=np.sqrt(np.diag(R @ V @ R.T)).tolist())
+        if weights is None:
+            first, pre = "~ 0 | unit + year", "~ " + " + ".join(f"e{int(t) + 10}" for t in used)
+            data["treated_flag"] = data.treated.astype(bool)
+            fit = pf.did2s(data.copy(), yname="y", first_stage=first, second_stage="~ treated", treatment="treated_flag", cluster=cluster)
+            entry["two_stage"] = [float(fit.coef().iloc[0]), float(fit.se().iloc[0])]
+            fit = pf.did2s(data.copy(), yname="y", first_stage=first, second_stage=pre, treatment="treated_flag", cluster=cluster)
+            entry["two_stage_event"] = dict(at=used, att=[float(v) for v in fit.coef()], se=[float(v) for v in fit.se()])
+        out[name] = entry
+    return out
+
+
+def dense(data, covariates=()):
+    """Dummies of units and years, and covariates."""
+    parts = [pd.get_dummies(data.unit).to_numpy(float), pd.get_dummies(data.year).to_numpy(float)[:, 1:]]
+    parts += [data[[c]].to_numpy(float) for c in covariates]
+    return np.hstack(parts)
+
+
+def imputation(data, weights=None, cluster="unit"):
+    """Borusyak, Jaravel and Spiess with dense matrices: v = w on treated rows, minus its projection on untreated ones; equation 8 for treated residuals."""
+    s = data[weights].to_numpy(float) if weights else np.ones(len(data))
+    y, treated = data.y.to_numpy(), data.treated.to_numpy() == 1
+    Z = dense(data)
+    Z0 = Z[~treated]
+    inverse = np.linalg.inv(Z0.T @ (s[~treated, None] * Z0))
+    effect = y - Z @ (inverse @ Z0.T @ (s[~treated] * y[~treated]))
+    time = (data.year - data.start).where(data.start > 0)
+
+    def mean(rows):
+        v = np.where(rows, s, 0.0) / s[rows].sum()
+        estimate = float(v @ effect)
+        untreated = -s * (Z @ (inverse @ (Z.T @ v)))
+        weight = np.where(treated, v, untreated)
+        epsilon = effect.copy()
+        for _, index in data[rows].groupby(["start", "year"]).groups.items():
+            index = np.asarray(index)
+            by = pd.DataFrame(dict(c=data[cluster].iloc[index], v=v[index], ve=v[index] * effect[index])).groupby("c").sum()
+            epsilon[index] -= (by.v * by.ve).sum() / (by.v**2).sum()
+        sums = pd.Series(weight * epsilon).groupby(data[cluster].to_numpy()).sum()
+        return estimate, float(np.sqrt((sums**2).sum()))
+
+    times = sorted(time[treated].unique())
+    each = [mean((time == t).to_numpy()) for t in times]
+    return dict(att=list(mean(treated)), at=times, event=[e[0] for e in each], event_se=[e[1] for e in each])
+
+
+def two_stage(data, weights=None, cluster="unit"):
+    """Gardner's estimator as stacked moments with dense matrices: pyfixest solves for the effects to about six digits only."""
+    s = data[weights].to_numpy(float) if weights else np.ones(len(data))
+    y, treated = data.y.to_numpy(), data.treated.to_numpy() == 1
+    Z = dense(data)
+    Z0 = np.where(treated[:, None], 0.0, Z)
+    inverse = np.linalg.inv(Z0.T @ (s[:, None] * Z0))
+    residual = y - Z @ (inverse @ Z0.T @ (s * y))
+    time = (data.year - data.start).where(data.start > 0).to_numpy()
+    times = [t for t in sorted(set(time[np.isfinite(time)])) if t != -1]
+    X = np.column_stack([time == t for t in times]).astype(float)
+    bread = np.linalg.inv(X.T @ (s[:, None] * X))
+    beta = bread @ X.T @ (s * residual)
+    scores = (s * (residual - X @ beta))[:, None] * X - (s * residual)[:, None] * (Z0 @ inverse @ (Z.T @ (s[:, None] * X)))
+    sums = pd.DataFrame(scores).groupby(data[cluster].to_numpy()).sum().to_numpy()
+    V = bread @ sums.T @ sums @ bread
+    return dict(at=[float(t) for t in times], att=beta.tolist(), se=np.sqrt(np.diag(V)).tolist())
+
+
+def bacon(data):
+    """Every pair of cohorts over the periods in which exactly one of them changes treatment, by definition: the coefficient of a regression on those rows, and the variance of its treatment."""
+    out = []
+    starts = sorted(data.start.unique(), key=lambda g: (g == 0, g))
+    for i, early in enumerate(starts):
+        for late in starts[i + 1:]:
+            stop = late if late > 0 else 9999
+            windows = [("early", early, late, data.year < stop)] if early > 2001 else []
+            if late > 0:
+                windows.append(("late", late, early, data.year >= early))
+            for kind, treated, control, window in windows:
+                part = data[window & data.start.isin([early, late])]
+                d = part.treated - part.treated.groupby(part.unit).transform("mean") - part.treated.groupby(part.year).transform("mean") + part.treated.mean()
+                estimate = float((d * part.y).sum() / (d * part.treated).sum())
+                # The share of the whole sample squared times the variance of the treatment left: equal to the printed formulas.
+                pair = data[data.start.isin([early, late])]
+                weight = (len(part) / len(data)) ** 2 * float((d * d).mean())
+                out.append(dict(treated=int(treated), control=int(control), kind=kind, estimate=estimate, weight=weight))
+    total = sum(c["weight"] for c in out)
+    for c in out:
+        c["weight"] /= total
+    return out
+
+
+def weights_of_two_way(data):
+    d = data.treated - data.treated.groupby(data.unit).transform("mean") - data.treated.groupby(data.year).transform("mean") + data.treated.mean()
+    beta = float((d * data.y).sum() / (d * data.treated).sum())
+    w = d[data.treated == 1].to_numpy()
+    w = w / w.mean()
+    n = len(w)
+    sigma = np.sqrt(((w - 1) ** 2).mean())
+    order = np.sort(w)[::-1]
+    P = np.cumsum(np.full(n, 1 / n)[::-1])[::-1]
+    S = np.cumsum((order / n)[::-1])[::-1]
+    T = np.cumsum((order**2 / n)[::-1])[::-1]
+    with np.errstate(divide="ignore"):
+        s = np.nonzero(order < -S / (1 - P))[0]
+    opposite = None if not len(s) or w.min() >= 0 else abs(beta) / np.sqrt(T[s[0]] + S[s[0]] ** 2 / (1 - P[s[0]]))
+    return dict(beta=beta, treated=n, negative=int((w < -1e-12).sum()), negative_sum=float(w[w < 0].sum() / n), zero=abs(beta) / sigma, opposite=opposite)
+
+
 def clean(value):
     if isinstance(value, dict):
         return {k: clean(v) for k, v in value.items()}
@@ -88,7 +225,12 @@ def clean(value):
 if __name__ == "__main__":
     data = simulate()
     data.to_csv(HERE / "rollout.csv", index=False)
-    values = dict(callaway_santanna=callaway_santanna(data))
+    ever = data[data.start > 0].reset_index(drop=True)
+    values = dict(
+        callaway_santanna=callaway_santanna(data), regressions=regressions(data), imputation=imputation(data),
+        imputation_weighted=imputation(data, "weight", "village"), two_stage=two_stage(data), two_stage_weighted=two_stage(data, "weight", "village"),
+        bacon=bacon(data), two_way_weights=[weights_of_two_way(data), weights_of_two_way(ever)],
+    )
     fixture = dict(
         source="csdid 0.4.3, pyfixest 0.60.0; numpy for the rest", command="python tests/reference/make/rollout.py", date=str(datetime.date.today()),
         data="tests/reference/rollout.csv", tolerance=1e-8,
