@@ -16,10 +16,10 @@ pub use crate::causal::{
     BalanceTable, BasePeriod, CallawaySantAnna, CallawaySantAnnaFit, ControlGroup,
     CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
     DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime, Imputation, ImputationFit,
-    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, RolloutEffects, SlatePolicy,
-    SlatePolicyFit, StackMember, SunAbraham, SunAbrahamFit, TreatmentWeighting,
-    TreatmentWeightingFit, TrialScores, Trimming, TwoWayFixedEffects, TwoWayFixedEffectsFit,
-    TwoWayWeights,
+    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, PreTrendPower, PreTrendTime,
+    RolloutEffects, SlatePolicy, SlatePolicyFit, StackMember, SunAbraham, SunAbrahamFit,
+    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming, TwoWayFixedEffects,
+    TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -18,7 +18,7 @@ use super::effects::rollout_verbs;
 /// | constructor | effects before treatment | errors |
 /// |---|---|---|
 /// | [`new`](Self::new) (Borusyak, Jaravel & Spiess 2024) | none | conservative: residuals of treated rows are taken about the mean of their cohort and period |
-/// | [`two_stage`](Self::two_stage) (Gardner 2022) | mean residuals of untreated rows by time before treatment | of both stages as one moment estimator |
+/// | [`two_stage`](Self::two_stage) (Gardner 2022) | mean residuals of untreated rows by time before treatment, each relative to all untreated rows | of both stages as one moment estimator |
 ///
 /// The estimates from treatment on are the same. Under spherical errors no unbiased estimator has a smaller variance; all periods before treatment count, where
 /// [`CallawaySantAnna`](super::CallawaySantAnna) uses the last alone. That is more precise and asks for parallel trends over all of them. Of both kinds of errors the
@@ -112,12 +112,6 @@ impl Imputation {
         let event_times = rollout.event_times();
         let mut times = rollout.distinct_times();
         times.retain(|time| *time >= 0.0 || self.two_stage);
-        let reference = times
-            .iter()
-            .copied()
-            .filter(|time| *time < 0.0)
-            .reduce(f64::max);
-        times.retain(|time| reference.is_none_or(|r| time.total_cmp(&r).is_ne()));
         let all = [(0..event_times.len())
             .map(|row| !model.used()[row])
             .collect::<Vec<bool>>()];
@@ -145,7 +139,7 @@ impl Imputation {
                 vec!["ATT".to_owned()],
                 &all,
             ),
-            study: EventStudy::new(study, times, reference),
+            study: EventStudy::new(study, times, None),
         })
     }
 

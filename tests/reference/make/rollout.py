@@ -107,6 +107,7 @@ def regressions(data):
         R = np.array(rows)
         entry["sun_abraham"] = dict(at=used, att=(R @ beta).tolist(), se=np.sqrt(np.diag(R @ V @ R.T)).tolist())
         if weights is None:
+            entry["pre_trends"] = pre_trends(np.array(used), R @ V @ R.T)
             first, pre = "~ 0 | unit + year", "~ " + " + ".join(f"e{int(t) + 10}" for t in used)
             data["treated_flag"] = data.treated.astype(bool)
             fit = pf.did2s(data.copy(), yname="y", first_stage=first, second_stage="~ treated", treatment="treated_flag", cluster=cluster)
@@ -114,6 +115,33 @@ def regressions(data):
             fit = pf.did2s(data.copy(), yname="y", first_stage=first, second_stage=pre, treatment="treated_flag", cluster=cluster)
             entry["two_stage_event"] = dict(at=used, att=[float(v) for v in fit.coef()], se=[float(v) for v in fit.se()])
         out[name] = entry
+    return out
+
+
+def pre_trends(times, V):
+    """Roth (2022): the slope that any significant effect before treatment finds with a given power, by scipy; means of samples that pass by drawing many."""
+    from scipy.optimize import brentq
+    from scipy.stats import multivariate_normal, norm
+
+    pre = times < 0
+    S = V[np.ix_(pre, pre)]
+    limit = norm.ppf(0.975) * np.sqrt(np.diag(S))
+    trend = times + 1
+
+    def power(slope):
+        mean = slope * trend[pre]
+        return 1 - multivariate_normal(mean, S, maxpts=400_000, abseps=1e-6, releps=1e-6, seed=1).cdf(limit, lower_limit=-limit)
+
+    out = dict(size=power(0.0), slopes=[brentq(lambda s: power(s) - target, 0, 1, xtol=1e-7) for target in (0.5, 0.8)])
+    slope = out["slopes"][0]
+    random = np.random.default_rng(1)
+    sums, squares, passed = 0.0, 0.0, 0
+    for _ in range(40):
+        draws = random.multivariate_normal(slope * trend, V, size=100_000)
+        draws = draws[(np.abs(draws[:, pre]) <= limit).all(axis=1)]
+        sums, squares, passed = sums + draws.sum(axis=0), squares + (draws**2).sum(axis=0), passed + len(draws)
+    mean = sums / passed
+    out.update(passed=mean.tolist(), passed_error=np.sqrt((squares / passed - mean**2) / passed).tolist())
     return out
 
 
@@ -161,7 +189,7 @@ def two_stage(data, weights=None, cluster="unit"):
     inverse = np.linalg.inv(Z0.T @ (s[:, None] * Z0))
     residual = y - Z @ (inverse @ Z0.T @ (s * y))
     time = (data.year - data.start).where(data.start > 0).to_numpy()
-    times = [t for t in sorted(set(time[np.isfinite(time)])) if t != -1]
+    times = sorted(set(time[np.isfinite(time)]))
     X = np.column_stack([time == t for t in times]).astype(float)
     bread = np.linalg.inv(X.T @ (s[:, None] * X))
     beta = bread @ X.T @ (s * residual)
