@@ -17,9 +17,9 @@ pub use crate::causal::{
     CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
     DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime, Imputation, ImputationFit,
     OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, PreTrendPower, PreTrendTime,
-    RolloutEffects, SlatePolicy, SlatePolicyFit, StackMember, SunAbraham, SunAbrahamFit,
-    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming, TwoWayFixedEffects,
-    TwoWayFixedEffectsFit, TwoWayWeights,
+    RolloutEffects, SlatePolicy, SlatePolicyFit, StackMember, SunAbraham, SunAbrahamFit, Switching,
+    SwitchingFit, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

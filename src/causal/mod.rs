@@ -36,8 +36,8 @@ pub use average::AverageEffects;
 pub use did::{
     BaconComparison, BaconControl, BaconDecomposition, BasePeriod, CallawaySantAnna,
     CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy, GroupTime, Imputation, ImputationFit,
-    PreTrendPower, PreTrendTime, RolloutEffects, SunAbraham, SunAbrahamFit, TwoWayFixedEffects,
-    TwoWayFixedEffectsFit, TwoWayWeights,
+    PreTrendPower, PreTrendTime, RolloutEffects, SunAbraham, SunAbrahamFit, Switching,
+    SwitchingFit, TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;

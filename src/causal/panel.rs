@@ -253,16 +253,13 @@ impl Adoption {
     /// # Errors
     /// `OutOfRange` for a value that is neither 0 nor 1, and for one that goes back to 0.
     pub(crate) fn from_status(panel: &Panel, treatment: &str, status: &[f64]) -> Result<Self> {
-        let refuse = |row: usize, expected: &str| Error::OutOfRange {
-            column: treatment.to_owned(),
-            row: panel.rows.index(row) + 1,
-            value: status[row],
-            expected: expected.to_owned(),
-        };
+        Self::check_status(
+            panel,
+            treatment,
+            status,
+            "0 before treatment and 1 from its start on",
+        )?;
         let is = |row: usize, value: f64| (status[row] - value).abs() < f64::EPSILON;
-        if let Some(row) = (0..status.len()).find(|row| !is(*row, 0.0) && !is(*row, 1.0)) {
-            return Err(refuse(row, "0 before treatment and 1 from its start on"));
-        }
         let mut first = vec![None; panel.units.len()];
         for (unit, first) in first.iter_mut().enumerate() {
             for period in 0..panel.periods.len() {
@@ -272,14 +269,38 @@ impl Adoption {
                 if is(row, 1.0) {
                     first.get_or_insert(period as u32);
                 } else if first.is_some() {
-                    return Err(refuse(
-                        row,
-                        "1 once its unit is treated; an estimator of treatments that switch off is needed otherwise",
-                    ));
+                    return Err(Error::OutOfRange {
+                        column: treatment.to_owned(),
+                        row: panel.rows.index(row) + 1,
+                        value: status[row],
+                        expected: "1 once its unit is treated; `Switching` is for treatments that switch off".to_owned(),
+                    });
                 }
             }
         }
         Ok(Self { first })
+    }
+
+    /// Refuses a status that is neither 0 nor 1.
+    ///
+    /// # Errors
+    /// `OutOfRange`, with the row.
+    pub(crate) fn check_status(
+        panel: &Panel,
+        treatment: &str,
+        status: &[f64],
+        expected: &str,
+    ) -> Result<()> {
+        let is = |row: usize, value: f64| (status[row] - value).abs() < f64::EPSILON;
+        match (0..status.len()).find(|row| !is(*row, 0.0) && !is(*row, 1.0)) {
+            None => Ok(()),
+            Some(row) => Err(Error::OutOfRange {
+                column: treatment.to_owned(),
+                row: panel.rows.index(row) + 1,
+                value: status[row],
+                expected: expected.to_owned(),
+            }),
+        }
     }
 
     /// Positions of the periods in which some unit starts, in order.

@@ -798,3 +798,142 @@ fn the_errors_of_all_estimators_cover() {
         "{shares:?}"
     );
 }
+
+/// A treatment of effect 1 that comes and goes, common shocks and levels of units.
+fn coupons(seed: u64) -> Frame {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut uniform = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let (mut unit, mut week, mut on, mut y) = (vec![], vec![], vec![], vec![]);
+    for i in 0..80 {
+        let level = 3.0 * uniform();
+        let mut treated = f64::from(u8::from(uniform() < 0.4));
+        for t in 0..6 {
+            if t > 0 && uniform() < 0.25 {
+                treated = 1.0 - treated;
+            }
+            let noise: f64 = (0..4).map(|_| uniform() - 0.5).sum();
+            unit.push(f64::from(i));
+            week.push(f64::from(t));
+            on.push(treated);
+            y.push(level + (f64::from(t) * 1.3).sin() + treated + noise);
+        }
+    }
+    Frame::new()
+        .with("unit", unit)
+        .unwrap()
+        .with("week", week)
+        .unwrap()
+        .with("on", on)
+        .unwrap()
+        .with("y", y)
+        .unwrap()
+}
+
+#[test]
+fn changes_of_treatment_are_compared_by_definition() {
+    let frame = coupons(3);
+    let column = |name: &str| frame.numeric(name).unwrap().values().to_vec();
+    let (on, y) = (column("on"), column("y"));
+    // Rows are units by six weeks.
+    let at = |values: &[f64], unit: usize, week: usize| values[6 * unit + week];
+    let (mut sum, mut count) = (0.0, 0.0);
+    for week in 1..6 {
+        for before in [0.0, 1.0] {
+            let mean = |after: f64| -> (f64, f64) {
+                let own: Vec<f64> = (0..80)
+                    .filter(|unit| {
+                        at(&on, *unit, week - 1) == before && at(&on, *unit, week) == after
+                    })
+                    .map(|unit| at(&y, unit, week) - at(&y, unit, week - 1))
+                    .collect();
+                (own.iter().sum::<f64>() / own.len() as f64, own.len() as f64)
+            };
+            let ((moved, size), (stayed, _)) = (mean(1.0 - before), mean(before));
+            sum += size * (1.0 - 2.0 * before) * (moved - stayed);
+            count += size;
+        }
+    }
+    let model = Switching::new("y", "on", "unit", "week");
+    let fit = model.fit(&frame).unwrap();
+    assert_eq!(fit.switches() as f64, count);
+    agree("DID_M", &[fit.estimates()[0]], &[sum / count], 1e-12);
+    // Untreated for treated, the effect changes its sign and nothing else.
+    let off: Vec<f64> = on.iter().map(|on| 1.0 - on).collect();
+    let mirrored = model.fit(&frame.replace("on", off).unwrap()).unwrap();
+    let negative: Vec<f64> = mirrored.estimates().iter().map(|e| -e).collect();
+    agree("mirrored", &negative, &all(&fit).0, 1e-12);
+    agree("mirrored errors", &all(&mirrored).1, &all(&fit).1, 1e-12);
+    let (study, other) = (fit.event_study().unwrap(), mirrored.event_study().unwrap());
+    agree("mirrored study", &all(other).1, &all(study).1, 1e-10);
+    // A treatment that stays on is a roll-out.
+    let rollout = data("tests/reference/rollout.csv");
+    let switching = Switching::new("y", "treated", "unit", "year")
+        .fit(&rollout)
+        .unwrap();
+    let callaway = CallawaySantAnna::new("y", "treated", "unit", "year")
+        .controls(ControlGroup::NotYetTreated)
+        .base_period(BasePeriod::Universal)
+        .fit(&rollout)
+        .unwrap();
+    let (ours, theirs) = (
+        switching.event_study().unwrap(),
+        callaway.event_study().unwrap(),
+    );
+    assert_eq!(ours.names(), theirs.names());
+    agree("a roll-out", &all(ours).0, &all(&theirs).0, 1e-12);
+    agree("a roll-out, errors", &all(ours).1, &all(&theirs).1, 1e-12);
+    let wrong = CallawaySantAnna::new("y", "on", "unit", "week")
+        .fit(&frame)
+        .unwrap_err()
+        .to_string();
+    assert!(wrong.contains("Switching"), "{wrong}");
+    let two = model
+        .fit(
+            &frame
+                .replace("on", on.iter().map(|on| 2.0 * on).collect::<Vec<_>>())
+                .unwrap(),
+        )
+        .unwrap_err();
+    assert!(two.to_string().contains("0 or 1"), "{two}");
+}
+
+#[test]
+fn errors_at_changes_of_treatment_cover() {
+    let runs = 500;
+    let (mut covered, mut placebo, mut later) = (0, 0, 0);
+    for run in 1..=runs {
+        let fit = Switching::new("y", "on", "unit", "week")
+            .fit(&coupons(run))
+            .unwrap();
+        let inside = |name: &str, truth: f64| {
+            let interval = fit
+                .coefficient(name)
+                .unwrap()
+                .confidence_interval(0.95)
+                .unwrap();
+            i32::from((interval.lower..=interval.upper).contains(&truth))
+        };
+        covered += inside("DID_M", 1.0);
+        placebo += inside("placebo", 0.0);
+        let first = fit
+            .event_study()
+            .unwrap()
+            .at(0.0)
+            .unwrap()
+            .confidence_interval(0.95)
+            .unwrap();
+        later += i32::from((first.lower..=first.upper).contains(&1.0));
+    }
+    let shares = [covered, placebo, later].map(|count| f64::from(count) / runs as f64);
+    println!("changes cover {shares:?}");
+    // The Monte Carlo error is one point.
+    assert!(
+        shares.iter().all(|share| (0.92..=0.975).contains(share)),
+        "{shares:?}"
+    );
+}

@@ -40,12 +40,15 @@ pub(super) struct Rollout {
 
 /// Constructor and options that estimators of roll-outs have alike; `columns` is a field.
 macro_rules! rollout_options {
-    ($type:ty) => {
+    ($type:ty, no starts) => {
         crate::causal::builders::row_columns!(
             $type,
             "A column of clusters, in which units lie: errors allow for dependence within them. Units are the clusters without.",
             columns
         );
+    };
+    ($type:ty) => {
+        crate::causal::did::sample::rollout_options!($type, no starts);
 
         impl $type {
             /// The treatment column holds the first treated period of each unit, in every row: missing, 0 before the first period, or after the last period for units that are never treated.
@@ -73,6 +76,46 @@ impl RolloutColumns {
 
     /// Reads the rows on which all is present; `terms` are covariates, the right-hand side of a formula.
     pub(super) fn read(&self, frame: &Frame, terms: &str) -> Result<Rollout> {
+        self.read_with(frame, terms, |panel, values| {
+            if !self.starts {
+                return Adoption::from_status(panel, &self.treatment, values);
+            }
+            if !matches!(frame.column(&self.period)?, Column::Real(_)) {
+                return Err(Error::WrongKind {
+                    column: self.period.clone(),
+                    expected: "numbers, as the first treated periods are".to_owned(),
+                    found: frame.column(&self.period)?.kind().to_owned(),
+                    remedy: "number the periods, or give a treatment that is 0 and then 1"
+                        .to_owned(),
+                });
+            }
+            Adoption::from_starts(panel, &self.treatment, values)
+        })
+    }
+
+    /// Reads a treatment that may switch on and off, with its values; nobody counts as treated.
+    pub(super) fn read_switching(&self, frame: &Frame) -> Result<(Rollout, Vec<f64>)> {
+        let rollout = self.read_with(frame, "1", |panel, values| {
+            Adoption::check_status(panel, &self.treatment, values, "0 or 1")?;
+            Ok(Adoption {
+                first: vec![None; panel.units.len()],
+            })
+        })?;
+        let rollout = rollout.without_unweighted()?;
+        let status = rollout
+            .panel
+            .rows
+            .gather(frame.numeric(&self.treatment)?.values());
+        Ok((rollout, status))
+    }
+
+    /// Reads the rows, and what `adopt` makes of the panel and the treatment column.
+    fn read_with(
+        &self,
+        frame: &Frame,
+        terms: &str,
+        adopt: impl FnOnce(&Panel, &[f64]) -> Result<Adoption>,
+    ) -> Result<Rollout> {
         let formula = Formula::from(format!("`{}` ~ {terms}", self.outcome).as_str()).parse()?;
         let everything = formula.exogenous().iter().any(Term::has_everything);
         if everything || !(formula.effects().is_empty() && formula.endogenous().is_empty()) {
@@ -98,20 +141,7 @@ impl RolloutColumns {
         let panel = Panel::read(frame, &self.unit, &self.period, &rows)?;
         let numbers =
             |name: &str| -> Result<Vec<f64>> { Ok(rows.gather(frame.numeric(name)?.values())) };
-        let adoption = if self.starts {
-            if !matches!(frame.column(&self.period)?, Column::Real(_)) {
-                return Err(Error::WrongKind {
-                    column: self.period.clone(),
-                    expected: "numbers, as the first treated periods are".to_owned(),
-                    found: frame.column(&self.period)?.kind().to_owned(),
-                    remedy: "number the periods, or give a treatment that is 0 and then 1"
-                        .to_owned(),
-                });
-            }
-            Adoption::from_starts(&panel, &self.treatment, &numbers(&self.treatment)?)?
-        } else {
-            Adoption::from_status(&panel, &self.treatment, &numbers(&self.treatment)?)?
-        };
+        let adoption = adopt(&panel, &numbers(&self.treatment)?)?;
         let weights = match &self.weights {
             None => vec![1.0; panel.units.len()],
             Some(column) => {
