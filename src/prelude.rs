@@ -12,11 +12,15 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, ArmWeights, AverageEffects, BalanceTable, CovariateBalance, DoseEffects,
-    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
+    ArmScores, ArmWeights, AverageEffects, BaconComparison, BaconControl, BaconDecomposition,
+    BalanceTable, BasePeriod, CallawaySantAnna, CallawaySantAnnaFit, ControlGroup,
+    CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
+    DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime, Imputation, ImputationFit,
     InstrumentedFit, LocalAverageEffect, OffPolicy, OffPolicyFit, PartiallyLinear,
-    PartiallyLinearFit, PartiallyLinearIv, QuantileEffects, QuantileEffectsFit, SlatePolicy,
-    SlatePolicyFit, StackMember, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    PartiallyLinearFit, PartiallyLinearIv, PreTrendPower, PreTrendTime, QuantileEffects,
+    QuantileEffectsFit, RolloutEffects, SlatePolicy, SlatePolicyFit, StackMember, SunAbraham,
+    SunAbrahamFit, Switching, SwitchingFit, TreatmentWeighting, TreatmentWeightingFit, TrialScores,
+    Trimming, TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,
@@ -87,34 +91,11 @@ pub use crate::experiment::trust::{
     TrustVerdict, Twyman, TwymanFit,
 };
 pub use crate::experiment::{
-    ArmCount, ArmValue, BayesianArm, BayesianComparison, BayesianDecision, BayesianFit,
-    BayesianModel, BayesianTest, Comparisons, Covariate, CovariateSlope, CumulativeLift,
-    DatedEffect, Effect, EffectFamily, EffectPrior, Experiment, ExperimentBaseline, ExperimentFit,
-    ExperimentPlan, ExperimentSimulation, ExperimentStatistics, ExperimentStream,
-    HierarchicalEffects, HierarchicalFit, Lift, LiftMethod, LiftOverTime, Margin, Metric,
-    MetricBaseline, MetricKind, NormalComponent, NormalPrior, PlannedMetric, PooledEffect,
-    Portfolio, PortfolioFit, ProgrammeOption, ProgrammePlan, Role, Shipping, ShippingRule,
-    ShrunkEffect, SimulatedMetric, SufficientStatistics, TestingProgramme, Verdict,
-};
-pub use crate::experiment::{
     AverageEffectBounds, ConditionMean, Credit, Encouragement, EncouragementFit, ExposureContrast,
     ExposureMapping, Holdout, HoldoutFit, InterleavedList, Interleaving, InterleavingPower,
     InterleavingSensitivity, InterleavingTest, InterleavingTestFit, NetworkExperiment, NetworkFit,
     NonCompliance, PastExperiment, SurrogateBalance, SurrogateFit, SurrogateIndex, Triggered,
     TriggeredArm, TriggeredFit,
-};
-pub use crate::inference::{
-    Adjustment, Alternative, BetweenStudies, Calibrator, Dunnett, DunnettFit, EProcess, EValue,
-    ManyToOne, MaxT, MeanError, MetaAnalysis, MetaAnalysisFit, MultipleTests, OnlineDecision,
-    OnlineFdr, SelectedEstimate, Simultaneous, TestingGraph, adjust_p_values, romano_wolf,
-    westfall_young,
-};
-pub use crate::inference::{
-    Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest,
-};
-pub use crate::inference::{
-    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
-    WildTestResult, WildWeights,
 };
 pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
@@ -178,14 +159,6 @@ pub use crate::uplift::policy::{
     Budget, BudgetAllocation, BudgetComparison, BudgetCurve, BudgetCurveFit, BudgetPoint,
     GroupCoverage, NextBestAction, NextBestFit, PolicyLeaf, PolicyNode, PolicyRegret, PolicyTree,
     PolicyTreeFit, PolicyValue, PolicyValueFit,
-};
-pub use crate::uplift::{
-    ArmEffects, CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit,
-    ContinuousEffects, ContinuousEffectsFit, EffectLearner, EffectLoss, ForestCalibration,
-    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, ForestTuning,
-    LocalLinearForest, LocalLinearForestFit, MetaKind, MetaLearner, MetaLearnerFit, MultiArmForest,
-    MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction,
-    RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction, SurvivalTarget, TuningTrial,
 };
 pub use crate::uplift::{
     UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,

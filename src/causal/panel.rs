@@ -149,24 +149,117 @@ impl Panel {
             ),
         })
     }
+
+    /// A column that has one value a unit.
+    ///
+    /// # Errors
+    /// `OutOfRange` for a value that differs from an earlier one of its unit.
+    pub(crate) fn of_units(&self, column: &str, values: &[f64]) -> Result<Vec<f64>> {
+        let mut of_unit = vec![f64::NAN; self.units.len()];
+        for (row, (unit, value)) in self.unit_of.iter().zip(values).enumerate() {
+            let own = &mut of_unit[*unit as usize];
+            if own.is_nan() {
+                *own = *value;
+            } else if (*own - value).abs() > f64::EPSILON * own.abs() {
+                return Err(Error::OutOfRange {
+                    column: column.to_owned(),
+                    row: self.rows.index(row) + 1,
+                    value: *value,
+                    expected: format!(
+                        "the same in all rows of `{}` {}, whose earlier rows have {own}",
+                        self.unit_column, self.units[*unit as usize]
+                    ),
+                });
+            }
+        }
+        Ok(of_unit)
+    }
+
+    /// Some of the rows; units and periods that lose all of theirs are gone.
+    pub(crate) fn restrict(&self, keep: &[bool]) -> Self {
+        let renumber = |codes: &[u32], count: usize| -> (Vec<u32>, Vec<usize>) {
+            let mut seen = vec![false; count];
+            let kept: Vec<u32> = (codes.iter().zip(keep))
+                .filter(|(_, keep)| **keep)
+                .map(|(code, _)| *code)
+                .collect();
+            for code in &kept {
+                seen[*code as usize] = true;
+            }
+            let left: Vec<usize> = (0..count).filter(|at| seen[*at]).collect();
+            let place = |code: &u32| left.partition_point(|at| *at < *code as usize) as u32;
+            (kept.iter().map(place).collect(), left)
+        };
+        let (unit_of, units) = renumber(&self.unit_of, self.units.len());
+        let (period_of, periods) = renumber(&self.period_of, self.periods.len());
+        let mut cells = vec![EMPTY; units.len() * periods.len()];
+        for (row, (unit, period)) in unit_of.iter().zip(&period_of).enumerate() {
+            cells[*unit as usize * periods.len() + *period as usize] = row as u32;
+        }
+        Self {
+            unit_column: self.unit_column.clone(),
+            period_column: self.period_column.clone(),
+            units: units.iter().map(|at| self.units[*at].clone()).collect(),
+            periods: periods.iter().map(|at| self.periods[*at].clone()).collect(),
+            unit_of,
+            period_of,
+            rows: self.rows.retain(keep),
+            cells,
+        }
+    }
 }
 
 impl Adoption {
+    /// From the first treated period of each unit; one value a used row. Missing, infinite, 0 before the first period and after the last period are never.
+    ///
+    /// # Errors
+    /// `OutOfRange` for a start that differs within a unit, or that is negative before the first period.
+    pub(crate) fn from_starts(panel: &Panel, treatment: &str, starts: &[f64]) -> Result<Self> {
+        let known: Vec<f64> = (starts.iter())
+            .map(|start| {
+                if start.is_nan() {
+                    f64::MAX
+                } else {
+                    start.min(f64::MAX)
+                }
+            })
+            .collect();
+        let earliest = panel.periods.first().map_or(0.0, |period| period.value);
+        if let Some(row) = known.iter().position(|s| *s < 0.0 && *s < earliest) {
+            return Err(Error::OutOfRange {
+                column: treatment.to_owned(),
+                row: panel.rows.index(row) + 1,
+                value: known[row],
+                expected: "a period, or 0 or missing for units that are never treated".to_owned(),
+            });
+        }
+        let of_units = panel.of_units(treatment, &known)?;
+        let first = of_units.iter().map(|start| {
+            if start.abs() < f64::MIN_POSITIVE && earliest > 0.0 {
+                return None;
+            }
+            let at = panel
+                .periods
+                .partition_point(|period| period.value < *start);
+            (at < panel.periods.len()).then_some(at as u32)
+        });
+        Ok(Self {
+            first: first.collect(),
+        })
+    }
+
     /// From a treatment that is 0 until it starts and 1 from then on; one value a used row. Units treated in their first row have that row's period.
     ///
     /// # Errors
     /// `OutOfRange` for a value that is neither 0 nor 1, and for one that goes back to 0.
     pub(crate) fn from_status(panel: &Panel, treatment: &str, status: &[f64]) -> Result<Self> {
-        let refuse = |row: usize, expected: &str| Error::OutOfRange {
-            column: treatment.to_owned(),
-            row: panel.rows.index(row) + 1,
-            value: status[row],
-            expected: expected.to_owned(),
-        };
+        Self::check_status(
+            panel,
+            treatment,
+            status,
+            "0 before treatment and 1 from its start on",
+        )?;
         let is = |row: usize, value: f64| (status[row] - value).abs() < f64::EPSILON;
-        if let Some(row) = (0..status.len()).find(|row| !is(*row, 0.0) && !is(*row, 1.0)) {
-            return Err(refuse(row, "0 before treatment and 1 from its start on"));
-        }
         let mut first = vec![None; panel.units.len()];
         for (unit, first) in first.iter_mut().enumerate() {
             for period in 0..panel.periods.len() {
@@ -176,14 +269,38 @@ impl Adoption {
                 if is(row, 1.0) {
                     first.get_or_insert(period as u32);
                 } else if first.is_some() {
-                    return Err(refuse(
-                        row,
-                        "1 once its unit is treated; an estimator of treatments that switch off is needed otherwise",
-                    ));
+                    return Err(Error::OutOfRange {
+                        column: treatment.to_owned(),
+                        row: panel.rows.index(row) + 1,
+                        value: status[row],
+                        expected: "1 once its unit is treated; `Switching` is for treatments that switch off".to_owned(),
+                    });
                 }
             }
         }
         Ok(Self { first })
+    }
+
+    /// Refuses a status that is neither 0 nor 1.
+    ///
+    /// # Errors
+    /// `OutOfRange`, with the row.
+    pub(crate) fn check_status(
+        panel: &Panel,
+        treatment: &str,
+        status: &[f64],
+        expected: &str,
+    ) -> Result<()> {
+        let is = |row: usize, value: f64| (status[row] - value).abs() < f64::EPSILON;
+        match (0..status.len()).find(|row| !is(*row, 0.0) && !is(*row, 1.0)) {
+            None => Ok(()),
+            Some(row) => Err(Error::OutOfRange {
+                column: treatment.to_owned(),
+                row: panel.rows.index(row) + 1,
+                value: status[row],
+                expected: expected.to_owned(),
+            }),
+        }
     }
 
     /// Positions of the periods in which some unit starts, in order.

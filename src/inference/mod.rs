@@ -17,8 +17,8 @@ pub(crate) mod studies;
 mod verbs;
 
 pub use bootstrap::{
-    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, Resample, ScoreBootstrap,
-    WildTestResult, WildWeights,
+    Bootstrap, BootstrapFit, Influence, Jackknife, JackknifeFit, Method, MultiplierBootstrap,
+    Resample, ScoreBootstrap, WildTestResult, WildWeights,
 };
 pub use covariance::{ClusterDf, Covariance, FixedEffectCount, ResidualDf, SmallSample};
 pub use fieller::fieller;

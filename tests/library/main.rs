@@ -70,6 +70,7 @@ mod properties;
 mod quantile;
 mod randomization;
 mod resampling;
+mod rollout;
 mod selection;
 mod simulate;
 mod special_functions;

@@ -5,8 +5,8 @@
 
 mod balance;
 mod estimand;
-mod observed;
-mod tilt;
+pub(in crate::causal) mod observed;
+pub(in crate::causal) mod tilt;
 mod treatment_weighting;
 mod treatment_weighting_fit;
 mod trimming;

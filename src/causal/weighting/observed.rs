@@ -10,29 +10,29 @@ use nalgebra::{DMatrix, DVector};
 
 /// Rows with outcome, arm and all covariates.
 #[derive(Clone, Debug)]
-pub(super) struct Observed {
-    pub(super) treatment: String,
+pub(in crate::causal) struct Observed {
+    pub(in crate::causal) treatment: String,
     /// Control, then the arm that is compared with it.
-    pub(super) arms: [String; 2],
+    pub(in crate::causal) arms: [String; 2],
     /// Rows of the frame in use.
-    pub(super) rows: Rows,
-    pub(super) y: Vec<f64>,
-    pub(super) treated: Vec<bool>,
+    pub(in crate::causal) rows: Rows,
+    pub(in crate::causal) y: Vec<f64>,
+    pub(in crate::causal) treated: Vec<bool>,
     /// Sampling weights, 1 without.
-    pub(super) weights: Vec<f64>,
-    pub(super) clusters: Option<Vec<u32>>,
+    pub(in crate::causal) weights: Vec<f64>,
+    pub(in crate::causal) clusters: Option<Vec<u32>>,
     /// The covariates by their names in the design.
-    pub(super) covariates: Vec<(String, Vec<f64>)>,
-    pub(super) warnings: Vec<Warning>,
+    pub(in crate::causal) covariates: Vec<(String, Vec<f64>)>,
+    pub(in crate::causal) warnings: Vec<Warning>,
 }
 
 /// A constant and the covariates that vary and are not spanned by others, standardised; row by row.
 #[derive(Clone, Debug)]
-pub(super) struct Basis {
+pub(in crate::causal) struct Basis {
     /// Columns, the constant included.
-    pub(super) width: usize,
+    pub(in crate::causal) width: usize,
     /// Without the constant.
-    pub(super) names: Vec<String>,
+    pub(in crate::causal) names: Vec<String>,
     values: Vec<f64>,
 }
 
@@ -140,12 +140,42 @@ impl Observed {
     /// # Errors
     /// `Unidentified` for an arm with too few rows to balance the covariates.
     pub(super) fn basis(&mut self) -> Result<Basis> {
-        let total: f64 = self.weights.iter().sum();
-        let n = self.len();
+        let (basis, mut left_out) = Basis::new(&self.covariates, &self.weights);
+        self.warnings.append(&mut left_out);
+        let width = basis.width;
+        for treated in [false, true] {
+            let rows = self.of_arm(treated).count();
+            if rows <= width.max(2) {
+                return Err(Error::Unidentified {
+                    what: format!(
+                        "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
+                        self.arms[usize::from(treated)],
+                        self.treatment
+                    ),
+                    needs: format!(
+                        "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
+                        width.max(2),
+                        width - 1
+                    ),
+                });
+            }
+        }
+        Ok(basis)
+    }
+}
+
+impl Basis {
+    /// Standardises covariates; those that are constant or spanned by others are left out, which the warnings say.
+    pub(in crate::causal) fn new(
+        covariates: &[(String, Vec<f64>)],
+        weights: &[f64],
+    ) -> (Self, Vec<Warning>) {
+        let total: f64 = weights.iter().sum();
+        let n = weights.len();
         let (mut constant, mut varying) = (Vec::new(), Vec::new());
-        for (name, values) in &self.covariates {
+        for (name, values) in covariates {
             let weighted = |f: &dyn Fn(f64) -> f64| -> f64 {
-                let each = values.iter().zip(&self.weights).map(|(v, s)| s * f(*v));
+                let each = values.iter().zip(weights).map(|(v, s)| s * f(*v));
                 each.sum::<f64>() / total
             };
             let mean = weighted(&|v| v);
@@ -164,7 +194,7 @@ impl Observed {
         let rows = blocks::map(p, |a| -> Vec<f64> {
             let with = |b: usize| {
                 let pairs = varying[a].1.iter().zip(&varying[b].1);
-                let each = pairs.zip(&self.weights).map(|((a, b), s)| s * a * b);
+                let each = pairs.zip(weights).map(|((a, b), s)| s * a * b);
                 each.sum::<f64>() / total
             };
             (0..=a).map(with).collect()
@@ -181,49 +211,28 @@ impl Observed {
                 values[row * width + place + 1] = *v;
             }
         }
+        let mut warnings = Vec::new();
         if !constant.is_empty() {
-            self.warnings.push(Warning::Constant { columns: constant });
+            warnings.push(Warning::Constant { columns: constant });
         }
         if !collinear.is_empty() {
-            self.warnings
-                .push(Warning::Collinear { columns: collinear });
+            warnings.push(Warning::Collinear { columns: collinear });
         }
-        for treated in [false, true] {
-            let rows = self.of_arm(treated).count();
-            if rows <= width.max(2) {
-                return Err(Error::Unidentified {
-                    what: format!(
-                        "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
-                        self.arms[usize::from(treated)],
-                        self.treatment
-                    ),
-                    needs: format!(
-                        "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
-                        width.max(2),
-                        width - 1
-                    ),
-                });
-            }
-        }
-        Ok(Basis {
+        let names = factor.kept().iter().map(|at| varying[*at].0.clone());
+        let basis = Self {
             width,
-            names: factor
-                .kept()
-                .iter()
-                .map(|at| varying[*at].0.clone())
-                .collect(),
+            names: names.collect(),
             values,
-        })
+        };
+        (basis, warnings)
     }
-}
 
-impl Basis {
-    pub(super) fn row(&self, row: usize) -> &[f64] {
+    pub(in crate::causal) fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.width..(row + 1) * self.width]
     }
 
     /// `x'β` of every row.
-    pub(super) fn times(&self, beta: &DVector<f64>) -> Vec<f64> {
+    pub(in crate::causal) fn times(&self, beta: &DVector<f64>) -> Vec<f64> {
         let rows = self.values.chunks_exact(self.width);
         rows.map(|x| x.iter().zip(beta.iter()).map(|(x, b)| x * b).sum())
             .collect()

@@ -6,6 +6,7 @@ mod interval;
 mod jackknife;
 mod mean;
 mod multinomial;
+mod multiplier;
 mod report;
 mod resample;
 mod run;
@@ -16,6 +17,7 @@ pub(crate) mod wild;
 
 pub use fit::{BootstrapFit, Method};
 pub use jackknife::{Jackknife, JackknifeFit};
+pub use multiplier::MultiplierBootstrap;
 pub use report::WildTestResult;
 pub use resample::Resample;
 pub use run::Bootstrap;

@@ -1,0 +1,165 @@
+//! Effects by time since treatment: the common result of estimators of roll-outs.
+
+use super::effects::{RolloutEffects, rollout_verbs};
+use crate::error::{Error, Result};
+use crate::inference::multiplicity::Simultaneous;
+use crate::inference::{Estimate, Inference, TestResult};
+use crate::report::figure::EventStudyPlot;
+use crate::report::{Figure, Table};
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+/// Effects by time since treatment. Effects are named `t-2`, `t+0`, `t+1`, …; negative times are before treatment, where an effect is a sign that trends were not parallel (or of
+/// anticipation). The verbs of [`Inference`] apply.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EventStudy {
+    pub(super) effects: RolloutEffects,
+    times: Vec<f64>,
+    reference: Option<f64>,
+}
+
+rollout_verbs!(EventStudy);
+
+impl EventStudy {
+    pub(super) fn new(effects: RolloutEffects, times: Vec<f64>, reference: Option<f64>) -> Self {
+        Self {
+            effects,
+            times,
+            reference,
+        }
+    }
+
+    /// The name of the effect at a time.
+    pub(super) fn name(time: f64) -> String {
+        format!("t{}{}", if time < 0.0 { "-" } else { "+" }, time.abs())
+    }
+
+    /// Times since treatment, in order; the reference period is not among them.
+    pub fn times(&self) -> &[f64] {
+        &self.times
+    }
+
+    /// The time whose effect is zero by construction.
+    pub fn reference(&self) -> Option<f64> {
+        self.reference
+    }
+
+    /// The effects with what is known of the sample.
+    pub fn effects(&self) -> &RolloutEffects {
+        &self.effects
+    }
+
+    /// The effect at a time since treatment.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCoefficient`] with the times that there are.
+    pub fn at(&self, time: f64) -> Result<Estimate> {
+        self.coefficient(&Self::name(time))
+    }
+
+    fn places(&self, part: impl Fn(f64) -> bool) -> Vec<usize> {
+        (0..self.times.len())
+            .filter(|at| part(self.times[*at]))
+            .collect()
+    }
+
+    /// The even mean of the effects at times from 0 on.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] without an effect after treatment.
+    pub fn average(&self) -> Result<Estimate> {
+        let after = self.places(|time| time >= 0.0);
+        if after.is_empty() {
+            return Err(Error::Unidentified {
+                what: "the average effect".to_owned(),
+                needs: "effects at times from 0 on".to_owned(),
+            });
+        }
+        let mut weights = DVector::zeros(self.times.len());
+        for at in &after {
+            weights[*at] = 1.0 / after.len() as f64;
+        }
+        Ok(self.effects.combination("average", &weights))
+    }
+
+    /// Names of the effects before treatment.
+    pub fn before(&self) -> Vec<&str> {
+        let places = self.places(|time| time < 0.0);
+        places.iter().map(|at| self.names()[*at].as_str()).collect()
+    }
+
+    /// Names of the effects from treatment on.
+    pub fn after(&self) -> Vec<&str> {
+        let places = self.places(|time| time >= 0.0);
+        places.iter().map(|at| self.names()[*at].as_str()).collect()
+    }
+
+    /// The joint (Wald) test that all effects before treatment are zero. Not to reject is no proof that trends are parallel: see
+    /// [`pre_trend_power`](Self::pre_trend_power).
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] without effects before treatment; [`Error::Matrix`] when their covariance is singular (fewer units or clusters than effects).
+    pub fn pre_trend_test(&self) -> Result<TestResult> {
+        let before = self.places(|time| time < 0.0);
+        if before.is_empty() {
+            return Err(Error::Unidentified {
+                what: "a trend before treatment".to_owned(),
+                needs: "effects before treatment besides the reference period: more periods before"
+                    .to_owned(),
+            });
+        }
+        let r = DMatrix::from_fn(before.len(), self.times.len(), |i, j| {
+            f64::from(u8::from(before[i] == j))
+        });
+        self.wald_matrix(
+            "no effect before treatment",
+            &r,
+            &DVector::zeros(before.len()),
+        )
+    }
+
+    /// The effects with their pointwise 95 % intervals; `bands` draws simultaneous intervals beside them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for bands of other effects, or when nothing can be drawn.
+    pub fn plot(&self, bands: Option<&Simultaneous>) -> Result<Figure> {
+        const LEVEL: f64 = 0.95;
+        let mut plot = EventStudyPlot::new()
+            .title(self.effects.estimand())
+            .x_title("time since treatment")
+            .y_title("effect");
+        if let Some(reference) = self.reference {
+            plot = plot.reference(reference);
+        }
+        if bands.is_some() {
+            plot = plot.series("pointwise");
+        }
+        for (time, effect) in self.times.iter().zip(self.coefficients()) {
+            let interval = effect.confidence_interval(LEVEL)?;
+            plot = plot.point(*time, effect.estimate, interval.lower, interval.upper);
+        }
+        if let Some(bands) = bands {
+            plot = plot.series("simultaneous");
+            for interval in &bands.intervals {
+                let at = self.position(&interval.name)?;
+                let estimate = self.estimates()[at];
+                plot = plot.point(self.times[at], estimate, interval.lower, interval.upper);
+            }
+        }
+        plot.draw()
+    }
+
+    /// The effects, their average after treatment and the test of those before.
+    pub fn table(&self) -> Table {
+        let mut table = self.effects.table();
+        if let Ok(average) = self.average() {
+            table = table.note(format!("Mean effect from treatment on: {average}."));
+        }
+        if let Ok(test) = self.pre_trend_test() {
+            table = table.note(format!("{test}."));
+        }
+        table
+    }
+}
+
+crate::report::notebook::shown!(EventStudy);
