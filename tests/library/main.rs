@@ -26,6 +26,7 @@ mod causal_survival;
 mod certified;
 mod decision;
 mod design;
+mod discontinuity;
 mod dose_effects;
 mod dose_response;
 mod double_machine_learning;

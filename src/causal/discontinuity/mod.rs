@@ -1,0 +1,15 @@
+//! Effects of rules with a cutoff: regression discontinuity.
+
+mod bandwidth;
+mod estimate;
+mod local;
+mod observed;
+mod options;
+mod regression_discontinuity;
+mod regression_discontinuity_fit;
+mod side;
+
+pub use bandwidth::Bandwidths;
+pub use options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
+pub use regression_discontinuity::RegressionDiscontinuity;
+pub use regression_discontinuity_fit::{DiscontinuityJumps, RegressionDiscontinuityFit};
