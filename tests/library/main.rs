@@ -27,6 +27,7 @@ mod certified;
 mod decision;
 mod design;
 mod discontinuity;
+mod discontinuity_density;
 mod dose_effects;
 mod dose_response;
 mod double_machine_learning;

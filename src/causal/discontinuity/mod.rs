@@ -1,6 +1,9 @@
 //! Effects of rules with a cutoff: regression discontinuity.
 
 mod bandwidth;
+mod density;
+mod density_fit;
+mod density_window;
 mod estimate;
 mod local;
 mod observed;
@@ -10,6 +13,8 @@ mod regression_discontinuity_fit;
 mod side;
 
 pub use bandwidth::Bandwidths;
+pub use density::{DensityBandwidthRule, DiscontinuityDensity};
+pub use density_fit::{DensityCurve, DiscontinuityDensityFit};
 pub use options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
 pub use regression_discontinuity::RegressionDiscontinuity;
 pub use regression_discontinuity_fit::{DiscontinuityJumps, RegressionDiscontinuityFit};

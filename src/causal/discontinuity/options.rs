@@ -26,6 +26,16 @@ impl LocalKernel {
         }
     }
 
+    /// `∫₀¹ K(u) u^power du`.
+    pub(super) fn moment(self, power: usize) -> f64 {
+        let k = power as f64;
+        match self {
+            Self::Triangular => 1.0 / ((k + 1.0) * (k + 2.0)),
+            Self::Epanechnikov => 2.0 / ((k + 1.0) * (k + 3.0)),
+            Self::Uniform => 1.0 / (k + 1.0),
+        }
+    }
+
     /// The constant of the pilot bandwidth, `C · spread · n^(−1/5)` (Silverman's rule for the kernel).
     pub(super) fn pilot_constant(self) -> f64 {
         match self {
