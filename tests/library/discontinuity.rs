@@ -391,3 +391,47 @@ fn bad_input_is_an_error_or_a_warning_that_names_it() {
     assert!(matches!(fit.warnings()[0], Warning::RowsDropped { .. }));
     assert_eq!(fit.kept_rows().iter().filter(|k| **k).count(), fit.rows().iter().sum::<usize>());
 }
+
+#[test]
+fn checks_find_nothing_where_nothing_is() {
+    let frame = data("tests/reference/discontinuity.csv");
+    let model = RegressionDiscontinuity::new("spend", "x", 0.0);
+    // Treatment is a jump; covariates are none.
+    let found = model.placebo_outcomes(&frame, &["z1", "z2", "taken"]).unwrap();
+    assert!(found.rows[0].robust.p_value() > 0.05 && found.rows[1].robust.p_value() > 0.05);
+    assert!(found.rows[2].adjusted_p_value.unwrap() < 0.02);
+    let p = found.rows[2].robust.p_value();
+    assert!((found.rows[2].adjusted_p_value.unwrap() - 3.0 * p).abs() < 1e-15);
+    let direct = RegressionDiscontinuity::new("z1", "x", 0.0).fit(&frame).unwrap();
+    assert_eq!(found.rows[0].robust, direct.robust());
+    let cutoffs = model.placebo_cutoffs(&frame, &[-0.4, 0.3]).unwrap();
+    // Only the rows of one side are in it.
+    let keep: Vec<bool> = frame.real("x").unwrap().iter().map(|x| *x < 0.0).collect();
+    let direct = RegressionDiscontinuity::new("spend", "x", -0.4);
+    let direct = direct.fit(&frame.filter(&keep).unwrap()).unwrap();
+    assert_eq!(cutoffs.rows[0].robust, direct.robust());
+    assert!(cutoffs.rows.iter().all(|row| row.robust.p_value() > 0.02), "{cutoffs}");
+    let fuzzy = model.clone().fuzzy("taken");
+    let main = fuzzy.fit(&frame).unwrap();
+    let h = main.bandwidths().estimate[0];
+    let wide = fuzzy.bandwidth_sensitivity(&frame, &[h, 0.75 * h, 1.5 * h]).unwrap();
+    let (again, first) = (wide.rows[0].robust.clone(), main.robust());
+    assert!((again.estimate - first.estimate).abs() < 1e-12, "{again} {first}");
+    assert!(wide.rows[0].adjusted_p_value.is_none());
+    assert!(wide.rows[2].effective_rows[0] > wide.rows[1].effective_rows[0]);
+    let donuts = fuzzy.donut_sensitivity(&frame, &[0.0, 0.02]).unwrap();
+    assert!((donuts.rows[0].robust.estimate - first.estimate).abs() < 1e-12);
+    assert!(donuts.rows[1].effective_rows[1] < donuts.rows[0].effective_rows[1]);
+    for (checks, title) in [
+        (&found, "Placebo outcomes of spend"),
+        (&cutoffs, "Placebo cutoffs"),
+        (&wide, "Other bandwidths"),
+        (&donuts, "Donuts"),
+    ] {
+        assert!(checks.plot().unwrap().to_svg().contains(title));
+        assert!(checks.to_string().contains(title));
+    }
+    let error = model.placebo_cutoffs(&frame, &[0.0]).unwrap_err();
+    assert!(error.to_string().contains("true cutoff"), "{error}");
+    assert!(model.placebo_outcomes::<&str>(&frame, &[]).is_err());
+}

@@ -28,6 +28,7 @@ mod decision;
 mod design;
 mod discontinuity;
 mod discontinuity_density;
+mod discontinuity_plot;
 mod dose_effects;
 mod dose_response;
 mod double_machine_learning;

@@ -5,7 +5,7 @@ use super::density_window::{DensityFit, Sorted};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Distribution, Estimate, Inference, TestResult, coefficient_table};
 use crate::numeric::{blocks, special::normal};
-use crate::report::{BinnedScatter, Cell, Figure, Table};
+use crate::report::{Cell, Figure, LinePlot, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -141,23 +141,30 @@ impl DiscontinuityDensityFit {
         &self.warnings
     }
 
-    /// The density on both sides with pointwise 95 % bands of its curve, and a histogram as points. A step at the cutoff is what the test is about.
+    /// The density on both sides with pointwise 95 % bands, over a histogram. A step at the cutoff is what the test is about.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] when values are too large to be drawn.
     pub fn density_plot(&self) -> Result<Figure> {
         let m = &self.model;
-        let mut plot = BinnedScatter::new()
+        let mut plot = LinePlot::new()
             .title(format!("Density of {} around {}", m.running, m.cutoff))
             .x_title(&m.running)
-            .y_title("density");
-        for (name, curve) in ["left", "right"].iter().zip(&self.curves) {
+            .y_title("density")
+            .reference_x(m.cutoff);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for (name, curve) in self.names.iter().zip(&self.curves) {
             plot = plot
-                .group(*name)
-                .points(&curve.bins, &curve.heights)
-                .line(&curve.at, &curve.density);
+                .line(name, &curve.at, &curve.density)
+                .band(&curve.lower, &curve.upper);
+            // A bar is three sides of a rectangle.
+            let half = curve.bins.first().map_or(0.0, |b| (b - m.cutoff).abs());
+            for (middle, height) in curve.bins.iter().zip(&curve.heights) {
+                x.extend([middle - half, middle - half, middle + half, middle + half, f64::NAN]);
+                y.extend([0.0, *height, *height, 0.0, f64::NAN]);
+            }
         }
-        plot.draw()
+        plot.line("histogram", x, y).draw()
     }
 
     /// Both densities, their difference and its test.

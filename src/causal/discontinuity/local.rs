@@ -4,7 +4,7 @@ use super::options::{LocalKernel, ResidualVariance};
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::side::Side;
 use crate::error::{Error, Result};
-use crate::numeric::linalg::{Cholesky, spectral};
+use crate::numeric::linalg::{Cholesky, quadratic_form, spectral};
 use nalgebra::{DMatrix, DVector};
 
 /// Rows with more leverage than this are taken to have it: a residual of zero says nothing.
@@ -133,11 +133,53 @@ impl<'a> LocalFit<'a> {
 
     /// The value of a polynomial in u at the first rows of the side.
     fn polynomial(&self, coefficients: &[f64], rows: usize) -> Vec<f64> {
+        self.at(coefficients, &self.side.x[..rows])
+    }
+
+    fn at(&self, coefficients: &[f64], x: &[f64]) -> Vec<f64> {
         let value = |x: &f64| {
             let u = x / self.bandwidth;
             coefficients.iter().rev().fold(0.0, |sum, c| sum * u + c)
         };
-        self.side.x[..rows].iter().map(value).collect()
+        x.iter().map(value).collect()
+    }
+
+    /// Coefficients of a combination of the columns, in powers of u.
+    fn combined(&self, combination: &[f64]) -> Vec<f64> {
+        (self.beta.row_iter())
+            .map(|row| row.iter().zip(combination).map(|(b, s)| b * s).sum())
+            .collect()
+    }
+
+    /// The fitted polynomial of a combination of the columns at distances from the cutoff.
+    pub(super) fn values(&self, combination: &[f64], x: &[f64]) -> Vec<f64> {
+        self.at(&self.combined(combination), x)
+    }
+
+    /// Its slope there.
+    pub(super) fn slopes(&self, combination: &[f64], x: &[f64]) -> Vec<f64> {
+        let beta = self.combined(combination);
+        let slope = beta.iter().enumerate().skip(1);
+        let slope: Vec<f64> = slope.map(|(k, b)| k as f64 * b / self.bandwidth).collect();
+        self.at(&slope, x)
+    }
+
+    /// Its HC1 errors there.
+    pub(super) fn value_errors(&self, combination: &[f64], x: &[f64]) -> Vec<f64> {
+        let k = self.order + 1;
+        let values = self.side.combined(combination, self.rows());
+        let fitted = self.values(combination, &self.side.x[..self.rows()]);
+        let mut meat = DMatrix::zeros(k, k);
+        for (row, w) in self.weights.iter().enumerate() {
+            let score = w * (values[row] - fitted[row]);
+            let basis = self.basis(self.side.x[row]);
+            meat.ger(score * score, &basis, &basis, 1.0);
+        }
+        let n = self.rows() as f64;
+        let scale = n / (n - k as f64).max(1.0);
+        let variance = scale * (&self.inverse * meat * &self.inverse);
+        let error = |x: &f64| quadratic_form(&variance, &self.basis(*x)).max(0.0).sqrt();
+        x.iter().map(error).collect()
     }
 
     /// Products of covariates with each other (the first matrix) and with the first columns, net of the polynomial. A kernel is `K(u)/h`: sides with different
@@ -172,10 +214,8 @@ impl<'a> LocalFit<'a> {
         if rule == ResidualVariance::NearestNeighbour && !clustered {
             return self.side.neighbour_residuals(&values, rows, model.neighbours);
         }
-        let beta: Vec<f64> = (self.beta.row_iter())
-            .map(|row| row.iter().zip(combination).map(|(b, s)| b * s).sum())
-            .collect();
-        let mut residuals: Vec<f64> = (values.iter().zip(self.polynomial(&beta, rows)))
+        let fitted = self.values(combination, &self.side.x[..rows]);
+        let mut residuals: Vec<f64> = (values.iter().zip(fitted))
             .map(|(value, fitted)| value - fitted)
             .collect();
         match (rule, clustered) {

@@ -1,6 +1,7 @@
 //! Effects of rules with a cutoff: regression discontinuity.
 
 mod bandwidth;
+mod checks;
 mod density;
 mod density_fit;
 mod density_window;
@@ -8,13 +9,16 @@ mod estimate;
 mod local;
 mod observed;
 mod options;
+mod plot;
 mod regression_discontinuity;
 mod regression_discontinuity_fit;
 mod side;
 
 pub use bandwidth::Bandwidths;
+pub use checks::{DiscontinuityCheck, DiscontinuityChecks};
 pub use density::{DensityBandwidthRule, DiscontinuityDensity};
 pub use density_fit::{DensityCurve, DiscontinuityDensityFit};
 pub use options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
+pub use plot::{BinRule, DiscontinuityBin, DiscontinuityCurve, DiscontinuityPlot, DiscontinuityPlotFit};
 pub use regression_discontinuity::RegressionDiscontinuity;
 pub use regression_discontinuity_fit::{DiscontinuityJumps, RegressionDiscontinuityFit};
