@@ -57,6 +57,7 @@ mod learning_panel;
 mod likelihood_counts;
 mod linear_forest;
 mod linear_models;
+mod local_randomization;
 mod lotteries;
 mod meta_analysis;
 mod meta_learners;
