@@ -12,11 +12,17 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, ArmWeights, AverageEffects, BalanceTable, CovariateBalance, DoseEffects,
-    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
-    InstrumentedFit, LocalAverageEffect, OffPolicy, OffPolicyFit, PartiallyLinear,
-    PartiallyLinearFit, PartiallyLinearIv, QuantileEffects, QuantileEffectsFit, SlatePolicy,
-    SlatePolicyFit, StackMember, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    ArmScores, ArmWeights, AverageEffects, BalanceTable, BandwidthRule, BinRule, CovariateBalance,
+    DensityBandwidthRule, DensityCurve, DiscontinuityBandwidths, DiscontinuityBin,
+    DiscontinuityCheck, DiscontinuityChecks, DiscontinuityCurve, DiscontinuityDensity,
+    DiscontinuityDensityFit, DiscontinuityJumps, DiscontinuityPlot, DiscontinuityPlotFit,
+    DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit,
+    Estimand, InstrumentedFit, LocalAverageEffect, LocalKernel, LocalRandomization,
+    LocalRandomizationFit, MassPoints, OffPolicy, OffPolicyFit, PartiallyLinear,
+    PartiallyLinearFit, PartiallyLinearIv, QuantileEffects, QuantileEffectsFit,
+    RandomizationWindow, RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
+    SlatePolicy, SlatePolicyFit, StackMember, TreatmentWeighting, TreatmentWeightingFit,
+    TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

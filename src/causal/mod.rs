@@ -6,7 +6,8 @@
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`PartiallyLinearIv`] and [`LocalAverageEffect`] have the effect of what
-//! people choose by instruments, [`QuantileEffects`] that on quantiles.
+//! people choose by instruments, [`QuantileEffects`] that on quantiles. [`RegressionDiscontinuity`] has the effect of a rule with a cutoff, [`DiscontinuityDensity`] tests whether its running variable was
+//! steered, and [`LocalRandomization`] compares those nearest to the cutoff.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -15,6 +16,7 @@ pub(crate) mod builders;
 mod conditional_density;
 pub(crate) mod cross_fit;
 mod derived_scores;
+mod discontinuity;
 mod dose_effects;
 mod dose_response;
 mod dose_response_fit;
@@ -35,6 +37,13 @@ mod weighting;
 
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
+pub use discontinuity::{
+    BandwidthRule, BinRule, DensityBandwidthRule, DensityCurve, DiscontinuityBandwidths,
+    DiscontinuityBin, DiscontinuityCheck, DiscontinuityChecks, DiscontinuityCurve,
+    DiscontinuityDensity, DiscontinuityDensityFit, DiscontinuityJumps, DiscontinuityPlot,
+    DiscontinuityPlotFit, LocalKernel, LocalRandomization, LocalRandomizationFit, MassPoints,
+    RandomizationWindow, RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
+};
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;

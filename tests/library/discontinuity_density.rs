@@ -40,12 +40,29 @@ fn model(case: &Value) -> DiscontinuityDensity {
 fn densities_errors_and_bandwidths_are_those_of_rddensity() {
     let frame = data("tests/reference/discontinuity.csv");
     let senate = data("tests/reference/senate.csv");
-    for case in fixture("discontinuity_density")["values"].as_array().unwrap() {
-        let frame = if case["x"] == "margin" { &senate } else { &frame };
+    for case in fixture("discontinuity_density")["values"]
+        .as_array()
+        .unwrap()
+    {
+        let frame = if case["x"] == "margin" {
+            &senate
+        } else {
+            &frame
+        };
         let what = format!("{} {}", case["x"], case["options"]);
         let fit = model(case).fit(frame).unwrap();
-        agree(&what, &fit.bandwidths(), &numbers(&case["bandwidths"]), 1e-8);
-        agree(&what, fit.estimates().as_slice(), &numbers(&case["densities"]), 1e-8);
+        agree(
+            &what,
+            &fit.bandwidths(),
+            &numbers(&case["bandwidths"]),
+            1e-8,
+        );
+        agree(
+            &what,
+            fit.estimates().as_slice(),
+            &numbers(&case["densities"]),
+            1e-8,
+        );
         let errors = fit.std_errors();
         let ours = [errors[0], errors[1], fit.difference().std_error];
         agree(&what, &ours, &numbers(&case["errors"]), 1e-8);
@@ -65,9 +82,15 @@ fn scores(rows: usize, seed: u64, sample: u64, steered: f64) -> Frame {
         five.sort_unstable_by(f64::total_cmp);
         let x = 2.0 * five[1] - 1.0;
         let steers: f64 = rng.random();
-        if x < 0.0 && x > -0.1 && steers < steered { -x } else { x }
+        if x < 0.0 && x > -0.1 && steers < steered {
+            -x
+        } else {
+            x
+        }
     };
-    Frame::new().with("x", (0..rows).map(draw).collect::<Vec<f64>>()).unwrap()
+    Frame::new()
+        .with("x", (0..rows).map(draw).collect::<Vec<f64>>())
+        .unwrap()
 }
 
 /// How often the test rejects at 5 % in 300 samples of 1 000.
@@ -84,7 +107,9 @@ fn the_test_has_its_size_and_finds_steering() {
     let normal = |sample| {
         let mut rng = Seed::new(45).stream(sample);
         let draws = (0..1000).map(|_| -> f64 { StandardNormal.sample(&mut rng) });
-        Frame::new().with("x", draws.map(|z| z + 0.3).collect::<Vec<f64>>()).unwrap()
+        Frame::new()
+            .with("x", draws.map(|z| z + 0.3).collect::<Vec<f64>>())
+            .unwrap()
     };
     // Monte Carlo error 1.3 points.
     for model in [&free, &restricted] {
@@ -131,26 +156,54 @@ fn bad_input_is_an_error_or_a_warning_that_names_it() {
         let text = result.unwrap_err().to_string();
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     };
-    says(DiscontinuityDensity::new("x", 2.0).fit(&frame), &["`cutoff`", "inside the range of `x`"]);
+    says(
+        DiscontinuityDensity::new("x", 2.0).fit(&frame),
+        &["`cutoff`", "inside the range of `x`"],
+    );
     says(model().order(4).fit(&frame), &["`order`", "1, 2 or 3"]);
     says(model().bias_order(7).fit(&frame), &["`bias_order`"]);
     says(model().bandwidth(0.0).fit(&frame), &["`bandwidth`"]);
-    says(model().bandwidth(1e-9).fit(&frame), &["density at the cutoff", "widen"]);
-    says(model().restricted().bandwidths(0.2, 0.3).fit(&frame), &["`bandwidths`"]);
     says(
-        model().restricted().bandwidth_rule(DensityBandwidthRule::Each).fit(&frame),
+        model().bandwidth(1e-9).fit(&frame),
+        &["density at the cutoff", "widen"],
+    );
+    says(
+        model().restricted().bandwidths(0.2, 0.3).fit(&frame),
+        &["`bandwidths`"],
+    );
+    says(
+        model()
+            .restricted()
+            .bandwidth_rule(DensityBandwidthRule::Each)
+            .fit(&frame),
         &["`bandwidth_rule`"],
     );
-    let coarse: Vec<f64> = frame.real("x").unwrap().iter().map(|x| (x * 3.0).round() / 3.0).collect();
+    let coarse: Vec<f64> = frame
+        .real("x")
+        .unwrap()
+        .iter()
+        .map(|x| (x * 3.0).round() / 3.0)
+        .collect();
     let coarse = Frame::new().with("x", coarse).unwrap();
-    says(model().fit(&coarse), &["3 and", "distinct values", "at least 5"]);
+    says(
+        model().fit(&coarse),
+        &["3 and", "distinct values", "at least 5"],
+    );
     let names = Frame::new().with("x", vec!["low", "high"]).unwrap();
     assert!(matches!(model().fit(&names), Err(Error::WrongKind { .. })));
     let none = Frame::new().with("x", vec![f64::NAN; 9]).unwrap();
     assert!(matches!(model().fit(&none), Err(Error::NoRows { .. })));
     let infinite = Frame::new().with("x", vec![1.0, f64::INFINITY]).unwrap();
-    assert!(matches!(model().fit(&infinite), Err(Error::Infinite { row: 2, .. })));
-    let fine: Vec<f64> = frame.real("x").unwrap().iter().map(|x| (x * 50.0).round() / 50.0).collect();
+    assert!(matches!(
+        model().fit(&infinite),
+        Err(Error::Infinite { row: 2, .. })
+    ));
+    let fine: Vec<f64> = frame
+        .real("x")
+        .unwrap()
+        .iter()
+        .map(|x| (x * 50.0).round() / 50.0)
+        .collect();
     let fit = model().fit(&Frame::new().with("x", fine).unwrap()).unwrap();
     assert!(fit.warnings()[0].to_string().contains("mass points"));
     let few = model().bandwidth(0.05).fit(&frame).unwrap();
@@ -170,12 +223,17 @@ fn the_curve_meets_the_densities_and_the_histogram_has_all_rows() {
         let reach = width * curve.bins.len() as f64;
         let share: f64 = curve.heights.iter().map(|h| h * width).sum();
         let x = frame.real("x").unwrap().iter();
-        let inside = x.filter(|x| (**x >= 0.0) == (side == 1) && x.abs() <= reach + 1e-12).count();
+        let inside = x
+            .filter(|x| (**x >= 0.0) == (side == 1) && x.abs() <= reach + 1e-12)
+            .count();
         assert!((share * 2000.0 - inside as f64).abs() < 1e-6);
     }
     let figure = fit.density_plot().unwrap();
     let svg = figure.to_svg();
     assert!(svg.contains("Density of x around 0") && svg.contains("histogram"));
     let text = fit.to_string();
-    assert!(text.contains("does not jump at 0") && text.contains("triangular kernel"), "{text}");
+    assert!(
+        text.contains("does not jump at 0") && text.contains("triangular kernel"),
+        "{text}"
+    );
 }

@@ -12,13 +12,17 @@ fn bins_and_curves_are_those_of_rdplot() {
         let options = &case["options"];
         let rule = options["binselect"].as_str().unwrap_or("esmv");
         let what = format!("{} {} {options}", case["y"], case["x"]);
-        let mut model = DiscontinuityPlot::new(case["y"].as_str().unwrap(), case["x"].as_str().unwrap(), 0.0)
-            .bin_rule(match rule.trim_end_matches("pr") {
-                "es" => BinRule::EvenError,
-                "qs" => BinRule::QuantileError,
-                "qsmv" => BinRule::QuantileVariance,
-                _ => BinRule::EvenVariance,
-            });
+        let mut model = DiscontinuityPlot::new(
+            case["y"].as_str().unwrap(),
+            case["x"].as_str().unwrap(),
+            0.0,
+        )
+        .bin_rule(match rule.trim_end_matches("pr") {
+            "es" => BinRule::EvenError,
+            "qs" => BinRule::QuantileError,
+            "qsmv" => BinRule::QuantileVariance,
+            _ => BinRule::EvenVariance,
+        });
         if rule.ends_with("pr") {
             model = model.smooth_variance();
         }
@@ -26,7 +30,12 @@ fn bins_and_curves_are_those_of_rdplot() {
             model = model.order(p as usize);
         }
         let plot = model.fit(frame).unwrap();
-        agree(&what, &plot.bin_counts.map(|n| n as f64), &numbers(&case["bins"]), 1e-15);
+        agree(
+            &what,
+            &plot.bin_counts.map(|n| n as f64),
+            &numbers(&case["bins"]),
+            1e-15,
+        );
         let columns: [fn(&DiscontinuityBin) -> f64; 6] = [
             |b| f64::midpoint(b.from, b.to),
             |b| b.mean_x,
@@ -37,7 +46,12 @@ fn bins_and_curves_are_those_of_rdplot() {
         ];
         for (at, column) in columns.iter().enumerate() {
             let ours: Vec<f64> = plot.bins.iter().flatten().map(column).collect();
-            agree(&format!("{what} {at}"), &ours, &numbers(&case["table"][at]), 1e-9);
+            agree(
+                &format!("{what} {at}"),
+                &ours,
+                &numbers(&case["table"][at]),
+                1e-9,
+            );
         }
         let at = [(0, 0), (0, 250), (0, 499), (1, 0), (1, 250), (1, 499)];
         let ours = at.map(|(side, i)| plot.curves[side].mean[i]);
@@ -48,19 +62,29 @@ fn bins_and_curves_are_those_of_rdplot() {
 #[test]
 fn bins_hold_all_rows_and_bands_are_those_of_ols() {
     let frame = data("tests/reference/discontinuity.csv");
-    let plot = DiscontinuityPlot::new("y", "x", 0.1).order(2).bins(7, 5).fit(&frame).unwrap();
+    let plot = DiscontinuityPlot::new("y", "x", 0.1)
+        .order(2)
+        .bins(7, 5)
+        .fit(&frame)
+        .unwrap();
     assert_eq!([plot.bins[0].len(), plot.bins[1].len()], [7, 5]);
     let rows: usize = plot.bins.iter().flatten().map(|b| b.rows).sum();
     assert_eq!(rows, frame.rows());
     // At the cutoff the band is that of the constant of a regression on the centred powers.
     let keep: Vec<bool> = frame.real("x").unwrap().iter().map(|x| *x >= 0.1).collect();
     let right = frame.filter(&keep).unwrap();
-    let ols = Ols::new("y ~ I(x - 0.1) + I((x - 0.1)^2)").covariance(Covariance::Hc1).fit(&right).unwrap();
+    let ols = Ols::new("y ~ I(x - 0.1) + I((x - 0.1)^2)")
+        .covariance(Covariance::Hc1)
+        .fit(&right)
+        .unwrap();
     let constant = &ols.coefficients()[0];
     let curve = &plot.curves[1];
     assert!((curve.mean[0] - constant.estimate).abs() < 1e-10);
     let error = (curve.upper[0] - curve.lower[0]) / 2.0 / 1.959_963_984_540_054;
-    assert!((error / constant.std_error - 1.0).abs() < 1e-9, "{error} {constant}");
+    assert!(
+        (error / constant.std_error - 1.0).abs() < 1e-9,
+        "{error} {constant}"
+    );
     let figure = plot.figure().unwrap();
     assert!(figure.to_svg().contains("y by x around 0.1"));
     assert!(plot.to_string().contains("rows"));

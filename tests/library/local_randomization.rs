@@ -36,7 +36,10 @@ fn near(rows: usize, sample: u64, drift: f64, jump: f64) -> Frame {
     let (mut x, mut age, mut y) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rows {
         let at: f64 = 2.0 * rng.random::<f64>() - 1.0;
-        let (a, b): (f64, f64) = (StandardNormal.sample(&mut rng), StandardNormal.sample(&mut rng));
+        let (a, b): (f64, f64) = (
+            StandardNormal.sample(&mut rng),
+            StandardNormal.sample(&mut rng),
+        );
         x.push(at + 7.0);
         age.push(drift * at + a);
         y.push(b + jump * f64::from(u8::from(at >= 0.0)));
@@ -51,7 +54,10 @@ fn the_test_is_exact_and_its_interval_covers() {
     let (mut rejected, mut covered) = (0, 0);
     for sample in 0..samples {
         let frame = near(400, sample, 0.0, 0.0);
-        let model = LocalRandomization::new("y", "x", 7.0).window(0.06).draws(199).seed(sample);
+        let model = LocalRandomization::new("y", "x", 7.0)
+            .window(0.06)
+            .draws(199)
+            .seed(sample);
         let fit = model.fit(&frame).unwrap();
         rejected += u32::from(fit.outcome().p_value <= 0.05);
         let interval = fit.outcome().interval.clone().unwrap();
@@ -66,15 +72,24 @@ fn the_test_is_exact_and_its_interval_covers() {
 fn the_window_ends_where_the_sides_differ() {
     let choose = |drift| {
         let frame = near(1000, 3, drift, 1.0);
-        let model = LocalRandomization::new("y", "x", 7.0).covariates(&["age"]).draws(999).seed(2);
+        let model = LocalRandomization::new("y", "x", 7.0)
+            .covariates(&["age"])
+            .draws(999)
+            .seed(2);
         model.windows(&[0.4, 0.05, 0.2, 0.1, 0.8]).fit(&frame)
     };
     // A covariate that does not know the running variable allows wide windows, one that does stops them.
     let (wide, narrow) = (choose(0.0).unwrap(), choose(2.0).unwrap());
-    assert!(narrow.window().half_width < wide.window().half_width, "{narrow}\n{wide}");
+    assert!(
+        narrow.window().half_width < wide.window().half_width,
+        "{narrow}\n{wide}"
+    );
     for fit in [&wide, &narrow] {
         let in_use = fit.window();
-        let before = fit.candidates().iter().filter(|w| w.half_width <= in_use.half_width);
+        let before = fit
+            .candidates()
+            .iter()
+            .filter(|w| w.half_width <= in_use.half_width);
         assert!(before.clone().all(|w| w.smallest_p_value.unwrap() >= 0.15));
         if let Some(next) = fit.candidates().get(before.count()) {
             assert!(next.smallest_p_value.unwrap() < 0.15);
@@ -82,13 +97,27 @@ fn the_window_ends_where_the_sides_differ() {
         let interval = fit.outcome().interval.clone().unwrap();
         assert!(interval.lower < 1.0 && 1.0 < interval.upper, "{fit}");
     }
-    assert!(narrow.window_plot().unwrap().to_svg().contains("smallest p-value"));
+    assert!(
+        narrow
+            .window_plot()
+            .unwrap()
+            .to_svg()
+            .contains("smallest p-value")
+    );
     assert!(narrow.to_string().contains("(in use)"));
     // Candidates by rows have at least ten on each side, and five more each time.
     let frame = near(1000, 4, 0.0, 0.0);
-    let fit = LocalRandomization::new("y", "x", 7.0).covariates(&["age"]).draws(99).seed(2).fit(&frame).unwrap();
+    let fit = LocalRandomization::new("y", "x", 7.0)
+        .covariates(&["age"])
+        .draws(99)
+        .seed(2)
+        .fit(&frame)
+        .unwrap();
     for (step, window) in fit.candidates().iter().enumerate() {
-        assert!(window.rows.iter().all(|n| *n >= 10 + 5 * step), "{window:?}");
+        assert!(
+            window.rows.iter().all(|n| *n >= 10 + 5 * step),
+            "{window:?}"
+        );
     }
 }
 
@@ -102,10 +131,16 @@ fn bad_input_is_named() {
     assert!(error(model().windows(&[]).covariates(&["age"])).contains("`windows`"));
     assert!(error(model().window(1e-9)).contains("0 and 0 rows"));
     assert!(error(model().covariates(&["age"]).imbalance(1.5)).contains("`imbalance`"));
-    assert!(error(LocalRandomization::new("y", "x", 70.0).window(1.0)).contains("inside the range of `x`"));
+    assert!(
+        error(LocalRandomization::new("y", "x", 70.0).window(1.0))
+            .contains("inside the range of `x`")
+    );
     assert!(error(LocalRandomization::new("y", "x", 7.0).window(0.5)).contains(".seed(7)"));
     let e = error(model().covariates(&["x"]));
-    assert!(e.contains("balance of `x`") && e.contains("RegressionDiscontinuity"), "{e}");
+    assert!(
+        e.contains("balance of `x`") && e.contains("RegressionDiscontinuity"),
+        "{e}"
+    );
     // A window that is given is used, with a warning when the sides differ in it.
     let fit = model().covariates(&["x"]).window(0.3).fit(&frame).unwrap();
     assert!(fit.warnings()[0].to_string().contains("the sides differ"));

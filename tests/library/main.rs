@@ -27,6 +27,7 @@ mod certified;
 mod decision;
 mod design;
 mod discontinuity;
+mod discontinuity_behaviour;
 mod discontinuity_density;
 mod discontinuity_plot;
 mod dose_effects;

@@ -1,4 +1,4 @@
-//! Bandwidths that balance squared bias and variance (Calonico, Cattaneo & Titiunik 2014; Calonico, Cattaneo, Farrell & Titiunik 2019, section 4).
+//! DiscontinuityBandwidths that balance squared bias and variance (Calonico, Cattaneo & Titiunik 2014; Calonico, Cattaneo, Farrell & Titiunik 2019, section 4).
 
 use super::local::{LocalFit, covariate_slopes, factorial, net_of, power_of, ratio_slope};
 use super::options::{BandwidthRule, MassPoints};
@@ -15,9 +15,9 @@ const REPEATED: f64 = 0.2;
 /// A bandwidth that reaches a row exactly would give it no weight.
 const JUST_BEYOND: f64 = 1.0 + 1.490_116_119_384_765_6e-8;
 
-/// Bandwidths on the left and on the right of the cutoff.
+/// DiscontinuityBandwidths on the left and on the right of the cutoff.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Bandwidths {
+pub struct DiscontinuityBandwidths {
     /// Of the estimate, h.
     pub estimate: [f64; 2],
     /// Of its bias, b.
@@ -63,7 +63,7 @@ pub(super) fn has_mass_points(side: &Side) -> bool {
 }
 
 impl Selection<'_> {
-    pub(super) fn select(&self, rule: BandwidthRule) -> Result<Bandwidths> {
+    pub(super) fn select(&self, rule: BandwidthRule) -> Result<DiscontinuityBandwidths> {
         let (sides, model) = (self.sides, self.model);
         let n = (sides[0].len() + sides[1].len()) as f64;
         let adjust = model.mass_points == MassPoints::Adjust;
@@ -93,7 +93,14 @@ impl Selection<'_> {
                 let far = reach[side] * JUST_BEYOND;
                 let q = model.bias_order;
                 let pilots = [&left, &right][side];
-                self.pieces(&sides[side], &pilots[0], pilot, [q + 1, q + 1, q + 2], far, 0.0)
+                self.pieces(
+                    &sides[side],
+                    &pilots[0],
+                    pilot,
+                    [q + 1, q + 1, q + 2],
+                    far,
+                    0.0,
+                )
             })?,
             pilots: [left, right],
         };
@@ -208,7 +215,7 @@ struct Cascade<'a> {
 }
 
 impl Cascade<'_> {
-    fn run(&self, together: Together) -> Result<Bandwidths> {
+    fn run(&self, together: Together) -> Result<DiscontinuityBandwidths> {
         let model = self.selection.model;
         let (p, q) = (model.order, model.bias_order);
         let bounds = |ends: [f64; 2]| match together {
@@ -240,7 +247,7 @@ impl Cascade<'_> {
         let beyond = solve(&self.first, q + 1, least)?;
         let bias = solve(&step(1, [q, p + 1, q + 1], beyond)?, q, [0.0; 2])?;
         let estimate = solve(&step(2, [p, model.derivative, q], bias)?, p, [0.0; 2])?;
-        Ok(Bandwidths { estimate, bias })
+        Ok(DiscontinuityBandwidths { estimate, bias })
     }
 }
 
@@ -255,23 +262,21 @@ impl Together {
         match self {
             Self::Difference => [of(variance, right.bias - left.bias, uncertainty); 2],
             Self::Sum => [of(variance, right.bias + left.bias, uncertainty); 2],
-            Self::Apart => {
-                [left, right].map(|side| of(side.variance, side.bias, side.uncertainty))
-            }
+            Self::Apart => [left, right].map(|side| of(side.variance, side.bias, side.uncertainty)),
         }
     }
 }
 
 /// The `rank`-th smallest of each bandwidth.
-fn pointwise(all: &[Bandwidths], rank: usize) -> Bandwidths {
-    let pick = |of: fn(&Bandwidths) -> [f64; 2]| {
+fn pointwise(all: &[DiscontinuityBandwidths], rank: usize) -> DiscontinuityBandwidths {
+    let pick = |of: fn(&DiscontinuityBandwidths) -> [f64; 2]| {
         [0, 1].map(|side: usize| {
             let mut values: Vec<f64> = all.iter().map(|b| of(b)[side]).collect();
             values.sort_unstable_by(f64::total_cmp);
             values[rank]
         })
     };
-    Bandwidths {
+    DiscontinuityBandwidths {
         estimate: pick(|b| b.estimate),
         bias: pick(|b| b.bias),
     }

@@ -1,6 +1,6 @@
 //! What should stay as it is: other cutoffs, other outcomes, other bandwidths.
 
-use super::bandwidth::Bandwidths;
+use super::bandwidth::DiscontinuityBandwidths;
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::regression_discontinuity_fit::RegressionDiscontinuityFit;
 use crate::data::Frame;
@@ -21,7 +21,7 @@ pub struct DiscontinuityCheck {
     /// The conventional estimate.
     pub conventional: Estimate,
     /// Its bandwidths.
-    pub bandwidths: Bandwidths,
+    pub bandwidths: DiscontinuityBandwidths,
     /// Rows within the bandwidths on the left and on the right.
     pub effective_rows: [usize; 2],
     /// Holm's adjusted p-value over all rows, for designs in which nothing should be found.
@@ -41,12 +41,16 @@ pub struct DiscontinuityChecks {
 }
 
 impl RegressionDiscontinuity {
-    /// The same design for outcomes that the treatment cannot change, such as covariates from before: a jump says that the sides differ in more than treatment. Bandwidths are chosen for each; of a
+    /// The same design for outcomes that the treatment cannot change, such as covariates from before: a jump says that the sides differ in more than treatment. DiscontinuityBandwidths are chosen for each; of a
     /// fuzzy design the jump itself is estimated. p-values are also adjusted by Holm's method.
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error::InvalidOption`] without outcomes.
-    pub fn placebo_outcomes<S: AsRef<str>>(&self, frame: &Frame, outcomes: &[S]) -> Result<DiscontinuityChecks> {
+    pub fn placebo_outcomes<S: AsRef<str>>(
+        &self,
+        frame: &Frame,
+        outcomes: &[S],
+    ) -> Result<DiscontinuityChecks> {
         let models = outcomes.iter().map(|outcome| {
             let mut model = self.clone();
             outcome.as_ref().clone_into(&mut model.outcome);
@@ -78,7 +82,12 @@ impl RegressionDiscontinuity {
                 .collect();
             let mut model = self.clone();
             (model.cutoff, model.treatment) = (*cutoff, None);
-            models.push((cutoff.to_string(), Some(*cutoff), model, frame.filter(&keep)?));
+            models.push((
+                cutoff.to_string(),
+                Some(*cutoff),
+                model,
+                frame.filter(&keep)?,
+            ));
         }
         self.checks("Placebo cutoffs", "cutoff", models, None)
     }
@@ -87,7 +96,11 @@ impl RegressionDiscontinuity {
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error::InvalidOption`] without bandwidths.
-    pub fn bandwidth_sensitivity(&self, frame: &Frame, bandwidths: &[f64]) -> Result<DiscontinuityChecks> {
+    pub fn bandwidth_sensitivity(
+        &self,
+        frame: &Frame,
+        bandwidths: &[f64],
+    ) -> Result<DiscontinuityChecks> {
         let main = self.fit(frame)?;
         let chosen = main.bandwidths();
         let ratio = [0, 1].map(|s: usize| chosen.bias[s] / chosen.estimate[s]);
@@ -95,16 +108,21 @@ impl RegressionDiscontinuity {
             let model = (self.clone().bandwidth(*h)).bias_bandwidths(ratio[0] * h, ratio[1] * h);
             (h.to_string(), Some(*h), model, frame.clone())
         });
-        self.checks("Other bandwidths", "bandwidth", models.collect(), Some(&main))
+        self.checks(
+            "Other bandwidths",
+            "bandwidth",
+            models.collect(),
+            Some(&main),
+        )
     }
 
-    /// The effect without the rows within some radii of the cutoff: when a few rows there were steered, it changes when they are left out. Bandwidths are those of the main design.
+    /// The effect without the rows within some radii of the cutoff: when a few rows there were steered, it changes when they are left out. DiscontinuityBandwidths are those of the main design.
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error::InvalidOption`] without radii.
     pub fn donut_sensitivity(&self, frame: &Frame, radii: &[f64]) -> Result<DiscontinuityChecks> {
         let main = self.fit(frame)?;
-        let Bandwidths { estimate, bias } = main.bandwidths();
+        let DiscontinuityBandwidths { estimate, bias } = main.bandwidths();
         let models = radii.iter().map(|radius| {
             let model = (self.clone().donut(*radius))
                 .bandwidths(estimate[0], estimate[1])
@@ -122,7 +140,11 @@ impl RegressionDiscontinuity {
         main: Option<&RegressionDiscontinuityFit>,
     ) -> Result<DiscontinuityChecks> {
         if models.is_empty() {
-            return Err(Error::invalid_option(kind, "empty", "a list with one or more"));
+            return Err(Error::invalid_option(
+                kind,
+                "empty",
+                "a list with one or more",
+            ));
         }
         let (mut rows, mut warnings) = (Vec::new(), Vec::new());
         for (name, value, model, frame) in models {
@@ -149,7 +171,10 @@ impl RegressionDiscontinuity {
         }
         Ok(DiscontinuityChecks {
             rows,
-            title: format!("{kind} of {} at {} = {}", self.outcome, self.running, self.cutoff),
+            title: format!(
+                "{kind} of {} at {} = {}",
+                self.outcome, self.running, self.cutoff
+            ),
             axis: axis.to_owned(),
             main: main.map(|fit| fit.estimates()[0]),
             warnings,
@@ -197,7 +222,10 @@ impl DiscontinuityChecks {
             ]);
         }
         if let Some(main) = self.main {
-            table = table.note(format!("The main design has {}.", Cell::significant(main, 4)));
+            table = table.note(format!(
+                "The main design has {}.",
+                Cell::significant(main, 4)
+            ));
         }
         table.warned(&self.warnings)
     }
@@ -220,7 +248,10 @@ impl DiscontinuityChecks {
         };
         let mut order: Vec<&DiscontinuityCheck> = self.rows.iter().collect();
         order.sort_by(|a, b| f64::total_cmp(&a.value.unwrap_or(0.0), &b.value.unwrap_or(0.0)));
-        let ends = order.iter().map(|row| interval(row)).collect::<Result<Vec<_>>>()?;
+        let ends = order
+            .iter()
+            .map(|row| interval(row))
+            .collect::<Result<Vec<_>>>()?;
         let x: Vec<f64> = order.iter().filter_map(|row| row.value).collect();
         let y: Vec<f64> = order.iter().map(|row| row.robust.estimate).collect();
         LinePlot::new()

@@ -17,7 +17,8 @@ const HIGHEST_ORDER: usize = 3;
 /// `((p + 1)!)² [S⁻¹GS⁻¹]₁₁ / [S⁻¹c]₁²` of the uniform kernel at a boundary, for the density with order p.
 const DENSITY: [f64; HIGHEST_ORDER] = [4.8, 3840.0 / 7.0, 100_800.0];
 /// The same for the coefficient of order p + 1 with order p + 2.
-const DERIVATIVE: [f64; HIGHEST_ORDER] = [232_960.0 / 9.0, 37_739_520.0 / 11.0, 845_007_950.769_230_8];
+const DERIVATIVE: [f64; HIGHEST_ORDER] =
+    [232_960.0 / 9.0, 37_739_520.0 / 11.0, 845_007_950.769_230_8];
 
 /// How bandwidths of the density are chosen: they minimise the mean squared error of a sum or difference of the densities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub enum DensityBandwidthRule {
 
 /// Tests whether the density of the running variable is continuous at the cutoff, as it is when nobody steers it exactly.
 ///
-/// The density on each side is the slope at the cutoff of a polynomial through the distribution function, `F̂(x) ≈ b₀ + f(c) (x − c) + …`, without bins (Cattaneo, Jansson & Ma 2020). Bandwidths are
+/// The density on each side is the slope at the cutoff of a polynomial through the distribution function, `F̂(x) ≈ b₀ + f(c) (x − c) + …`, without bins (Cattaneo, Jansson & Ma 2020). DiscontinuityBandwidths are
 /// best for a polynomial of order p, the test fits one of order q > p in them, so that its bias does not matter. The statistic is `(f̂₊ − f̂₋)/s`, with the jackknife error s, and normal.
 /// The verbs of [`Inference`](crate::inference::Inference) are those of the densities `left` and `right`.
 ///
@@ -154,7 +155,9 @@ impl DiscontinuityDensity {
     pub fn fit(&self, frame: &Frame) -> Result<DiscontinuityDensityFit> {
         self.check()?;
         let column = frame.numeric(&self.running).map_err(|error| {
-            error.with_remedy(|column| format!("correct the text, or make numbers of `{column}` before"))
+            error.with_remedy(|column| {
+                format!("correct the text, or make numbers of `{column}` before")
+            })
         })?;
         if let Some(row) = column.values().iter().position(|v| v.is_infinite()) {
             return Err(Error::Infinite {
@@ -201,16 +204,29 @@ impl DiscontinuityDensity {
 
     fn check(&self) -> Result<()> {
         if !self.cutoff.is_finite() {
-            return Err(Error::invalid_option("cutoff", self.cutoff, "a finite number"));
+            return Err(Error::invalid_option(
+                "cutoff",
+                self.cutoff,
+                "a finite number",
+            ));
         }
         if !(1..=HIGHEST_ORDER).contains(&self.order) {
             return Err(Error::invalid_option("order", self.order, "1, 2 or 3"));
         }
         let q = self.test_order();
         if q < self.order || q > 2 * HIGHEST_ORDER {
-            return Err(Error::invalid_option("bias_order", q, "from the order to 6"));
+            return Err(Error::invalid_option(
+                "bias_order",
+                q,
+                "from the order to 6",
+            ));
         }
-        if let Some(bad) = self.given.iter().flatten().find(|h| !(**h > 0.0 && h.is_finite())) {
+        if let Some(bad) = self
+            .given
+            .iter()
+            .flatten()
+            .find(|h| !(**h > 0.0 && h.is_finite()))
+        {
             return Err(Error::invalid_option("bandwidth", bad, "a positive number"));
         }
         if !self.restricted {
@@ -260,7 +276,9 @@ impl DiscontinuityDensity {
                     "the density of `{}` at {}, which has {} and {} distinct values on the left and right of it",
                     self.running, self.cutoff, values[0], values[1]
                 ),
-                needs: format!("at least {needed} on each side; lower the order, or compare counts near the cutoff by `LocalRandomization`"),
+                needs: format!(
+                    "at least {needed} on each side; lower the order, or compare counts near the cutoff by `LocalRandomization`"
+                ),
             });
         }
         Ok(())
@@ -283,7 +301,11 @@ impl DiscontinuityDensity {
             best.min(farthest).max(least[0]).max(least[1])
         };
         let twice = 2 * p;
-        let wide = rough(p + 2, (twice + 1) as f64 / 4.0 * DERIVATIVE[p - 1], twice + 5);
+        let wide = rough(
+            p + 2,
+            (twice + 1) as f64 / 4.0 * DERIVATIVE[p - 1],
+            twice + 5,
+        );
         let narrow = rough(p, DENSITY[p - 1] / twice as f64, twice + 1);
         let curve = sorted.fit(self.kernel, [wide; 2], p + 2, self.restricted)?;
         let level = sorted.fit(self.kernel, [narrow; 2], p, self.restricted)?;
@@ -292,8 +314,16 @@ impl DiscontinuityDensity {
         let targets = [
             (v[(0, 0)], bias[0], 0..1),
             (v[(1, 1)], bias[1], 1..2),
-            (v[(0, 0)] + v[(1, 1)] - 2.0 * v[(0, 1)], bias[1] - bias[0], 0..2),
-            (v[(0, 0)] + v[(1, 1)] + 2.0 * v[(0, 1)], bias[1] + bias[0], 0..2),
+            (
+                v[(0, 0)] + v[(1, 1)] - 2.0 * v[(0, 1)],
+                bias[1] - bias[0],
+                0..2,
+            ),
+            (
+                v[(0, 0)] + v[(1, 1)] + 2.0 * v[(0, 1)],
+                bias[1] + bias[0],
+                0..2,
+            ),
         ];
         let least = sorted.nearest(FEWEST + p + 1);
         let best = targets.map(|(variance, bias, sides)| {
@@ -322,7 +352,11 @@ impl DiscontinuityDensity {
         let p = self.order;
         let what = "the moments of the kernel";
         let even = |side: usize, power: usize| {
-            if side == 0 && power % 2 == 1 { -1.0 } else { 1.0 }
+            if side == 0 && power % 2 == 1 {
+                -1.0
+            } else {
+                1.0
+            }
         };
         if !self.restricted {
             let gram = DMatrix::from_fn(p + 1, p + 1, |i, j| self.kernel.moment(i + j));

@@ -103,11 +103,12 @@ impl DiscontinuityDensityFit {
     /// The test of a density that is continuous at the cutoff.
     pub fn test(&self) -> TestResult {
         TestResult::new(
-            format!("the density of {} does not jump at {}", self.model.running, self.model.cutoff),
+            format!(
+                "the density of {} does not jump at {}",
+                self.model.running, self.model.cutoff
+            ),
             self.difference().statistic(0.0),
-            Distribution::T {
-                df: f64::INFINITY,
-            },
+            Distribution::T { df: f64::INFINITY },
         )
     }
 
@@ -160,7 +161,13 @@ impl DiscontinuityDensityFit {
             // A bar is three sides of a rectangle.
             let half = curve.bins.first().map_or(0.0, |b| (b - m.cutoff).abs());
             for (middle, height) in curve.bins.iter().zip(&curve.heights) {
-                x.extend([middle - half, middle - half, middle + half, middle + half, f64::NAN]);
+                x.extend([
+                    middle - half,
+                    middle - half,
+                    middle + half,
+                    middle + half,
+                    f64::NAN,
+                ]);
                 y.extend([0.0, *height, *height, 0.0, f64::NAN]);
             }
         }
@@ -192,7 +199,12 @@ impl DiscontinuityDensityFit {
 crate::report::notebook::shown!(DiscontinuityDensityFit);
 
 /// The density of one side on a grid over twice the bandwidth.
-fn curve(model: &DiscontinuityDensity, sorted: &Sorted, side: usize, bandwidth: f64) -> DensityCurve {
+fn curve(
+    model: &DiscontinuityDensity,
+    sorted: &Sorted,
+    side: usize,
+    bandwidth: f64,
+) -> DensityCurve {
     let sign = if side == 0 { -1.0 } else { 1.0 };
     let reach = (2.0 * bandwidth).min(sorted.reach()[side]);
     let z = normal::quantile(0.975);
@@ -201,7 +213,9 @@ fn curve(model: &DiscontinuityDensity, sorted: &Sorted, side: usize, bandwidth: 
         .collect();
     let found = blocks::map(grid.len(), |i| {
         let (kernel, order) = (model.kernel, model.test_order());
-        sorted.density_at(kernel, grid[i], side, bandwidth, order).ok()
+        sorted
+            .density_at(kernel, grid[i], side, bandwidth, order)
+            .ok()
     });
     let mut curve = DensityCurve::default();
     for (at, (density, error)) in grid.iter().zip(found).filter_map(|(g, f)| Some((g, f?))) {
@@ -212,17 +226,29 @@ fn curve(model: &DiscontinuityDensity, sorted: &Sorted, side: usize, bandwidth: 
     }
     let width = reach / BINS as f64;
     let mut counts = [0_usize; BINS];
-    let own = if side == 0 { &sorted.x[..sorted.left] } else { &sorted.x[sorted.left..] };
+    let own = if side == 0 {
+        &sorted.x[..sorted.left]
+    } else {
+        &sorted.x[sorted.left..]
+    };
     for x in own {
         // The farthest value belongs to the last bin.
         let bin = (x.abs() / width) as usize;
-        if let Some(count) = counts.get_mut(if x.abs() <= reach { bin.min(BINS - 1) } else { bin }) {
+        if let Some(count) = counts.get_mut(if x.abs() <= reach {
+            bin.min(BINS - 1)
+        } else {
+            bin
+        }) {
             *count += 1;
         }
     }
     for (bin, count) in counts.iter().enumerate() {
-        curve.bins.push(model.cutoff + sign * width * (bin as f64 + 0.5));
-        curve.heights.push(*count as f64 / sorted.len() as f64 / width);
+        curve
+            .bins
+            .push(model.cutoff + sign * width * (bin as f64 + 0.5));
+        curve
+            .heights
+            .push(*count as f64 / sorted.len() as f64 / width);
     }
     curve
 }

@@ -48,10 +48,10 @@ impl Sorted {
         let left_values = starts.partition_point(|start| *start < left);
         starts.push(x.len());
         Self {
+            x,
+            starts,
             left,
             left_values,
-            starts,
-            x,
         }
     }
 
@@ -74,7 +74,7 @@ impl Sorted {
         [end(self.x.first()), end(self.x.last())]
     }
 
-    /// Bandwidths with at least `k` rows and `k` distinct values on each side, where there are as many.
+    /// DiscontinuityBandwidths with at least `k` rows and `k` distinct values on each side, where there are as many.
     pub(super) fn nearest(&self, k: usize) -> [f64; 2] {
         let right = self.len() - self.left;
         let values = self.values();
@@ -82,7 +82,10 @@ impl Sorted {
         let value = |group: usize| at(self.starts[group]);
         let left = at(self.left - k.min(self.left)).max(value(self.left_values - k.min(values[0])));
         let row = at(self.left + k.min(right) - 1);
-        [left, row.max(value(self.left_values + k.min(values[1]) - 1))]
+        [
+            left,
+            row.max(value(self.left_values + k.min(values[1]) - 1)),
+        ]
     }
 
     /// The distribution function at the rows of a distinct value, from 0 to 1.

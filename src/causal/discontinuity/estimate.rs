@@ -1,6 +1,6 @@
 //! Jumps at given bandwidths: conventional, bias-corrected, and their covariances.
 
-use super::bandwidth::{Bandwidths, both};
+use super::bandwidth::{DiscontinuityBandwidths, both};
 use super::local::{LocalFit, covariance, covariate_slopes, factorial, net_of, power_of};
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::side::Side;
@@ -34,7 +34,7 @@ impl Estimation {
     pub(super) fn new(
         model: &RegressionDiscontinuity,
         sides: &[Side; 2],
-        bandwidths: &Bandwidths,
+        bandwidths: &DiscontinuityBandwidths,
     ) -> Result<Self> {
         let fits = both(|at| {
             let fit = |h, order| LocalFit::new(&sides[at], model.kernel, h, order);
@@ -98,7 +98,10 @@ fn level(
         corrected: scale
             * DVector::from_iterator(
                 nets.len(),
-                conventional.iter().zip(biases).map(|(level, bias)| level - bias),
+                conventional
+                    .iter()
+                    .zip(biases)
+                    .map(|(level, bias)| level - bias),
             ),
         conventional: scale * DVector::from_vec(conventional),
         conventional_covariance: spread(&own, fit, p),

@@ -212,7 +212,9 @@ impl<'a> LocalFit<'a> {
         let values = self.side.combined(combination, rows);
         let clustered = self.side.clusters.is_some();
         if rule == ResidualVariance::NearestNeighbour && !clustered {
-            return self.side.neighbour_residuals(&values, rows, model.neighbours);
+            return self
+                .side
+                .neighbour_residuals(&values, rows, model.neighbours);
         }
         let fitted = self.values(combination, &self.side.x[..rows]);
         let mut residuals: Vec<f64> = (values.iter().zip(fitted))

@@ -186,7 +186,9 @@ impl LocalRandomization {
         let mut chosen: Option<RandomizationWindow> = None;
         for half_width in candidates {
             let candidate = self.candidate(&rows, half_width)?;
-            let balanced = candidate.smallest_p_value.is_none_or(|p| p >= self.imbalance);
+            let balanced = candidate
+                .smallest_p_value
+                .is_none_or(|p| p >= self.imbalance);
             looked_at.push(candidate.clone());
             if !balanced && self.window.is_none() {
                 break;
@@ -197,7 +199,10 @@ impl LocalRandomization {
             let worst = looked_at.pop();
             let covariate = worst.and_then(|w| w.covariate).unwrap_or_default();
             return Err(Error::Unidentified {
-                what: format!("a window around {} in which the sides are alike", self.cutoff),
+                what: format!(
+                    "a window around {} in which the sides are alike",
+                    self.cutoff
+                ),
                 needs: format!(
                     "balance of `{covariate}` in the narrowest one, where its p-value is below {}; use `RegressionDiscontinuity`, which lets the sides differ by a polynomial, or narrower windows",
                     self.imbalance
@@ -207,8 +212,11 @@ impl LocalRandomization {
         let mut warnings = Vec::new();
         let dropped = frame.rows() - rows.x.len();
         if dropped > 0 {
-            let columns = [&self.outcome, &self.running].into_iter().chain(&self.covariates);
-            let missing = columns.filter_map(|c| Some((c.clone(), frame.column(c).ok()?.missing())));
+            let columns = [&self.outcome, &self.running]
+                .into_iter()
+                .chain(&self.covariates);
+            let missing =
+                columns.filter_map(|c| Some((c.clone(), frame.column(c).ok()?.missing())));
             warnings.push(Warning::RowsDropped {
                 dropped,
                 missing: missing.filter(|(_, n)| *n > 0).collect(),
@@ -224,7 +232,10 @@ impl LocalRandomization {
             });
         }
         let frame = rows.within(window.half_width, &[(&self.outcome, &rows.y)])?;
-        let test = self.test(&self.outcome, &[]).interval(self.level).run(&frame)?;
+        let test = self
+            .test(&self.outcome, &[])
+            .interval(self.level)
+            .run(&frame)?;
         Ok(LocalRandomizationFit {
             model: self.clone(),
             candidates: looked_at,
@@ -235,22 +246,37 @@ impl LocalRandomization {
     }
 
     fn check(&self) -> Result<()> {
-        let positive = |option: &str, values: &[f64]| match values.iter().find(|w| !(**w > 0.0 && w.is_finite())) {
+        let positive = |option: &str, values: &[f64]| match values
+            .iter()
+            .find(|w| !(**w > 0.0 && w.is_finite()))
+        {
             Some(bad) => Err(Error::invalid_option(option, bad, "a positive number")),
             None => Ok(()),
         };
         if !self.cutoff.is_finite() {
-            return Err(Error::invalid_option("cutoff", self.cutoff, "a finite number"));
+            return Err(Error::invalid_option(
+                "cutoff",
+                self.cutoff,
+                "a finite number",
+            ));
         }
         positive("window", self.window.as_slice())?;
         if let Some(windows) = &self.windows {
             positive("windows", windows)?;
             if windows.is_empty() {
-                return Err(Error::invalid_option("windows", "empty", "one or more half widths"));
+                return Err(Error::invalid_option(
+                    "windows",
+                    "empty",
+                    "one or more half widths",
+                ));
             }
         }
         if !(self.imbalance > 0.0 && self.imbalance < 1.0) {
-            return Err(Error::invalid_option("imbalance", self.imbalance, "between 0 and 1, e.g. 0.15"));
+            return Err(Error::invalid_option(
+                "imbalance",
+                self.imbalance,
+                "between 0 and 1, e.g. 0.15",
+            ));
         }
         if self.window.is_none() && self.covariates.is_empty() {
             return Err(Error::invalid_option(
@@ -274,13 +300,17 @@ impl LocalRandomization {
                 all.all(|column| !column.values()[*row].is_nan())
             })
             .collect();
-        let pick = |values: &[f64]| -> Vec<f64> { present.iter().map(|row| values[*row]).collect() };
+        let pick =
+            |values: &[f64]| -> Vec<f64> { present.iter().map(|row| values[*row]).collect() };
         let x: Vec<f64> = pick(x.values()).iter().map(|x| x - self.cutoff).collect();
         if !(x.iter().any(|x| *x < 0.0) && x.iter().any(|x| *x >= 0.0)) {
             return Err(Error::invalid_option(
                 "cutoff",
                 self.cutoff,
-                format!("inside the range of `{}`, with complete rows on both sides", self.running),
+                format!(
+                    "inside the range of `{}`, with complete rows on both sides",
+                    self.running
+                ),
             ));
         }
         Ok(Complete {
@@ -308,8 +338,11 @@ impl LocalRandomization {
             smallest_p_value: None,
         };
         if let [first, others @ ..] = self.covariates.as_slice() {
-            let columns: Vec<(&String, &Vec<f64>)> = self.covariates.iter().zip(&rows.covariates).collect();
-            let found = self.test(first, others).run(&rows.within(half_width, &columns)?)?;
+            let columns: Vec<(&String, &Vec<f64>)> =
+                self.covariates.iter().zip(&rows.covariates).collect();
+            let found = self
+                .test(first, others)
+                .run(&rows.within(half_width, &columns)?)?;
             let smallest = (found.outcomes.iter()).min_by(|a, b| a.p_value.total_cmp(&b.p_value));
             window.covariate = smallest.map(|o| o.name.clone());
             window.smallest_p_value = smallest.map(|o| o.p_value);
@@ -368,7 +401,9 @@ impl Complete {
     }
 
     fn within(&self, half_width: f64, columns: &[(&String, &Vec<f64>)]) -> Result<Frame> {
-        let rows: Vec<usize> = (0..self.x.len()).filter(|i| self.x[*i].abs() <= half_width).collect();
+        let rows: Vec<usize> = (0..self.x.len())
+            .filter(|i| self.x[*i].abs() <= half_width)
+            .collect();
         let side: Vec<bool> = rows.iter().map(|i| self.x[*i] >= 0.0).collect();
         let mut frame = Frame::new().with(SIDE, side)?;
         for (name, values) in columns {
@@ -414,7 +449,10 @@ impl LocalRandomizationFit {
             .filter_map(|w| Some((w.half_width, w.smallest_p_value?)))
             .unzip();
         LinePlot::new()
-            .title(format!("Balance around {} = {}", self.model.running, self.model.cutoff))
+            .title(format!(
+                "Balance around {} = {}",
+                self.model.running, self.model.cutoff
+            ))
             .x_title("half width of the window")
             .y_title("smallest p-value")
             .line("covariates", x, y)

@@ -61,7 +61,12 @@ impl Observed {
             design.restrict(&keep);
         }
         let distance = |values: &[f64]| -> Vec<f64> {
-            design.rows.gather(values).iter().map(|x| x - model.cutoff).collect()
+            design
+                .rows
+                .gather(values)
+                .iter()
+                .map(|x| x - model.cutoff)
+                .collect()
         };
         let mut x = distance(running.values());
         within_range(model, &x)?;
@@ -234,7 +239,11 @@ fn treatment_varies(model: &RegressionDiscontinuity, sides: &[Side; 2]) -> Resul
 fn spread(x: &[f64]) -> Result<f64> {
     let mut sorted = x.to_vec();
     let n = sorted.len();
-    let mut order = |k: usize| *sorted.select_nth_unstable_by(k.min(n - 1), f64::total_cmp).1;
+    let mut order = |k: usize| {
+        *sorted
+            .select_nth_unstable_by(k.min(n - 1), f64::total_cmp)
+            .1
+    };
     let mut quartile = |quarters: usize| {
         let at = quarters * n / 4;
         if (quarters * n).is_multiple_of(4) {
@@ -245,5 +254,9 @@ fn spread(x: &[f64]) -> Result<f64> {
     };
     let between = (quartile(3) - quartile(1)) / NORMAL_QUARTILES;
     let deviation = Moments::of(&[x], None)?.covariance(1.0)[(0, 0)].sqrt();
-    Ok(if between > 0.0 { deviation.min(between) } else { deviation })
+    Ok(if between > 0.0 {
+        deviation.min(between)
+    } else {
+        deviation
+    })
 }

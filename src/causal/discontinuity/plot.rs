@@ -204,13 +204,19 @@ impl DiscontinuityPlot {
         let spread = |x: &[f64]| -> f64 {
             let squares = fit.values(&[0.0, 1.0], x).into_iter();
             let means = fit.values(&[1.0, 0.0], x);
-            let each = squares.zip(means).map(|(square, mean)| square - mean * mean);
+            let each = squares
+                .zip(means)
+                .map(|(square, mean)| square - mean * mean);
             // A polynomial may give a variance below zero.
             each.map(|v| if v < 0.0 { variance } else { v }).sum()
         };
         let pairs = || side.x.windows(2).zip(y.windows(2));
         let gaps: Vec<f64> = side.x.windows(2).map(|x| (x[1] - x[0]).abs()).collect();
-        let middles: Vec<f64> = side.x.windows(2).map(|x| f64::midpoint(x[0], x[1])).collect();
+        let middles: Vec<f64> = side
+            .x
+            .windows(2)
+            .map(|x| f64::midpoint(x[0], x[1]))
+            .collect();
         let even = matches!(self.rule, BinRule::EvenVariance | BinRule::EvenError);
         let noise = match (even, smooth) {
             (true, false) => {
@@ -218,7 +224,10 @@ impl DiscontinuityPlot {
                 each.sum::<f64>() / (2.0 * reach)
             }
             (true, true) => {
-                let each = gaps.iter().zip(&middles).map(|(gap, at)| gap * spread(&[*at]));
+                let each = gaps
+                    .iter()
+                    .zip(&middles)
+                    .map(|(gap, at)| gap * spread(&[*at]));
                 each.sum::<f64>() / reach
             }
             (false, false) => {
@@ -241,34 +250,56 @@ impl DiscontinuityPlot {
         };
         // Outcomes without noise leave the number open: a bin a row is the most that can be shown.
         let most = side.len();
-        Ok(if count.is_finite() { (count.ceil() as usize).clamp(1, most) } else { most })
+        Ok(if count.is_finite() {
+            (count.ceil() as usize).clamp(1, most)
+        } else {
+            most
+        })
     }
 }
 
 /// The bins of a side that have rows.
-fn bins(side: &Side, model: &DiscontinuityPlot, right: bool, count: usize) -> Vec<DiscontinuityBin> {
+fn bins(
+    side: &Side,
+    model: &DiscontinuityPlot,
+    right: bool,
+    count: usize,
+) -> Vec<DiscontinuityBin> {
     let mut rows: Vec<usize> = (0..side.len()).collect();
     if !right {
         rows.reverse();
     }
     let x: Vec<f64> = rows.iter().map(|row| side.x[*row]).collect();
     let edges: Vec<f64> = if matches!(model.rule, BinRule::EvenVariance | BinRule::EvenError) {
-        let (low, high) = if right { (0.0, side.reach()) } else { (-side.reach(), 0.0) };
+        let (low, high) = if right {
+            (0.0, side.reach())
+        } else {
+            (-side.reach(), 0.0)
+        };
         let step = (high - low) / count as f64;
         let inner = (0..count).map(|i| low + i as f64 * step);
         inner.chain(std::iter::once(high)).collect()
     } else {
-        (0..=count).map(|i| quantile(&x, i as f64 / count as f64)).collect()
+        (0..=count)
+            .map(|i| quantile(&x, i as f64 / count as f64))
+            .collect()
     };
     let mut bins = Vec::new();
     for (i, ends) in edges.windows(2).enumerate() {
         let from = x.partition_point(|x| *x < ends[0]);
-        let to = if i + 1 == count { x.len() } else { x.partition_point(|x| *x < ends[1]) };
+        let to = if i + 1 == count {
+            x.len()
+        } else {
+            x.partition_point(|x| *x < ends[1])
+        };
         if from >= to {
             continue;
         }
         let n = (to - from) as f64;
-        let y: Vec<f64> = rows[from..to].iter().map(|row| side.columns[0][*row]).collect();
+        let y: Vec<f64> = rows[from..to]
+            .iter()
+            .map(|row| side.columns[0][*row])
+            .collect();
         let mean = y.iter().sum::<f64>() / n;
         let half = if to - from > 1 {
             let squares: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();
@@ -299,7 +330,11 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 /// The global polynomial of a side and its band.
 fn curve(side: &Side, model: &DiscontinuityPlot, right: bool) -> Result<DiscontinuityCurve> {
     let fit = LocalFit::new(side, LocalKernel::Uniform, side.reach(), model.order)?;
-    let (low, high) = if right { (0.0, side.reach()) } else { (-side.reach(), 0.0) };
+    let (low, high) = if right {
+        (0.0, side.reach())
+    } else {
+        (-side.reach(), 0.0)
+    };
     let step = (high - low) / (CURVE_POINTS - 1) as f64;
     let x: Vec<f64> = (0..CURVE_POINTS).map(|i| low + i as f64 * step).collect();
     let mean = fit.values(&[1.0], &x);
@@ -327,7 +362,10 @@ impl DiscontinuityPlotFit {
     pub fn figure(&self) -> Result<Figure> {
         let m = &self.model;
         let mut plot = BinnedScatter::new()
-            .title(format!("{} by {} around {}", m.outcome, m.running, m.cutoff))
+            .title(format!(
+                "{} by {} around {}",
+                m.outcome, m.running, m.cutoff
+            ))
             .x_title(&m.running)
             .y_title(&m.outcome);
         for ((name, bins), curve) in ["left", "right"].iter().zip(&self.bins).zip(&self.curves) {
@@ -344,8 +382,11 @@ impl DiscontinuityPlotFit {
     /// The bins as a table.
     pub fn table(&self) -> Table {
         let m = &self.model;
-        let mut table = Table::new(format!("{} by {} around {}", m.outcome, m.running, m.cutoff))
-            .columns(["from", "to", "mean", "95 % from", "to", "rows"]);
+        let mut table = Table::new(format!(
+            "{} by {} around {}",
+            m.outcome, m.running, m.cutoff
+        ))
+        .columns(["from", "to", "mean", "95 % from", "to", "rows"]);
         for bin in self.bins.iter().flatten() {
             table = table.row([
                 Cell::significant(bin.from, 4),

@@ -1,6 +1,6 @@
 //! Effects at a cutoff of a running variable.
 
-use super::bandwidth::{Bandwidths, Selection};
+use super::bandwidth::{DiscontinuityBandwidths, Selection};
 use super::estimate::Estimation;
 use super::observed::Observed;
 use super::options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
@@ -263,7 +263,10 @@ impl RegressionDiscontinuity {
     ///
     /// # Errors
     /// See [`RegressionDiscontinuity`].
-    pub fn all_bandwidths(&self, frame: &Frame) -> Result<Vec<(BandwidthRule, Bandwidths)>> {
+    pub fn all_bandwidths(
+        &self,
+        frame: &Frame,
+    ) -> Result<Vec<(BandwidthRule, DiscontinuityBandwidths)>> {
         self.check()?;
         let observed = Observed::read(self, frame)?;
         let open = Self {
@@ -277,9 +280,9 @@ impl RegressionDiscontinuity {
             .collect()
     }
 
-    fn choose(&self, observed: &Observed, rule: BandwidthRule) -> Result<Bandwidths> {
+    fn choose(&self, observed: &Observed, rule: BandwidthRule) -> Result<DiscontinuityBandwidths> {
         if let Some(estimate) = self.given {
-            return Ok(Bandwidths {
+            return Ok(DiscontinuityBandwidths {
                 estimate,
                 bias: self.given_bias.unwrap_or(estimate),
             });
@@ -336,7 +339,11 @@ impl RegressionDiscontinuity {
             ("bandwidth", self.given),
             ("bias_bandwidth", self.given_bias),
         ] {
-            if let Some(bad) = given.iter().flatten().find(|h| !(**h > 0.0 && h.is_finite())) {
+            if let Some(bad) = given
+                .iter()
+                .flatten()
+                .find(|h| !(**h > 0.0 && h.is_finite()))
+            {
                 return refuse(option, bad.to_string(), "a positive number");
             }
         }

@@ -1,6 +1,6 @@
 //! What a regression discontinuity design found.
 
-use super::bandwidth::{Bandwidths, has_mass_points};
+use super::bandwidth::{DiscontinuityBandwidths, has_mass_points};
 use super::estimate::Estimation;
 use super::local::ratio_slope;
 use super::observed::Observed;
@@ -31,7 +31,7 @@ pub struct RegressionDiscontinuityFit {
     bias_corrected: Estimate,
     jumps: DiscontinuityJumps,
     conventional_jumps: DiscontinuityJumps,
-    bandwidths: Bandwidths,
+    bandwidths: DiscontinuityBandwidths,
     rows: [usize; 2],
     distinct_values: [usize; 2],
     effective_rows: [usize; 2],
@@ -103,7 +103,7 @@ impl RegressionDiscontinuityFit {
     pub(super) fn new(
         model: &RegressionDiscontinuity,
         observed: &Observed,
-        bandwidths: Bandwidths,
+        bandwidths: DiscontinuityBandwidths,
         estimation: &Estimation,
     ) -> Result<Self> {
         // The ratio is linearised at the conventional jumps, and its bias with it.
@@ -161,7 +161,12 @@ impl RegressionDiscontinuityFit {
             effective_rows: estimation.rows,
             bias_rows: estimation.bias_rows,
             clusters: estimation.clusters,
-            covariates: observed.covariates.iter().cloned().zip(of_outcome).collect(),
+            covariates: observed
+                .covariates
+                .iter()
+                .cloned()
+                .zip(of_outcome)
+                .collect(),
             kept: observed.rows.mask(),
             warnings: observed.warnings.clone(),
             model: model.clone(),
@@ -184,7 +189,11 @@ impl RegressionDiscontinuityFit {
         {
             note(format!(
                 "the running variable `{}` has mass points: {} and {} distinct values on the left and right in {} and {} rows; the nearest ones decide, and `LocalRandomization` does not extrapolate between them",
-                self.model.running, self.distinct_values[0], self.distinct_values[1], self.rows[0], self.rows[1]
+                self.model.running,
+                self.distinct_values[0],
+                self.distinct_values[1],
+                self.rows[0],
+                self.rows[1]
             ));
         }
         if let Some(clusters) = self.clusters
@@ -251,7 +260,7 @@ impl RegressionDiscontinuityFit {
     }
 
     /// The bandwidths.
-    pub fn bandwidths(&self) -> Bandwidths {
+    pub fn bandwidths(&self) -> DiscontinuityBandwidths {
         self.bandwidths
     }
 
@@ -332,10 +341,9 @@ impl RegressionDiscontinuityFit {
                 self.rows[0], self.rows[1], self.effective_rows[0], self.effective_rows[1], h[0], h[1],
                 self.bias_rows[0], self.bias_rows[1], b[0], b[1]
             ));
-        if let (Some(column), Some(clusters)) = (&m.clusters, self.clusters) {
+        if let (Some(column), Some([left, right])) = (&m.clusters, self.clusters) {
             table = table.note(format!(
-                "Clustered by {column}: {} and {} clusters within the wider bandwidth.",
-                clusters[0], clusters[1]
+                "Clustered by {column}: {left} and {right} clusters within the wider bandwidth."
             ));
         }
         if let Some(treatment) = &m.treatment
@@ -362,7 +370,8 @@ struct Three([Estimate; 3]);
 
 impl Three {
     fn table(&self) -> Table {
-        let mut table = Table::new("").columns(["", "Estimate", "Std. error", "z", "p", "95 % from", "to"]);
+        let mut table =
+            Table::new("").columns(["", "Estimate", "Std. error", "z", "p", "95 % from", "to"]);
         for e in &self.0 {
             let ends = e
                 .confidence_interval(0.95)

@@ -33,8 +33,9 @@ impl Side {
             .map(|row| (x[*row as usize].abs(), *row))
             .collect();
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let gather =
-            |values: &[f64]| -> Vec<f64> { order.iter().map(|(_, i)| values[*i as usize]).collect() };
+        let gather = |values: &[f64]| -> Vec<f64> {
+            order.iter().map(|(_, i)| values[*i as usize]).collect()
+        };
         let x = gather(x);
         let mut starts: Vec<usize> = (0..x.len())
             .filter(|i| *i == 0 || (x[*i] - x[*i - 1]).abs() > 0.0)
@@ -44,8 +45,7 @@ impl Side {
             name,
             columns: columns.iter().map(|column| gather(column)).collect(),
             weights: weights.map(gather),
-            clusters: clusters
-                .map(|codes| order.iter().map(|(_, i)| codes[*i as usize]).collect()),
+            clusters: clusters.map(|codes| order.iter().map(|(_, i)| codes[*i as usize]).collect()),
             starts,
             x,
         }
