@@ -13,12 +13,17 @@ pub use crate::ability::{
 };
 pub use crate::causal::{
     ArmScores, ArmWeights, AverageEffects, BaconComparison, BaconControl, BaconDecomposition,
-    BalanceTable, BasePeriod, CallawaySantAnna, CallawaySantAnnaFit, ControlGroup,
-    CovariateBalance, DidMethod, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
-    DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime, Imputation, ImputationFit,
-    InstrumentedFit, LocalAverageEffect, OffPolicy, OffPolicyFit, PartiallyLinear,
+    BalanceTable, BandwidthRule, BasePeriod, BinRule, CallawaySantAnna, CallawaySantAnnaFit,
+    ControlGroup, CovariateBalance, DensityBandwidthRule, DensityCurve, DidMethod,
+    DiscontinuityBandwidths, DiscontinuityBin, DiscontinuityCheck, DiscontinuityChecks,
+    DiscontinuityCurve, DiscontinuityDensity, DiscontinuityDensityFit, DiscontinuityJumps,
+    DiscontinuityPlot, DiscontinuityPlotFit, DoseEffects, DoseEffectsFit, DoseResponse,
+    DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand, EventStudy, GroupTime, Imputation,
+    ImputationFit, InstrumentedFit, LocalAverageEffect, LocalKernel, LocalRandomization,
+    LocalRandomizationFit, MassPoints, OffPolicy, OffPolicyFit, PartiallyLinear,
     PartiallyLinearFit, PartiallyLinearIv, PreTrendPower, PreTrendTime, QuantileEffects,
-    QuantileEffectsFit, RolloutEffects, SlatePolicy, SlatePolicyFit, StackMember, SunAbraham,
+    QuantileEffectsFit, RandomizationWindow, RegressionDiscontinuity, RegressionDiscontinuityFit,
+    ResidualVariance, RolloutEffects, SlatePolicy, SlatePolicyFit, StackMember, SunAbraham,
     SunAbrahamFit, Switching, SwitchingFit, TreatmentWeighting, TreatmentWeightingFit, TrialScores,
     Trimming, TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };

@@ -8,6 +8,8 @@
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`PartiallyLinearIv`] and [`LocalAverageEffect`] have the effect of what
 //! people choose by instruments, [`QuantileEffects`] that on quantiles. [`CallawaySantAnna`] compares cohorts of a roll-out with units that
 //! are not treated yet.
+//! people choose by instruments, [`QuantileEffects`] that on quantiles. [`RegressionDiscontinuity`] has the effect of a rule with a cutoff, [`DiscontinuityDensity`] tests whether its running variable was
+//! steered, and [`LocalRandomization`] compares those nearest to the cutoff.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -17,6 +19,7 @@ mod conditional_density;
 pub(crate) mod cross_fit;
 mod derived_scores;
 mod did;
+mod discontinuity;
 mod dose_effects;
 mod dose_response;
 mod dose_response_fit;
@@ -42,6 +45,13 @@ pub use did::{
     CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy, GroupTime, Imputation, ImputationFit,
     PreTrendPower, PreTrendTime, RolloutEffects, SunAbraham, SunAbrahamFit, Switching,
     SwitchingFit, TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
+};
+pub use discontinuity::{
+    BandwidthRule, BinRule, DensityBandwidthRule, DensityCurve, DiscontinuityBandwidths,
+    DiscontinuityBin, DiscontinuityCheck, DiscontinuityChecks, DiscontinuityCurve,
+    DiscontinuityDensity, DiscontinuityDensityFit, DiscontinuityJumps, DiscontinuityPlot,
+    DiscontinuityPlotFit, LocalKernel, LocalRandomization, LocalRandomizationFit, MassPoints,
+    RandomizationWindow, RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
 };
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;

@@ -1,0 +1,34 @@
+"""local_randomization.json: differences in means and their p-values in windows around the cutoff, on the Senate's data: by rdlocrand with 20 000
+assignments, and over all assignments, listed, where they are few.
+
+rdlocrand 3.0 for Python divides by the assignments asked for also when there are fewer, which makes p-values too small: only windows with more are asked of it."""
+
+from itertools import combinations
+
+import numpy as np
+from rdlocrand import rdrandinf
+
+from common import generated, save, software
+
+if __name__ == "__main__":
+    senate = generated("senate").dropna(subset=["vote", "margin"])
+    cases = []
+    for window in [0.25, 0.35]:
+        near = senate[senate["margin"].abs() <= window]
+        y, right = near["vote"].to_numpy(), (near["margin"] >= 0).to_numpy()
+        total, n, m = y.sum(), len(y), right.sum()
+        difference = lambda treated: treated / m - (total - treated) / (n - m)
+        observed = difference(y[right].sum())
+        every = np.array([difference(y[list(rows)].sum()) for rows in combinations(range(n), m)])
+        cases.append(dict(window=window, exact=True, effect=[observed], p_value=np.mean(np.abs(every) >= abs(observed) * (1 - 1e-10))))
+    for window in [0.5, 0.6, 0.75]:
+        fit = rdrandinf(senate["vote"], senate["margin"], wl=-window, wr=window, reps=20_000, seed=11, quietly=True)
+        cases.append(dict(window=window, exact=False, effect=fit["obs.stat"], p_value=fit["p.value"]))
+    save(
+        "local_randomization",
+        source=software("rdlocrand", "numpy"),
+        data="tests/reference/senate.csv",
+        values=cases,
+        tolerance=1e-9,
+        note=__doc__,
+    )
