@@ -76,6 +76,7 @@ mod stability;
 mod support;
 mod survival;
 mod survival_calibration;
+mod synthetic_control;
 mod trial_stopping;
 mod uplift;
 mod uplift_evaluation;
