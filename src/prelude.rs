@@ -16,8 +16,8 @@ pub use crate::causal::{
     CovariateBalance, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust,
     DoublyRobustFit, Estimand, OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit,
     PredictorImportance, SlatePolicy, SlatePolicyFit, SpacePlacebo, StackMember, SyntheticControl,
-    SyntheticControlFit, SyntheticUnit, TreatmentWeighting, TreatmentWeightingFit, TrialScores,
-    Trimming,
+    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
+    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -6,7 +6,7 @@
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
-//! weighted means of others.
+//! weighted means of others, [`SyntheticDid`] with weighted donors and periods.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -43,8 +43,8 @@ pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Thres
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use synthetic_control::{
     ConformalIntervals, ConformalPermutations, DonorWeight, LeftOutDonor, PeriodEffect,
-    PlaceboUnit, PredictorImportance, SpacePlacebo, SyntheticControl, SyntheticControlFit,
-    SyntheticUnit,
+    PeriodWeight, PlaceboUnit, PredictorImportance, SpacePlacebo, SyntheticControl,
+    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
 };
 pub use trial_scores::TrialScores;
 pub use weighting::{

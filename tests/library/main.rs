@@ -77,6 +77,7 @@ mod support;
 mod survival;
 mod survival_calibration;
 mod synthetic_control;
+mod synthetic_did;
 mod trial_stopping;
 mod uplift;
 mod uplift_evaluation;

@@ -209,44 +209,67 @@ fn predictors_and_several_units_with_their_own_starts() {
     assert!(windowless.fit(&panel).unwrap().effect().is_finite());
 }
 
-/// Donors and one treated unit on two factors. The treated unit's loadings are a mean of those of donors; noise has the same size everywhere and depends on the noise before it by `persistence`.
-fn factor_panel(
-    donors: usize,
-    before: usize,
-    after: usize,
-    effect: f64,
-    persistence: f64,
-    seed: Seed,
-    draw: u64,
-) -> Frame {
-    let mut generator = seed.stream(draw);
-    let periods = before + after;
-    let mut normal = || -> f64 { StandardNormal.sample(&mut generator) };
-    let loadings: Vec<[f64; 2]> = (0..donors).map(|_| [normal(), normal()]).collect();
-    let own = [0, 1].map(|k| loadings[..4].iter().map(|l| l[k]).sum::<f64>() / 4.0);
-    let factors: Vec<[f64; 2]> = (0..periods).map(|_| [normal(), normal()]).collect();
-    let (mut unit, mut period, mut y, mut on) = (vec![], vec![], vec![], vec![]);
-    for i in 0..=donors {
-        let l = if i == 0 { own } else { loadings[i - 1] };
-        let mut noise = normal();
-        for (t, f) in factors.iter().enumerate() {
-            let treated = i == 0 && t >= before;
-            unit.push(i as f64);
-            period.push(t as f64);
-            on.push(treated);
-            y.push(l[0] * f[0] + l[1] * f[1] + 0.5 * noise + f64::from(u8::from(treated)) * effect);
-            noise = persistence * noise + (1.0 - persistence * persistence).sqrt() * normal();
+/// Treated units and donors on two factors and standard noise over two.
+#[derive(Clone, Copy)]
+pub struct Factors {
+    pub treated: usize,
+    pub donors: usize,
+    pub before: usize,
+    pub after: usize,
+    pub effect: f64,
+    /// Whether loadings of the treated are means of donors', so that they are inside the convex hull; of the donors' distribution otherwise.
+    pub inside: bool,
+}
+
+pub const INSIDE: Factors = Factors {
+    treated: 1,
+    donors: 19,
+    before: 25,
+    after: 4,
+    effect: 0.0,
+    inside: true,
+};
+
+impl Factors {
+    pub fn draw(self, seed: u64, draw: u64) -> Frame {
+        let mut generator = Seed::new(seed).stream(draw);
+        let mut normal = || -> f64 { StandardNormal.sample(&mut generator) };
+        let donors: Vec<[f64; 2]> = (0..self.donors).map(|_| [normal(), normal()]).collect();
+        let own: Vec<[f64; 2]> = (0..self.treated)
+            .map(|unit| {
+                let inside = [0, 1].map(|k| {
+                    (0..4)
+                        .map(|j| donors[(unit + j) % self.donors][k])
+                        .sum::<f64>()
+                        / 4.0
+                });
+                let alike = [normal(), normal()];
+                if self.inside { inside } else { alike }
+            })
+            .collect();
+        let periods = self.before + self.after;
+        let factors: Vec<[f64; 2]> = (0..periods).map(|_| [normal(), normal()]).collect();
+        let (mut unit, mut period, mut y, mut on) = (vec![], vec![], vec![], vec![]);
+        for (i, l) in own.iter().chain(&donors).enumerate() {
+            for (t, f) in factors.iter().enumerate() {
+                let treated = i < self.treated && t >= self.before;
+                unit.push(i as f64);
+                period.push(t as f64);
+                on.push(treated);
+                let effect = if treated { self.effect } else { 0.0 };
+                y.push(l[0] * f[0] + l[1] * f[1] + 0.5 * normal() + effect);
+            }
         }
+        Frame::new()
+            .with("unit", unit)
+            .unwrap()
+            .with("period", period)
+            .unwrap()
+            .with("y", y)
+            .unwrap()
+            .with("on", on)
+            .unwrap()
     }
-    Frame::new()
-        .with("unit", unit)
-        .unwrap()
-        .with("period", period)
-        .unwrap()
-        .with("y", y)
-        .unwrap()
-        .with("on", on)
-        .unwrap()
 }
 
 fn plain() -> SyntheticControl {
@@ -256,21 +279,33 @@ fn plain() -> SyntheticControl {
 #[test]
 fn permutation_tests_have_their_size_and_intervals_cover() {
     let draws = 80;
-    let (mut placebo, mut shifts, mut orders, mut periods, mut constant, mut plus) =
-        (0, 0, 0, 0, 0, 0);
+    let alike = Factors {
+        inside: false,
+        ..INSIDE
+    };
+    let moved = Factors {
+        effect: 3.0,
+        ..INSIDE
+    };
+    let (mut placebo, mut inside, mut orders, mut shifts) = (0, 0, 0, 0);
+    let (mut periods, mut constant, mut plus) = (0, 0, 0);
     for draw in 0..draws {
-        let none = plain()
-            .fit(&factor_panel(19, 25, 4, 0.0, 0.0, Seed::new(31), draw))
-            .unwrap();
-        placebo += usize::from(none.placebo_in_space().unwrap()[0].p_value <= 0.1);
+        let small = |design: Factors| {
+            let fit = plain().fit(&design.draw(31, draw)).unwrap();
+            (
+                usize::from(fit.placebo_in_space().unwrap()[0].p_value <= 0.1),
+                fit,
+            )
+        };
+        placebo += small(alike).0;
+        let (small, none) = small(INSIDE);
+        inside += small;
         let iid = ConformalPermutations::Iid {
             draws: 99,
             seed: Seed::new(draw),
         };
         orders += usize::from(none.conformal_intervals(0.9, iid).unwrap()[0].p_value <= 0.1);
-        let fit = plain()
-            .fit(&factor_panel(19, 25, 4, 3.0, 0.0, Seed::new(32), draw))
-            .unwrap();
+        let fit = plain().fit(&moved.draw(32, draw)).unwrap();
         let found = &fit
             .conformal_intervals(0.9, ConformalPermutations::MovingBlock)
             .unwrap()[0];
@@ -281,14 +316,14 @@ fn permutation_tests_have_their_size_and_intervals_cover() {
         plus += covers(&fit.jackknife_plus("0", 0.9).unwrap()[1]);
     }
     println!(
-        "placebo {placebo}, orders {orders}, power {shifts}; cover: period {periods}, constant {constant}, jackknife+ {plus} of {draws}"
+        "placebo {placebo}, inside {inside}, orders {orders}, power {shifts}; cover: period {periods}, constant {constant}, jackknife+ {plus} of {draws}"
     );
-    // Three standard errors of 80 draws are 10 points at 0.1.
+    // Three standard errors of 80 draws are 10 points at 0.1. A treated unit inside the hull of donors that are not is met more closely, which placebos in space do not know.
     let share = |count: usize| count as f64 / draws as f64;
     for size in [share(placebo), share(orders)] {
         assert!(size < 0.1 + 0.1, "{size}");
     }
-    assert!(share(shifts) > 0.9);
+    assert!(inside > placebo && share(shifts) > 0.9);
     for coverage in [share(periods), share(constant), share(plus)] {
         assert!(coverage > 0.9 - 0.1, "{coverage}");
     }
@@ -296,7 +331,13 @@ fn permutation_tests_have_their_size_and_intervals_cover() {
 
 #[test]
 fn same_seed_same_numbers_and_a_round_trip() {
-    let panel = factor_panel(8, 12, 3, 1.0, 0.0, Seed::new(3), 0);
+    let panel = Factors {
+        donors: 8,
+        before: 12,
+        effect: 1.0,
+        ..INSIDE
+    }
+    .draw(3, 0);
     let fit = plain().augmented().fit(&panel).unwrap();
     let iid = |seed| ConformalPermutations::Iid {
         draws: 40,
@@ -323,7 +364,7 @@ proptest! {
 
     #[test]
     fn rows_scale_and_level(draw in 0_u64..1000, scale in 0.01_f64..1000.0, level in -50.0_f64..50.0) {
-        let panel = factor_panel(7, 10, 3, 1.0, 0.0, Seed::new(8), draw);
+        let panel = Factors { donors: 7, before: 10, effect: 1.0, ..INSIDE }.draw(8, draw);
         let n = panel.rows();
         let mut generator = Seed::new(draw).stream(0);
         let mut order: Vec<usize> = (0..n).collect();

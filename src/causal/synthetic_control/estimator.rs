@@ -80,19 +80,14 @@ impl SyntheticControl {
 
     /// Matches the mean of a column before treatment.
     pub fn predictor(mut self, column: impl Into<String>) -> Self {
-        self.predictors.push(Predictor {
-            column: column.into(),
-            window: None,
-        });
+        self.predictors.push(Predictor::new(column, None));
         self
     }
 
     /// Matches the mean of a column over periods, both ends included. The outcome may be such a column.
     pub fn predictor_between(mut self, column: impl Into<String>, first: f64, last: f64) -> Self {
-        self.predictors.push(Predictor {
-            column: column.into(),
-            window: Some((first, last)),
-        });
+        self.predictors
+            .push(Predictor::new(column, Some((first, last))));
         self
     }
 

@@ -14,6 +14,15 @@ pub(super) struct Predictor {
     pub(super) window: Option<(f64, f64)>,
 }
 
+impl Predictor {
+    pub(super) fn new(column: impl Into<String>, window: Option<(f64, f64)>) -> Self {
+        Self {
+            column: column.into(),
+            window,
+        }
+    }
+}
+
 /// How much each predictor counts in the distance `Σ_k v_k (x_1k − Σ_j w_j x_jk)²` between units, whose predictors are divided by their standard deviations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum PredictorImportance {
@@ -49,6 +58,10 @@ impl Feature {
         for series in &mut self.values {
             series.truncate(end);
         }
+    }
+
+    pub(super) fn value(&self, unit: usize, period: usize) -> Option<f64> {
+        self.values[unit][period]
     }
 
     fn mean(&self, board: &Board, unit: usize, start: usize) -> Result<f64> {
