@@ -14,10 +14,11 @@ pub use crate::ability::{
 pub use crate::causal::{
     ArmScores, ArmWeights, AverageEffects, BalanceTable, ConformalIntervals, ConformalPermutations,
     CovariateBalance, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust,
-    DoublyRobustFit, Estimand, OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit,
-    PredictorImportance, SlatePolicy, SlatePolicyFit, SpacePlacebo, StackMember, SyntheticControl,
-    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
-    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    DoublyRobustFit, Estimand, InterruptedTimeSeries, InterruptedTimeSeriesFit, OffPolicy,
+    OffPolicyFit, PartiallyLinear, PartiallyLinearFit, PredictorImportance, SlatePolicy,
+    SlatePolicyFit, SpacePlacebo, StackMember, SyntheticControl, SyntheticControlFit, SyntheticDid,
+    SyntheticDidCohort, SyntheticDidFit, SyntheticUnit, TreatmentWeighting, TreatmentWeightingFit,
+    TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -6,7 +6,7 @@
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
-//! weighted means of others, [`SyntheticDid`] with weighted donors and periods.
+//! weighted means of others, [`SyntheticDid`] with weighted donors and periods, [`InterruptedTimeSeries`] one series with its own past.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -21,10 +21,13 @@ mod dose_response_fit;
 pub(crate) mod doubly_robust;
 pub(crate) mod doubly_robust_fit;
 pub(crate) mod folds;
+mod interrupted_time_series;
+mod interrupted_time_series_fit;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
 pub(crate) mod partially_linear;
+mod prais_winsten;
 pub(crate) mod sample;
 mod synthetic_control;
 mod trial_scores;
@@ -38,6 +41,8 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
+pub use interrupted_time_series::InterruptedTimeSeries;
+pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};

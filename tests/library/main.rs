@@ -47,6 +47,7 @@ mod group_sequential_behaviour;
 mod group_sequential_properties;
 mod identification;
 mod instrumental_variables;
+mod interrupted;
 mod joint_willingness;
 mod learners;
 mod learning_panel;

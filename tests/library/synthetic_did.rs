@@ -184,7 +184,7 @@ proptest! {
     /// Effects of units, a trend, scale and the order of rows leave it as it is; any effects of periods the plain difference in differences, without the noise of a penalty.
     #[test]
     fn unit_and_period_effects_do_not_matter(draw in 0_u64..1000, scale in 0.01_f64..100.0, step in -3.0_f64..3.0) {
-        let panel = Factors { treated: 2, donors: 8, before: 9, effect: 1.0, ..INSIDE }.draw(9, draw);
+        let panel = Factors { treated: 2, donors: 14, before: 7, effect: 1.0, ..INSIDE }.draw(9, draw);
         let (unit, period) = (panel.real("unit").unwrap(), panel.real("period").unwrap());
         let back: Vec<usize> = (0..panel.rows()).rev().collect();
         for ((name, make), power) in [(METHODS[0], 2.0), (METHODS[2], 1.0)] {

@@ -62,6 +62,9 @@ fn ratio(unit: &SyntheticUnit) -> f64 {
 impl SyntheticControlFit {
     /// Treats every donor in turn as if it had been treated when each treated unit was, with the other donors as its own.
     ///
+    /// The p-value is right when the treated unit was drawn at random among all. In 1 000 simulated panels of 20 units on two factors, 12 % are at most 0.1 when it is like the others (its
+    /// placebos have one donor less), and 17 % when it lies inside the convex hull, where it is met more closely than donors at its border are.
+    ///
     /// # Errors
     /// [`Error::Unidentified`] with fewer than two donors; those of the fits.
     pub fn placebo_in_space(&self) -> Result<Vec<SpacePlacebo>> {

@@ -226,7 +226,7 @@ impl SyntheticDidFit {
                 columns.outcome
             ))
             .note(format!(
-                "{treated} treated units, {} donors, {} periods. Standard error: {}.",
+                "Treated units: {treated}; donors: {}; periods: {}. Standard error: {}.",
                 self.donors,
                 self.labels.len(),
                 self.model.variance.words()
