@@ -19,6 +19,7 @@ mod nsw;
 mod open_bandit;
 mod organ_donations;
 mod photo_funnel;
+mod proposition_99;
 mod recovery;
 mod rossi;
 mod thornton;
@@ -33,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 18] = [
+const ALL: [&Experiment; 19] = [
     &nsw::NSW,
     &card::CARD,
     &hyderabad::HYDERABAD,
@@ -44,6 +45,7 @@ const ALL: [&Experiment; 18] = [
     &mroz::MROZ,
     &rossi::ROSSI,
     &lsat::LSAT,
+    &proposition_99::PROPOSITION_99,
     &photo_funnel::PHOTO_FUNNEL,
     &cloud_onboarding::CLOUD_ONBOARDING,
     &timing::TIMING,

@@ -10,6 +10,8 @@
 //! are not treated yet.
 //! people choose by instruments, [`QuantileEffects`] that on quantiles. [`RegressionDiscontinuity`] has the effect of a rule with a cutoff, [`DiscontinuityDensity`] tests whether its running variable was
 //! steered, and [`LocalRandomization`] compares those nearest to the cutoff.
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
+//! weighted means of others, [`SyntheticDid`] with weighted donors and periods, [`InterruptedTimeSeries`] one series with its own past.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -27,12 +29,16 @@ pub(crate) mod doubly_robust;
 pub(crate) mod doubly_robust_fit;
 pub(crate) mod folds;
 mod instrumented;
+mod interrupted_time_series;
+mod interrupted_time_series_fit;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
 pub(crate) mod partially_linear;
+mod prais_winsten;
 mod quantile_effects;
 pub(crate) mod sample;
+mod synthetic_control;
 mod targeted;
 mod trial_scores;
 pub(crate) mod units;
@@ -59,10 +65,17 @@ pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
+pub use interrupted_time_series::InterruptedTimeSeries;
+pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use quantile_effects::{QuantileEffects, QuantileEffectsFit};
+pub use synthetic_control::{
+    ConformalIntervals, ConformalPermutations, DonorWeight, LeftOutDonor, PeriodEffect,
+    PeriodWeight, PlaceboUnit, PredictorImportance, SpacePlacebo, SyntheticControl,
+    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
+};
 pub use trial_scores::TrialScores;
 pub use weighting::{
     ArmWeights, BalanceTable, CovariateBalance, Estimand, TreatmentWeighting,

@@ -10,6 +10,7 @@ pub mod formula;
 pub mod frame;
 mod groups;
 pub mod levels;
+mod longer;
 mod number_groups;
 pub mod records;
 pub mod rows;

@@ -12,6 +12,7 @@
 
 mod bracket;
 mod brent;
+mod hull;
 mod lbfgs;
 mod line_search;
 mod model;
@@ -23,6 +24,7 @@ mod trust_region;
 
 pub use bracket::{Bracket, Interval, bracket_minimum, bracket_root};
 pub use brent::{ScalarMinimum, ScalarRoot, brent_minimum, brent_root};
+pub(crate) use hull::nearest_in_hull;
 pub use lbfgs::Lbfgs;
 pub use newton::Newton;
 pub use objective::Objective;
