@@ -12,10 +12,11 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, ArmWeights, AverageEffects, BalanceTable, CovariateBalance, DoseEffects,
-    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
-    OffPolicy, OffPolicyFit, PartiallyLinear, PartiallyLinearFit, SlatePolicy, SlatePolicyFit,
-    StackMember, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    ArmScores, ArmWeights, AverageEffects, BalanceTable, ConfoundedEffect, ConfounderBenchmark,
+    ConfounderGain, CovariateBalance, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
+    DoublyRobust, DoublyRobustFit, Estimand, OffPolicy, OffPolicyFit, OmittedConfounder,
+    OmittedVariable, PartiallyLinear, PartiallyLinearFit, SlatePolicy, SlatePolicyFit, StackMember,
+    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -5,7 +5,8 @@
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing.
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`OmittedVariable`] and [`OmittedConfounder`] say how strong something
+//! that was left out would have to be to change the answer.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -25,6 +26,7 @@ pub(crate) mod off_policy;
 pub(crate) mod panel;
 pub(crate) mod partially_linear;
 pub(crate) mod sample;
+mod sensitivity;
 mod trial_scores;
 pub(crate) mod units;
 mod weighting;
@@ -39,6 +41,9 @@ pub use doubly_robust_fit::DoublyRobustFit;
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
+pub use sensitivity::{
+    ConfoundedEffect, ConfounderBenchmark, ConfounderGain, OmittedConfounder, OmittedVariable,
+};
 pub use trial_scores::TrialScores;
 pub use weighting::{
     ArmWeights, BalanceTable, CovariateBalance, Estimand, TreatmentWeighting,

@@ -70,6 +70,7 @@ mod quantile;
 mod randomization;
 mod resampling;
 mod selection;
+mod sensitivity;
 mod simulate;
 mod special_functions;
 mod stability;

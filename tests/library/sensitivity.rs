@@ -1,0 +1,408 @@
+//! Sensitivity to what was left out: agreement with PySensemakr and DoubleML, identities of least squares, what bounds cover, bad input.
+
+use crate::support::{agree, data, fixture, numbers};
+use cocreate::prelude::*;
+use proptest::prelude::{prop_assert, proptest};
+use proptest::test_runner::Config;
+use rand::Rng;
+
+/// A uniform number from −√3 to √3: mean zero, variance one.
+fn unit(generator: &mut impl Rng) -> f64 {
+    ((generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64 - 0.5) * 12.0_f64.sqrt()
+}
+
+fn card() -> (Frame, OlsFit) {
+    let frame = datasets::load("card").unwrap();
+    let model = Ols::new("lwage ~ educ + exper + I(exper^2) + black + south + smsa");
+    let fit = model.fit(&frame).unwrap();
+    (frame, fit)
+}
+
+#[test]
+fn regressions_are_those_of_sensemakr() {
+    let reference = fixture("sensitivity");
+    let theirs = &reference["values"]["regressions"];
+    let (_, fit) = card();
+    let ours = OmittedVariable::of(&fit, "educ").unwrap();
+    let e = ours.unadjusted();
+    let unadjusted = [e.estimate, e.std_error, e.degrees_of_freedom];
+    agree("estimate", &unadjusted, &numbers(&theirs["estimate"]), 1e-9);
+    let partial = numbers(&theirs["partial_r2"]);
+    agree("partial R²", &[ours.partial_r_squared()], &partial, 1e-9);
+    let rv = [1.0, 0.5, 2.0].map(|q| ours.robustness_value(q).unwrap());
+    agree("RV", &rv, &numbers(&theirs["rv"]), 1e-9);
+    let at = [(1.0, 0.05), (0.5, 0.05), (1.0, 0.5)];
+    let rv = at.map(|(q, alpha)| ours.robustness_value_at(q, alpha).unwrap());
+    agree("RV at α", &rv, &numbers(&theirs["rv_at"]), 1e-9);
+    let few = OmittedVariable::from_estimate("d", 40.0, 1.0, 12.0).unwrap();
+    let wide = few.robustness_value_at(1.0, 0.05).unwrap();
+    agree("few rows", &[wide], &numbers(&theirs["rv_wide"]), 1e-9);
+    let grid = [(0.05, 0.05), (0.2, 0.4), (0.5, 0.9)];
+    let adjusted = grid.map(|(d, y)| {
+        let e = ours.adjusted(d, y).unwrap();
+        [e.estimate, e.std_error]
+    });
+    agree(
+        "adjusted",
+        adjusted.as_flattened(),
+        &numbers(&theirs["adjusted"]),
+        1e-9,
+    );
+    let rows = |fit: &OmittedVariable| -> Vec<f64> {
+        (fit.benchmarks().iter())
+            .flat_map(|b| {
+                [
+                    b.r2_treatment,
+                    b.r2_outcome,
+                    b.adjusted.estimate,
+                    b.adjusted.std_error,
+                ]
+            })
+            .collect()
+    };
+    let strengths = [1.0, 2.0, 3.0];
+    for (name, covariates) in [("smsa", &["smsa"][..]), ("region", &["black", "south"])] {
+        let with = ours
+            .clone()
+            .benchmark(name, covariates, &strengths)
+            .unwrap();
+        agree(
+            name,
+            &rows(&with),
+            &numbers(&theirs["benchmarks"][name]),
+            1e-8,
+        );
+    }
+    let with = ours
+        .clone()
+        .benchmark_unequal("smsa", &["smsa"], 2.0, 5.0)
+        .unwrap();
+    agree("unequal", &rows(&with), &numbers(&theirs["unequal"]), 1e-8);
+    // Printed in the paper: 13.9 %, 7.6 % and 2.2 % for directly harmed.
+    let darfur = OmittedVariable::from_estimate("harmed", 0.09731582, 0.02325654, 783.0).unwrap();
+    assert!((darfur.robustness_value(1.0).unwrap() - 0.1388).abs() < 1e-4);
+    assert!((darfur.robustness_value_at(1.0, 0.05).unwrap() - 0.0763).abs() < 1e-4);
+    assert!((darfur.partial_r_squared() - 0.0219).abs() < 1e-4);
+}
+
+/// Rows with treatment, outcome, covariate and a variable that will be left out.
+fn rows(n: usize, seed: u64) -> Frame {
+    let mut g = Seed::new(seed).stream(0);
+    let mut columns = vec![Vec::with_capacity(n); 4];
+    for _ in 0..n {
+        let (x, z) = (unit(&mut g), unit(&mut g));
+        let d = 0.5 * x + 0.4 * z + unit(&mut g);
+        let y = d + x - 0.7 * z + 2.0 * unit(&mut g);
+        for (column, value) in columns.iter_mut().zip([y, d, x, z]) {
+            column.push(value);
+        }
+    }
+    ["y", "d", "x", "z"]
+        .into_iter()
+        .zip(columns)
+        .fold(Frame::new(), |f, (name, values)| {
+            f.with(name, values).unwrap()
+        })
+}
+
+/// What z explains of what treatment and covariates leave of a fit.
+fn share(frame: &Frame, short: &str, long: &str) -> f64 {
+    let rss = |formula: &str| Ols::new(formula).fit(frame).unwrap().statistics().rss;
+    1.0 - rss(long) / rss(short)
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::with_cases(24) })]
+
+    #[test]
+    fn the_long_regression_is_recovered_from_the_short_one(seed in 0_u64..10_000, n in 12_usize..80) {
+        let frame = rows(n, seed);
+        let classical = |formula: &str| Ols::new(formula).covariance(Covariance::Classical).fit(&frame).unwrap();
+        let long = classical("y ~ d + x + z").coefficient("d").unwrap();
+        let r2_outcome = share(&frame, "y ~ d + x", "y ~ d + x + z");
+        let r2_treatment = share(&frame, "d ~ x", "d ~ x + z");
+        for fit in [classical("y ~ d + x"), Ols::new("y ~ d + x").fit(&frame).unwrap()] {
+            let short = OmittedVariable::of(&fit, "d").unwrap();
+            let bias = short.bias(r2_treatment, r2_outcome).unwrap();
+            let gap = (short.unadjusted().estimate - long.estimate).abs();
+            prop_assert!((bias - gap).abs() < 1e-8 * (1.0 + gap), "{bias} {gap}");
+            let adjusted = short.adjusted(r2_treatment, r2_outcome).unwrap();
+            prop_assert!((adjusted.std_error / long.std_error - 1.0).abs() < 1e-9);
+            prop_assert!(adjusted.degrees_of_freedom == long.degrees_of_freedom);
+        }
+        // A variable of the strength of the robustness value does what it says.
+        let short = OmittedVariable::of(&classical("y ~ d + x"), "d").unwrap();
+        let rv = short.robustness_value(1.0).unwrap();
+        let gone = short.adjusted(rv, rv).unwrap();
+        prop_assert!(gone.estimate.abs() < 1e-9 * short.unadjusted().estimate.abs());
+        let rv = short.robustness_value_at(1.0, 0.05).unwrap();
+        let critical = short.adjusted(rv, rv).unwrap();
+        let t = critical.statistic(0.0).abs();
+        let df = critical.degrees_of_freedom;
+        let wanted = cocreate::numeric::special::student_t::upper_quantile(0.025, df);
+        // When the least harm is not at equal shares, the least of them is smaller.
+        prop_assert!(rv <= 0.0 || t <= wanted * (1.0 + 1e-9) || (t / wanted - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn a_benchmark_is_the_covariate_itself_when_it_is_left_out() {
+    // x and z alike and independent: z left out is once as strong as x, and the bound holds what it did.
+    let frame = rows(4000, 3);
+    let fit = Ols::new("y ~ d + x").fit(&frame).unwrap();
+    let with = OmittedVariable::of(&fit, "d")
+        .unwrap()
+        .benchmark("x", &["x"], &[1.0])
+        .unwrap();
+    let bound = &with.benchmarks()[0];
+    assert!(bound.r2_treatment > share(&frame, "d ~ x", "d ~ x + z"));
+    assert!(bound.r2_outcome > share(&frame, "y ~ d + x", "y ~ d + x + z"));
+    for figure in [
+        with.estimate_contours(),
+        with.t_contours(),
+        with.extreme_plot(),
+    ] {
+        let figure = figure.unwrap();
+        assert!(figure.to_svg().starts_with("<svg"));
+    }
+    assert!(with.estimate_contours().unwrap().to_svg().contains("1 × x"));
+    let back: OmittedVariable =
+        serde_json::from_str(&serde_json::to_string(&with).unwrap()).unwrap();
+    assert_eq!(back, with);
+    let text = with.to_string();
+    assert!(
+        text.contains("nothing omitted") && text.contains("1 × x"),
+        "{text}"
+    );
+}
+
+#[test]
+fn confounders_are_those_of_doubleml() {
+    let reference = fixture("sensitivity");
+    let theirs = &reference["values"]["confounders"];
+    let frame = data("tests/reference/causal.csv");
+    let n = frame.rows() as f64;
+    let real = |name: &str| frame.real(name).unwrap().to_vec();
+    let (e, m0, m1) = (real("e"), real("m0"), real("m1"));
+    let l: Vec<f64> = (0..e.len())
+        .map(|i| (1.0 - e[i]) * m0[i] + e[i] * m1[i])
+        .collect();
+    let frame = frame.with("l", l).unwrap();
+    let plr = PartiallyLinear::new("y", "w", &["x1", "x2"])
+        .means("l", "e")
+        .fit(&frame)
+        .unwrap();
+    let irm = DoublyRobust::new("y", "w", &["x1", "x2"])
+        .outcome_mean("0", "m0")
+        .outcome_mean("1", "m1")
+        .propensity("1", "e")
+        .fit(&frame)
+        .unwrap();
+    let cases = [
+        ("plr", OmittedConfounder::partially_linear(&plr).unwrap()),
+        (
+            "irm",
+            OmittedConfounder::doubly_robust(&irm, &frame, "w", "1").unwrap(),
+        ),
+    ];
+    let scale = ((n - 1.0) / n).sqrt();
+    for (name, ours) in cases {
+        let theirs = &theirs[name];
+        let effect = [
+            ours.unadjusted().estimate,
+            scale * ours.unadjusted().std_error,
+        ];
+        agree(name, &effect, &numbers(&theirs["effect"]), 1e-9);
+        agree(name, &[ours.scale()], &numbers(&theirs["max_bias"]), 1e-9);
+        let bounds = [(0.03, 0.03, 1.0), (0.1, 0.05, -0.7)].map(|(y, d, rho)| {
+            let b = ours.clone().correlation(rho).unwrap().bounds(y, d).unwrap();
+            // Theirs are exchanged.
+            [
+                b.lower.estimate,
+                b.upper.estimate,
+                scale * b.upper.std_error,
+                scale * b.lower.std_error,
+            ]
+        });
+        agree(
+            name,
+            bounds.as_flattened(),
+            &numbers(&theirs["bounds"]),
+            1e-9,
+        );
+        let rv = numbers(&theirs["rv"]);
+        agree(name, &[ours.robustness_value(0.0).unwrap()], &rv[..1], 1e-9);
+        // Our errors have n/(n − 1).
+        agree(
+            name,
+            &[ours.robustness_value_at(0.0, 0.95).unwrap()],
+            &rv[1..],
+            2e-3,
+        );
+        assert!(ours.contours(0.0).unwrap().to_svg().contains("lower bound"));
+        let back: OmittedConfounder =
+            serde_json::from_str(&serde_json::to_string(&ours).unwrap()).unwrap();
+        assert_eq!(back, ours);
+    }
+    // Which error is whose: the bootstrap of the rows says.
+    let spread = numbers(&theirs["exchanged"]);
+    let ours = OmittedConfounder::doubly_robust(&irm, &frame, "w", "1").unwrap();
+    let b = ours.bounds(0.3, 0.3).unwrap();
+    let errors = [b.lower.std_error, b.upper.std_error];
+    agree("bootstrap", &errors, &spread, 0.02);
+    assert!((errors[0] / errors[1] - 1.0).abs() > 0.05);
+}
+
+#[test]
+fn bounds_of_a_confounder_of_known_strength_cover_the_effect() {
+    // z explains known shares, in the direction that makes the lower bound the truth: y = d + x + c z + e, d = x/2 + a z + u.
+    const DRAWS: u64 = 400;
+    let (a, c) = (0.5, 0.8);
+    let r2_treatment = a * a / (a * a + 1.0);
+    // Of what d and x leave of y: var(c z | d, x) over it plus the noise.
+    let left = c * c / (1.0 + a * a);
+    let r2_outcome = left / (left + 1.0);
+    let (mut covered, mut below, mut naive) = (0, 0, 0);
+    for draw in 0..DRAWS {
+        let mut g = Seed::new(11).stream(draw);
+        let (mut y, mut d, mut lx, mut mx) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..1000 {
+            let (x, z) = (unit(&mut g), unit(&mut g));
+            let (u, e) = (unit(&mut g), unit(&mut g));
+            d.push(0.5 * x + a * z + u);
+            y.push(0.5 * x + a * z + u + x + c * z + e);
+            lx.push(1.5 * x);
+            mx.push(0.5 * x);
+        }
+        let frame = Frame::new().with("y", y).unwrap().with("d", d).unwrap();
+        let frame = frame.with("l", lx).unwrap().with("m", mx).unwrap();
+        let fit = PartiallyLinear::new("y", "d", &["l"])
+            .means("l", "m")
+            .fit(&frame)
+            .unwrap();
+        let ours = OmittedConfounder::partially_linear(&fit).unwrap();
+        let b = ours.bounds(r2_outcome, r2_treatment).unwrap();
+        let interval = b.confidence_interval(0.95).unwrap();
+        covered += u32::from(interval.lower <= 1.0 && 1.0 <= interval.upper);
+        below += u32::from(interval.lower > 1.0);
+        let i = fit
+            .coefficient("d")
+            .unwrap()
+            .confidence_interval(0.95)
+            .unwrap();
+        naive += u32::from(i.lower <= 1.0 && 1.0 <= i.upper);
+    }
+    println!("covered {covered}, lower limit above the truth {below}, naive {naive} of {DRAWS}");
+    assert_eq!(naive, 0);
+    // One side is missed 5 % of the time, with a Monte Carlo error of 1.1 points; the other never.
+    assert!((6..=38).contains(&below) && covered + below == DRAWS as u32);
+}
+
+#[test]
+fn what_a_feature_adds_is_what_is_lost_without_it() {
+    let frame = rows(3000, 5);
+    let fit = |features: &[&str]| {
+        let model = PartiallyLinear::new("y", "d", features)
+            .learner(Learner::linear())
+            .seed(3);
+        OmittedConfounder::partially_linear(&model.fit(&frame).unwrap()).unwrap()
+    };
+    let (long, short) = (fit(&["x", "z"]), fit(&["x"]));
+    let gain = long.gain_over(&short);
+    // var(0.4 z)/(var(0.4 z) + 1), and the outcome's share given d.
+    assert!((gain.r2_treatment - 0.16 / 1.16).abs() < 0.03, "{gain:?}");
+    assert!(gain.change < 0.0 && gain.correlation < -0.9, "{gain:?}");
+    // A confounder as strong as that holds the long effect.
+    let bounds = short
+        .clone()
+        .correlation(1.0)
+        .unwrap()
+        .bounds(gain.r2_outcome.min(0.99), gain.r2_treatment)
+        .unwrap();
+    let effect = long.unadjusted().estimate;
+    assert!(bounds.lower.estimate < effect && effect < bounds.upper.estimate + 0.02);
+}
+
+#[test]
+fn weights_and_clusters_must_be_said() {
+    let frame = data("tests/reference/causal.csv");
+    let model = PartiallyLinear::new("y", "w", &["x1", "x2"]).means("m0", "e");
+    let weighted = model
+        .clone()
+        .weights("weight")
+        .clusters("village")
+        .fit(&frame)
+        .unwrap();
+    let text = OmittedConfounder::partially_linear(&weighted)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("partially_linear_with"), "{text}");
+    let codes = frame.groups("village").unwrap().codes.to_vec();
+    let weights = frame.real("weight").unwrap().to_vec();
+    let ours =
+        OmittedConfounder::partially_linear_with(&weighted, Some(&weights), Some(&codes)).unwrap();
+    let none = ours.bounds(0.0, 0.0).unwrap();
+    let effect = weighted.coefficient("w").unwrap();
+    assert!((none.lower.std_error / effect.std_error - 1.0).abs() < 1e-9);
+    assert_eq!(none.lower.degrees_of_freedom, 39.0);
+    let short = OmittedConfounder::partially_linear_with(&weighted, Some(&weights[1..]), None);
+    assert!(matches!(
+        short,
+        Err(Error::LengthMismatch {
+            expected: 600,
+            found: 599,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn bad_input_is_named() {
+    let (frame, fit) = card();
+    let text = |r: Result<OmittedVariable>| r.unwrap_err().to_string();
+    let ours = || OmittedVariable::of(&fit, "educ").unwrap();
+    assert!(text(OmittedVariable::of(&fit, "edcu")).contains("did you mean `educ`"));
+    assert!(text(ours().benchmark("a", &["smas"], &[1.0])).contains("did you mean `smsa`"));
+    assert!(text(ours().benchmark("a", &["educ"], &[1.0])).contains("`educ`, the treatment"));
+    assert!(text(ours().benchmark("a", &[], &[1.0])).contains("at least one covariate"));
+    assert!(text(ours().benchmark("a", &["smsa"], &[-1.0])).contains("treatment_strength"));
+    assert!(text(ours().benchmark("a", &["exper"], &[50.0])).contains("exper explain"));
+    for share in [1.0, -0.1, f64::NAN, 2.0] {
+        let error = ours().adjusted(share, 0.1).unwrap_err().to_string();
+        assert!(
+            error.contains("`r2_treatment`") && error.contains("less than 1"),
+            "{error}"
+        );
+    }
+    assert!(ours().adjusted(0.1, 1.1).is_err() && ours().adjusted(0.1, 1.0).is_ok());
+    assert!(ours().robustness_value(0.0).is_err() && ours().robustness_value_at(1.0, 1.0).is_err());
+    assert!(OmittedVariable::from_estimate("d", 1.0, 0.0, 9.0).is_err());
+    assert!(OmittedVariable::from_estimate("d", 1.0, 1.0, 1.0).is_err());
+    let printed = OmittedVariable::from_estimate("d", 1.0, 0.1, 100.0).unwrap();
+    assert!(text(printed.benchmark("x", &["x"], &[1.0])).contains("OmittedVariable::of"));
+    assert!(matches!(
+        OmittedVariable::of(&fit.lean(), "educ"),
+        Err(Error::DataNotKept { .. })
+    ));
+    let classical = fit.with_covariance(Covariance::Classical).unwrap().lean();
+    assert_eq!(OmittedVariable::of(&classical, "educ").unwrap(), ours());
+    // So strong that it explains all of the outcome: capped, and said.
+    let strong = ours()
+        .benchmark_unequal("exper", &["exper"], 0.1, 500.0)
+        .unwrap();
+    assert_eq!(strong.benchmarks()[0].r2_outcome, 1.0);
+    assert_eq!(strong.warnings().len(), 1);
+    let model = PartiallyLinear::new("lwage", "educ", &["exper"])
+        .learner(Learner::linear())
+        .seed(1);
+    let ours = OmittedConfounder::partially_linear(&model.fit(&frame).unwrap()).unwrap();
+    assert!(ours.bounds(1.0, 0.1).is_err() && ours.bounds(0.1, 1.0).is_err());
+    assert!(ours.clone().correlation(0.0).is_err() && ours.clone().correlation(1.5).is_err());
+    assert!(ours.robustness_value(f64::NAN).is_err());
+    assert!(ours.robustness_value_at(0.0, 0.0).is_err());
+    assert_eq!(
+        ours.robustness_value_at(ours.unadjusted().estimate, 0.95)
+            .unwrap(),
+        0.0
+    );
+}
