@@ -12,11 +12,13 @@ pub use crate::ability::{
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
-    ArmScores, ArmWeights, AverageEffects, BalanceTable, ConfoundedEffect, ConfounderBenchmark,
-    ConfounderGain, CovariateBalance, DoseEffects, DoseEffectsFit, DoseResponse, DoseResponseFit,
-    DoublyRobust, DoublyRobustFit, Estimand, OffPolicy, OffPolicyFit, OmittedConfounder,
-    OmittedVariable, PartiallyLinear, PartiallyLinearFit, SlatePolicy, SlatePolicyFit, StackMember,
-    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    ArmScores, ArmWeights, AverageEffects, BalanceTable, CoefficientStability, ConfoundedEffect,
+    ConfounderBenchmark, ConfounderGain, ConfoundingEValue, CovariateBalance, DoseEffects,
+    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
+    MarginalBounds, MarginalSensitivity, MarginalSensitivityFit, OffPolicy, OffPolicyFit,
+    OmittedConfounder, OmittedVariable, PartiallyLinear, PartiallyLinearFit, RatioScale,
+    SlatePolicy, SlatePolicyFit, StableBeta, StackMember, TreatmentWeighting,
+    TreatmentWeightingFit, TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

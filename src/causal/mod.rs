@@ -42,7 +42,9 @@ pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use sensitivity::{
-    ConfoundedEffect, ConfounderBenchmark, ConfounderGain, OmittedConfounder, OmittedVariable,
+    CoefficientStability, ConfoundedEffect, ConfounderBenchmark, ConfounderGain, ConfoundingEValue,
+    MarginalBounds, MarginalSensitivity, MarginalSensitivityFit, OmittedConfounder,
+    OmittedVariable, RatioScale, StableBeta,
 };
 pub use trial_scores::TrialScores;
 pub use weighting::{

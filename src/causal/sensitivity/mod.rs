@@ -1,14 +1,21 @@
 //! What an effect is worth when something was left out: how strong it would have to be to change the answer.
 //!
-//! [`OmittedVariable`] asks of a regression coefficient, [`OmittedConfounder`] of an effect with machine-learned nuisances.
+//! [`OmittedVariable`] asks of a regression coefficient, [`OmittedConfounder`] of an effect with machine-learned nuisances,
+//! [`CoefficientStability`] in units of the observed controls, [`ConfoundingEValue`] of a ratio, [`MarginalSensitivity`] of weights by propensities.
 
 mod contours;
+mod e_value;
+mod marginal;
 mod omitted_confounder;
 mod omitted_variable;
+mod proportional;
 mod regressors;
 
+pub use e_value::{ConfoundingEValue, RatioScale};
+pub use marginal::{MarginalBounds, MarginalSensitivity, MarginalSensitivityFit};
 pub use omitted_confounder::{ConfoundedEffect, ConfounderGain, OmittedConfounder};
 pub use omitted_variable::{ConfounderBenchmark, OmittedVariable};
+pub use proportional::{CoefficientStability, StableBeta};
 
 use crate::error::{Error, Result};
 

@@ -1,4 +1,5 @@
-"""sensitivity.json: omitted variables of regressions (PySensemakr) and omitted confounders of effects with given nuisances (DoubleML).
+"""sensitivity.json: omitted variables of regressions (PySensemakr), omitted confounders of effects with given nuisances (DoubleML),
+bounds under the marginal sensitivity model (linear programmes of scipy).
 
 DoubleML scales its score of the effect by the mean derivative, which is negative, and subtracts from it the score of the bias: the standard error of its lower bound
 is that of the upper one and the reverse. `exchanged` shows it: both by a bootstrap of the rows (20 000 draws), lower first. Its robustness values minimise a square: they
@@ -7,9 +8,10 @@ have about half as many digits as the rest, and are found here again by a root."
 import numpy as np
 import pandas as pd
 import sensemakr as smkr
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from doubleml import DoubleMLData, DoubleMLIRM, DoubleMLPLR
-from scipy.optimize import brentq
+from scipy.optimize import brentq, linprog
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -87,11 +89,46 @@ def confounders():
     return {"plr": analysis(plr), "irm": analysis(irm), "exchanged": np.std(drawn, axis=0).tolist()}
 
 
+def marginal():
+    """Bounds of means by inverse propensities as linear programmes (Charnes & Cooper): weights t w_i (1 + z_i / o_i), z_i from 1/L to L, that sum to one."""
+    d = pd.read_csv("tests/reference/causal.csv").head(120)
+    x = sm.add_constant(d[["x1", "x2"]])
+    e = sm.Logit(d["w"], x).fit(disp=0, tol=1e-14).predict(x).to_numpy()
+    y, w = d["y"].to_numpy(), d["w"].to_numpy()
+
+    def mean(arm, certain, factor, lam, sign):
+        rows = w == arm
+        c, f, v = certain[rows], factor[rows], y[rows]
+        n = len(v)
+        # Variables: q_i = t z_i, then t. Maximise sign * sum v (c t + f q).
+        cost = -sign * np.append(f * v, c @ v)
+        equal = np.append(f, c.sum())[None, :]
+        upper = np.vstack([np.column_stack([np.eye(n), -lam * np.ones(n)]), np.column_stack([-np.eye(n), np.ones(n) / lam])])
+        fit = linprog(cost, A_ub=upper, b_ub=np.zeros(2 * n), A_eq=equal, b_eq=[1], bounds=(0, None), method="highs")
+        return -sign * fit.fun
+
+    one, none = np.ones(len(y)), np.zeros(len(y))
+    odds = np.where(w == 1, (1 - e) / e, e / (1 - e))
+    parts = {
+        "ate": lambda arm: (one, odds),
+        "att": lambda arm: (one, none) if arm == 1 else (none, odds),
+        "atc": lambda arm: (one, none) if arm == 0 else (none, odds),
+    }
+    out = {}
+    for name, part in parts.items():
+        out[name] = []
+        for lam in [1.0, 1.3, 2.5]:
+            treated = [mean(1, *part(1), lam, s) for s in [-1, 1]]
+            control = [mean(0, *part(0), lam, s) for s in [-1, 1]]
+            out[name].append([treated[0] - control[1], treated[1] - control[0]])
+    return out
+
+
 if __name__ == "__main__":
     save(
         "sensitivity",
-        values={"regressions": regressions(), "confounders": confounders()},
-        source=software("PySensemakr", "DoubleML", "statsmodels", "numpy", "pandas"),
+        values={"regressions": regressions(), "confounders": confounders(), "marginal": marginal()},
+        source=software("PySensemakr", "DoubleML", "statsmodels", "scipy", "numpy", "pandas"),
         data=["datasets/card.csv.gz", "tests/reference/causal.csv"],
         tolerance=1e-9,
         note="Bounds: lower, upper, the standard errors of DoubleML for lower and upper, which are exchanged (see the maker) and without n/(n - 1); rv by a root, rv_doubleml as printed.",
