@@ -7,10 +7,12 @@
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`OmittedVariable`] and [`OmittedConfounder`] say how strong something
 //! that was left out would have to be to change the answer.
+//! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] bound effects that data do not pin down.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
 mod average;
+pub(crate) mod bounds;
 pub(crate) mod builders;
 mod conditional_density;
 pub(crate) mod cross_fit;
@@ -33,6 +35,9 @@ mod weighting;
 
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
+pub use bounds::{
+    HorowitzManski, IdentifiedSet, LeeBounds, LeeBoundsFit, LeeCell, ManskiBounds, Monotone,
+};
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;

@@ -71,6 +71,7 @@ mod randomization;
 mod resampling;
 mod selection;
 mod sensitivity;
+mod partial_bounds;
 mod simulate;
 mod special_functions;
 mod stability;
