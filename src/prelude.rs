@@ -14,11 +14,11 @@ pub use crate::ability::{
 pub use crate::causal::{
     ArmScores, ArmWeights, AverageEffects, BalanceTable, CoefficientStability, ConfoundedEffect,
     ConfounderBenchmark, ConfounderGain, ConfoundingEValue, CovariateBalance, DoseEffects,
-    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
-    HorowitzManski, IdentifiedSet, LeeBounds, LeeBoundsFit, LeeCell, ManskiBounds, MarginalBounds,
-    MarginalSensitivity, MarginalSensitivityFit, Monotone, OffPolicy, OffPolicyFit,
-    OmittedConfounder, OmittedVariable, PartiallyLinear, PartiallyLinearFit, RatioScale,
-    SlatePolicy, SlatePolicyFit, StableBeta, StackMember, TreatmentWeighting,
+    DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, EmpiricalNull,
+    Estimand, HorowitzManski, IdentifiedSet, LeeBounds, LeeBoundsFit, LeeCell, ManskiBounds,
+    MarginalBounds, MarginalSensitivity, MarginalSensitivityFit, Monotone, OffPolicy, OffPolicyFit,
+    OmittedConfounder, OmittedVariable, PartiallyLinear, PartiallyLinearFit, Placebo, PlaceboFit,
+    RatioScale, SlatePolicy, SlatePolicyFit, StableBeta, StackMember, TreatmentWeighting,
     TreatmentWeightingFit, TrialScores, Trimming,
 };
 pub use crate::choice::{

@@ -48,8 +48,8 @@ pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Thres
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use sensitivity::{
     CoefficientStability, ConfoundedEffect, ConfounderBenchmark, ConfounderGain, ConfoundingEValue,
-    MarginalBounds, MarginalSensitivity, MarginalSensitivityFit, OmittedConfounder,
-    OmittedVariable, RatioScale, StableBeta,
+    EmpiricalNull, MarginalBounds, MarginalSensitivity, MarginalSensitivityFit, OmittedConfounder,
+    OmittedVariable, Placebo, PlaceboFit, RatioScale, StableBeta,
 };
 pub use trial_scores::TrialScores;
 pub use weighting::{

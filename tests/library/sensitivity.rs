@@ -566,3 +566,111 @@ fn marginal_and_proportional_models_name_bad_input() {
         "{ours}"
     );
 }
+
+fn found(name: &str, estimate: f64, std_error: f64) -> Estimate {
+    Estimate {
+        name: name.to_owned(),
+        estimate,
+        std_error,
+        degrees_of_freedom: f64::INFINITY,
+    }
+}
+
+#[test]
+fn the_empirical_null_is_that_of_maximum_likelihood() {
+    let reference = fixture("sensitivity");
+    let theirs = &reference["values"]["empirical_null"];
+    let (b, s) = (numbers(&theirs["estimates"]), numbers(&theirs["errors"]));
+    let controls: Vec<Estimate> = b.iter().zip(&s).map(|(b, s)| found("c", *b, *s)).collect();
+    let null = EmpiricalNull::fit(&controls).unwrap();
+    // Theirs by a simplex of the log-likelihood, good to the square root of its rounding.
+    agree(
+        "null",
+        &[null.mean(), null.std_dev()],
+        &numbers(&theirs["null"]),
+        1e-6,
+    );
+    let cases = numbers(&theirs["cases"]);
+    let p: Vec<f64> = cases
+        .chunks(2)
+        .map(|c| null.p_value(&found("e", c[0], c[1])).unwrap())
+        .collect();
+    agree("p", &p, &numbers(&theirs["p"]), 1e-6);
+    assert!(null.warnings().is_empty() && null.plot().is_ok());
+    let left_out = null.leave_one_out().unwrap();
+    assert!(left_out.iter().all(|p| (0.0..=1.0).contains(p)) && left_out.len() == 25);
+    let back: EmpiricalNull = serde_json::from_str(&serde_json::to_string(&null).unwrap()).unwrap();
+    assert_eq!(back, null);
+}
+
+#[test]
+fn calibrated_tests_have_their_size_where_plain_ones_do_not() {
+    const DRAWS: u64 = 2000;
+    let normal = |g: &mut _| (0..12).map(|_| unit(g)).sum::<f64>() / 12.0_f64.sqrt();
+    let (mut plain, mut calibrated, mut covered) = (0, 0, 0);
+    for draw in 0..DRAWS {
+        let mut g = Seed::new(31).stream(draw);
+        let mut one = |effect: f64| {
+            let bias = 0.2 + 0.15 * normal(&mut g);
+            found("c", effect + bias + 0.1 * normal(&mut g), 0.1)
+        };
+        let controls: Vec<Estimate> = (0..100).map(|_| one(0.0)).collect();
+        let null = EmpiricalNull::fit(&controls).unwrap();
+        let effect = one(0.0);
+        plain += u32::from(effect.p_value() < 0.05);
+        calibrated += u32::from(null.p_value(&effect).unwrap() < 0.05);
+        let i = null.confidence_interval(&one(1.0), 0.95).unwrap();
+        covered += u32::from(i.lower < 1.0 && 1.0 < i.upper);
+    }
+    println!("plain {plain}, calibrated {calibrated}, covered {covered} of {DRAWS}");
+    // 5 % with a Monte Carlo error of 0.5 points; μ and σ of 100 controls cost little.
+    assert!(plain > 900 && (70..=145).contains(&calibrated) && (1855..=1930).contains(&covered));
+}
+
+#[test]
+fn placebo_runs_find_nothing_in_a_trial_and_something_without_one() {
+    let nsw = datasets::load("nsw").unwrap();
+    let names = ["re74", "re75", "age", "educ", "nodegree", "none"];
+    let runs = Placebo::new(names).run(&nsw, |frame, name| {
+        Ols::new(format!("{name} ~ treat").as_str())
+            .fit(frame)?
+            .coefficient("treat")
+    });
+    let runs = runs.unwrap();
+    assert_eq!((runs.estimates().len(), runs.failed().len()), (5, 1));
+    assert!(
+        runs.failed()[0].contains("no column `none`") && runs.to_string().contains("failed, none")
+    );
+    let card = datasets::load("card").unwrap();
+    let confounded = Placebo::new(["exper", "black", "south"]).run(&card, |frame, name| {
+        Ols::new(format!("{name} ~ educ").as_str())
+            .fit(frame)?
+            .coefficient("educ")
+    });
+    let confounded = confounded.unwrap();
+    assert!(confounded.smallest_adjusted_p().unwrap() < 1e-10);
+    assert_eq!(confounded.rank_p_value(&found("e", 9.0, 1.0)), 0.25);
+    assert!(
+        confounded.empirical_null().unwrap().warnings()[0]
+            .to_string()
+            .contains("3 negative controls")
+    );
+    let none = Placebo::new(Vec::<String>::new()).run(&card, |_, _| Ok(found("e", 1.0, 1.0)));
+    assert!(none.unwrap_err().to_string().contains("at least two"));
+    let one = Placebo::new(["a", "b"]).run(&card, |f, name| {
+        Ols::new(format!("{name} ~ educ").as_str())
+            .fit(f)?
+            .coefficient("educ")
+    });
+    assert!(
+        one.unwrap_err()
+            .to_string()
+            .contains("0 of 2 did (a: there is no column `a`")
+    );
+    assert!(EmpiricalNull::fit(&[found("a", 0.1, 0.1)]).is_err());
+    let zero = EmpiricalNull::fit(&[found("a", 0.1, 0.1), found("b", 0.1, 0.0)]).unwrap_err();
+    assert!(
+        zero.to_string().contains("`std_error of b` is 0 in row 2"),
+        "{zero}"
+    );
+}

@@ -320,7 +320,8 @@ fn trimmed_mean(
         let taken = weights[*i].min(left);
         sum += taken * arms.y[*i];
         left -= taken;
-        if left <= 0.0 {
+        // Where the cut falls between two outcomes, whatever the rounding, it is the one that stays.
+        if left <= 1e-12 * total {
             cut = arms.y[*i];
             break;
         }

@@ -1,11 +1,13 @@
 //! What an effect is worth when something was left out: how strong it would have to be to change the answer.
 //!
 //! [`OmittedVariable`] asks of a regression coefficient, [`OmittedConfounder`] of an effect with machine-learned nuisances,
-//! [`CoefficientStability`] in units of the observed controls, [`ConfoundingEValue`] of a ratio, [`MarginalSensitivity`] of weights by propensities.
+//! [`CoefficientStability`] in units of the observed controls, [`ConfoundingEValue`] of a ratio, [`MarginalSensitivity`] of weights by propensities,
+//! [`Placebo`] and [`EmpiricalNull`] from what an analysis finds where there is nothing.
 
 mod contours;
 mod e_value;
 mod marginal;
+mod negative_controls;
 mod omitted_confounder;
 mod omitted_variable;
 mod proportional;
@@ -13,6 +15,7 @@ mod regressors;
 
 pub use e_value::{ConfoundingEValue, RatioScale};
 pub use marginal::{MarginalBounds, MarginalSensitivity, MarginalSensitivityFit};
+pub use negative_controls::{EmpiricalNull, Placebo, PlaceboFit};
 pub use omitted_confounder::{ConfoundedEffect, ConfounderGain, OmittedConfounder};
 pub use omitted_variable::{ConfounderBenchmark, OmittedVariable};
 pub use proportional::{CoefficientStability, StableBeta};

@@ -11,7 +11,7 @@ import sensemakr as smkr
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from doubleml import DoubleMLData, DoubleMLIRM, DoubleMLPLR
-from scipy.optimize import brentq, linprog
+from scipy.optimize import brentq, linprog, minimize
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -124,10 +124,25 @@ def marginal():
     return out
 
 
+def empirical_null():
+    """Maximum likelihood of the bias of negative controls (Schuemie et al. 2014), and calibrated p-values."""
+    rng = np.random.default_rng(4)
+    s = rng.uniform(0.05, 0.3, 25)
+    b = 0.15 + 0.2 * rng.standard_normal(25) + s * rng.standard_normal(25)
+    spread = lambda t: np.exp(2 * t[1]) + s**2
+    loss = lambda t: 0.5 * np.sum(np.log(spread(t)) + (b - t[0]) ** 2 / spread(t))
+    fit = minimize(loss, [b.mean(), np.log(b.std())], method="BFGS", options={"gtol": 1e-12})
+    fit = minimize(loss, fit.x, method="Nelder-Mead", options={"xatol": 1e-12, "fatol": 1e-15, "maxiter": 10000})
+    mu, sigma = fit.x[0], np.exp(fit.x[1])
+    cases = [(0.5, 0.1), (-0.2, 0.05), (0.15, 0.3)]
+    p = [2 * norm.sf(abs(e - mu) / np.hypot(sigma, se)) for e, se in cases]
+    return {"estimates": b, "errors": s, "null": [mu, sigma], "cases": cases, "p": p}
+
+
 if __name__ == "__main__":
     save(
         "sensitivity",
-        values={"regressions": regressions(), "confounders": confounders(), "marginal": marginal()},
+        values={"regressions": regressions(), "confounders": confounders(), "marginal": marginal(), "empirical_null": empirical_null()},
         source=software("PySensemakr", "DoubleML", "statsmodels", "scipy", "numpy", "pandas"),
         data=["datasets/card.csv.gz", "tests/reference/causal.csv"],
         tolerance=1e-9,
