@@ -12,10 +12,14 @@
 //! steered, and [`LocalRandomization`] compares those nearest to the cutoff.
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
 //! weighted means of others, [`SyntheticDid`] with weighted donors and periods, [`InterruptedTimeSeries`] one series with its own past.
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`OmittedVariable`] and [`OmittedConfounder`] say how strong something
+//! that was left out would have to be to change the answer.
+//! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] bound effects that data do not pin down.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
 mod average;
+pub(crate) mod bounds;
 pub(crate) mod builders;
 mod conditional_density;
 pub(crate) mod cross_fit;
@@ -38,6 +42,7 @@ pub(crate) mod partially_linear;
 mod prais_winsten;
 mod quantile_effects;
 pub(crate) mod sample;
+mod sensitivity;
 mod synthetic_control;
 mod targeted;
 mod trial_scores;
@@ -46,6 +51,9 @@ mod weighting;
 
 pub use arm_scores::ArmScores;
 pub use average::AverageEffects;
+pub use bounds::{
+    HorowitzManski, IdentifiedSet, LeeBounds, LeeBoundsFit, LeeCell, ManskiBounds, Monotone,
+};
 pub use did::{
     BaconComparison, BaconControl, BaconDecomposition, BasePeriod, CallawaySantAnna,
     CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy, GroupTime, Imputation, ImputationFit,
@@ -71,6 +79,11 @@ pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use quantile_effects::{QuantileEffects, QuantileEffectsFit};
+pub use sensitivity::{
+    CoefficientStability, ConfoundedEffect, ConfounderBenchmark, ConfounderGain, ConfoundingEValue,
+    EmpiricalNull, MarginalBounds, MarginalSensitivity, MarginalSensitivityFit, OmittedConfounder,
+    OmittedVariable, Placebo, PlaceboFit, RatioScale, StableBeta,
+};
 pub use synthetic_control::{
     ConformalIntervals, ConformalPermutations, DonorWeight, LeftOutDonor, PeriodEffect,
     PeriodWeight, PlaceboUnit, PredictorImportance, SpacePlacebo, SyntheticControl,

@@ -1,9 +1,9 @@
 //! What the comparison of those who reached a stage can say about the effect there: bounds without and with monotone selection.
 
+use crate::causal::bounds::critical;
 use crate::error::Result;
 use crate::inference::check_level;
 use crate::numeric::derivative::gradient;
-use crate::numeric::special::normal;
 use crate::report::Cell;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,7 +30,6 @@ impl EffectBounds {
     /// # Errors
     /// [`crate::Error::InvalidOption`] for a level outside (0, 1).
     pub fn confidence_interval(&self, level: f64) -> Result<[f64; 2]> {
-        const HALVINGS: usize = 100;
         check_level(level)?;
         let most = self.lower_error.max(self.upper_error);
         let width = if most > 0.0 {
@@ -38,20 +37,10 @@ impl EffectBounds {
         } else {
             f64::INFINITY
         };
-        let covered = |c: f64| normal::cdf(c + width) - normal::cdf(-c);
-        // One-sided for wide intervals, two-sided for points.
-        let (mut low, mut high) = (0.0, normal::quantile(0.5 + level / 2.0));
-        for _ in 0..HALVINGS {
-            let middle = 0.5 * (low + high);
-            if covered(middle) < level {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
+        let c = critical(width, level, f64::INFINITY);
         let ends = [
-            self.lower - high * self.lower_error,
-            self.upper + high * self.upper_error,
+            self.lower - c * self.lower_error,
+            self.upper + c * self.upper_error,
         ];
         Ok(ends.map(|e| e.clamp(-1.0, 1.0)))
     }
@@ -155,6 +144,7 @@ fn bounds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numeric::special::normal;
 
     const TREATED: Counts = Counts {
         assigned: 1000.0,
