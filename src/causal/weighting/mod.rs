@@ -5,8 +5,8 @@
 
 mod balance;
 mod estimand;
-mod observed;
-mod tilt;
+pub(super) mod observed;
+pub(super) mod tilt;
 mod treatment_weighting;
 mod treatment_weighting_fit;
 mod trimming;

@@ -10,37 +10,38 @@ use nalgebra::{DMatrix, DVector};
 
 /// Rows with outcome, arm and all covariates.
 #[derive(Clone, Debug)]
-pub(super) struct Observed {
-    pub(super) treatment: String,
+pub(in crate::causal) struct Observed {
+    pub(in crate::causal) treatment: String,
     /// Control, then the arm that is compared with it.
-    pub(super) arms: [String; 2],
+    pub(in crate::causal) arms: [String; 2],
     /// Rows of the frame in use.
-    pub(super) rows: Rows,
-    pub(super) y: Vec<f64>,
-    pub(super) treated: Vec<bool>,
+    pub(in crate::causal) rows: Rows,
+    pub(in crate::causal) y: Vec<f64>,
+    pub(in crate::causal) treated: Vec<bool>,
     /// Sampling weights, 1 without.
-    pub(super) weights: Vec<f64>,
-    pub(super) clusters: Option<Vec<u32>>,
+    pub(in crate::causal) weights: Vec<f64>,
+    pub(in crate::causal) clusters: Option<Vec<u32>>,
     /// The covariates by their names in the design.
-    pub(super) covariates: Vec<(String, Vec<f64>)>,
-    pub(super) warnings: Vec<Warning>,
+    pub(in crate::causal) covariates: Vec<(String, Vec<f64>)>,
+    pub(in crate::causal) warnings: Vec<Warning>,
 }
 
 /// A constant and the covariates that vary and are not spanned by others, standardised; row by row.
 #[derive(Clone, Debug)]
-pub(super) struct Basis {
+pub(in crate::causal) struct Basis {
     /// Columns, the constant included.
-    pub(super) width: usize,
+    pub(in crate::causal) width: usize,
     /// Without the constant.
-    pub(super) names: Vec<String>,
+    pub(in crate::causal) names: Vec<String>,
     values: Vec<f64>,
 }
 
 impl Observed {
-    /// Reads the rows on which all is present; the sample has the same rows in the same order.
-    pub(super) fn read(
+    /// Reads the rows on which all is present, the columns `present` too; the sample has the same rows in the same order.
+    pub(in crate::causal) fn read(
         columns: &Columns,
         terms: &str,
+        present: &[String],
         frame: &Frame,
     ) -> Result<(Self, CausalSample)> {
         let formula = Formula::from(format!("`{}` ~ {terms}", columns.outcome).as_str()).parse()?;
@@ -64,6 +65,7 @@ impl Observed {
         bare.read(frame)?;
         let also: Vec<&str> = std::iter::once(&columns.treatment)
             .chain(&columns.weights)
+            .chain(present)
             .chain(columns.propensities.iter().map(|(_, column)| column))
             .map(String::as_str)
             .collect();
@@ -100,22 +102,22 @@ impl Observed {
         Ok((observed, sample))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::causal) fn len(&self) -> usize {
         self.y.len()
     }
 
     /// The sampling weight of an arm.
-    pub(super) fn arm_weight(&self, treated: bool) -> f64 {
+    pub(in crate::causal) fn arm_weight(&self, treated: bool) -> f64 {
         self.of_arm(treated).map(|row| self.weights[row]).sum()
     }
 
     /// The rows of an arm that have weight.
-    pub(super) fn of_arm(&self, treated: bool) -> impl Iterator<Item = usize> + '_ {
+    pub(in crate::causal) fn of_arm(&self, treated: bool) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).filter(move |row| self.treated[*row] == treated && self.weights[*row] > 0.0)
     }
 
     /// Some of the rows.
-    pub(super) fn restrict(&self, keep: &[bool]) -> Self {
+    pub(in crate::causal) fn restrict(&self, keep: &[bool]) -> Self {
         fn kept<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
             let pairs = values.iter().zip(keep).filter(|(_, keep)| **keep);
             pairs.map(|(value, _)| *value).collect()
@@ -139,7 +141,31 @@ impl Observed {
     ///
     /// # Errors
     /// `Unidentified` for an arm with too few rows to balance the covariates.
-    pub(super) fn basis(&mut self) -> Result<Basis> {
+    pub(in crate::causal) fn basis(&mut self) -> Result<Basis> {
+        let basis = self.standardised();
+        let width = basis.width;
+        for treated in [false, true] {
+            let rows = self.of_arm(treated).count();
+            if rows <= width.max(2) {
+                return Err(Error::Unidentified {
+                    what: format!(
+                        "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
+                        self.arms[usize::from(treated)],
+                        self.treatment
+                    ),
+                    needs: format!(
+                        "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
+                        width.max(2),
+                        width - 1
+                    ),
+                });
+            }
+        }
+        Ok(basis)
+    }
+
+    /// The standardised covariates; what was left out is named in the warnings.
+    pub(in crate::causal) fn standardised(&mut self) -> Basis {
         let total: f64 = self.weights.iter().sum();
         let n = self.len();
         let (mut constant, mut varying) = (Vec::new(), Vec::new());
@@ -188,24 +214,7 @@ impl Observed {
             self.warnings
                 .push(Warning::Collinear { columns: collinear });
         }
-        for treated in [false, true] {
-            let rows = self.of_arm(treated).count();
-            if rows <= width.max(2) {
-                return Err(Error::Unidentified {
-                    what: format!(
-                        "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
-                        self.arms[usize::from(treated)],
-                        self.treatment
-                    ),
-                    needs: format!(
-                        "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
-                        width.max(2),
-                        width - 1
-                    ),
-                });
-            }
-        }
-        Ok(Basis {
+        Basis {
             width,
             names: factor
                 .kept()
@@ -213,17 +222,17 @@ impl Observed {
                 .map(|at| varying[*at].0.clone())
                 .collect(),
             values,
-        })
+        }
     }
 }
 
 impl Basis {
-    pub(super) fn row(&self, row: usize) -> &[f64] {
+    pub(in crate::causal) fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.width..(row + 1) * self.width]
     }
 
     /// `x'β` of every row.
-    pub(super) fn times(&self, beta: &DVector<f64>) -> Vec<f64> {
+    pub(in crate::causal) fn times(&self, beta: &DVector<f64>) -> Vec<f64> {
         let rows = self.values.chunks_exact(self.width);
         rows.map(|x| x.iter().zip(beta.iter()).map(|(x, b)| x * b).sum())
             .collect()

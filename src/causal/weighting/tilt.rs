@@ -22,7 +22,7 @@ const NAMED: f64 = 0.1;
 
 /// What is maximised: `Σ s f(η)` with `η = x'β`. Its first-order condition is the moment that the method sets to zero (Zhao 2019 shows it for propensities).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Tilt {
+pub(in crate::causal) enum Tilt {
     /// The logit likelihood: `Σ s (W − e) x = 0`.
     Likelihood,
     /// `Σ s (W/e − (1 − W)/(1 − e)) x = 0`.
@@ -86,11 +86,11 @@ impl Tilt {
 
 /// A first step that was taken.
 #[derive(Clone, Debug)]
-pub(super) struct Tilted {
+pub(in crate::causal) struct Tilted {
     tilt: Tilt,
-    pub(super) eta: Vec<f64>,
+    pub(in crate::causal) eta: Vec<f64>,
     /// The inverse of `Σ s (−f'') x x'`.
-    inverse: DMatrix<f64>,
+    pub(in crate::causal) inverse: DMatrix<f64>,
 }
 
 /// Sums over a block of rows.
@@ -105,7 +105,7 @@ impl Tilted {
     ///
     /// # Errors
     /// `Unidentified` when the maximum is at infinity: no such weights exist. The covariates of that direction are named.
-    pub(super) fn solve(tilt: Tilt, observed: &Observed, basis: &Basis) -> Result<Self> {
+    pub(in crate::causal) fn solve(tilt: Tilt, observed: &Observed, basis: &Basis) -> Result<Self> {
         let mut eta = vec![tilt.start(observed); observed.len()];
         let mut direction = DVector::zeros(basis.width);
         let total: f64 = observed.weights.iter().sum();
@@ -164,7 +164,7 @@ impl Tilted {
     }
 
     /// Propensities, where the index is one's log odds.
-    pub(super) fn propensities(&self) -> Vec<f64> {
+    pub(in crate::causal) fn propensities(&self) -> Vec<f64> {
         self.eta
             .iter()
             .map(|eta| 1.0 / (1.0 + (-eta).exp()))
