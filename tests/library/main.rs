@@ -54,6 +54,7 @@ mod likelihood_counts;
 mod linear_forest;
 mod linear_models;
 mod lotteries;
+mod matching;
 mod meta_analysis;
 mod meta_learners;
 mod multi_arm_forest;

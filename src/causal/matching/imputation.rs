@@ -4,6 +4,7 @@ use super::sites::{Matches, Sites, Trees};
 use super::space::Space;
 use crate::causal::weighting::Estimand;
 use crate::causal::weighting::observed::{Basis, Observed};
+use crate::causal::weighting::tilt::Tilted;
 use crate::error::{Error, Result};
 use crate::numeric::linalg::{Cholesky, quadratic_form};
 use nalgebra::{DMatrix, DVector};
@@ -59,7 +60,9 @@ impl Question<'_> {
         let observed = self.observed;
         let sites = Sites::new(observed, self.space);
         let trees = sites.trees(self.space.cell_count);
-        let matches = sites.opposite(&trees, self.space, self.neighbours, |site| self.asks(sites.treated[site]));
+        let matches = sites.opposite(&trees, self.space, self.neighbours, |site| {
+            self.asks(sites.treated[site])
+        });
         let mut uses = vec![[0.0; 2]; sites.len()];
         for site in 0..sites.len() {
             let own = matches.of(site);
@@ -69,13 +72,21 @@ impl Question<'_> {
                 uses[*m as usize][1] += sites.weights[site] / (total * total);
             }
         }
-        let matched: Vec<bool> = (sites.of_row.iter()).map(|site| !matches.of(*site as usize).is_empty()).collect();
+        let matched: Vec<bool> = (sites.of_row.iter())
+            .map(|site| !matches.of(*site as usize).is_empty())
+            .collect();
         if !matched.contains(&true) {
             return Err(Error::NoRows {
-                reason: "no row has a match within its calipers; widen them, or match on fewer columns".to_owned(),
+                reason:
+                    "no row has a match within its calipers; widen them, or match on fewer columns"
+                        .to_owned(),
             });
         }
-        let used: Vec<f64> = sites.of_row.iter().map(|site| uses[*site as usize][0]).collect();
+        let used: Vec<f64> = sites
+            .of_row
+            .iter()
+            .map(|site| uses[*site as usize][0])
+            .collect();
         let mut effects = self.differences(&sites, &matches, &observed.y);
         if self.correct {
             let predicted = self.predicted(&used)?;
@@ -87,24 +98,37 @@ impl Question<'_> {
                 }
             }
         }
-        let total: f64 = (0..observed.len()).filter(|row| matched[*row]).map(|row| observed.weights[row]).sum();
+        let total: f64 = (0..observed.len())
+            .filter(|row| matched[*row])
+            .map(|row| observed.weights[row])
+            .sum();
         let over = |f: &dyn Fn(f64) -> f64| -> f64 {
             let rows = (0..observed.len()).filter(|row| matched[*row]);
-            rows.map(|row| observed.weights[row] * f(effects[row])).sum::<f64>()
+            rows.map(|row| observed.weights[row] * f(effects[row]))
+                .sum::<f64>()
         };
         let estimate = over(&|d| d) / total;
         let spread = over(&|d| (d - estimate).powi(2));
-        let around = sites.around(&trees, self.variance_neighbours + 1.0, true, |site| uses[site][0] > 0.0 || self.of_score);
+        let around = sites.around(&trees, self.variance_neighbours + 1.0, true, |site| {
+            uses[site][0] > 0.0 || self.of_score
+        });
         let noise = self.noise(&sites, &around, &uses);
         let variance = (spread + noise) / (total * total);
-        let adjusted = match self.of_score {
-            true => variance + self.adjustment(&sites, &trees, &around, estimate)?,
-            false => variance,
-        };
+        let adjusted = variance
+            + match &self.space.score {
+                Some(score) if self.of_score => {
+                    self.adjustment(score, &sites, &trees, &around, estimate)
+                }
+                _ => 0.0,
+            };
         let adjustment_failed = adjusted <= 0.0 && variance > 0.0;
         Ok(Imputation {
             estimate,
-            variance: if adjustment_failed { variance } else { adjusted },
+            variance: if adjustment_failed {
+                variance
+            } else {
+                adjusted
+            },
             adjustment_failed,
             weights: (0..observed.len())
                 .map(|row| observed.weights[row] * (f64::from(u8::from(matched[row])) + used[row]))
@@ -116,12 +140,22 @@ impl Question<'_> {
     /// Treated less untreated outcome of every matched row, one of them that of its matches; zero of others.
     fn differences(&self, sites: &Sites, matches: &Matches, values: &[f64]) -> Vec<f64> {
         let sums = sums(sites, self.observed, values);
-        let other: Vec<f64> = (0..sites.len()).map(|site| mean_of(sites, matches.of(site), &sums)).collect();
+        let other: Vec<f64> = (0..sites.len())
+            .map(|site| mean_of(sites, matches.of(site), &sums))
+            .collect();
         (0..values.len())
             .map(|row| {
                 let site = sites.of_row[row] as usize;
-                let sign = if self.observed.treated[row] { 1.0 } else { -1.0 };
-                if matches.of(site).is_empty() { 0.0 } else { sign * (values[row] - other[site]) }
+                let sign = if self.observed.treated[row] {
+                    1.0
+                } else {
+                    -1.0
+                };
+                if matches.of(site).is_empty() {
+                    0.0
+                } else {
+                    sign * (values[row] - other[site])
+                }
             })
             .collect()
     }
@@ -133,10 +167,17 @@ impl Question<'_> {
             if !self.asks(!arm) {
                 continue;
             }
-            let rows: Vec<usize> = self.observed.of_arm(arm).filter(|row| used[*row] > 0.0).collect();
+            let rows: Vec<usize> = self
+                .observed
+                .of_arm(arm)
+                .filter(|row| used[*row] > 0.0)
+                .collect();
             if rows.len() <= self.basis.width {
                 return Err(Error::Unidentified {
-                    what: format!("the regression of arm `{}` for the bias correction", self.observed.arms[usize::from(arm)]),
+                    what: format!(
+                        "the regression of arm `{}` for the bias correction",
+                        self.observed.arms[usize::from(arm)]
+                    ),
                     needs: format!(
                         "more than {} rows that are matches, and has {}; correct for fewer covariates or leave the correction out",
                         self.basis.width,
@@ -156,7 +197,8 @@ impl Question<'_> {
                 }
             }
             let factor = Cholesky::new(&gram);
-            let right = DVector::from_iterator(factor.rank(), factor.kept().iter().map(|k| cross[*k]));
+            let right =
+                DVector::from_iterator(factor.rank(), factor.kept().iter().map(|k| cross[*k]));
             let mut beta = DVector::zeros(q);
             for (at, value) in factor.kept().iter().zip(factor.solve_vector(&right).iter()) {
                 beta[*at] = *value;
@@ -176,35 +218,57 @@ impl Question<'_> {
         let means = weighted;
         let mut within = vec![0.0; sites.len()];
         for (row, site) in sites.of_row.iter().enumerate() {
-            within[*site as usize] += self.observed.weights[row] * (y[row] - means[*site as usize]).powi(2);
+            within[*site as usize] +=
+                self.observed.weights[row] * (y[row] - means[*site as usize]).powi(2);
         }
-        let each = (0..sites.len()).filter(|site| uses[*site][0] > 0.0).map(|site| {
-            let near = around.of(site);
-            let over = |f: &dyn Fn(usize) -> f64| -> f64 { near.iter().map(|s| f(*s as usize)).sum() };
-            let total = over(&|s| sites.weights[s]);
-            let mean = over(&|s| sites.weights[s] * means[s]) / total;
-            let variance = over(&|s| within[s] + sites.weights[s] * (means[s] - mean).powi(2)) / (total - 1.0);
-            let [times, squares] = uses[site];
-            let own = if self.asks(sites.treated[site]) { 2.0 * times } else { 0.0 };
-            sites.weights[site] * variance * (times * times + own - squares)
-        });
+        let each = (0..sites.len())
+            .filter(|site| uses[*site][0] > 0.0)
+            .map(|site| {
+                let near = around.of(site);
+                let over =
+                    |f: &dyn Fn(usize) -> f64| -> f64 { near.iter().map(|s| f(*s as usize)).sum() };
+                let total = over(&|s| sites.weights[s]);
+                let mean = over(&|s| sites.weights[s] * means[s]) / total;
+                let variance = over(&|s| within[s] + sites.weights[s] * (means[s] - mean).powi(2))
+                    / (total - 1.0);
+                let [times, squares] = uses[site];
+                let own = if self.asks(sites.treated[site]) {
+                    2.0 * times
+                } else {
+                    0.0
+                };
+                sites.weights[site] * variance * (times * times + own - squares)
+            });
         each.sum()
     }
 
     /// What estimating the propensity does to the variance (Abadie & Imbens 2016): `−c'I⁻¹c + ∂'I⁻¹∂`.
-    fn adjustment(&self, sites: &Sites, trees: &Trees, own: &Matches, estimate: f64) -> Result<f64> {
-        let Some(score) = &self.space.score else {
-            return Ok(0.0);
-        };
+    fn adjustment(
+        &self,
+        score: &Tilted,
+        sites: &Sites,
+        trees: &Trees,
+        own: &Matches,
+        estimate: f64,
+    ) -> f64 {
         let (observed, q) = (self.observed, self.basis.width);
         let opposite = sites.around(trees, self.variance_neighbours + 1.0, false, |_| true);
         // Sums of y, x and x y of the sites; y around its mean, x around that of all rows.
         let total: f64 = observed.weights.iter().sum();
-        let mean = observed.y.iter().zip(&observed.weights).map(|(y, w)| y * w).sum::<f64>() / total;
+        let mean = observed
+            .y
+            .iter()
+            .zip(&observed.weights)
+            .map(|(y, w)| y * w)
+            .sum::<f64>()
+            / total;
         let stride = 1 + 2 * q;
         let mut site_sums = vec![0.0; sites.len() * stride];
         for (row, site) in sites.of_row.iter().enumerate() {
-            let (sums, y) = (&mut site_sums[*site as usize * stride..][..stride], observed.y[row] - mean);
+            let (sums, y) = (
+                &mut site_sums[*site as usize * stride..][..stride],
+                observed.y[row] - mean,
+            );
             sums[0] += observed.weights[row] * y;
             for (k, x) in self.basis.row(row).iter().enumerate() {
                 sums[1 + k] += observed.weights[row] * x;
@@ -227,33 +291,47 @@ impl Question<'_> {
             _ => {
                 let space = Space::of_covariates(observed, self.basis);
                 let sites = Sites::new(observed, &space);
-                let matches = sites.opposite(&sites.trees(1), &space, self.variance_neighbours, |_| true);
+                let matches =
+                    sites.opposite(&sites.trees(1), &space, self.variance_neighbours, |_| true);
                 Some(self.differences(&sites, &matches, &observed.y))
             }
         };
         let (mut c, mut slope, mut mass) = (DVector::zeros(q), DVector::zeros(q), 0.0);
         let propensities = score.propensities();
-        let sets: Vec<[(Vec<f64>, f64); 2]> = (0..sites.len()).map(|site| [set(own.of(site)), set(opposite.of(site))]).collect();
+        let sets: Vec<[(Vec<f64>, f64); 2]> = (0..sites.len())
+            .map(|site| [set(own.of(site)), set(opposite.of(site))])
+            .collect();
         for (row, site) in sites.of_row.iter().enumerate() {
-            let (e, weight, y) = (propensities[row], observed.weights[row], observed.y[row] - mean);
+            let (e, weight, y) = (
+                propensities[row],
+                observed.weights[row],
+                observed.y[row] - mean,
+            );
             let (h, dh) = self.tilt(e);
             let x = self.basis.row(row);
             let density = weight * e * (1.0 - e);
             mass += weight * h;
             let [(a, in_own), (b, in_other)] = &sets[*site as usize];
             let sign = if observed.treated[row] { 1.0 } else { -1.0 };
-            let shares = if observed.treated[row] { [e, 1.0 - e] } else { [1.0 - e, e] };
+            let shares = if observed.treated[row] {
+                [e, 1.0 - e]
+            } else {
+                [1.0 - e, e]
+            };
             let effect = sign * ((a[0] - y) / (in_own - 1.0) - b[0] / in_other);
             for k in 0..q {
-                let covariance = |s: &[f64], w: f64| (s[1 + q + k] - s[1 + k] * s[0] / w) / (w - 1.0);
-                let both = covariance(a, *in_own) / shares[0] + covariance(b, *in_other) / shares[1];
+                let covariance =
+                    |s: &[f64], w: f64| (s[1 + q + k] - s[1 + k] * s[0] / w) / (w - 1.0);
+                let both =
+                    covariance(a, *in_own) / shares[0] + covariance(b, *in_other) / shares[1];
                 c[k] += density * (h * both + dh * x[k] * (effect - estimate));
                 if let Some(effects) = &given_all {
                     slope[k] += density * dh * x[k] * (effects[row] - estimate);
                 }
             }
         }
-        Ok((quadratic_form(&score.inverse, &slope) - quadratic_form(&score.inverse, &c)) / (mass * mass))
+        (quadratic_form(&score.inverse, &slope) - quadratic_form(&score.inverse, &c))
+            / (mass * mass)
     }
 }
 

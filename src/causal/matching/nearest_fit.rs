@@ -24,7 +24,12 @@ pub struct MatchingFit {
 }
 
 impl MatchingFit {
-    pub(super) fn new(model: &Matching, mut observed: Observed, propensities: Option<Vec<f64>>, found: Imputation) -> Self {
+    pub(super) fn new(
+        model: &Matching,
+        mut observed: Observed,
+        propensities: Option<Vec<f64>>,
+        found: Imputation,
+    ) -> Self {
         let asked = (0..observed.len()).filter(|row| match model.estimand {
             Estimand::Att => observed.treated[*row],
             Estimand::Atc => !observed.treated[*row],
@@ -50,11 +55,18 @@ impl MatchingFit {
             ""
         };
         let average = AverageEffects::of_variance(
-            format!("{} of {treatment} on {outcome}, against {control}{among}", model.estimand),
+            format!(
+                "{} of {treatment} on {outcome}, against {control}{among}",
+                model.estimand
+            ),
             other,
             [found.estimate, found.variance],
             format!("Abadie–Imbens standard errors{adjusted}"),
-            Sampled { rows: observed.len(), clusters: None, warnings: observed.warnings.clone() },
+            Sampled {
+                rows: observed.len(),
+                clusters: None,
+                warnings: observed.warnings.clone(),
+            },
         );
         Self {
             model: model.clone(),
@@ -123,8 +135,16 @@ impl MatchingFit {
 
     /// The effect, and what matching did to the arms.
     pub fn table(&self) -> Table {
-        let several = if self.model.neighbours == 1 { "neighbour" } else { "neighbours" };
-        let corrected = if self.model.correct { ", corrected for bias by regression" } else { "" };
+        let several = if self.model.neighbours == 1 {
+            "neighbour"
+        } else {
+            "neighbours"
+        };
+        let corrected = if self.model.correct {
+            ", corrected for bias by regression"
+        } else {
+            ""
+        };
         let table = self.average.table().note(format!(
             "Matched with replacement: {} nearest {several} by {}{corrected}.",
             self.model.neighbours, self.model.limits.distance
@@ -142,15 +162,30 @@ pub(super) fn among(observed: &mut Observed, rows: usize, unmatched: usize) -> S
         return String::new();
     }
     observed.warnings.push(Warning::Note {
-        message: format!("{unmatched} of {rows} rows have no match: the effect is that of the other {}", rows - unmatched),
+        message: format!(
+            "{unmatched} of {rows} rows have no match: the effect is that of the other {}",
+            rows - unmatched
+        ),
     });
-    format!(", among the {} of {rows} rows with a match", rows - unmatched)
+    format!(
+        ", among the {} of {rows} rows with a match",
+        rows - unmatched
+    )
 }
 
 /// What the weights did to the arms; an arm in which one row decides is said.
-pub(super) fn arm_weights(observed: &mut Observed, weights: &[f64], propensities: Option<&[f64]>) -> Vec<ArmWeights> {
-    let arms: Vec<ArmWeights> = [false, true].map(|arm| ArmWeights::new(observed, arm, weights, propensities)).into();
-    observed.warnings.extend(ArmWeights::heavy(&arms, "match with a caliper, or with more neighbours"));
+pub(super) fn arm_weights(
+    observed: &mut Observed,
+    weights: &[f64],
+    propensities: Option<&[f64]>,
+) -> Vec<ArmWeights> {
+    let arms: Vec<ArmWeights> = [false, true]
+        .map(|arm| ArmWeights::new(observed, arm, weights, propensities))
+        .into();
+    observed.warnings.extend(ArmWeights::heavy(
+        &arms,
+        "match with a caliper, or with more neighbours",
+    ));
     arms
 }
 
@@ -164,11 +199,19 @@ pub(super) fn noted(mut table: Table, arms: &[ArmWeights], balance: &BalanceTabl
             Cell::fixed(arm.effective_rows, 1)
         ));
     }
-    table.note(format!("Largest standardised difference of a covariate: {}.", Cell::fixed(balance.largest_difference(), 3)))
+    table.note(format!(
+        "Largest standardised difference of a covariate: {}.",
+        Cell::fixed(balance.largest_difference(), 3)
+    ))
 }
 
 /// Rows of a frame with weight, with their weights and sets.
-pub(super) fn matched(frame: &Frame, kept: &[bool], weights: &[f64], sets: Option<&[Option<u32>]>) -> Result<Frame> {
+pub(super) fn matched(
+    frame: &Frame,
+    kept: &[bool],
+    weights: &[f64],
+    sets: Option<&[Option<u32>]>,
+) -> Result<Frame> {
     if frame.rows() != kept.len() {
         return Err(Error::LengthMismatch {
             column: "weights".to_owned(),
@@ -177,12 +220,31 @@ pub(super) fn matched(frame: &Frame, kept: &[bool], weights: &[f64], sets: Optio
         });
     }
     let mut at = 0..weights.len();
-    let place: Vec<Option<usize>> = kept.iter().map(|k| if *k { at.next() } else { None }).collect();
-    let used: Vec<bool> = place.iter().map(|at| at.is_some_and(|at| weights[at] > 0.0)).collect();
-    let rows: Vec<usize> = place.iter().flatten().copied().filter(|at| weights[*at] > 0.0).collect();
-    let frame = frame.filter(&used)?.with("weights", rows.iter().map(|at| weights[*at]).collect::<Vec<f64>>())?;
+    let place: Vec<Option<usize>> = kept
+        .iter()
+        .map(|k| if *k { at.next() } else { None })
+        .collect();
+    let used: Vec<bool> = place
+        .iter()
+        .map(|at| at.is_some_and(|at| weights[at] > 0.0))
+        .collect();
+    let rows: Vec<usize> = place
+        .iter()
+        .flatten()
+        .copied()
+        .filter(|at| weights[*at] > 0.0)
+        .collect();
+    let frame = frame.filter(&used)?.with(
+        "weights",
+        rows.iter().map(|at| weights[*at]).collect::<Vec<f64>>(),
+    )?;
     match sets {
         None => Ok(frame),
-        Some(sets) => frame.with("subclass", rows.iter().map(|at| sets[*at].map_or(f64::NAN, |s| f64::from(s) + 1.0)).collect::<Vec<f64>>()),
+        Some(sets) => frame.with(
+            "subclass",
+            rows.iter()
+                .map(|at| sets[*at].map_or(f64::NAN, |s| f64::from(s) + 1.0))
+                .collect::<Vec<f64>>(),
+        ),
     }
 }

@@ -50,7 +50,9 @@ impl Sites {
                 space.point(row as usize).iter().copied().chain(limits)
             };
             let mut points = values(*a).zip(values(*b)).map(|(a, b)| a.total_cmp(&b));
-            key(*a).cmp(&key(*b)).then(points.find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
+            key(*a)
+                .cmp(&key(*b))
+                .then(points.find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
         };
         let mut order: Vec<u32> = (0..observed.len() as u32).collect();
         order.sort_by(compare);
@@ -106,10 +108,17 @@ impl Sites {
     }
 
     /// The `need` nearest of the opposite arm, by cell and within calipers, for sites for which `asks` is true. There may be fewer.
-    pub(super) fn opposite(&self, trees: &Trees, space: &Space, need: f64, asks: impl Fn(usize) -> bool + Sync) -> Matches {
+    pub(super) fn opposite(
+        &self,
+        trees: &Trees,
+        space: &Space,
+        need: f64,
+        asks: impl Fn(usize) -> bool + Sync,
+    ) -> Matches {
         self.search(|site, found| {
             if asks(site) {
-                let tree = &trees.by_cell[self.cells[site] as usize][usize::from(!self.treated[site])];
+                let tree =
+                    &trees.by_cell[self.cells[site] as usize][usize::from(!self.treated[site])];
                 let own = self.any[site] as usize;
                 let accept = |other: u32| space.allows(own, self.any[other as usize] as usize);
                 self.look(tree, site, need, accept, found);
@@ -119,7 +128,13 @@ impl Sites {
 
     /// The nearest of the own or of the opposite arm, calipers aside, with at least `need` rows, itself included: of the same cell if it
     /// has as many, else of any.
-    pub(super) fn around(&self, trees: &Trees, need: f64, own: bool, asks: impl Fn(usize) -> bool + Sync) -> Matches {
+    pub(super) fn around(
+        &self,
+        trees: &Trees,
+        need: f64,
+        own: bool,
+        asks: impl Fn(usize) -> bool + Sync,
+    ) -> Matches {
         self.search(|site, found| {
             if asks(site) {
                 let arm = usize::from(self.treated[site] == own);
@@ -133,7 +148,14 @@ impl Sites {
         })
     }
 
-    fn look(&self, tree: &Tree, site: usize, need: f64, accept: impl Fn(u32) -> bool, found: &mut Vec<(f64, u32)>) {
+    fn look(
+        &self,
+        tree: &Tree,
+        site: usize,
+        need: f64,
+        accept: impl Fn(u32) -> bool,
+        found: &mut Vec<(f64, u32)>,
+    ) {
         let query = Query {
             at: self.point(site),
             need,

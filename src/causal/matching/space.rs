@@ -76,9 +76,16 @@ pub(super) struct Space {
 
 impl Limits {
     pub(super) fn check(&self) -> Result<()> {
-        let named = self.calipers.iter().map(|(name, width)| (format!("caliper of `{name}`"), *width));
+        let named = self
+            .calipers
+            .iter()
+            .map(|(name, width)| (format!("caliper of `{name}`"), *width));
         let own = self.caliper.map(|width| ("caliper".to_owned(), width));
-        match own.into_iter().chain(named).find(|(_, width)| !(*width >= 0.0 && width.is_finite())) {
+        match own
+            .into_iter()
+            .chain(named)
+            .find(|(_, width)| !(*width >= 0.0 && width.is_finite()))
+        {
             None => Ok(()),
             Some((option, width)) => Err(Error::invalid_option(
                 &option,
@@ -121,7 +128,9 @@ impl Limits {
         let mut limits = Vec::new();
         if let (Some(caliper), Some(score)) = (self.caliper, &score) {
             let values = match self.distance {
-                MatchDistance::Propensity => scaled(&score.propensities(), &observed.weights, caliper),
+                MatchDistance::Propensity => {
+                    scaled(&score.propensities(), &observed.weights, caliper)
+                }
                 _ => scaled(&score.eta, &observed.weights, caliper),
             };
             limits.push(values);
@@ -129,7 +138,11 @@ impl Limits {
         for (name, width) in &self.calipers {
             let column = observed.covariates.iter().find(|(own, _)| own == name);
             let Some((_, values)) = column else {
-                let names: Vec<&str> = observed.covariates.iter().map(|(name, _)| name.as_str()).collect();
+                let names: Vec<&str> = observed
+                    .covariates
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .collect();
                 return Err(Error::invalid_option(
                     "caliper_on",
                     format!("on `{name}`"),
@@ -140,7 +153,14 @@ impl Limits {
         }
         limits.retain(|values| !values.is_empty());
         let (cells, cell_count) = self.cells(observed, frame)?;
-        Ok(Space { width, points, cells, cell_count, limits, score })
+        Ok(Space {
+            width,
+            points,
+            cells,
+            cell_count,
+            limits,
+            score,
+        })
     }
 
     fn cells(&self, observed: &Observed, frame: &Frame) -> Result<(Vec<u32>, usize)> {
@@ -163,7 +183,11 @@ impl Limits {
             return Err(Error::NoRows {
                 reason: format!(
                     "no value of {} occurs in both arms of `{}`; match exactly on fewer or coarser columns",
-                    self.exact.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(" with "),
+                    self.exact
+                        .iter()
+                        .map(|c| format!("`{c}`"))
+                        .collect::<Vec<_>>()
+                        .join(" with "),
                     observed.treatment
                 ),
             });
@@ -191,7 +215,9 @@ impl Space {
 
     /// Whether calipers allow two rows to be matched.
     pub(super) fn allows(&self, a: usize, b: usize) -> bool {
-        self.limits.iter().all(|values| (values[a] - values[b]).powi(2) <= tied(1.0))
+        self.limits
+            .iter()
+            .all(|values| (values[a] - values[b]).powi(2) <= tied(1.0))
     }
 
     /// The squared distance of two rows.
@@ -205,7 +231,11 @@ impl Space {
 fn scaled(values: &[f64], weights: &[f64], width: f64) -> Vec<f64> {
     let total: f64 = weights.iter().sum();
     let mean = values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total;
-    let around: f64 = values.iter().zip(weights).map(|(v, w)| w * (v - mean).powi(2)).sum();
+    let around: f64 = values
+        .iter()
+        .zip(weights)
+        .map(|(v, w)| w * (v - mean).powi(2))
+        .sum();
     let spread = (around / (total - 1.0)).sqrt();
     if spread <= 1e-12 * mean.abs() || spread <= f64::MIN_POSITIVE {
         return Vec::new();

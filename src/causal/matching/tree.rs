@@ -80,9 +80,11 @@ impl Tree {
         let value = |m: u32, k: usize| points[m as usize * self.width + k];
         let (mut widest, mut spread) = (0, 0.0);
         for k in 0..self.width {
-            let (low, high) = members.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), m| {
-                (low.min(value(*m, k)), high.max(value(*m, k)))
-            });
+            let (low, high) = members
+                .iter()
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), m| {
+                    (low.min(value(*m, k)), high.max(value(*m, k)))
+                });
             if k % LANES == 0 {
                 self.boxes.push([[0.0; LANES]; 2]);
             }
@@ -110,14 +112,17 @@ impl Tree {
                 }
             }
             for m in members.iter() {
-                self.leaves.extend_from_slice(&points[*m as usize * self.width..][..self.width]);
+                self.leaves
+                    .extend_from_slice(&points[*m as usize * self.width..][..self.width]);
             }
             self.order.extend_from_slice(members);
             return;
         }
         let middle = members.len() / 2;
         members.select_nth_unstable_by(middle, |a, b| {
-            value(*a, widest).total_cmp(&value(*b, widest)).then(a.cmp(b))
+            value(*a, widest)
+                .total_cmp(&value(*b, widest))
+                .then(a.cmp(b))
         });
         let (left, right) = members.split_at_mut(middle);
         self.grow(points, left);
@@ -126,11 +131,16 @@ impl Tree {
     }
 
     /// Squared distances and points, nearest first, those tied with the last included.
-    pub(super) fn nearest<F: Fn(u32) -> bool>(&self, query: &Query<F>, found: &mut Vec<(f64, u32)>) {
+    pub(super) fn nearest<F: Fn(u32) -> bool>(
+        &self,
+        query: &Query<F>,
+        found: &mut Vec<(f64, u32)>,
+    ) {
         found.clear();
         if !self.nodes.is_empty() {
             let largest = query.at.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-            let slack = self.slack + 4.0 * f64::from(f32::EPSILON) * largest * (self.width as f64).sqrt();
+            let slack =
+                self.slack + 4.0 * f64::from(f32::EPSILON) * largest * (self.width as f64).sqrt();
             let mut search = Search {
                 found,
                 bound: query.radius,
@@ -161,13 +171,22 @@ impl Tree {
         sums.iter().sum()
     }
 
-    fn visit<F: Fn(u32) -> bool>(&self, at: usize, query: &Query<F>, slack: f64, search: &mut Search) {
+    fn visit<F: Fn(u32) -> bool>(
+        &self,
+        at: usize,
+        query: &Query<F>,
+        slack: f64,
+        search: &mut Search,
+    ) {
         let node = &self.nodes[at];
         let Some(right) = node.right else {
             return self.leaf(node, query, slack, search);
         };
         let right = right as usize;
-        let mut children = [(self.apart(at + 1, &search.at), at + 1), (self.apart(right, &search.at), right)];
+        let mut children = [
+            (self.apart(at + 1, &search.at), at + 1),
+            (self.apart(right, &search.at), right),
+        ];
         if children[1].0 < children[0].0 {
             children.swap(0, 1);
         }
@@ -178,7 +197,13 @@ impl Tree {
         }
     }
 
-    fn leaf<F: Fn(u32) -> bool>(&self, node: &Node, query: &Query<F>, slack: f64, search: &mut Search) {
+    fn leaf<F: Fn(u32) -> bool>(
+        &self,
+        node: &Node,
+        query: &Query<F>,
+        slack: f64,
+        search: &mut Search,
+    ) {
         let (first, count) = (node.first as usize, node.count as usize);
         // A leaf has more points than this only when all of them coincide but for what calipers are on.
         for (part, members) in self.order[first..first + count].chunks(LEAF).enumerate() {
@@ -201,9 +226,16 @@ impl Tree {
                     continue;
                 }
                 let own = &self.leaves[(first + part * LEAF + place) * self.width..][..self.width];
-                let exact: f64 = query.at.iter().zip(own).map(|(x, value)| (x - value) * (x - value)).sum();
+                let exact: f64 = query
+                    .at
+                    .iter()
+                    .zip(own)
+                    .map(|(x, value)| (x - value) * (x - value))
+                    .sum();
                 if exact <= search.bound && (query.accept)(*member) {
-                    let place = search.found.partition_point(|other| *other < (exact, *member));
+                    let place = search
+                        .found
+                        .partition_point(|other| *other < (exact, *member));
                     search.found.insert(place, (exact, *member));
                     shorten(query.need, query.weights, &mut search.bound, search.found);
                     search.coarse = coarse(search.bound, slack);
@@ -249,13 +281,23 @@ mod tests {
             };
             let points: Vec<f64> = (0..n * width).map(|_| draw(&mut random)).collect();
             let weights: Vec<f64> = (0..n).map(|i| 1.0 + (i % 3) as f64).collect();
-            let tree = Tree::new(&points, width, (0..n as u32).filter(|i| i % 5 > 0).collect());
+            let tree = Tree::new(
+                &points,
+                width,
+                (0..n as u32).filter(|i| i % 5 > 0).collect(),
+            );
             let mut found = Vec::new();
             for need in [1.0, 4.0, 9.0] {
                 for radius in [f64::INFINITY, 0.05] {
                     let at: Vec<f64> = (0..width).map(|_| draw(&mut random)).collect();
                     tree.nearest(
-                        &Query { at: &at, need, radius, weights: &weights, accept: |m| m % 7 != 3 },
+                        &Query {
+                            at: &at,
+                            need,
+                            radius,
+                            weights: &weights,
+                            accept: |m| m % 7 != 3,
+                        },
                         &mut found,
                     );
                     let mut all: Vec<(f64, u32)> = (0..n as u32)

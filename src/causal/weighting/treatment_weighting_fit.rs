@@ -111,7 +111,10 @@ impl TreatmentWeightingFit {
         let arms: Vec<ArmWeights> = [false, true]
             .map(|arm| ArmWeights::new(&observed, arm, &weights, propensities.as_deref()))
             .into();
-        observed.warnings.extend(ArmWeights::heavy(&arms, "trim, or report the effect in the overlap"));
+        observed.warnings.extend(ArmWeights::heavy(
+            &arms,
+            "trim, or report the effect in the overlap",
+        ));
         let units = Units::new(
             observed.len(),
             Some(&observed.weights),
