@@ -95,16 +95,18 @@ impl Limits {
         }
     }
 
+    /// `by_score` asks for a score whatever the distance.
+    ///
     /// # Errors
     /// `Unidentified` when no covariate varies, or propensities are 0 or 1; `InvalidOption` for a caliper on what is no covariate.
-    pub(super) fn space(&self, observed: &Observed, basis: &Basis, frame: &Frame) -> Result<Space> {
+    pub(super) fn space(&self, observed: &Observed, basis: &Basis, frame: &Frame, by_score: bool) -> Result<Space> {
         if basis.width < 2 {
             return Err(Error::Unidentified {
                 what: format!("a distance between rows of `{}`", observed.treatment),
                 needs: "a covariate that varies".to_owned(),
             });
         }
-        let score = if self.distance.of_score() || self.caliper.is_some() {
+        let score = if by_score || self.distance.of_score() || self.caliper.is_some() {
             Some(Tilted::solve(Tilt::Likelihood, observed, basis)?)
         } else {
             None
