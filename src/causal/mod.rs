@@ -5,7 +5,8 @@
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing; [`Matching`] compares rows with rows like them.
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing; [`Matching`] compares rows with rows like
+//! them, [`SetMatching`] without using a row twice.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -37,7 +38,7 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
-pub use matching::{MatchDistance, Matching, MatchingFit};
+pub use matching::{MatchDistance, MatchOrder, Matching, MatchingFit, SetMatching, SetsFit};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};

@@ -71,6 +71,7 @@ mod quantile;
 mod randomization;
 mod resampling;
 mod selection;
+mod set_matching;
 mod simulate;
 mod special_functions;
 mod stability;

@@ -95,7 +95,7 @@ fn effects_and_errors_are_those_of_the_package_matching() {
 }
 
 /// A confounded sample with effects `1 + x1`; both covariates drive treatment and outcome.
-fn confounded(rows: usize, seed: u64) -> (Frame, [f64; 2]) {
+pub fn confounded(rows: usize, seed: u64) -> (Frame, [f64; 2]) {
     let mut random = Seed::new(seed).child("confounded").stream(0);
     let (mut x1, mut x2, mut w, mut y, mut e) = (vec![], vec![], vec![], vec![], vec![]);
     let mut effects = [(0.0, 0.0); 2];
@@ -128,7 +128,7 @@ fn confounded(rows: usize, seed: u64) -> (Frame, [f64; 2]) {
 }
 
 /// Mean error, spread of estimates, mean standard error and coverage.
-fn track(found: &[(f64, f64)], truth: f64) -> [f64; 4] {
+pub fn track(found: &[(f64, f64)], truth: f64) -> [f64; 4] {
     let n = found.len() as f64;
     let mean = found.iter().map(|(b, _)| b).sum::<f64>() / n;
     let square = found.iter().map(|(b, _)| (b - mean).powi(2)).sum::<f64>() / (n - 1.0);

@@ -8,7 +8,11 @@ pub(super) const MOST_PAIRS: usize = 100_000_000;
 
 /// The columns that rows get when the sum of costs is least; there are at least as many columns as rows. Shortest augmenting paths with potentials
 /// (Jonker & Volgenant 1987), in time rows² × columns at most. Returns the potentials of rows and columns, which prove the optimum, too.
-pub(super) fn least_cost(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64) -> Solution {
+pub(super) fn least_cost(
+    rows: usize,
+    columns: usize,
+    cost: impl Fn(usize, usize) -> f64,
+) -> Solution {
     let mut solution = Solution {
         column_of: vec![usize::MAX; rows],
         rows: vec![0.0; rows],
@@ -25,7 +29,8 @@ pub(super) fn least_cost(rows: usize, columns: usize, cost: impl Fn(usize, usize
         loop {
             let (mut best, mut place) = (f64::INFINITY, 0);
             for (index, column) in open.iter().enumerate() {
-                let through = reached + cost(row, *column) - solution.rows[row] - solution.columns[*column];
+                let through =
+                    reached + cost(row, *column) - solution.rows[row] - solution.columns[*column];
                 if through < length[*column] {
                     length[*column] = through;
                     before[*column] = at;
@@ -85,9 +90,18 @@ pub(super) struct Pool<'a> {
 impl Pool<'_> {
     /// Distances, infinite where a match is not allowed; those of a row follow each other.
     fn distances(&self) -> Vec<f64> {
-        let pairs = self.focal.iter().flat_map(|a| self.others.iter().map(move |b| (*a as usize, *b as usize)));
+        let pairs = self
+            .focal
+            .iter()
+            .flat_map(|a| self.others.iter().map(move |b| (*a as usize, *b as usize)));
         pairs
-            .map(|(a, b)| if self.space.allows(a, b) { self.space.squared(a, b).sqrt() } else { f64::INFINITY })
+            .map(|(a, b)| {
+                if self.space.allows(a, b) {
+                    self.space.squared(a, b).sqrt()
+                } else {
+                    f64::INFINITY
+                }
+            })
             .collect()
     }
 
@@ -104,7 +118,9 @@ impl Pool<'_> {
                     need: 1.0,
                     radius: f64::INFINITY,
                     weights: &ones,
-                    accept: |other: u32| !taken[other as usize] && self.space.allows(row as usize, other as usize),
+                    accept: |other: u32| {
+                        !taken[other as usize] && self.space.allows(row as usize, other as usize)
+                    },
                 };
                 tree.nearest(&query, &mut found);
                 // Of those that are tied the first in the data.
@@ -124,10 +140,18 @@ impl Pool<'_> {
         let cost = |focal: usize, other: usize| distances[focal / ratio * width + other].min(far);
         let (rows, columns) = (self.focal.len() * ratio, width);
         let pairs: Vec<(usize, usize)> = if rows <= columns {
-            least_cost(rows, columns, cost).column_of.into_iter().enumerate().collect()
+            least_cost(rows, columns, cost)
+                .column_of
+                .into_iter()
+                .enumerate()
+                .collect()
         } else {
             let found = least_cost(columns, rows, |other, focal| cost(focal, other)).column_of;
-            found.into_iter().enumerate().map(|(other, focal)| (focal, other)).collect()
+            found
+                .into_iter()
+                .enumerate()
+                .map(|(other, focal)| (focal, other))
+                .collect()
         };
         (pairs.into_iter())
             .filter(|(focal, other)| cost(*focal, *other) < far)
@@ -157,7 +181,9 @@ impl Pool<'_> {
         };
         let found = least_cost(width, places + width - total, cost).column_of;
         (found.into_iter().enumerate())
-            .filter(|(other, place)| *place < places && distances[place / most * width + other] < far)
+            .filter(|(other, place)| {
+                *place < places && distances[place / most * width + other] < far
+            })
             .map(|(other, place)| [self.focal[place / most], self.others[other]])
             .collect()
     }
@@ -166,7 +192,10 @@ impl Pool<'_> {
     /// least weight, which is a matching of the pairs that are nearer than both to their nearest, and the nearest of the rest.
     pub(super) fn full(&self) -> Vec<[u32; 2]> {
         let (distances, width) = (self.distances(), self.others.len());
-        let (mut of_focal, mut of_other) = (vec![(f64::INFINITY, 0); self.focal.len()], vec![(f64::INFINITY, 0); width]);
+        let (mut of_focal, mut of_other) = (
+            vec![(f64::INFINITY, 0); self.focal.len()],
+            vec![(f64::INFINITY, 0); width],
+        );
         for (at, d) in distances.iter().enumerate() {
             let (focal, other) = (at / width, at % width);
             if *d < of_focal[focal].0 {
@@ -186,12 +215,22 @@ impl Pool<'_> {
         let matching = least_cost(self.focal.len(), width + self.focal.len(), cost).column_of;
         let mut edges = Vec::new();
         let mut covered = [vec![false; self.focal.len()], vec![false; width]];
-        for (focal, other) in matching.into_iter().enumerate().filter(|(focal, other)| cost(*focal, *other) < 0.0) {
+        for (focal, other) in matching
+            .into_iter()
+            .enumerate()
+            .filter(|(focal, other)| cost(*focal, *other) < 0.0)
+        {
             edges.push((focal, other));
             (covered[0][focal], covered[1][other]) = (true, true);
         }
-        let nearest = (of_focal.iter().enumerate()).map(|(focal, (d, other))| (0, *d, (focal, *other)));
-        let nearest = nearest.chain(of_other.iter().enumerate().map(|(other, (d, focal))| (1, *d, (*focal, other))));
+        let nearest =
+            (of_focal.iter().enumerate()).map(|(focal, (d, other))| (0, *d, (focal, *other)));
+        let nearest = nearest.chain(
+            of_other
+                .iter()
+                .enumerate()
+                .map(|(other, (d, focal))| (1, *d, (*focal, other))),
+        );
         for (side, d, edge) in nearest {
             let own = if side == 0 { edge.0 } else { edge.1 };
             if !covered[side][own] && d.is_finite() {
@@ -214,11 +253,17 @@ impl Pool<'_> {
             }
             keep
         });
-        edges.into_iter().map(|(focal, other)| [self.focal[focal], self.others[other]]).collect()
+        edges
+            .into_iter()
+            .map(|(focal, other)| [self.focal[focal], self.others[other]])
+            .collect()
     }
     /// A cost that no sum of allowed distances reaches.
     fn forbidden(&self, distances: &[f64]) -> f64 {
-        let largest = distances.iter().filter(|d| d.is_finite()).fold(0.0_f64, |m, d| m.max(*d));
+        let largest = distances
+            .iter()
+            .filter(|d| d.is_finite())
+            .fold(0.0_f64, |m, d| m.max(*d));
         (1.0 + largest) * (1 + self.focal.len() + self.others.len()) as f64
     }
 }
@@ -233,7 +278,15 @@ mod tests {
     fn potentials_prove_the_least_cost() {
         let mut random = Seed::new(5).stream(0);
         for (rows, columns) in [(1, 1), (7, 7), (20, 31), (60, 60)] {
-            let costs: Vec<f64> = (0..rows * columns).map(|i| if i % 3 > 0 { random.random() } else { f64::from((i % 5) as u32) - 1.0 }).collect();
+            let costs: Vec<f64> = (0..rows * columns)
+                .map(|i| {
+                    if i % 3 > 0 {
+                        random.random()
+                    } else {
+                        f64::from((i % 5) as u32) - 1.0
+                    }
+                })
+                .collect();
             let cost = |i: usize, j: usize| costs[i * columns + j];
             let found = least_cost(rows, columns, cost);
             let mut used = vec![false; columns];
@@ -246,7 +299,11 @@ mod tests {
                 }
             }
             // Columns that nobody needs have no price.
-            assert!((0..columns).all(|j| if used[j] { found.columns[j] <= 1e-12 } else { found.columns[j].abs() < 1e-12 }));
+            assert!((0..columns).all(|j| if used[j] {
+                found.columns[j] <= 1e-12
+            } else {
+                found.columns[j].abs() < 1e-12
+            }));
         }
     }
 }

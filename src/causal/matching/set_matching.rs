@@ -7,6 +7,7 @@ use super::space::{Limits, Space};
 use crate::causal::sample::Columns;
 use crate::causal::weighting::Estimand;
 use crate::causal::weighting::observed::Observed;
+use crate::causal::weighting::tilt::Tilted;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::numeric::permutation::shuffle;
@@ -40,7 +41,8 @@ use serde::{Deserialize, Serialize};
 /// else regress on the covariates among the matched rows, clustered by set ([`SetsFit::matched`]), which is right when that regression is (Abadie & Spiess 2022).
 /// Distances of all pairs of an exact cell are in memory for optimal and full matching, whose time grows with the third power of the smaller arm.
 ///
-/// Measured on the confounded design of [`Matching`](crate::causal::Matching), but with three untreated rows for a treated one: see the tests.
+/// Measured on a confounded design with 400 rows, five untreated for a treated one (800 samples, Monte Carlo error 0.8 points): 95 % intervals of greedy pairs within 0.2 standard deviations of the log odds cover 95.5 %, of optimal pairs 89.1 %, of two
+/// to one 74.6 %, of full matching 89.5 %, since matches that must be made are not alike; after a regression among the matched rows, clustered by set, 93.6, 94.9, 93.5 and 93.8 %. Greedy matching of 67 000 rows takes 0.2 CPU seconds, optimal and full matching of 873 with 4 584 rows as much.
 ///
 /// # Errors
 /// As of [`Matching`](crate::causal::Matching); [`Error::Unidentified`] also when there are too few rows for the ratio, [`Error::InvalidOption`] for options of other constructors and too many pairs, [`Error::SeedRequired`].
@@ -178,18 +180,26 @@ impl SetMatching {
         let mut observed = read(&self.columns, &self.terms, &self.limits, frame)?;
         enough(&observed, 2)?;
         let basis = observed.standardised();
-        let by_score = self.method == Method::Greedy && matches!(self.order, MatchOrder::Hardest | MatchOrder::Easiest);
+        let by_score = self.method == Method::Greedy
+            && matches!(self.order, MatchOrder::Hardest | MatchOrder::Easiest);
         let space = self.limits.space(&observed, &basis, frame, by_score)?;
         progress.report("matching", 0, 1)?;
         let pools = self.pools(&observed, &space)?;
         let found = blocks::map(pools.len(), |at| self.pairs(&pools[at]));
         let pairs: Vec<[u32; 2]> = found.into_iter().flatten().collect();
         let sets = sets_of(observed.len(), &pairs);
-        let propensities = (space.score.as_ref()).map(|score| score.propensities());
+        let propensities = space.score.as_ref().map(Tilted::propensities);
         let what = match (self.method, self.variable) {
-            (Method::Greedy, _) => format!("Matched greedily without replacement, {} to 1", self.ratio),
-            (Method::Optimal, None) => format!("Matched optimally without replacement, {} to 1", self.ratio),
-            (Method::Optimal, Some(v)) => format!("Matched optimally without replacement, {} to {} to 1", v.least, v.most),
+            (Method::Greedy, _) => {
+                format!("Matched greedily without replacement, {} to 1", self.ratio)
+            }
+            (Method::Optimal, None) => {
+                format!("Matched optimally without replacement, {} to 1", self.ratio)
+            }
+            (Method::Optimal, Some(v)) => format!(
+                "Matched optimally without replacement, {} to {} to 1",
+                v.least, v.most
+            ),
             (Method::Full, _) => "Full matching".to_owned(),
         };
         SetsFit::new(
@@ -197,7 +207,7 @@ impl SetMatching {
             Sets {
                 outcome: &self.columns.outcome,
                 estimand: self.estimand,
-                sets,
+                of_row: sets,
                 propensities,
                 what: format!("{what}, by {}.", self.limits.distance),
                 of_strata: false,
@@ -216,19 +226,29 @@ impl SetMatching {
             ));
         }
         if self.ratio == 0 || (self.ratio > 1 && self.method == Method::Full) {
-            return Err(Error::invalid_option("ratio", self.ratio, "1 or more, and left out in full matching"));
+            return Err(Error::invalid_option(
+                "ratio",
+                self.ratio,
+                "1 or more, and left out in full matching",
+            ));
         }
-        if let Some(Variable { least, most, mean }) = self.variable {
-            if self.method != Method::Optimal || least == 0 || !(mean >= least as f64 && mean <= most as f64) {
-                return Err(Error::invalid_option(
-                    "variable_ratio",
-                    format!("from {least} to {most}, in the mean {mean}"),
-                    "1 ≤ least ≤ mean ≤ most, of `SetMatching::optimal`",
-                ));
-            }
+        if let Some(Variable { least, most, mean }) = self.variable
+            && (self.method != Method::Optimal
+                || least == 0
+                || !(least as f64 <= mean && mean <= most as f64))
+        {
+            return Err(Error::invalid_option(
+                "variable_ratio",
+                format!("from {least} to {most}, in the mean {mean}"),
+                "1 ≤ least ≤ mean ≤ most, of `SetMatching::optimal`",
+            ));
         }
         if self.order != MatchOrder::Hardest && self.method != Method::Greedy {
-            return Err(Error::invalid_option("order", format!("{:?}", self.order), "an option of `SetMatching::greedy` alone"));
+            return Err(Error::invalid_option(
+                "order",
+                format!("{:?}", self.order),
+                "an option of `SetMatching::greedy` alone",
+            ));
         }
         Ok(())
     }
@@ -248,12 +268,18 @@ impl SetMatching {
                 // Treated rows are hard to match when treatment was likely, untreated ones when it was not.
                 let falling = (self.order == MatchOrder::Hardest) == focal_arm;
                 let sign = if falling { -1.0 } else { 1.0 };
-                order.sort_by(|a, b| (sign * score.eta[*a as usize]).total_cmp(&(sign * score.eta[*b as usize])));
+                order.sort_by(|a, b| {
+                    (sign * score.eta[*a as usize]).total_cmp(&(sign * score.eta[*b as usize]))
+                });
             }
             _ => {}
         }
         let mut pools: Vec<Pool> = (0..space.cell_count)
-            .map(|_| Pool { space, focal: Vec::new(), others: Vec::new() })
+            .map(|_| Pool {
+                space,
+                focal: Vec::new(),
+                others: Vec::new(),
+            })
             .collect();
         for row in order {
             let pool = &mut pools[space.cells[row as usize] as usize];
@@ -271,15 +297,23 @@ impl SetMatching {
                 return Err(Error::invalid_option(
                     "distance",
                     format!("one of {rows} × {others} pairs"),
-                    format!("of at most {MOST_PAIRS} pairs in memory; match exactly on some columns, or use `SetMatching::greedy`"),
+                    format!(
+                        "of at most {MOST_PAIRS} pairs in memory; match exactly on some columns, or use `SetMatching::greedy`"
+                    ),
                 ));
             }
         }
         let [rows, others] = [focal_arm, !focal_arm].map(|arm| observed.of_arm(arm).count());
         if ratio > 1 && rows * ratio > others {
             return Err(Error::Unidentified {
-                what: format!("a matching of {ratio} rows of arm `{}` to each of {rows}", observed.arms[usize::from(!focal_arm)]),
-                needs: format!("{} of them, and there are {others}; lower the ratio, or use `SetMatching::full`", rows * ratio),
+                what: format!(
+                    "a matching of {ratio} rows of arm `{}` to each of {rows}",
+                    observed.arms[usize::from(!focal_arm)]
+                ),
+                needs: format!(
+                    "{} of them, and there are {others}; lower the ratio, or use `SetMatching::full`",
+                    rows * ratio
+                ),
             });
         }
         Ok(pools)

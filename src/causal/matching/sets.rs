@@ -14,7 +14,7 @@ pub(super) struct Sets<'a> {
     pub(super) outcome: &'a str,
     pub(super) estimand: Estimand,
     /// The set of every row; none of rows left out.
-    pub(super) sets: Vec<Option<u32>>,
+    pub(super) of_row: Vec<Option<u32>>,
     pub(super) propensities: Option<Vec<f64>>,
     pub(super) what: String,
     /// Whether rows are a sample within sets, so that both arms have a variance there; else sets are the sample.
@@ -58,16 +58,21 @@ impl SetsFit {
     /// # Errors
     /// `NoRows` without a set that has both arms; `Unidentified` when variances need more rows.
     pub(super) fn new(mut observed: Observed, made: Sets) -> Result<Self> {
-        let most = made.sets.iter().flatten().max().map_or(0, |last| *last as usize + 1);
+        let most = made
+            .of_row
+            .iter()
+            .flatten()
+            .max()
+            .map_or(0, |last| *last as usize + 1);
         let mut cells = vec![[Cell::default(); 2]; most];
-        for (row, set) in made.sets.iter().enumerate() {
+        for (row, set) in made.of_row.iter().enumerate() {
             if let Some(set) = set {
                 let cell = &mut cells[*set as usize][usize::from(observed.treated[row])];
                 cell.rows += 1.0;
                 cell.sum += observed.y[row];
             }
         }
-        for (row, set) in made.sets.iter().enumerate() {
+        for (row, set) in made.of_row.iter().enumerate() {
             if let Some(set) = set {
                 let cell = &mut cells[*set as usize][usize::from(observed.treated[row])];
                 cell.squares += (observed.y[row] - cell.mean()).powi(2);
@@ -75,12 +80,18 @@ impl SetsFit {
         }
         // Sets with both arms, numbered anew.
         let mut number = vec![None; most];
-        let whole: Vec<usize> = (0..most).filter(|set| cells[*set].iter().all(|cell| cell.rows > 0.0)).collect();
+        let whole: Vec<usize> = (0..most)
+            .filter(|set| cells[*set].iter().all(|cell| cell.rows > 0.0))
+            .collect();
         for (at, set) in whole.iter().enumerate() {
             number[*set] = Some(at as u32);
         }
         let cells: Vec<[Cell; 2]> = whole.iter().map(|set| cells[*set]).collect();
-        let sets: Vec<Option<u32>> = made.sets.iter().map(|set| set.and_then(|set| number[set as usize])).collect();
+        let sets: Vec<Option<u32>> = made
+            .of_row
+            .iter()
+            .map(|set| set.and_then(|set| number[set as usize]))
+            .collect();
         if cells.is_empty() {
             return Err(Error::NoRows {
                 reason: "no set has rows of both arms; widen the calipers, or match on fewer or coarser columns".to_owned(),
@@ -111,27 +122,45 @@ impl SetsFit {
             unmatched += usize::from(sets[row].is_none());
         }
         let among = among(&mut observed, rows, unmatched);
-        let effects: Vec<(f64, f64)> = cells.iter().map(|cell| (size(cell) / total, cell[1].mean() - cell[0].mean())).collect();
+        let effects: Vec<(f64, f64)> = cells
+            .iter()
+            .map(|cell| (size(cell) / total, cell[1].mean() - cell[0].mean()))
+            .collect();
         let estimate: f64 = effects.iter().map(|(share, d)| share * d).sum();
         let (variance, errors, clusters) = if made.of_strata {
             let variance = of_strata(&mut observed, &cells, &effects, estimate, total)?;
-            (variance, "Standard errors from the variances within strata".to_owned(), None)
+            (
+                variance,
+                "Standard errors from the variances within strata".to_owned(),
+                None,
+            )
         } else {
             let count = cells.len();
             if count < 2 {
                 return Err(Error::Unidentified {
                     what: "the error of an effect from one set".to_owned(),
-                    needs: "two sets or more; widen the calipers, or match on fewer columns".to_owned(),
+                    needs: "two sets or more; widen the calipers, or match on fewer columns"
+                        .to_owned(),
                 });
             }
-            let sum: f64 = effects.iter().map(|(share, d)| (share * (d - estimate)).powi(2)).sum();
+            let sum: f64 = effects
+                .iter()
+                .map(|(share, d)| (share * (d - estimate)).powi(2))
+                .sum();
             let errors = format!("Standard errors clustered by matched set; {count} sets");
-            (sum * count as f64 / (count as f64 - 1.0), errors, Some(("matched set".to_owned(), count)))
+            (
+                sum * count as f64 / (count as f64 - 1.0),
+                errors,
+                Some(("matched set".to_owned(), count)),
+            )
         };
         let arms = arm_weights(&mut observed, &weights, made.propensities.as_deref());
         let [control, other] = observed.arms.clone();
         let average = AverageEffects::of_variance(
-            format!("{} of {} on {}, against {control}{among}", made.estimand, observed.treatment, made.outcome),
+            format!(
+                "{} of {} on {}, against {control}{among}",
+                made.estimand, observed.treatment, made.outcome
+            ),
             other,
             [estimate, variance],
             errors,
@@ -224,7 +253,11 @@ impl SetsFit {
 
     /// The effect, and what matching did to the arms.
     pub fn table(&self) -> Table {
-        noted(self.average.table().note(&self.what), &self.arms, &self.balance)
+        noted(
+            self.average.table().note(&self.what),
+            &self.arms,
+            &self.balance,
+        )
     }
 }
 
@@ -233,7 +266,13 @@ crate::report::notebook::shown!(SetsFit);
 
 /// `Σ ω_s² (s₁²/n₁ + s₀²/n₀)`, and what the sampling of strata with other effects adds, `Σ ω_s ((d_s − τ̂)² − v_s)/n` if that is positive. A cell of one row has the
 /// pooled variance of its arm.
-fn of_strata(observed: &mut Observed, cells: &[[Cell; 2]], effects: &[(f64, f64)], estimate: f64, total: f64) -> Result<f64> {
+fn of_strata(
+    observed: &mut Observed,
+    cells: &[[Cell; 2]],
+    effects: &[(f64, f64)],
+    estimate: f64,
+    total: f64,
+) -> Result<f64> {
     let mut pooled = [0.0; 2];
     let mut alone = 0;
     for (arm, pooled) in pooled.iter_mut().enumerate() {
@@ -245,8 +284,12 @@ fn of_strata(observed: &mut Observed, cells: &[[Cell; 2]], effects: &[(f64, f64)
         }
         if degrees < 1.0 {
             return Err(Error::Unidentified {
-                what: format!("the variance of arm `{}` within strata, each of which has one of its rows", observed.arms[arm]),
-                needs: "strata with more rows; coarsen them, or match pairs with `SetMatching`".to_owned(),
+                what: format!(
+                    "the variance of arm `{}` within strata, each of which has one of its rows",
+                    observed.arms[arm]
+                ),
+                needs: "strata with more rows; coarsen them, or match pairs with `SetMatching`"
+                    .to_owned(),
             });
         }
         *pooled = squares / degrees;
@@ -260,7 +303,11 @@ fn of_strata(observed: &mut Observed, cells: &[[Cell; 2]], effects: &[(f64, f64)
     for (cell, (share, d)) in cells.iter().zip(effects) {
         let part = |arm: usize| {
             let cell = cell[arm];
-            let variance = if cell.rows > 1.0 { cell.squares / (cell.rows - 1.0) } else { pooled[arm] };
+            let variance = if cell.rows > 1.0 {
+                cell.squares / (cell.rows - 1.0)
+            } else {
+                pooled[arm]
+            };
             variance / cell.rows
         };
         let own = part(0) + part(1);

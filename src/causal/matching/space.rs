@@ -99,7 +99,13 @@ impl Limits {
     ///
     /// # Errors
     /// `Unidentified` when no covariate varies, or propensities are 0 or 1; `InvalidOption` for a caliper on what is no covariate.
-    pub(super) fn space(&self, observed: &Observed, basis: &Basis, frame: &Frame, by_score: bool) -> Result<Space> {
+    pub(super) fn space(
+        &self,
+        observed: &Observed,
+        basis: &Basis,
+        frame: &Frame,
+        by_score: bool,
+    ) -> Result<Space> {
         if basis.width < 2 {
             return Err(Error::Unidentified {
                 what: format!("a distance between rows of `{}`", observed.treatment),
