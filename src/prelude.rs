@@ -14,9 +14,9 @@ pub use crate::ability::{
 pub use crate::causal::{
     ArmScores, ArmWeights, AverageEffects, BalanceTable, CovariateBalance, DoseEffects,
     DoseEffectsFit, DoseResponse, DoseResponseFit, DoublyRobust, DoublyRobustFit, Estimand,
-    MatchDistance, MatchOrder, Matching, MatchingFit, OffPolicy, OffPolicyFit, PartiallyLinear,
-    PartiallyLinearFit, SetMatching, SetsFit, SlatePolicy, SlatePolicyFit, StackMember,
-    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
+    JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, OffPolicy, OffPolicyFit,
+    PartiallyLinear, PartiallyLinearFit, SetMatching, SetsFit, SlatePolicy, SlatePolicyFit,
+    StackMember, Stratification, TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -6,7 +6,7 @@
 //! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
 //! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing; [`Matching`] compares rows with rows like
-//! them, [`SetMatching`] without using a row twice.
+//! them, [`SetMatching`] without using a row twice, [`Stratification`] within strata.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -38,7 +38,10 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
-pub use matching::{MatchDistance, MatchOrder, Matching, MatchingFit, SetMatching, SetsFit};
+pub use matching::{
+    JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, SetMatching, SetsFit,
+    Stratification,
+};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};

@@ -75,6 +75,7 @@ mod set_matching;
 mod simulate;
 mod special_functions;
 mod stability;
+mod stratification;
 mod support;
 mod survival;
 mod survival_calibration;

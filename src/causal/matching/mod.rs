@@ -1,7 +1,7 @@
 //! Selection on observables: rows compared with rows like them.
 //!
 //! [`Matching`] imputes for every row the outcome under the other arm from its nearest neighbours there. [`SetMatching`]
-//! makes sets in which no row stands twice.
+//! makes sets in which no row stands twice, [`Stratification`] strata of coarsened covariates or of propensities.
 
 mod assignment;
 mod imputation;
@@ -11,6 +11,7 @@ mod set_matching;
 mod sets;
 mod sites;
 mod space;
+mod stratification;
 mod tree;
 
 pub use nearest::Matching;
@@ -18,3 +19,4 @@ pub use nearest_fit::MatchingFit;
 pub use set_matching::{MatchOrder, SetMatching};
 pub use sets::SetsFit;
 pub use space::MatchDistance;
+pub use stratification::{JointImbalance, Stratification};

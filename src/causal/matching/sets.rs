@@ -1,6 +1,7 @@
 //! Effects from sets of rows that are alike: matched sets, strata.
 
 use super::nearest_fit::{among, arm_weights, matched, noted};
+use super::stratification::JointImbalance;
 use crate::causal::average::{AverageEffects, Sampled, averages};
 use crate::causal::weighting::observed::Observed;
 use crate::causal::weighting::{ArmWeights, BalanceTable, Estimand};
@@ -36,6 +37,7 @@ pub struct SetsFit {
     count: usize,
     unmatched: usize,
     propensities: Option<Vec<f64>>,
+    imbalance: JointImbalance,
     kept: Vec<bool>,
     what: String,
 }
@@ -173,6 +175,7 @@ impl SetsFit {
         Ok(Self {
             average,
             balance: BalanceTable::new(&observed, &weights, made.estimand),
+            imbalance: JointImbalance::new(&observed, &weights),
             arms,
             estimand: made.estimand,
             weights,
@@ -201,6 +204,11 @@ impl SetsFit {
     /// How alike the arms are in the covariates.
     pub fn balance(&self) -> &BalanceTable {
         &self.balance
+    }
+
+    /// How far apart the joint distributions of the covariates are in both arms.
+    pub fn imbalance(&self) -> JointImbalance {
+        self.imbalance
     }
 
     /// What matching did to the arms, control first.

@@ -171,7 +171,7 @@ impl Limits {
         })
     }
 
-    fn cells(&self, observed: &Observed, frame: &Frame) -> Result<(Vec<u32>, usize)> {
+    pub(super) fn cells(&self, observed: &Observed, frame: &Frame) -> Result<(Vec<u32>, usize)> {
         let mut cells = None;
         for name in &self.exact {
             let own = frame.groups(name)?.over(&observed.rows);
