@@ -23,6 +23,9 @@ pub struct AverageEffects {
     covariance: DMatrix<f64>,
     rows: usize,
     clusters: Option<(String, usize)>,
+    /// What the standard errors are, when not those of an influence function.
+    #[serde(default)]
+    errors: Option<String>,
     warnings: Vec<Warning>,
 }
 
@@ -48,6 +51,27 @@ impl AverageEffects {
             covariance: units.covariance(parts),
             rows: sampled.rows,
             clusters: sampled.clusters,
+            errors: None,
+            warnings: sampled.warnings,
+        }
+    }
+
+    /// One effect whose variance is not that of an influence function; `errors` says what it is.
+    pub(crate) fn of_variance(
+        estimand: impl Into<String>,
+        name: String,
+        [estimate, variance]: [f64; 2],
+        errors: impl Into<String>,
+        sampled: Sampled,
+    ) -> Self {
+        Self {
+            estimand: estimand.into(),
+            names: vec![name],
+            estimates: DVector::from_element(1, estimate),
+            covariance: DMatrix::from_element(1, 1, variance),
+            rows: sampled.rows,
+            clusters: sampled.clusters,
+            errors: Some(errors.into()),
             warnings: sampled.warnings,
         }
     }
@@ -148,12 +172,11 @@ impl AverageEffects {
             Some((column, count)) => format!("clustered by {column}; {count} clusters"),
             None => "independent rows".to_owned(),
         };
+        let errors = (self.errors.clone())
+            .unwrap_or_else(|| format!("Standard errors of the influence function, {errors}"));
         let table = coefficient_table(self)
             .with_title(&self.estimand)
-            .note(format!(
-                "{} rows. Standard errors of the influence function, {errors}.",
-                self.rows
-            ));
+            .note(format!("{} rows. {errors}.", self.rows));
         table.warned(&self.warnings)
     }
 

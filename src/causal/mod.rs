@@ -3,18 +3,17 @@
 //! [`DoublyRobust`] learns nuisances by cross-fitting over any [`Learner`](crate::regression::learners::Learner) and turns them into
 //! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm; [`TrialScores`] makes them from a randomised trial without
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
-//! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
-//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`PartiallyLinearIv`] and [`LocalAverageEffect`] have the effect of what
-//! people choose by instruments, [`QuantileEffects`] that on quantiles. [`CallawaySantAnna`] compares cohorts of a roll-out with units that
-//! are not treated yet.
-//! people choose by instruments, [`QuantileEffects`] that on quantiles. [`RegressionDiscontinuity`] has the effect of a rule with a cutoff, [`DiscontinuityDensity`] tests whether its running variable was
-//! steered, and [`LocalRandomization`] compares those nearest to the cutoff.
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
-//! weighted means of others, [`SyntheticDid`] with weighted donors and periods, [`InterruptedTimeSeries`] one series with its own past.
-//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`OmittedVariable`] and [`OmittedConfounder`] say how strong something
-//! that was left out would have to be to change the answer.
-//! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] bound effects that data do not pin down.
+//! effects start from the same scores.
+//!
+//! | the treatment was | estimators |
+//! |---|---|
+//! | as good as random given what is measured | [`DoublyRobust`], [`TreatmentWeighting`], [`Matching`] and [`SetMatching`]; on quantiles [`QuantileEffects`] |
+//! | a number, such as a price or a dose | [`PartiallyLinear`], [`DoseEffects`], [`DoseResponse`] |
+//! | chosen by people, and something random moves their choice | [`PartiallyLinearIv`], [`LocalAverageEffect`] |
+//! | rolled out over time | [`CallawaySantAnna`], [`SunAbraham`], [`Imputation`], [`TwoWayFixedEffects`] with what it weighs; on and off: [`Switching`] |
+//! | given to few units, or to one | [`SyntheticControl`], [`SyntheticDid`], [`InterruptedTimeSeries`] |
+//! | given by a rule with a cutoff | [`RegressionDiscontinuity`], [`LocalRandomization`]; was the rule kept: [`DiscontinuityDensity`] |
+//! | a policy in a log of decisions | [`OffPolicy`], [`SlatePolicy`] |
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -35,6 +34,7 @@ pub(crate) mod folds;
 mod instrumented;
 mod interrupted_time_series;
 mod interrupted_time_series_fit;
+mod matching;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
@@ -75,6 +75,10 @@ pub use doubly_robust_fit::DoublyRobustFit;
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
+pub use matching::{
+    JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, SetMatching, SetsFit,
+    Stratification,
+};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};

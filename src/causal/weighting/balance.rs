@@ -47,7 +47,7 @@ pub struct BalanceTable {
 
 impl BalanceTable {
     /// `weights` are those of the rows after weighting, sampling weights included.
-    pub(super) fn new(observed: &Observed, weights: &[f64], estimand: Estimand) -> Self {
+    pub(in crate::causal) fn new(observed: &Observed, weights: &[f64], estimand: Estimand) -> Self {
         let rows = blocks::map(observed.covariates.len(), |at| {
             let (name, x) = &observed.covariates[at];
             covariate(name, x, observed, weights, estimand)

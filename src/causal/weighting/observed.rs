@@ -37,10 +37,11 @@ pub(in crate::causal) struct Basis {
 }
 
 impl Observed {
-    /// Reads the rows on which all is present; the sample has the same rows in the same order.
-    pub(super) fn read(
+    /// Reads the rows on which all is present, the columns `present` too; the sample has the same rows in the same order.
+    pub(in crate::causal) fn read(
         columns: &Columns,
         terms: &str,
+        present: &[String],
         frame: &Frame,
     ) -> Result<(Self, CausalSample)> {
         let formula = Formula::from(format!("`{}` ~ {terms}", columns.outcome).as_str()).parse()?;
@@ -64,6 +65,7 @@ impl Observed {
         bare.read(frame)?;
         let also: Vec<&str> = std::iter::once(&columns.treatment)
             .chain(&columns.weights)
+            .chain(present)
             .chain(columns.propensities.iter().map(|(_, column)| column))
             .map(String::as_str)
             .collect();
@@ -100,22 +102,22 @@ impl Observed {
         Ok((observed, sample))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::causal) fn len(&self) -> usize {
         self.y.len()
     }
 
     /// The sampling weight of an arm.
-    pub(super) fn arm_weight(&self, treated: bool) -> f64 {
+    pub(in crate::causal) fn arm_weight(&self, treated: bool) -> f64 {
         self.of_arm(treated).map(|row| self.weights[row]).sum()
     }
 
     /// The rows of an arm that have weight.
-    pub(super) fn of_arm(&self, treated: bool) -> impl Iterator<Item = usize> + '_ {
+    pub(in crate::causal) fn of_arm(&self, treated: bool) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).filter(move |row| self.treated[*row] == treated && self.weights[*row] > 0.0)
     }
 
     /// Some of the rows.
-    pub(super) fn restrict(&self, keep: &[bool]) -> Self {
+    pub(in crate::causal) fn restrict(&self, keep: &[bool]) -> Self {
         fn kept<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
             let pairs = values.iter().zip(keep).filter(|(_, keep)| **keep);
             pairs.map(|(value, _)| *value).collect()
@@ -139,9 +141,8 @@ impl Observed {
     ///
     /// # Errors
     /// `Unidentified` for an arm with too few rows to balance the covariates.
-    pub(super) fn basis(&mut self) -> Result<Basis> {
-        let (basis, mut left_out) = Basis::new(&self.covariates, &self.weights);
-        self.warnings.append(&mut left_out);
+    pub(in crate::causal) fn basis(&mut self) -> Result<Basis> {
+        let basis = self.standardised();
         let width = basis.width;
         for treated in [false, true] {
             let rows = self.of_arm(treated).count();
@@ -161,6 +162,13 @@ impl Observed {
             }
         }
         Ok(basis)
+    }
+
+    /// The standardised covariates, for arms of any size.
+    pub(in crate::causal) fn standardised(&mut self) -> Basis {
+        let (basis, mut left_out) = Basis::new(&self.covariates, &self.weights);
+        self.warnings.append(&mut left_out);
+        basis
     }
 }
 

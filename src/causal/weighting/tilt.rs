@@ -90,7 +90,7 @@ pub(in crate::causal) struct Tilted {
     tilt: Tilt,
     pub(in crate::causal) eta: Vec<f64>,
     /// The inverse of `Σ s (−f'') x x'`.
-    inverse: DMatrix<f64>,
+    pub(in crate::causal) inverse: DMatrix<f64>,
 }
 
 /// Sums over a block of rows.

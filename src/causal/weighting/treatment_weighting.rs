@@ -189,7 +189,7 @@ impl TreatmentWeighting {
     /// See [`TreatmentWeighting`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<TreatmentWeightingFit> {
         self.check()?;
-        let (mut observed, sample) = Observed::read(&self.columns, &self.terms, frame)?;
+        let (mut observed, sample) = Observed::read(&self.columns, &self.terms, &[], frame)?;
         let mut given = self.given(&sample, &mut observed, progress)?;
         let kept = match self.trim {
             Some(trim) => trimmed(trim, &mut observed, &mut given)?,

@@ -111,14 +111,10 @@ impl TreatmentWeightingFit {
         let arms: Vec<ArmWeights> = [false, true]
             .map(|arm| ArmWeights::new(&observed, arm, &weights, propensities.as_deref()))
             .into();
-        for arm in arms.iter().filter(|arm| arm.largest_share > LARGE_SHARE) {
-            observed.warnings.push(Warning::Note {
-                message: format!(
-                    "one row has {:.0} % of the weight of arm `{}`, whose effective number of rows is {:.1} of {}: trim, or report the effect in the overlap",
-                    100.0 * arm.largest_share, arm.arm, arm.effective_rows, arm.rows
-                ),
-            });
-        }
+        observed.warnings.extend(ArmWeights::heavy(
+            &arms,
+            "trim, or report the effect in the overlap",
+        ));
         let units = Units::new(
             observed.len(),
             Some(&observed.weights),
@@ -284,7 +280,20 @@ averages!(TreatmentWeightingFit);
 crate::report::notebook::shown!(TreatmentWeightingFit);
 
 impl ArmWeights {
-    fn new(
+    /// Warnings of arms in which one row decides.
+    pub(in crate::causal) fn heavy(arms: &[Self], remedy: &str) -> Vec<Warning> {
+        (arms.iter())
+            .filter(|arm| arm.largest_share > LARGE_SHARE)
+            .map(|arm| Warning::Note {
+                message: format!(
+                    "one row has {:.0} % of the weight of arm `{}`, whose effective number of rows is {:.1} of {}: {remedy}",
+                    100.0 * arm.largest_share, arm.arm, arm.effective_rows, arm.rows
+                ),
+            })
+            .collect()
+    }
+
+    pub(in crate::causal) fn new(
         observed: &Observed,
         treated: bool,
         weights: &[f64],

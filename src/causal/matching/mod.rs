@@ -1,0 +1,22 @@
+//! Selection on observables: rows compared with rows like them.
+//!
+//! [`Matching`] imputes for every row the outcome under the other arm from its nearest neighbours there. [`SetMatching`]
+//! makes sets in which no row stands twice, [`Stratification`] strata of coarsened covariates or of propensities.
+
+mod assignment;
+mod imputation;
+mod nearest;
+mod nearest_fit;
+mod set_matching;
+mod sets;
+mod sites;
+mod space;
+mod stratification;
+mod tree;
+
+pub use nearest::Matching;
+pub use nearest_fit::MatchingFit;
+pub use set_matching::{MatchOrder, SetMatching};
+pub use sets::SetsFit;
+pub use space::MatchDistance;
+pub use stratification::{JointImbalance, Stratification};

@@ -1,0 +1,190 @@
+//! Rows that stand at one point are one site: matches are sought once for all of them.
+
+use super::space::Space;
+use super::tree::{Query, Tree};
+use crate::causal::weighting::observed::Observed;
+use crate::numeric::blocks;
+use std::cmp::Ordering;
+
+/// Sites of a block of work.
+const BLOCK: usize = 256;
+
+/// The sites of both arms.
+pub(super) struct Sites {
+    width: usize,
+    points: Vec<f64>,
+    /// One row of each site.
+    any: Vec<u32>,
+    /// The site of every row.
+    pub(super) of_row: Vec<u32>,
+    pub(super) treated: Vec<bool>,
+    cells: Vec<u32>,
+    /// Rows, copies counted.
+    pub(super) weights: Vec<f64>,
+}
+
+/// The sites matched with every site that asked; the others have none.
+pub(super) struct Matches {
+    starts: Vec<usize>,
+    sites: Vec<u32>,
+}
+
+/// Trees of sites: by cell and arm, control first, and of the arms when there are several cells.
+pub(super) struct Trees {
+    by_cell: Vec<[Tree; 2]>,
+    whole: Option<[Tree; 2]>,
+}
+
+impl Matches {
+    pub(super) fn of(&self, site: usize) -> &[u32] {
+        &self.sites[self.starts[site]..self.starts[site + 1]]
+    }
+}
+
+impl Sites {
+    pub(super) fn new(observed: &Observed, space: &Space) -> Self {
+        let key = |row: u32| (observed.treated[row as usize], space.cells[row as usize]);
+        let compare = |a: &u32, b: &u32| -> Ordering {
+            let values = |row: u32| {
+                let limits = space.limits.iter().map(move |values| values[row as usize]);
+                space.point(row as usize).iter().copied().chain(limits)
+            };
+            let mut points = values(*a).zip(values(*b)).map(|(a, b)| a.total_cmp(&b));
+            key(*a)
+                .cmp(&key(*b))
+                .then(points.find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
+        };
+        let mut order: Vec<u32> = (0..observed.len() as u32).collect();
+        order.sort_by(compare);
+        let mut sites = Self {
+            width: space.width,
+            points: Vec::new(),
+            any: Vec::new(),
+            of_row: vec![0; observed.len()],
+            treated: Vec::new(),
+            cells: Vec::new(),
+            weights: Vec::new(),
+        };
+        for (at, row) in order.iter().enumerate() {
+            if at == 0 || compare(&order[at - 1], row) != Ordering::Equal {
+                let (treated, cell) = key(*row);
+                sites.any.push(*row);
+                sites.treated.push(treated);
+                sites.cells.push(cell);
+                sites.weights.push(0.0);
+                sites.points.extend_from_slice(space.point(*row as usize));
+            }
+            let site = sites.any.len() - 1;
+            sites.of_row[*row as usize] = site as u32;
+            sites.weights[site] += observed.weights[*row as usize];
+        }
+        sites
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.any.len()
+    }
+
+    fn point(&self, site: usize) -> &[f64] {
+        &self.points[site * self.width..(site + 1) * self.width]
+    }
+
+    pub(super) fn trees(&self, cells: usize) -> Trees {
+        let mut members = vec![[Vec::new(), Vec::new()]; cells];
+        for site in 0..self.len() {
+            members[self.cells[site] as usize][usize::from(self.treated[site])].push(site as u32);
+        }
+        let grow = |members: Vec<u32>| Tree::new(&self.points, self.width, members);
+        Trees {
+            by_cell: blocks::map(cells, |cell| members[cell].clone().map(grow)),
+            // One cell is all of the arm already.
+            whole: (cells > 1).then(|| {
+                [false, true].map(|arm| {
+                    let all = (0..self.len()).filter(|site| self.treated[*site] == arm);
+                    grow(all.map(|site| site as u32).collect())
+                })
+            }),
+        }
+    }
+
+    /// The `need` nearest of the opposite arm, by cell and within calipers, for sites for which `asks` is true. There may be fewer.
+    pub(super) fn opposite(
+        &self,
+        trees: &Trees,
+        space: &Space,
+        need: f64,
+        asks: impl Fn(usize) -> bool + Sync,
+    ) -> Matches {
+        self.search(|site, found| {
+            if asks(site) {
+                let tree =
+                    &trees.by_cell[self.cells[site] as usize][usize::from(!self.treated[site])];
+                let own = self.any[site] as usize;
+                let accept = |other: u32| space.allows(own, self.any[other as usize] as usize);
+                self.look(tree, site, need, accept, found);
+            }
+        })
+    }
+
+    /// The nearest of the own or of the opposite arm, calipers aside, with at least `need` rows, itself included: of the same cell if it
+    /// has as many, else of any.
+    pub(super) fn around(
+        &self,
+        trees: &Trees,
+        need: f64,
+        own: bool,
+        asks: impl Fn(usize) -> bool + Sync,
+    ) -> Matches {
+        self.search(|site, found| {
+            if asks(site) {
+                let arm = usize::from(self.treated[site] == own);
+                let cell = &trees.by_cell[self.cells[site] as usize][arm];
+                self.look(cell, site, need, |_| true, found);
+                let weight: f64 = found.iter().map(|(_, s)| self.weights[*s as usize]).sum();
+                if let (Some(whole), true) = (&trees.whole, weight < need) {
+                    self.look(&whole[arm], site, need, |_| true, found);
+                }
+            }
+        })
+    }
+
+    fn look(
+        &self,
+        tree: &Tree,
+        site: usize,
+        need: f64,
+        accept: impl Fn(u32) -> bool,
+        found: &mut Vec<(f64, u32)>,
+    ) {
+        let query = Query {
+            at: self.point(site),
+            need,
+            radius: f64::INFINITY,
+            weights: &self.weights,
+            accept,
+        };
+        tree.nearest(&query, found);
+    }
+
+    fn search(&self, look: impl Fn(usize, &mut Vec<(f64, u32)>) + Sync) -> Matches {
+        let ranges: Vec<_> = blocks::ranges(self.len(), BLOCK).collect();
+        let parts = blocks::map(ranges.len(), |block| {
+            let (mut found, mut sites, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+            for site in ranges[block].clone() {
+                found.clear();
+                look(site, &mut found);
+                sites.extend(found.iter().map(|(_, site)| *site));
+                counts.push(found.len());
+            }
+            (sites, counts)
+        });
+        let (mut starts, mut sites) = (vec![0], Vec::new());
+        for (part, counts) in parts {
+            for count in counts {
+                starts.push(starts[starts.len() - 1] + count);
+            }
+            sites.extend(part);
+        }
+        Matches { starts, sites }
+    }
+}
