@@ -6,9 +6,7 @@
 mod balance;
 mod estimand;
 pub(in crate::causal) mod observed;
-pub(super) mod observed;
 pub(in crate::causal) mod tilt;
-pub(super) mod tilt;
 mod treatment_weighting;
 mod treatment_weighting_fit;
 mod trimming;
