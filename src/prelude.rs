@@ -112,8 +112,8 @@ pub use crate::experiment::{
 };
 pub use crate::inference::{
     ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
-    Interval, KrinskyRobb, ModelTable, ResidualDf, Segment, SmallSample, Summarized, TestResult,
-    fieller,
+    Interval, KrinskyRobb, ModelTable, MultiplierBootstrap, ResidualDf, Segment, SmallSample,
+    Summarized, TestResult, fieller,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
@@ -154,7 +154,7 @@ pub use crate::report::{
     WaterfallPlot,
 };
 pub use crate::simulate::{
-    Allocation, Auctions, CloudOnboarding, CoProduction, ConfidentChoice, CustomerBase,
+    Allocation, Auctions, CloudOnboarding, CoProduction, Cohort, ConfidentChoice, CustomerBase,
     CustomerSurvey, DataAsks, DataExchange, DataOffers, Disconfirmation, DynamicPanel,
     EffectDesign, HeterogeneousEffects, InstrumentedEffects, InvitationTargeting, ItemResponses,
     JointParticipation, LearningPanel, LogNormal, MassCustomization, Measure, MonteCarlo,

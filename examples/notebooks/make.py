@@ -54,7 +54,7 @@ def notebook(example):
 def main():
     check = "--check" in sys.argv[1:]
     failed = False
-    for name in ["quickstart", "can_they", "design_to_decision", "whom_to_invite", "should_we_teach", "peeking"]:
+    for name in ["quickstart", "can_they", "design_to_decision", "whom_to_invite", "should_we_teach", "peeking", "rolled_out"]:
         path = HERE / f"{name}.ipynb"
         made = notebook(EXAMPLES / f"{name}.rs")
         if not check:
