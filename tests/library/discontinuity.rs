@@ -140,7 +140,7 @@ fn estimates_errors_and_bandwidths_are_those_of_rdrobust() {
 }
 
 /// The designs of Calonico, Cattaneo & Titiunik (2014): mean outcomes on the left and on the right, by powers of the running variable.
-const DESIGNS: [[[f64; 6]; 2]; 3] = [
+pub const DESIGNS: [[[f64; 6]; 2]; 3] = [
     [
         [0.48, 1.27, 7.18, 20.21, 21.54, 7.33],
         [0.52, 0.84, -3.0, 7.99, -9.01, 3.56],

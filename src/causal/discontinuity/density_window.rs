@@ -64,10 +64,6 @@ impl Sorted {
         [self.left_values, self.starts.len() - 1 - self.left_values]
     }
 
-    pub(super) fn has_ties(&self) -> bool {
-        self.starts.len() - 1 < self.len()
-    }
-
     /// Distances of the farthest rows on the left and on the right.
     pub(super) fn reach(&self) -> [f64; 2] {
         let end = |x: Option<&f64>| x.map_or(0.0, |x| x.abs());

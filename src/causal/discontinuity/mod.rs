@@ -6,6 +6,7 @@ mod density;
 mod density_fit;
 mod density_window;
 mod estimate;
+mod honest;
 mod local;
 mod local_randomization;
 mod observed;
@@ -19,6 +20,7 @@ pub use bandwidth::DiscontinuityBandwidths;
 pub use checks::{DiscontinuityCheck, DiscontinuityChecks};
 pub use density::{DensityBandwidthRule, DiscontinuityDensity};
 pub use density_fit::{DensityCurve, DiscontinuityDensityFit};
+pub use honest::HonestDiscontinuity;
 pub use local_randomization::{LocalRandomization, LocalRandomizationFit, RandomizationWindow};
 pub use options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
 pub use plot::{
