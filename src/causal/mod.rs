@@ -65,8 +65,8 @@ pub use discontinuity::{
     DiscontinuityBin, DiscontinuityCheck, DiscontinuityChecks, DiscontinuityCurve,
     DiscontinuityDensity, DiscontinuityDensityFit, DiscontinuityJumps, DiscontinuityPlot,
     DiscontinuityPlotFit, HonestDiscontinuity, LocalKernel, LocalRandomization,
-    LocalRandomizationFit, MassPoints, RandomizationWindow, RegressionDiscontinuity,
-    RegressionDiscontinuityFit, ResidualVariance,
+    LocalRandomizationFit, MassPoints, MultipleCutoffsFit, RandomizationWindow,
+    RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
 };
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;

@@ -56,7 +56,7 @@ impl RegressionDiscontinuity {
     /// The bound must come from knowledge of the subject. [`curvature_rule_of_thumb`](Self::curvature_rule_of_thumb) is a place to start; an interval with a bound taken from the same data
     /// is honest only if that rule holds.
     ///
-    /// In simulations of the three designs of Calonico, Cattaneo & Titiunik with their true largest curvature (500 rows, 300 samples each), 95 % intervals covered 96 to 99 %.
+    /// In the simulations of [`RegressionDiscontinuity`], with the true largest curvature, 95 % intervals cover 95.7 to 97.5 % of the time; they are 8 to 47 % longer than robust ones.
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error::InvalidOption`] for a bound that is not positive, a level outside (0, 1), or a design that is not sharp, not of order 1, or has covariates.

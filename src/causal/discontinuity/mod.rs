@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod checks;
+mod cutoffs;
 mod density;
 mod density_fit;
 mod density_window;
@@ -18,6 +19,7 @@ mod side;
 
 pub use bandwidth::DiscontinuityBandwidths;
 pub use checks::{DiscontinuityCheck, DiscontinuityChecks};
+pub use cutoffs::MultipleCutoffsFit;
 pub use density::{DensityBandwidthRule, DiscontinuityDensity};
 pub use density_fit::{DensityCurve, DiscontinuityDensityFit};
 pub use honest::HonestDiscontinuity;
