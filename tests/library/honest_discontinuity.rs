@@ -41,8 +41,8 @@ fn largest_curvature(design: usize) -> f64 {
         let b = DESIGNS[design][side];
         for step in 0..=1000 {
             let x = sign * f64::from(step) / 1000.0;
-            let second: f64 = (2..6)
-                .map(|k| (k * (k - 1)) as f64 * b[k] * x.powi(k as i32 - 2))
+            let second: f64 = (2..6_i32)
+                .map(|k| f64::from(k * (k - 1)) * b[k as usize] * x.powi(k - 2))
                 .sum();
             largest = largest.max(second.abs());
         }
@@ -53,8 +53,8 @@ fn largest_curvature(design: usize) -> f64 {
 #[test]
 fn intervals_cover_at_least_as_often_as_they_say() {
     let samples = 200_u64;
-    for design in 0..3 {
-        let truth = DESIGNS[design][1][0] - DESIGNS[design][0][0];
+    for (design, [left, right]) in DESIGNS.iter().enumerate() {
+        let truth = right[0] - left[0];
         let curvature = largest_curvature(design);
         let mut covered = 0;
         for sample in 0..samples {

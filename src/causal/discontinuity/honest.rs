@@ -97,16 +97,15 @@ impl RegressionDiscontinuity {
         let observed = Observed::read(self, frame)?;
         let sides = &observed.sides;
         let half = |parts: &Parts| critical_value(parts.bias / parts.error, level) * parts.error;
-        let bandwidths = match self.given {
-            Some(given) => given,
-            None => {
-                let variances = Some(self.near_variances(sides, observed.spread)?);
-                let length = |h| {
-                    let parts = self.honest_at(sides, [h; 2], curvature, variances)?;
-                    Ok(half(&parts))
-                };
-                [shortest(sides, length)?; 2]
-            }
+        let bandwidths = if let Some(given) = self.given {
+            given
+        } else {
+            let variances = Some(self.near_variances(sides, observed.spread)?);
+            let length = |h| {
+                let parts = self.honest_at(sides, [h; 2], curvature, variances)?;
+                Ok(half(&parts))
+            };
+            [shortest(sides, length)?; 2]
         };
         let parts = self.honest_at(sides, bandwidths, curvature, None)?;
         let length = half(&parts);
