@@ -64,8 +64,9 @@ pub use discontinuity::{
     BandwidthRule, BinRule, DensityBandwidthRule, DensityCurve, DiscontinuityBandwidths,
     DiscontinuityBin, DiscontinuityCheck, DiscontinuityChecks, DiscontinuityCurve,
     DiscontinuityDensity, DiscontinuityDensityFit, DiscontinuityJumps, DiscontinuityPlot,
-    DiscontinuityPlotFit, LocalKernel, LocalRandomization, LocalRandomizationFit, MassPoints,
-    RandomizationWindow, RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
+    DiscontinuityPlotFit, HonestDiscontinuity, LocalKernel, LocalRandomization,
+    LocalRandomizationFit, MassPoints, MultipleCutoffsFit, RandomizationWindow,
+    RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
 };
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;

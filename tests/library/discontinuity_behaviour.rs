@@ -1,7 +1,7 @@
 //! Regression discontinuity: bad input, checks beside the main design, results written and read again.
 
 use crate::discontinuity::{mapped, simulated, three};
-use crate::support::data;
+use crate::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
 
 #[test]
@@ -242,4 +242,62 @@ fn results_are_the_same_after_a_round_trip() {
     let all = model.all_bandwidths(&frame).unwrap();
     assert_eq!(all.len(), 10);
     assert_eq!(all[6].1, fit.bandwidths());
+}
+
+#[test]
+fn effects_by_cutoff_are_those_of_rdmulti() {
+    let frame = data("tests/reference/discontinuity.csv");
+    let villages = frame.real("village").unwrap().iter();
+    let cutoffs: Vec<f64> = villages
+        .map(|v| if *v < 30.0 { 0.0 } else { 0.05 })
+        .collect();
+    let frame = frame.clone().with("cutoff", cutoffs).unwrap();
+    let model = RegressionDiscontinuity::new("y", "x", 9.0);
+    let fit = model.at_own_cutoffs(&frame, "cutoff").unwrap();
+    let reference = &fixture("discontinuity_cutoffs")["values"];
+    assert_eq!(fit.names(), ["0", "0.05"]);
+    let all = [
+        fit.coefficients(),
+        vec![fit.weighted(), fit.pooled().robust()],
+    ]
+    .concat();
+    let estimates: Vec<f64> = all.iter().map(|e| e.estimate).collect();
+    let variances: Vec<f64> = all.iter().map(|e| e.std_error.powi(2)).collect();
+    agree(
+        "estimates",
+        &estimates,
+        &numbers(&reference["estimates"]),
+        1e-8,
+    );
+    agree(
+        "variances",
+        &variances,
+        &numbers(&reference["variances"]),
+        1e-8,
+    );
+    agree(
+        "shares",
+        fit.shares(),
+        &numbers(&reference["shares"]),
+        1e-12,
+    );
+    let text = fit.to_string();
+    assert!(
+        text.contains("weighted") && text.contains("pooled"),
+        "{text}"
+    );
+    assert!(
+        fit.plot()
+            .unwrap()
+            .to_svg()
+            .contains("Effects on y by cutoff")
+    );
+    let one = frame.clone().with("same", vec![0.0; frame.rows()]).unwrap();
+    let error = model.at_own_cutoffs(&one, "same").unwrap_err();
+    assert!(error.to_string().contains("two or more cutoffs"), "{error}");
+    let text = serde_json::to_string(&fit).unwrap();
+    assert_eq!(
+        serde_json::from_str::<MultipleCutoffsFit>(&text).unwrap(),
+        fit
+    );
 }

@@ -87,6 +87,8 @@ fn bins_hold_all_rows_and_bands_are_those_of_ols() {
     );
     let figure = plot.figure().unwrap();
     assert!(figure.to_svg().contains("y by x around 0.1"));
+    let bands = plot.band_figure().unwrap();
+    assert!(bands.to_svg().contains("<polygon") && bands.to_svg().contains("means by bin"));
     assert!(plot.to_string().contains("rows"));
 }
 

@@ -50,6 +50,7 @@ mod forest_variants;
 mod group_sequential;
 mod group_sequential_behaviour;
 mod group_sequential_properties;
+mod honest_discontinuity;
 mod identification;
 mod instrumental_variables;
 mod interrupted;

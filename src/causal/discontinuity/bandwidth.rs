@@ -59,7 +59,12 @@ pub(super) struct Selection<'a> {
 
 /// Whether a side has mass points.
 pub(super) fn has_mass_points(side: &Side) -> bool {
-    1.0 - side.distinct() as f64 / side.len() as f64 >= REPEATED
+    mass_points(side.distinct(), side.len())
+}
+
+/// Whether so many distinct values in so many rows are mass points.
+pub(super) fn mass_points(values: usize, rows: usize) -> bool {
+    1.0 - values as f64 / rows as f64 >= REPEATED
 }
 
 impl Selection<'_> {

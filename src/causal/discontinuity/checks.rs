@@ -57,7 +57,7 @@ impl RegressionDiscontinuity {
             (model.treatment, model.covariates) = (None, None);
             (outcome.as_ref().to_owned(), None, model, frame.clone())
         });
-        self.checks("Placebo outcomes", "jump", models.collect(), None)
+        self.checks("Placebo outcomes", "outcome", models.collect(), None)
     }
 
     /// The same design at cutoffs where nothing happens. One above the true cutoff uses the rows above it alone, one below those below, so that the true effect is not in them. Of a fuzzy

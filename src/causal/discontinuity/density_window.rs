@@ -64,10 +64,6 @@ impl Sorted {
         [self.left_values, self.starts.len() - 1 - self.left_values]
     }
 
-    pub(super) fn has_ties(&self) -> bool {
-        self.starts.len() - 1 < self.len()
-    }
-
     /// Distances of the farthest rows on the left and on the right.
     pub(super) fn reach(&self) -> [f64; 2] {
         let end = |x: Option<&f64>| x.map_or(0.0, |x| x.abs());
@@ -140,9 +136,7 @@ impl Sorted {
         };
         let found = self.slopes(groups, order + 1, &[1], |group, row| {
             let u = (self.x[self.starts[group]] - at) / bandwidth;
-            for (power, value) in row.iter_mut().enumerate() {
-                *value = power_of(u, power);
-            }
+            powers(u, row);
             kernel.weight(u)
         })?;
         Ok((
@@ -221,17 +215,24 @@ impl Sorted {
         let u = self.x[self.starts[group]] / bandwidths[side];
         row.fill(0.0);
         if restricted {
+            // The powers from 2 on stand behind both slopes.
+            powers(u, &mut row[1..]);
+            row[..3].fill(0.0);
             row[0] = 1.0;
             row[1 + side] = u;
-            for power in 2..=order {
-                row[power + 1] = power_of(u, power);
-            }
         } else {
-            for power in 0..=order {
-                row[side * (order + 1) + power] = power_of(u, power);
-            }
+            powers(u, &mut row[side * (order + 1)..][..=order]);
         }
         kernel.weight(u) / bandwidths[side]
+    }
+}
+
+/// `1, u, u², …`.
+fn powers(u: f64, row: &mut [f64]) {
+    let mut power = 1.0;
+    for value in row {
+        *value = power;
+        power *= u;
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod bandwidth;
 mod checks;
+mod cutoffs;
 mod density;
 mod density_fit;
 mod density_window;
 mod estimate;
+mod honest;
 mod local;
 mod local_randomization;
 mod observed;
@@ -17,8 +19,10 @@ mod side;
 
 pub use bandwidth::DiscontinuityBandwidths;
 pub use checks::{DiscontinuityCheck, DiscontinuityChecks};
+pub use cutoffs::MultipleCutoffsFit;
 pub use density::{DensityBandwidthRule, DiscontinuityDensity};
 pub use density_fit::{DensityCurve, DiscontinuityDensityFit};
+pub use honest::HonestDiscontinuity;
 pub use local_randomization::{LocalRandomization, LocalRandomizationFit, RandomizationWindow};
 pub use options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
 pub use plot::{

@@ -9,7 +9,7 @@ use super::side::Side;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::numeric::special::{normal, student_t};
-use crate::report::{BinnedScatter, Cell, Figure, Table};
+use crate::report::{BinnedScatter, Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 
 /// The order of the polynomials from which the number of bins comes.
@@ -377,6 +377,32 @@ impl DiscontinuityPlotFit {
                 .line(&curve.at, &curve.mean);
         }
         plot.draw()
+    }
+
+    /// The curves with their pointwise 95 % bands, and means by bin as points.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when values are too large to be drawn.
+    pub fn band_figure(&self) -> Result<Figure> {
+        let m = &self.model;
+        let mut plot = LinePlot::new()
+            .title(format!(
+                "{} by {} around {}",
+                m.outcome, m.running, m.cutoff
+            ))
+            .x_title(&m.running)
+            .y_title(&m.outcome)
+            .reference_x(m.cutoff);
+        for (name, curve) in ["left", "right"].iter().zip(&self.curves) {
+            plot = plot
+                .line(*name, &curve.at, &curve.mean)
+                .band(&curve.lower, &curve.upper);
+        }
+        // Points are lines that gaps break.
+        let (x, y): (Vec<f64>, Vec<f64>) = (self.bins.iter().flatten())
+            .flat_map(|b| [(f64::midpoint(b.from, b.to), b.mean), (f64::NAN, f64::NAN)])
+            .unzip();
+        plot.line("means by bin", x, y).draw()
     }
 
     /// The bins as a table.

@@ -48,6 +48,11 @@ const HIGHEST_ORDER: usize = 8;
 /// | `mass_points` | [`MassPoints::Adjust`] | repeated values of the running variable | |
 /// | `donut` | 0 | leaves out rows nearer to the cutoff | from 0 |
 ///
+/// Measured on the three designs of Calonico, Cattaneo & Titiunik (2014), which have strong curvature, with 500 and 2 000 rows (2 000 samples each, Monte Carlo error 0.5 points): 95 % intervals of
+/// the conventional estimate cover 81.5 to 92.1 % of the time, robust ones 90.4 to 95.6 %, with `CerRd` 92.0 to 94.9 %, with `Hc3` 90.7 to 95.6 %; [`honest`](Self::honest) ones always 95.7 % or more.
+/// Robust intervals of fuzzy designs, of kinks, of fuzzy kinks and with a covariate cover 94.8 to 97.6 % where curvature is mild (800 rows, 250 samples, 1.4 points); with 25 clusters on each side
+/// that share a shock 95.2 %, and 86.8 % without `clusters`.
+///
 /// Numbers agree with rdrobust 2.1.1 (Python) to nine digits on 78 combinations of these, where orders are p and p + 1. For other q its Python version takes a coefficient of another order in its last
 /// bandwidth step than the papers and its R version, and it multiplies by the square of the regularisation. A cluster on both sides counts as two there and here.
 ///

@@ -200,7 +200,7 @@ impl RegressionDiscontinuityFit {
             && clusters.iter().any(|n| *n < FEW_CLUSTERS)
         {
             note(format!(
-                "only {} and {} clusters within the bandwidth on the left and right: clustered errors tend to be too small",
+                "only {} and {} clusters within the wider bandwidth on the left and right: clustered errors tend to be too small",
                 clusters[0], clusters[1]
             ));
         }
