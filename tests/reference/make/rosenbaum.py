@@ -28,13 +28,11 @@ def averages(d, gamma, level=0.95):
     w = np.sort([(d[i] + d[j]) / 2 for i in range(n) for j in range(i, n)])[::-1]
     total, squares = n * (n + 1) / 2, n * (n + 1) * (2 * n + 1) / 6
     z = norm.ppf((1 + level) / 2)
-    def last(at):  # the largest effect at which more than `at` averages are above it
-        return w[int(np.floor(at))]
-    def estimate(m):
-        return m if False else (w[int(np.floor(m))] + w[int(np.ceil(m)) - 1]) / 2
+    def estimate(m):  # between the last effect with more than m averages above it and the first with fewer
+        return (w[int(np.floor(m))] + w[int(np.ceil(m)) - 1]) / 2
     low, high = total / (1 + gamma), total * gamma / (1 + gamma)
     sd = np.sqrt(gamma / (1 + gamma) ** 2 * squares)
-    return {"estimates": [estimate(high), estimate(low)], "interval": [last(high + z * sd), w[int(np.ceil(low - z * sd)) - 1]]}
+    return {"estimates": [estimate(high), estimate(low)], "interval": [w[int(np.floor(high + z * sd))], w[int(np.ceil(low - z * sd)) - 1]]}
 
 
 def sets(groups, gamma, events):
