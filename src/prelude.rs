@@ -29,11 +29,12 @@ pub use crate::causal::{
     OmittedVariable, PartiallyLinear, PartiallyLinearFit, PartiallyLinearIv, Placebo, PlaceboFit,
     PreTrendPower, PreTrendTime, PredictorImportance, QuantileEffects, QuantileEffectsFit,
     RandomizationWindow, RatioScale, RegressionDiscontinuity, RegressionDiscontinuityFit,
-    ResidualVariance, RolloutEffects, SetMatching, SetsFit, SlatePolicy, SlatePolicyFit,
-    SpacePlacebo, StableBeta, StackMember, Stratification, SunAbraham, SunAbrahamFit, Switching,
-    SwitchingFit, SyntheticControl, SyntheticControlFit, SyntheticDid, SyntheticDidCohort,
-    SyntheticDidFit, SyntheticUnit, TreatmentWeighting, TreatmentWeightingFit, TrialScores,
-    Trimming, TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
+    ResidualVariance, RolloutEffects, RosenbaumBounds, RosenbaumBoundsFit, RosenbaumPoint,
+    SetMatching, SetsFit, SlatePolicy, SlatePolicyFit, SpacePlacebo, StableBeta, StackMember,
+    Stratification, SunAbraham, SunAbrahamFit, Switching, SwitchingFit, SyntheticControl,
+    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
+    TreatmentWeighting, TreatmentWeightingFit, TrialScores, Trimming, TwoWayFixedEffects,
+    TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

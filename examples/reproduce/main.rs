@@ -12,6 +12,7 @@ mod plots;
 mod card;
 mod cloud_onboarding;
 mod hyderabad;
+mod lalonde;
 mod lsat;
 mod mroz;
 mod nie_wager;
@@ -34,8 +35,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 19] = [
+const ALL: [&Experiment; 20] = [
     &nsw::NSW,
+    &lalonde::LALONDE,
     &card::CARD,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,

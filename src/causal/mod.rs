@@ -7,7 +7,7 @@
 //!
 //! | the treatment was | estimators |
 //! |---|---|
-//! | as good as random given what is measured | [`DoublyRobust`], [`TreatmentWeighting`], [`Matching`] and [`SetMatching`]; on quantiles [`QuantileEffects`] |
+//! | as good as random given what is measured | [`DoublyRobust`], [`TreatmentWeighting`], [`Matching`] and [`SetMatching`] with [`RosenbaumBounds`], [`Stratification`]; on quantiles [`QuantileEffects`] |
 //! | a number, such as a price or a dose | [`PartiallyLinear`], [`DoseEffects`], [`DoseResponse`] |
 //! | chosen by people, and something random moves their choice | [`PartiallyLinearIv`], [`LocalAverageEffect`] |
 //! | rolled out over time | [`CallawaySantAnna`], [`SunAbraham`], [`Imputation`], [`TwoWayFixedEffects`] with what it weighs; on and off: [`Switching`] |
@@ -77,8 +77,8 @@ pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
 pub use matching::{
-    JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, SetMatching, SetsFit,
-    Stratification,
+    JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, RosenbaumBounds,
+    RosenbaumBoundsFit, RosenbaumPoint, SetMatching, SetsFit, Stratification,
 };
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};

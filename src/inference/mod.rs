@@ -32,6 +32,7 @@ pub use multiplicity::{
     MultipleTests, OnlineDecision, OnlineFdr, Simultaneous, TestingGraph, adjust_p_values,
     romano_wolf, westfall_young,
 };
+pub(crate) use randomization::mid_ranks;
 pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
 pub use ratio::RatioIntervals;
 pub(crate) use records::check_level;

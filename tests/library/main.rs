@@ -80,6 +80,7 @@ mod quantile;
 mod randomization;
 mod resampling;
 mod rollout;
+mod rosenbaum;
 mod selection;
 mod sensitivity;
 mod set_matching;

@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Measured on a confounded design with two covariates and effects that differ (1 000 rows, 600 samples, Monte Carlo error 0.9 points): 95 % intervals cover 94.7 to 96.7 % with one neighbour and bias correction, 93.0 to 96.8 % with four,
 /// 94.5 to 95.2 % with one propensity, 93.3 to 94.3 % with three log odds; errors that treat the propensity as known are up to 1.5 times too large and cover 98.8 to 100 %.
-/// A hundred thousand rows with ten covariates take 4.3 CPU seconds by Mahalanobis distance, 0.6 by propensity.
+/// A hundred thousand rows with ten covariates take 4.7 CPU seconds by Mahalanobis distance, 0.5 by propensity.
 ///
 /// Rows without a match within exact columns and calipers are left out; the effect is then that of the others and is named so. When there are fewer than M matches, those that there are count.
 /// Clusters have no theory here, nor have sampling weights: use [`TreatmentWeighting`](crate::causal::TreatmentWeighting) for them.

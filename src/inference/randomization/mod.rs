@@ -11,4 +11,5 @@ mod subset;
 pub use assignment::{Assignment, Mechanism};
 pub use report::{OutcomeTest, RandomizationFit};
 pub use run::RandomizationTest;
+pub(crate) use statistic::mid_ranks;
 pub use statistic::{Contrast, Statistic};

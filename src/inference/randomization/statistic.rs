@@ -133,7 +133,7 @@ fn rank_sum(y: &[f64], treated: &[bool], block: &[u32]) -> f64 {
 }
 
 /// The ranks of the units of a block in its order, equal ones sharing the mean of theirs.
-pub(super) fn mid_ranks(y: &[f64], block: &[u32]) -> Vec<f64> {
+pub(crate) fn mid_ranks(y: &[f64], block: &[u32]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..block.len()).collect();
     let value = |place: usize| y[block[place] as usize];
     order.sort_by(|a, b| value(*a).total_cmp(&value(*b)));
