@@ -937,3 +937,74 @@ fn errors_at_changes_of_treatment_cover() {
         "{shares:?}"
     );
 }
+
+#[test]
+fn stacks_and_local_projections_are_those_of_pyfixest() {
+    let reference = fixture("rollout");
+    let frame = data(reference["data"].as_str().unwrap());
+    let values = &reference["values"]["stacks"];
+    let check = |study: &EventStudy, values: &Value, factor: f64| {
+        let (att, se) = all(study);
+        agree("effects", &att, &numbers(&values["att"]), 1e-7);
+        let se: Vec<f64> = se.iter().map(|s| s * factor).collect();
+        agree("errors", &se, &numbers(&values["se"]), 1e-7);
+    };
+    // 1 376 rows and 13 parameters; theirs counts two more, an effect of a period of each further stack, which the units' effects make redundant.
+    let redundant = (1363.0_f64 / 1361.0).sqrt();
+    let stacked = || Stacked::new("y", "treated", "unit", "year", 2, 1);
+    check(
+        &stacked().fit(&frame).unwrap(),
+        &values["weighted"],
+        redundant,
+    );
+    check(
+        &stacked().unweighted().fit(&frame).unwrap(),
+        &values["unweighted"],
+        redundant,
+    );
+    let projections = || LocalProjections::new("y", "treated", "unit", "year", 2, 3);
+    let study = projections().fit(&frame).unwrap();
+    assert_eq!(study.times(), numbers(&values["projections"]["at"]));
+    check(&study, &values["projections"], 1.0);
+    // With even weights they are Callaway and Sant'Anna's.
+    let even = projections().equally_weighted().fit(&frame).unwrap();
+    let callaway = CallawaySantAnna::new("y", "treated", "unit", "year")
+        .controls(ControlGroup::NotYetTreated)
+        .base_period(BasePeriod::Universal)
+        .fit(&frame)
+        .unwrap()
+        .event_study()
+        .unwrap();
+    let theirs: Vec<f64> = even
+        .times()
+        .iter()
+        .map(|time| callaway.at(*time).unwrap().estimate)
+        .collect();
+    agree("even weights", &all(&even).0, &theirs, 1e-10);
+    // Horizons and windows that do not exist.
+    let text = LocalProjections::new("y", "treated", "unit", "year", 2, 9)
+        .fit(&frame)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("horizon 5") && text.contains("fewer horizons"),
+        "{text}"
+    );
+    let text = Stacked::new("y", "treated", "unit", "year", 2, 9)
+        .fit(&frame)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("make the window shorter"), "{text}");
+    let short = Stacked::new("y", "treated", "unit", "year", 2, 2)
+        .fit(&frame)
+        .unwrap();
+    assert!(short.warnings().iter().any(|w| {
+        w.to_string()
+            .contains("left out, whose window is not in the panel or has no controls: 2006")
+    }));
+    let bands = MultiplierBootstrap::new()
+        .seed(1)
+        .run(&study, &study.after(), 0.95)
+        .unwrap();
+    assert!(bands.critical_value > 1.97 && bands.critical_value < 2.8);
+}

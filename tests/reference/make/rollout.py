@@ -145,6 +145,31 @@ def pre_trends(times, V):
     return out
 
 
+def stacks_and_projections(data):
+    """Stacked regressions of hand-made stacks and local projections, by pyfixest's feols and lpdid."""
+    import pyfixest as pf
+
+    before, after = 2, 1
+    parts = []
+    for g in [2003, 2004, 2006]:
+        part = data[((data.start == g) | (data.start == 0) | (data.start > g + after)) & data.year.between(g - before, g + after)].copy()
+        on = part.start == g
+        part["stack"], part["event"] = g, np.where(on, part.year - g, -1)
+        part["q"] = np.where(on, 1.0, part.unit[on].nunique() / part.unit[~on].nunique())
+        parts.append(part)
+    stacked = pd.concat(parts)
+    stacked["su"], stacked["sy"] = stacked["stack"] * 1000 + stacked.unit, stacked["stack"] * 10000 + stacked.year
+    for e in [-2, 0, 1]:
+        stacked[f"e{e + 10}"] = (stacked.event == e).astype(float)
+    out = {}
+    for name, weights in [("unweighted", None), ("weighted", "q")]:
+        fit = pf.feols("y ~ e8 + e10 + e11 | su + sy", data=stacked, vcov={"CRV1": "unit"}, weights=weights)
+        out[name] = dict(att=[float(v) for v in fit.coef()], se=[float(v) for v in fit.se()])
+    fit = pf.lpdid(data.rename(columns={"start": "g"})[["unit", "year", "g", "y"]].copy(), yname="y", idname="unit", tname="year", gname="g", vcov={"CRV1": "unit"}, pre_window=2, post_window=3, att=False).tidy()
+    out["projections"] = dict(at=[int(str(i).split("::")[1]) for i in fit.index], att=[float(v) for v in fit["Estimate"]], se=[float(v) for v in fit["Std. Error"]])
+    return out
+
+
 def dense(data, covariates=()):
     """Dummies of units and years, and covariates."""
     parts = [pd.get_dummies(data.unit).to_numpy(float), pd.get_dummies(data.year).to_numpy(float)[:, 1:]]
@@ -255,7 +280,7 @@ if __name__ == "__main__":
     data.to_csv(HERE / "rollout.csv", index=False)
     ever = data[data.start > 0].reset_index(drop=True)
     values = dict(
-        callaway_santanna=callaway_santanna(data), regressions=regressions(data), imputation=imputation(data),
+        callaway_santanna=callaway_santanna(data), regressions=regressions(data), stacks=stacks_and_projections(data), imputation=imputation(data),
         imputation_weighted=imputation(data, "weight", "village"), two_stage=two_stage(data), two_stage_weighted=two_stage(data, "weight", "village"),
         bacon=bacon(data), two_way_weights=[weights_of_two_way(data), weights_of_two_way(ever)],
     )
