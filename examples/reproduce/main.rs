@@ -10,6 +10,7 @@ mod output;
 mod plots;
 
 mod card;
+mod castle;
 mod cloud_onboarding;
 mod hyderabad;
 mod lsat;
@@ -34,9 +35,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 19] = [
+const ALL: [&Experiment; 20] = [
     &nsw::NSW,
     &card::CARD,
+    &castle::CASTLE,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,
     &open_bandit::OPEN_BANDIT,

@@ -198,7 +198,9 @@ impl Imputation {
             } else {
                 "Conservative standard errors".to_owned()
             },
-            warnings: rollout.warnings.clone(),
+            warnings: (rollout.warnings.iter().cloned())
+                .chain(rollout.thin_cohorts())
+                .collect(),
         };
         RolloutEffects::new(
             about,
