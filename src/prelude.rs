@@ -30,11 +30,11 @@ pub use crate::causal::{
     Placebo, PlaceboFit, PreTrendPower, PreTrendTime, PredictorImportance, QuantileEffects,
     QuantileEffectsFit, RandomizationWindow, RatioScale, RegressionDiscontinuity,
     RegressionDiscontinuityFit, ResidualVariance, RolloutEffects, SetMatching, SetsFit,
-    SlatePolicy, SlatePolicyFit, SpacePlacebo, StableBeta, StackMember, Stacked, Stratification,
-    SunAbraham, SunAbrahamFit, Switching, SwitchingFit, SyntheticControl, SyntheticControlFit,
-    SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit, TreatmentWeighting,
-    TreatmentWeightingFit, TrialScores, Trimming, TwoWayFixedEffects, TwoWayFixedEffectsFit,
-    TwoWayWeights,
+    SlatePolicy, SlatePolicyFit, SmoothInterval, SpacePlacebo, StableBeta, StackMember, Stacked,
+    Stratification, SunAbraham, SunAbrahamFit, Switching, SwitchingFit, SyntheticControl,
+    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
+    TreatmentWeighting, TreatmentWeightingFit, TrendSensitivity, TrialScores, Trimming,
+    TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use crate::choice::{
     DiscountPoint, DiscountSensitivity, DynamicChoice, DynamicChoiceFit, DynamicMethod, Payoffs,

@@ -1008,3 +1008,104 @@ fn stacks_and_local_projections_are_those_of_pyfixest() {
         .unwrap();
     assert!(bands.critical_value > 1.97 && bands.critical_value < 2.8);
 }
+
+#[test]
+fn intervals_for_smooth_differences_in_trends_are_those_of_the_definition() {
+    let reference = fixture("rollout");
+    let frame = data(reference["data"].as_str().unwrap());
+    let values = &reference["values"]["regressions"]["plain"]["smooth"];
+    let study = SunAbraham::new("y", "treated", "unit", "year")
+        .fit(&frame)
+        .unwrap()
+        .event_study();
+    let bounds = numbers(&values["bounds"]);
+    for (key, times) in [
+        ("first", vec![0.0]),
+        ("even", vec![0.0, 1.0, 2.0, 3.0, 4.0]),
+    ] {
+        // Theirs has the normal distribution too, though the study knows of 149 degrees of freedom.
+        let found = study.trend_sensitivity(&times, &bounds, 0.95).unwrap();
+        for (own, theirs) in found.intervals.iter().zip(values[key].as_array().unwrap()) {
+            let theirs = numbers(theirs);
+            let half = (own.upper - own.lower) / 2.0;
+            // Their linear programme meets its constraints to 1e-7: the last bias is 0.2 exactly, and 0.19999994 theirs.
+            agree("half", &[half], &[theirs[3]], 1e-6);
+            assert!(
+                (own.estimate - theirs[0]).abs() < 2e-3 * half,
+                "{own:?} and not {theirs:?}"
+            );
+        }
+        assert!(
+            (found.parallel.estimate
+                - times
+                    .iter()
+                    .map(|t| study.at(*t).unwrap().estimate)
+                    .sum::<f64>()
+                    / times.len() as f64)
+                .abs()
+                < 1e-12
+        );
+    }
+    let refused = |times: &[f64], bounds: &[f64]| {
+        study
+            .trend_sensitivity(times, bounds, 0.95)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&[-2.0], &[0.1]).contains("from 0 on"));
+    assert!(refused(&[0.0], &[-0.1]).contains("0 or more"));
+    assert!(refused(&[7.0], &[0.1]).contains("t+7"));
+    assert!(
+        study
+            .trend_sensitivity(&[0.0], &bounds, 0.95)
+            .unwrap()
+            .plot()
+            .unwrap()
+            .to_svg()
+            .contains("M = 0.05")
+    );
+}
+
+#[test]
+fn smooth_intervals_cover_where_trends_bend() {
+    let runs = 300;
+    let (bend, mut parallel, mut smooth) = (0.2, 0, 0);
+    for run in 0..runs {
+        let frame = StaggeredRollout {
+            cohorts: cohorts(&[(3, 1.0, 0.0), (6, 0.0, 0.0)]),
+            ..small(5000 + run)
+        }
+        .simulate()
+        .unwrap()
+        .data;
+        let column = |name: &str| frame.numeric(name).unwrap().values().to_vec();
+        let (period, cohort) = (column("period"), column("cohort"));
+        // The treated gain bend/2 · t(t + 3): a slope that grows by `bend` a period.
+        let moved: Vec<f64> = (column("y").iter().zip(period.iter().zip(&cohort)))
+            .map(|(y, (t, cohort))| {
+                y + if *cohort < 5.5 {
+                    bend / 2.0 * t * (t + 3.0)
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        let study = SunAbraham::new("y", "treated", "unit", "period")
+            .fit(&frame.replace("y", moved).unwrap())
+            .unwrap()
+            .event_study();
+        let found = study.trend_sensitivity(&[0.0], &[bend], 0.95).unwrap();
+        let inside =
+            |interval: &SmoothInterval| i32::from((interval.lower..=interval.upper).contains(&1.0));
+        parallel += inside(&found.parallel);
+        smooth += inside(&found.intervals[0]);
+    }
+    let share = |count: i32| f64::from(count) / runs as f64;
+    println!(
+        "bent trends: parallel {}, smooth {}",
+        share(parallel),
+        share(smooth)
+    );
+    // Parallel trends fail, as they must; the interval that allows for the bend covers at least as often as it says.
+    assert!(share(parallel) < 0.5 && share(smooth) > 0.925);
+}

@@ -108,6 +108,7 @@ def regressions(data):
         entry["sun_abraham"] = dict(at=used, att=(R @ beta).tolist(), se=np.sqrt(np.diag(R @ V @ R.T)).tolist())
         if weights is None:
             entry["pre_trends"] = pre_trends(np.array(used), R @ V @ R.T)
+            entry["smooth"] = smooth(np.array(used), R @ beta, R @ V @ R.T)
             first, pre = "~ 0 | unit + year", "~ " + " + ".join(f"e{int(t) + 10}" for t in used)
             data["treated_flag"] = data.treated.astype(bool)
             fit = pf.did2s(data.copy(), yname="y", first_stage=first, second_stage="~ treated", treatment="treated_flag", cluster=cluster)
@@ -143,6 +144,47 @@ def pre_trends(times, V):
     mean = sums / passed
     out.update(passed=mean.tolist(), passed_error=np.sqrt((squares / passed - mean**2) / passed).tolist())
     return out
+
+
+def smooth(times, beta, V):
+    """Rambachan and Roth's fixed-length intervals for smooth differences in trends by definition: the largest bias of given weights as a linear programme over
+    differences in trends, the half-length by scipy's normal, minimised over all weights that a linear trend does not bias."""
+    from scipy.optimize import brentq, linprog, minimize
+    from scipy.stats import norm
+
+    pre, post = np.nonzero(times < 0)[0], np.nonzero(times >= 0)[0]
+    grid = np.arange(times.min(), times.max() + 1)
+    second = np.zeros((len(grid) - 2, len(grid)))
+    for k in range(len(grid) - 2):
+        second[k, k:k + 3] = 1, -2, 1
+    fix = (grid == -1).astype(float)[None]
+
+    def interval(l, M):
+        def parts(free):
+            v = np.append(free, 0.0)
+            v[-1] = (l @ (times[post] + 1) - v[:-1] @ (-1 - times[pre][:-1])) / (-1 - times[pre][-1])
+            w = np.zeros(len(times))
+            w[pre], w[post] = v, l
+            return w, np.sqrt(w @ V @ w)
+
+        def bias(w):
+            c = np.array([w[times == t][0] if (times == t).any() else 0.0 for t in grid])
+            found = linprog(-c, A_ub=np.vstack([second, -second]), b_ub=np.full(2 * len(second), M), A_eq=np.vstack([fix, (grid == 0).astype(float)[None]]), b_eq=[0, 0], bounds=(None, None))
+            return -found.fun
+
+        def half(free):
+            w, se = parts(free)
+            b = bias(w) if M > 0 else 0.0
+            return se * brentq(lambda c: norm.cdf(c - b / se) - norm.cdf(-c - b / se) - 0.95, 0, b / se + 10, xtol=1e-14)
+
+        best = np.zeros(len(pre) - 1)
+        for _ in range(6):
+            best = minimize(half, best, method="Nelder-Mead", options=dict(xatol=1e-10, fatol=1e-14, maxiter=4000, initial_simplex=None)).x
+        w, se = parts(best)
+        return [float(w @ beta), float(se), float(bias(w)) if M > 0 else 0.0, float(half(best))]
+
+    first, even = (times[post] == 0).astype(float), np.full(len(post), 1 / len(post))
+    return dict(bounds=[0.0, 0.01, 0.05, 0.2], first=[interval(first, M) for M in [0.0, 0.01, 0.05, 0.2]], even=[interval(even, M) for M in [0.0, 0.01, 0.05, 0.2]])
 
 
 def stacks_and_projections(data):
