@@ -523,7 +523,8 @@ fn regressions_on_a_roll_out_are_those_of_pyfixest() {
                 .iter()
                 .position(|t| *t == -1.0)
                 .unwrap();
-            (att.remove(reference), se.remove(reference));
+            att.remove(reference);
+            se.remove(reference);
             agree(
                 "two stages by time",
                 &att,

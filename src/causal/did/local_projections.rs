@@ -91,13 +91,13 @@ impl LocalProjections {
     /// See [`LocalProjections`].
     pub fn fit(&self, frame: &Frame) -> Result<EventStudy> {
         let rollout = self.columns.read(frame, "1")?.with_a_past(0.0)?;
-        let times: Vec<i64> = (-(self.before as i64)..=self.after as i64)
-            .filter(|time| *time != -1)
-            .collect();
-        let horizons = times
-            .iter()
-            .map(|time| self.horizon(&rollout, *time))
-            .collect::<Result<Vec<_>>>()?;
+        let (mut times, mut horizons) = (Vec::new(), Vec::new());
+        for offset in 0..=self.before.saturating_add(self.after) {
+            if offset.checked_add(1) != Some(self.before) {
+                times.push(offset as f64 - self.before as f64);
+                horizons.push(self.horizon(&rollout, offset)?);
+            }
+        }
         let mut influence = DMatrix::zeros(rollout.size.clusters.1, times.len());
         for (at, horizon) in horizons.iter().enumerate() {
             for (cluster, value) in &horizon.influence {
@@ -113,7 +113,6 @@ impl LocalProjections {
             errors: "Clustered standard errors (CR1)".to_owned(),
             warnings: rollout.warnings.clone(),
         };
-        let times: Vec<f64> = times.iter().map(|time| *time as f64).collect();
         let effects = RolloutEffects::scaled(
             about,
             times.iter().map(|time| EventStudy::name(*time)).collect(),
@@ -123,13 +122,14 @@ impl LocalProjections {
         Ok(EventStudy::new(effects, times, Some(-1.0)))
     }
 
-    fn horizon(&self, rollout: &Rollout, horizon: i64) -> Result<Horizon> {
+    /// The regression at an offset from the earliest horizon.
+    fn horizon(&self, rollout: &Rollout, offset: usize) -> Result<Horizon> {
         let panel = &rollout.panel;
         let mut rows = WorkingRows::default();
         let mut starts = Vec::new();
         for period in 1..panel.periods.len() {
-            let Some(target) = usize::try_from(period as i64 + horizon)
-                .ok()
+            let Some(target) = (period.saturating_add(offset))
+                .checked_sub(self.before)
                 .filter(|target| *target < panel.periods.len())
             else {
                 continue;
@@ -171,7 +171,10 @@ impl LocalProjections {
         clusters.dedup();
         let nothing = || {
             Error::Unidentified {
-            what: format!("the effect at horizon {horizon}"),
+            what: format!(
+                "the effect at horizon {}",
+                offset as f64 - self.before as f64
+            ),
             needs: "units whose treatment starts and units not treated until then, observed in the same period; ask for fewer horizons".to_owned(),
         }
         };

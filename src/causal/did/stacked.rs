@@ -99,7 +99,7 @@ impl Stacked {
         let mut left_out = Vec::new();
         for cohort in rollout.adoption.cohorts() {
             let start = cohort as usize;
-            let last = start + self.after;
+            let last = start.saturating_add(self.after);
             let is_control = |unit: usize| first[unit].is_none_or(|other| other as usize > last);
             let is_treated = |unit: usize| first[unit] == Some(cohort);
             let total = |part: &dyn Fn(usize) -> bool| -> f64 {
@@ -129,7 +129,7 @@ impl Stacked {
                     rows.period.push((start * periods + period) as f64);
                     rows.cluster.push(f64::from(rollout.clusters[unit]));
                     rows.weight.push(balance * rollout.weights[unit]);
-                    event.push(is_treated(unit).then_some(period as i64 - i64::from(cohort)));
+                    event.push(is_treated(unit).then_some(period as f64 - f64::from(cohort)));
                 }
             }
         }
@@ -161,16 +161,13 @@ impl Stacked {
         clusters.dedup();
         size.clusters.1 = clusters.len();
         let mut working = Working::of(rows)?;
-        let times = -(self.before as i64)..=self.after as i64;
-        let mut times: Vec<f64> = times
-            .filter(|time| *time != -1)
-            .map(|time| time as f64)
+        let mut times: Vec<f64> = (0..=self.before + self.after)
+            .filter(|offset| offset + 1 != self.before)
+            .map(|offset| offset as f64 - self.before as f64)
             .collect();
         for time in &times {
-            let own = event.iter().map(|e| {
-                let inside = e.is_some_and(|e| (e as f64).total_cmp(time).is_eq());
-                f64::from(u8::from(inside))
-            });
+            let inside = |e: &Option<f64>| e.is_some_and(|e| e.total_cmp(time).is_eq());
+            let own = event.iter().map(|e| f64::from(u8::from(inside(e))));
             working.add(&EventStudy::name(*time), own.collect())?;
         }
         let fit = working.fit(OUTCOME, &Progress::none())?;

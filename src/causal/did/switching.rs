@@ -278,7 +278,7 @@ impl Switching {
                     .map(|(_, sign, units, part)| Part {
                         sign: *sign,
                         units,
-                        part,
+                        mean: part,
                     })
                     .collect();
                 weighted(rollout, &own)
@@ -305,14 +305,14 @@ impl Switching {
 struct Part<'a> {
     sign: f64,
     units: &'a [usize],
-    part: &'a Aggregate,
+    mean: &'a Aggregate,
 }
 
 /// The mean of signed parts by the weight of their units, which is random too.
 fn weighted(rollout: &Rollout, parts: &[Part<'_>]) -> Aggregate {
     let size = |part: &Part<'_>| -> f64 { part.units.iter().map(|u| rollout.weights[*u]).sum() };
     let total: f64 = parts.iter().map(size).sum();
-    let value = |part: &Part<'_>| part.sign * part.part.estimate;
+    let value = |part: &Part<'_>| part.sign * part.mean.estimate;
     let estimate = parts
         .iter()
         .map(|part| size(part) * value(part))
@@ -320,7 +320,7 @@ fn weighted(rollout: &Rollout, parts: &[Part<'_>]) -> Aggregate {
         / total;
     let mut influence = DVector::zeros(rollout.panel.units.len());
     for part in parts {
-        influence.axpy(part.sign * size(part) / total, &part.part.influence, 1.0);
+        influence.axpy(part.sign * size(part) / total, &part.mean.influence, 1.0);
         for unit in part.units {
             influence[*unit] += rollout.weights[*unit] / total * (value(part) - estimate);
         }
@@ -341,7 +341,7 @@ fn mean_change(rollout: &Rollout, changes: &[Change]) -> Aggregate {
         .map(|(change, part)| Part {
             sign: change.sign,
             units: &change.sides[0],
-            part,
+            mean: part,
         })
         .collect();
     weighted(rollout, &parts)

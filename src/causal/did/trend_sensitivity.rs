@@ -172,9 +172,9 @@ impl Smooth {
             .sum();
         let size = before.len();
         // c_k = Σ_{s < k} v_s (k − s): the second differences of c, shifted by one, are v.
-        let map = DMatrix::from_fn(size, size, |s, k| match s as i64 - k as i64 {
-            0 | 2 => 1.0,
-            1 => -2.0,
+        let map = DMatrix::from_fn(size, size, |s, k| match s.checked_sub(k) {
+            Some(0 | 2) => 1.0,
+            Some(1) => -2.0,
             _ => 0.0,
         });
         let own = block(covariance, &before, &before);
