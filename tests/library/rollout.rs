@@ -800,7 +800,7 @@ fn the_errors_of_all_estimators_cover() {
     );
 }
 
-/// A treatment of effect 1 that comes and goes, common shocks and levels of units.
+/// A treatment of effect 1 that comes and goes, common shocks and levels of units; drawn in the same way by `tests/reference/make/switching.py`.
 fn coupons(seed: u64) -> Frame {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut uniform = || {
@@ -863,6 +863,29 @@ fn changes_of_treatment_are_compared_by_definition() {
     let fit = model.fit(&frame).unwrap();
     assert_eq!(fit.switches() as f64, count);
     agree("DID_M", &[fit.estimates()[0]], &[sum / count], 1e-12);
+    // Reference software has the same draws. It takes the placebo the other way round, and its errors another way.
+    let reference = fixture("switching");
+    let values = &reference["values"];
+    let study = fit.event_study().unwrap();
+    agree(
+        "DID_M",
+        &all(&fit).0,
+        &[
+            values["did_m"].as_f64().unwrap(),
+            -values["placebo"].as_f64().unwrap(),
+        ],
+        1e-12,
+    );
+    let ours: Vec<f64> = (0..4)
+        .map(|l| study.at(f64::from(l)).unwrap().estimate)
+        .collect();
+    agree("DID_l", &ours, &numbers(&values["did_l"]), 1e-12);
+    agree(
+        "placebo of a first change",
+        &[study.at(-2.0).unwrap().estimate],
+        &numbers(&values["did_l_placebo"]),
+        1e-12,
+    );
     // Untreated for treated, the effect changes its sign and nothing else.
     let off: Vec<f64> = on.iter().map(|on| 1.0 - on).collect();
     let mirrored = model.fit(&frame.replace("on", off).unwrap()).unwrap();

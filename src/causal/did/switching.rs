@@ -31,7 +31,8 @@ use serde::{Deserialize, Serialize};
 /// | `weights` | none | a column, constant within units |
 /// | `clusters` | the unit | a column, in which units lie |
 ///
-/// Trends without a change must be parallel, of untreated and of treated outcomes. `placebo` is the same difference one period earlier, among units whose treatment did not change then. The panel must be
+/// Trends without a change must be parallel, of untreated and of treated outcomes. `placebo` is the same difference one period earlier, among units whose treatment did not change then. In the event study an effect
+/// before the change is a difference to the last period before it, with all units as controls that had not changed by then. The panel must be
 /// balanced. Changes without a unit that stays are left out, counted in a warning. Errors come from influence functions, with the factor G/(G − 1) and t distributions of
 /// G − 1 degrees of freedom.
 ///
