@@ -322,6 +322,95 @@ fn roll_outs_that_cannot_be_compared_are_refused_with_a_remedy() {
 }
 
 #[test]
+fn the_other_estimators_refuse_too_and_live_with_gaps() {
+    let frame = data("tests/reference/rollout.csv");
+    let start = frame.numeric("start").unwrap().values().to_vec();
+    let one = frame
+        .filter(
+            &start
+                .iter()
+                .map(|s| (*s - 2004.0).abs() < 0.5)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
+    let none = frame
+        .filter(&start.iter().map(|s| *s < 1.0).collect::<Vec<_>>())
+        .unwrap();
+    let names = ("y", "treated", "unit", "year");
+    for frame in [&one, &none] {
+        let errors = [
+            TwoWayFixedEffects::new(names.0, names.1, names.2, names.3)
+                .fit(frame)
+                .unwrap_err(),
+            SunAbraham::new(names.0, names.1, names.2, names.3)
+                .fit(frame)
+                .unwrap_err(),
+            Imputation::new(names.0, names.1, names.2, names.3)
+                .fit(frame)
+                .unwrap_err(),
+            Stacked::new(names.0, names.1, names.2, names.3, 1, 1)
+                .fit(frame)
+                .unwrap_err(),
+            LocalProjections::new(names.0, names.1, names.2, names.3, 1, 1)
+                .fit(frame)
+                .unwrap_err(),
+            Switching::new(names.0, names.1, names.2, names.3)
+                .fit(frame)
+                .unwrap_err(),
+        ];
+        for error in errors {
+            assert!(
+                matches!(error, cocreate::Error::Unidentified { .. }),
+                "{error}"
+            );
+        }
+    }
+    let gaps: Vec<bool> = (0..frame.rows()).map(|row| row % 23 != 7).collect();
+    let gaps = frame.filter(&gaps).unwrap();
+    let two_way = TwoWayFixedEffects::new(names.0, names.1, names.2, names.3)
+        .fit(&gaps)
+        .unwrap();
+    assert!(
+        two_way
+            .decomposition()
+            .unwrap_err()
+            .to_string()
+            .contains("has no row")
+    );
+    let near = |estimate: f64| assert!((estimate - 1.5).abs() < 0.4, "{estimate}");
+    near(
+        Imputation::new(names.0, names.1, names.2, names.3)
+            .fit(&gaps)
+            .unwrap()
+            .estimates()[0],
+    );
+    near(
+        SunAbraham::new(names.0, names.1, names.2, names.3)
+            .fit(&gaps)
+            .unwrap()
+            .simple()
+            .estimates()[0],
+    );
+    near(
+        LocalProjections::new(names.0, names.1, names.2, names.3, 2, 2)
+            .fit(&gaps)
+            .unwrap()
+            .average()
+            .unwrap()
+            .estimate,
+    );
+    assert!(
+        Switching::new(names.0, names.1, names.2, names.3)
+            .fit(&gaps)
+            .is_err()
+    );
+    let missing = CallawaySantAnna::new("z", names.1, names.2, names.3)
+        .fit(&frame)
+        .unwrap_err();
+    assert!(missing.to_string().contains("`z`"), "{missing}");
+}
+
+#[test]
 fn units_treated_from_the_start_and_cohorts_of_one_are_named() {
     let frame = data("tests/reference/rollout.csv");
     let plain = || CallawaySantAnna::new("y", "start", "unit", "year").starts();
