@@ -321,6 +321,41 @@ fn roll_outs_that_cannot_be_compared_are_refused_with_a_remedy() {
     assert!(unseeded.to_string().contains(".seed(7)"));
 }
 
+fn reads_back<T: serde::Serialize + serde::de::DeserializeOwned + std::fmt::Display>(result: &T) {
+    let back: T = serde_json::from_str(&serde_json::to_string(result).unwrap()).unwrap();
+    assert_eq!(back.to_string(), result.to_string());
+}
+
+#[test]
+fn all_results_read_back_from_files() {
+    let frame = data("tests/reference/rollout.csv");
+    let names = ("y", "treated", "unit", "year");
+    let two_way = TwoWayFixedEffects::new(names.0, names.1, names.2, names.3)
+        .fit(&frame)
+        .unwrap();
+    assert!(two_way.weights().deviation_for_opposite.is_infinite());
+    reads_back(&two_way);
+    reads_back(two_way.decomposition().unwrap());
+    let interacted = SunAbraham::new(names.0, names.1, names.2, names.3)
+        .fit(&frame)
+        .unwrap();
+    let study = interacted.event_study();
+    reads_back(&interacted);
+    reads_back(&study);
+    reads_back(&study.pre_trend_power(0.05).unwrap());
+    reads_back(&study.trend_sensitivity(&[0.0], &[0.0, 0.1], 0.95).unwrap());
+    reads_back(
+        &Imputation::new(names.0, names.1, names.2, names.3)
+            .fit(&frame)
+            .unwrap(),
+    );
+    reads_back(
+        &Switching::new(names.0, names.1, names.2, names.3)
+            .fit(&frame)
+            .unwrap(),
+    );
+}
+
 #[test]
 fn the_other_estimators_refuse_too_and_live_with_gaps() {
     let frame = data("tests/reference/rollout.csv");
