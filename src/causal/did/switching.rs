@@ -185,7 +185,12 @@ impl Switching {
     }
 
     /// Units by their first treatment, each against those that have not changed yet; then both together.
-    fn first_changes(&self, rollout: &Rollout, status: &[f64], about: About) -> Result<EventStudy> {
+    fn first_changes(
+        &self,
+        rollout: &Rollout,
+        status: &[f64],
+        mut about: About,
+    ) -> Result<EventStudy> {
         let panel = &rollout.panel;
         let units = panel.units.len();
         let value =
@@ -226,6 +231,11 @@ impl Switching {
                 continue;
             }
             let Ok(times) = GroupTimes::estimate(&model, &part, &Progress::none()) else {
+                about.warnings.push(Warning::Note {
+                    message: format!(
+                        "units whose first treatment is {baseline} left out: all that change do so at once"
+                    ),
+                });
                 continue;
             };
             let since = |at: usize| {
