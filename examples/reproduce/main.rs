@@ -10,6 +10,7 @@ mod output;
 mod plots;
 
 mod card;
+mod castle;
 mod cloud_onboarding;
 mod hyderabad;
 mod lalonde;
@@ -39,6 +40,7 @@ const ALL: [&Experiment; 20] = [
     &nsw::NSW,
     &lalonde::LALONDE,
     &card::CARD,
+    &castle::CASTLE,
     &hyderabad::HYDERABAD,
     &thornton::THORNTON,
     &open_bandit::OPEN_BANDIT,

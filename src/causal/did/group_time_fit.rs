@@ -77,33 +77,10 @@ impl CallawaySantAnnaFit {
             shares: Some(Arc::new(Shares::new(rollout, comparisons, times.influence))),
             effects,
         };
-        fit.warn_of_thin_data(rollout);
+        if let Some(warning) = rollout.thin_cohorts() {
+            fit.effects.warn(warning);
+        }
         fit
-    }
-
-    /// One treated unit or cluster: its own noise cannot be told from its effect.
-    fn warn_of_thin_data(&mut self, rollout: &Rollout) {
-        let mut few: Vec<String> = Vec::new();
-        for cohort in rollout.adoption.cohorts() {
-            let mut clusters: Vec<u32> = (rollout.adoption.first.iter().zip(&rollout.clusters))
-                .filter(|(first, _)| **first == Some(cohort))
-                .map(|(_, cluster)| *cluster)
-                .collect();
-            clusters.sort_unstable();
-            clusters.dedup();
-            if clusters.len() < 2 {
-                few.push(rollout.panel.periods[cohort as usize].label.clone());
-            }
-        }
-        if !few.is_empty() {
-            self.effects.warn(crate::error::Warning::Note {
-                message: format!(
-                    "one treated `{}` alone makes cohort {}: the error of its effects leaves out its own noise and is too small; report aggregates, or use a synthetic control",
-                    rollout.size.clusters.0,
-                    few.join(", ")
-                ),
-            });
-        }
     }
 
     /// The group-time effects.

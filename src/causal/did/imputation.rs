@@ -34,6 +34,8 @@ use super::effects::rollout_verbs;
 /// It must hold that untreated outcomes follow the model, and that nobody anticipates. Panels may have gaps. Units treated from the first period on are left out, counted in a warning. Errors are sums over
 /// clusters, with the factor G/(G − 1).
 ///
+/// Measured as for [`CallawaySantAnna`](super::CallawaySantAnna): 95 % intervals of the average effect cover 95.0 % of the time by imputation, 96.9 % in two stages.
+///
 /// # Errors
 /// [`Error::Unidentified`](crate::Error::Unidentified) for periods without untreated rows (leave them out), units without one, and covariates that do not vary within units and periods; those of
 /// reading the panel.
@@ -198,7 +200,9 @@ impl Imputation {
             } else {
                 "Conservative standard errors".to_owned()
             },
-            warnings: rollout.warnings.clone(),
+            warnings: (rollout.warnings.iter().cloned())
+                .chain(rollout.thin_cohorts())
+                .collect(),
         };
         RolloutEffects::new(
             about,

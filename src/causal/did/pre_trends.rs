@@ -3,7 +3,6 @@
 use super::event_study::EventStudy;
 use crate::error::{Error, Result};
 use crate::inference::Inference;
-use crate::numeric::Seed;
 use crate::numeric::linalg::{Cholesky, block};
 use crate::numeric::optimize::brent_root;
 use crate::numeric::special::multivariate_normal::{Settings, cdf};

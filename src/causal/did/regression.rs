@@ -16,14 +16,44 @@ const PERIOD: &str = "(period)";
 const CLUSTER: &str = "(cluster)";
 const WEIGHT: &str = "(weight)";
 
-/// A frame with the rows of a roll-out and regressors that are made for it.
+/// A frame with rows of a roll-out and regressors that are made for it.
 #[derive(Clone, Debug)]
 pub(super) struct Working {
     frame: Frame,
     regressors: Vec<String>,
+    /// Whether effects of units are absorbed beside those of periods.
+    units: bool,
+}
+
+/// What every row has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WorkingRows {
+    pub(super) outcome: Vec<f64>,
+    /// Empty for no effects of units.
+    pub(super) unit: Vec<f64>,
+    pub(super) period: Vec<f64>,
+    pub(super) cluster: Vec<f64>,
+    pub(super) weight: Vec<f64>,
 }
 
 impl Working {
+    pub(super) fn of(rows: WorkingRows) -> Result<Self> {
+        let units = !rows.unit.is_empty();
+        let mut frame = Frame::new()
+            .with(OUTCOME, rows.outcome)?
+            .with(PERIOD, rows.period)?
+            .with(CLUSTER, rows.cluster)?
+            .with(WEIGHT, rows.weight)?;
+        if units {
+            frame = frame.with(UNIT, rows.unit)?;
+        }
+        Ok(Self {
+            frame,
+            regressors: Vec::new(),
+            units,
+        })
+    }
+
     /// Outcome, effects, clusters and weights, with the covariates as regressors.
     pub(super) fn new(rollout: &Rollout) -> Result<Self> {
         let panel = &rollout.panel;
@@ -32,16 +62,13 @@ impl Working {
             let units = panel.unit_of.iter();
             units.map(|unit| values(*unit as usize)).collect()
         };
-        let frame = Frame::new()
-            .with(OUTCOME, rollout.y.clone())?
-            .with(UNIT, codes(&panel.unit_of))?
-            .with(PERIOD, codes(&panel.period_of))?
-            .with(CLUSTER, of_units(&|unit| f64::from(rollout.clusters[unit])))?
-            .with(WEIGHT, of_units(&|unit| rollout.weights[unit]))?;
-        let mut working = Self {
-            frame,
-            regressors: Vec::new(),
-        };
+        let mut working = Self::of(WorkingRows {
+            outcome: rollout.y.clone(),
+            unit: codes(&panel.unit_of),
+            period: codes(&panel.period_of),
+            cluster: of_units(&|unit| f64::from(rollout.clusters[unit])),
+            weight: of_units(&|unit| rollout.weights[unit]),
+        })?;
         for (name, values) in &rollout.covariates {
             working.add(name, values.clone())?;
         }
@@ -66,7 +93,12 @@ impl Working {
         } else {
             terms.join(" + ")
         };
-        Ols::new(format!("`{outcome}` ~ {terms} | `{UNIT}` + `{PERIOD}`").as_str())
+        let units = if self.units {
+            format!("`{UNIT}` + ")
+        } else {
+            String::new()
+        };
+        Ols::new(format!("`{outcome}` ~ {terms} | {units}`{PERIOD}`").as_str())
             .weights(WEIGHT)
             .keep_singletons()
             .covariance(Covariance::cluster(CLUSTER))
@@ -81,16 +113,19 @@ fn combined(
     map: &DMatrix<f64>,
     fit: &OlsFit,
 ) -> Result<RolloutEffects> {
-    let influence = fit.influence(Some(CLUSTER))?;
-    let plain: f64 = influence.norm_squared();
-    // The small-sample factor of the covariance is one for all coefficients.
-    let factor = Inference::covariance(fit).trace() / plain;
     Ok(RolloutEffects::scaled(
         about,
         names,
         map * fit.estimates(),
-        influence * map.transpose() * factor.sqrt(),
+        clustered(fit)? * map.transpose(),
     ))
+}
+
+/// What each cluster adds to the error of the coefficients, with the small-sample factor of the covariance, which is one for all.
+pub(super) fn clustered(fit: &OlsFit) -> Result<DMatrix<f64>> {
+    let influence = fit.influence(Some(CLUSTER))?;
+    let factor = Inference::covariance(fit).trace() / influence.norm_squared();
+    Ok(influence * factor.sqrt())
 }
 
 /// Coefficients by name; those that the fit left out are not among the names.

@@ -322,6 +322,28 @@ impl Rollout {
         times
     }
 
+    /// Cohorts of one unit or cluster: its own noise cannot be told from its effect.
+    pub(super) fn thin_cohorts(&self) -> Option<Warning> {
+        let thin = |cohort: &u32| {
+            let mut clusters = (self.adoption.first.iter().zip(&self.clusters))
+                .filter(|(first, _)| **first == Some(*cohort))
+                .map(|(_, cluster)| *cluster);
+            let one = clusters.next();
+            clusters.all(|other| Some(other) == one)
+        };
+        let cohorts = self.adoption.cohorts();
+        let few: Vec<&str> = (cohorts.iter().filter(|cohort| thin(cohort)))
+            .map(|cohort| self.panel.periods[*cohort as usize].label.as_str())
+            .collect();
+        (!few.is_empty()).then(|| Warning::Note {
+            message: format!(
+                "one treated `{}` alone makes cohort {}: the error of its effects leaves out its own noise and is too small; report aggregates, or use SyntheticControl",
+                self.size.clusters.0,
+                few.join(", ")
+            ),
+        })
+    }
+
     /// Leaves out units without weight.
     pub(super) fn without_unweighted(self) -> Result<Self> {
         let leave: Vec<bool> = self.weights.iter().map(|w| *w <= 0.0).collect();

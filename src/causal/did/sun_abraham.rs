@@ -140,10 +140,8 @@ impl SunAbraham {
             ),
             size: rollout.size.clone(),
             errors: "Clustered standard errors (CR1)".to_owned(),
-            warnings: rollout
-                .warnings
-                .iter()
-                .cloned()
+            warnings: (rollout.warnings.iter().cloned())
+                .chain(rollout.thin_cohorts())
                 .chain(fit.warnings())
                 .collect(),
         };

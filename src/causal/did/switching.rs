@@ -31,7 +31,8 @@ use serde::{Deserialize, Serialize};
 /// | `weights` | none | a column, constant within units |
 /// | `clusters` | the unit | a column, in which units lie |
 ///
-/// Trends without a change must be parallel, of untreated and of treated outcomes. `placebo` is the same difference one period earlier, among units whose treatment did not change then. The panel must be
+/// Trends without a change must be parallel, of untreated and of treated outcomes. `placebo` is the same difference one period earlier, among units whose treatment did not change then. In the event study an effect
+/// before the change is a difference to the last period before it, with all units as controls that had not changed by then. The panel must be
 /// balanced. Changes without a unit that stays are left out, counted in a warning. Errors come from influence functions, with the factor G/(G − 1) and t distributions of
 /// G − 1 degrees of freedom.
 ///
@@ -184,7 +185,12 @@ impl Switching {
     }
 
     /// Units by their first treatment, each against those that have not changed yet; then both together.
-    fn first_changes(&self, rollout: &Rollout, status: &[f64], about: About) -> Result<EventStudy> {
+    fn first_changes(
+        &self,
+        rollout: &Rollout,
+        status: &[f64],
+        mut about: About,
+    ) -> Result<EventStudy> {
         let panel = &rollout.panel;
         let units = panel.units.len();
         let value =
@@ -225,6 +231,11 @@ impl Switching {
                 continue;
             }
             let Ok(times) = GroupTimes::estimate(&model, &part, &Progress::none()) else {
+                about.warnings.push(Warning::Note {
+                    message: format!(
+                        "units whose first treatment is {baseline} left out: all that change do so at once"
+                    ),
+                });
                 continue;
             };
             let since = |at: usize| {
@@ -278,7 +289,7 @@ impl Switching {
                     .map(|(_, sign, units, part)| Part {
                         sign: *sign,
                         units,
-                        part,
+                        mean: part,
                     })
                     .collect();
                 weighted(rollout, &own)
@@ -305,14 +316,14 @@ impl Switching {
 struct Part<'a> {
     sign: f64,
     units: &'a [usize],
-    part: &'a Aggregate,
+    mean: &'a Aggregate,
 }
 
 /// The mean of signed parts by the weight of their units, which is random too.
 fn weighted(rollout: &Rollout, parts: &[Part<'_>]) -> Aggregate {
     let size = |part: &Part<'_>| -> f64 { part.units.iter().map(|u| rollout.weights[*u]).sum() };
     let total: f64 = parts.iter().map(size).sum();
-    let value = |part: &Part<'_>| part.sign * part.part.estimate;
+    let value = |part: &Part<'_>| part.sign * part.mean.estimate;
     let estimate = parts
         .iter()
         .map(|part| size(part) * value(part))
@@ -320,7 +331,7 @@ fn weighted(rollout: &Rollout, parts: &[Part<'_>]) -> Aggregate {
         / total;
     let mut influence = DVector::zeros(rollout.panel.units.len());
     for part in parts {
-        influence.axpy(part.sign * size(part) / total, &part.part.influence, 1.0);
+        influence.axpy(part.sign * size(part) / total, &part.mean.influence, 1.0);
         for unit in part.units {
             influence[*unit] += rollout.weights[*unit] / total * (value(part) - estimate);
         }
@@ -341,7 +352,7 @@ fn mean_change(rollout: &Rollout, changes: &[Change]) -> Aggregate {
         .map(|(change, part)| Part {
             sign: change.sign,
             units: &change.sides[0],
-            part,
+            mean: part,
         })
         .collect();
     weighted(rollout, &parts)

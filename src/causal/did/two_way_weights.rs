@@ -53,7 +53,7 @@ impl TwoWayWeights {
         Ok(Self {
             treated: cells.len(),
             negative: negative.len(),
-            negative_sum: negative.iter().map(|(p, w)| p * w).sum(),
+            negative_sum: negative.iter().fold(0.0, |sum, (p, w)| sum + p * w),
             deviation_for_zero: if spread > 1e-20 {
                 estimate.abs() / spread.sqrt()
             } else {

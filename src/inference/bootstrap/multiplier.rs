@@ -152,3 +152,85 @@ impl MultiplierBootstrap {
         .concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inference::Inference;
+    use nalgebra::DVector;
+
+    struct Known {
+        names: Vec<String>,
+        estimates: DVector<f64>,
+        covariance: DMatrix<f64>,
+        influence: DMatrix<f64>,
+    }
+
+    impl Inference for Known {
+        fn names(&self) -> &[String] {
+            &self.names
+        }
+
+        fn estimates(&self) -> &DVector<f64> {
+            &self.estimates
+        }
+
+        fn covariance(&self) -> &DMatrix<f64> {
+            &self.covariance
+        }
+    }
+
+    impl Influence for Known {
+        fn influence(&self, _: Option<&str>) -> Result<DMatrix<f64>> {
+            Ok(self.influence.clone())
+        }
+    }
+
+    fn known(units: usize) -> Known {
+        let influence =
+            DMatrix::from_fn(units, 3, |i, j| ((i * (j + 2) + 3 * j) as f64 * 1.7).sin());
+        Known {
+            names: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            estimates: DVector::from_vec(vec![9.0, 0.0, 1.0]),
+            covariance: influence.tr_mul(&influence),
+            influence,
+        }
+    }
+
+    #[test]
+    fn one_coefficient_has_the_normal_quantile_and_more_have_more() {
+        let bootstrap = MultiplierBootstrap::new().draws(20_000).seed(7);
+        let fit = known(400);
+        let critical = |names: &[&str]| bootstrap.run(&fit, names, 0.95).unwrap().critical_value;
+        let (one, three) = (critical(&["a"]), critical(&["a", "b", "c"]));
+        assert!((one - 1.96).abs() < 0.04, "{one}");
+        // Of three that are nearly independent: 2.39.
+        assert!((three - 2.39).abs() < 0.05, "{three}");
+    }
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let run = || {
+            let bootstrap = MultiplierBootstrap::new().seed(7);
+            bootstrap.run(&known(50), &["a", "b", "c"], 0.95).unwrap()
+        };
+        let pool = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(run)
+        };
+        assert_eq!(pool(1), pool(5));
+    }
+
+    #[test]
+    fn few_units_take_every_sign_once() {
+        let fit = known(6);
+        let found = MultiplierBootstrap::new()
+            .seed(1)
+            .run(&fit, &["a"], 0.9)
+            .unwrap();
+        assert_eq!(found.draws, 64);
+        let none = MultiplierBootstrap::new().seed(1).run(&fit, &[], 0.9);
+        assert!(none.unwrap_err().to_string().contains("at least one"));
+    }
+}

@@ -108,6 +108,7 @@ def regressions(data):
         entry["sun_abraham"] = dict(at=used, att=(R @ beta).tolist(), se=np.sqrt(np.diag(R @ V @ R.T)).tolist())
         if weights is None:
             entry["pre_trends"] = pre_trends(np.array(used), R @ V @ R.T)
+            entry["smooth"] = smooth(np.array(used), R @ beta, R @ V @ R.T)
             first, pre = "~ 0 | unit + year", "~ " + " + ".join(f"e{int(t) + 10}" for t in used)
             data["treated_flag"] = data.treated.astype(bool)
             fit = pf.did2s(data.copy(), yname="y", first_stage=first, second_stage="~ treated", treatment="treated_flag", cluster=cluster)
@@ -142,6 +143,72 @@ def pre_trends(times, V):
         sums, squares, passed = sums + draws.sum(axis=0), squares + (draws**2).sum(axis=0), passed + len(draws)
     mean = sums / passed
     out.update(passed=mean.tolist(), passed_error=np.sqrt((squares / passed - mean**2) / passed).tolist())
+    return out
+
+
+def smooth(times, beta, V):
+    """Rambachan and Roth's fixed-length intervals for smooth differences in trends by definition: the largest bias of given weights as a linear programme over
+    differences in trends, the half-length by scipy's normal, minimised over all weights that a linear trend does not bias."""
+    from scipy.optimize import brentq, linprog, minimize
+    from scipy.stats import norm
+
+    pre, post = np.nonzero(times < 0)[0], np.nonzero(times >= 0)[0]
+    grid = np.arange(times.min(), times.max() + 1)
+    second = np.zeros((len(grid) - 2, len(grid)))
+    for k in range(len(grid) - 2):
+        second[k, k:k + 3] = 1, -2, 1
+    fix = (grid == -1).astype(float)[None]
+
+    def interval(l, M):
+        def parts(free):
+            v = np.append(free, 0.0)
+            v[-1] = (l @ (times[post] + 1) - v[:-1] @ (-1 - times[pre][:-1])) / (-1 - times[pre][-1])
+            w = np.zeros(len(times))
+            w[pre], w[post] = v, l
+            return w, np.sqrt(w @ V @ w)
+
+        def bias(w):
+            c = np.array([w[times == t][0] if (times == t).any() else 0.0 for t in grid])
+            found = linprog(-c, A_ub=np.vstack([second, -second]), b_ub=np.full(2 * len(second), M), A_eq=np.vstack([fix, (grid == 0).astype(float)[None]]), b_eq=[0, 0], bounds=(None, None))
+            return -found.fun
+
+        def half(free):
+            w, se = parts(free)
+            b = bias(w) if M > 0 else 0.0
+            return se * brentq(lambda c: norm.cdf(c - b / se) - norm.cdf(-c - b / se) - 0.95, 0, b / se + 10, xtol=1e-14)
+
+        best = np.zeros(len(pre) - 1)
+        for _ in range(6):
+            best = minimize(half, best, method="Nelder-Mead", options=dict(xatol=1e-10, fatol=1e-14, maxiter=4000, initial_simplex=None)).x
+        w, se = parts(best)
+        return [float(w @ beta), float(se), float(bias(w)) if M > 0 else 0.0, float(half(best))]
+
+    first, even = (times[post] == 0).astype(float), np.full(len(post), 1 / len(post))
+    return dict(bounds=[0.0, 0.01, 0.05, 0.2], first=[interval(first, M) for M in [0.0, 0.01, 0.05, 0.2]], even=[interval(even, M) for M in [0.0, 0.01, 0.05, 0.2]])
+
+
+def stacks_and_projections(data):
+    """Stacked regressions of hand-made stacks and local projections, by pyfixest's feols and lpdid."""
+    import pyfixest as pf
+
+    before, after = 2, 1
+    parts = []
+    for g in [2003, 2004, 2006]:
+        part = data[((data.start == g) | (data.start == 0) | (data.start > g + after)) & data.year.between(g - before, g + after)].copy()
+        on = part.start == g
+        part["stack"], part["event"] = g, np.where(on, part.year - g, -1)
+        part["q"] = np.where(on, 1.0, part.unit[on].nunique() / part.unit[~on].nunique())
+        parts.append(part)
+    stacked = pd.concat(parts)
+    stacked["su"], stacked["sy"] = stacked["stack"] * 1000 + stacked.unit, stacked["stack"] * 10000 + stacked.year
+    for e in [-2, 0, 1]:
+        stacked[f"e{e + 10}"] = (stacked.event == e).astype(float)
+    out = {}
+    for name, weights in [("unweighted", None), ("weighted", "q")]:
+        fit = pf.feols("y ~ e8 + e10 + e11 | su + sy", data=stacked, vcov={"CRV1": "unit"}, weights=weights)
+        out[name] = dict(att=[float(v) for v in fit.coef()], se=[float(v) for v in fit.se()])
+    fit = pf.lpdid(data.rename(columns={"start": "g"})[["unit", "year", "g", "y"]].copy(), yname="y", idname="unit", tname="year", gname="g", vcov={"CRV1": "unit"}, pre_window=2, post_window=3, att=False).tidy()
+    out["projections"] = dict(at=[int(str(i).split("::")[1]) for i in fit.index], att=[float(v) for v in fit["Estimate"]], se=[float(v) for v in fit["Std. Error"]])
     return out
 
 
@@ -255,7 +322,7 @@ if __name__ == "__main__":
     data.to_csv(HERE / "rollout.csv", index=False)
     ever = data[data.start > 0].reset_index(drop=True)
     values = dict(
-        callaway_santanna=callaway_santanna(data), regressions=regressions(data), imputation=imputation(data),
+        callaway_santanna=callaway_santanna(data), regressions=regressions(data), stacks=stacks_and_projections(data), imputation=imputation(data),
         imputation_weighted=imputation(data, "weight", "village"), two_stage=two_stage(data), two_stage_weighted=two_stage(data, "weight", "village"),
         bacon=bacon(data), two_way_weights=[weights_of_two_way(data), weights_of_two_way(ever)],
     )
