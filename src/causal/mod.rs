@@ -3,6 +3,11 @@
 //! [`DoublyRobust`] learns nuisances by cross-fitting over any [`Learner`](crate::regression::learners::Learner) and turns them into
 //! [`ArmScores`]: one score a row and arm whose mean is the mean outcome under that arm; [`TrialScores`] makes them from a randomised trial without
 //! models. Average effects (for all, for the treated, in the overlap, by group, along features) are [`AverageEffects`]; curves, policies and learners of
+//! effects start from the same scores. [`PartiallyLinear`] has the effect per unit of a treatment that is a number, [`DoseEffects`] that effect as a function of
+//! features, [`DoseResponse`] the whole curve. [`OffPolicy`] and [`SlatePolicy`] value a policy from logged decisions. [`TreatmentWeighting`] makes the arms of
+//! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
+//! weighted means of others, [`SyntheticDid`] with weighted donors and periods, [`InterruptedTimeSeries`] one series with its own past. [`DynamicPanelGmm`]
+//! is for outcomes that depend on their own past.
 //! effects start from the same scores.
 //!
 //! | the treatment was | estimators |
@@ -30,6 +35,7 @@ mod dose_response;
 mod dose_response_fit;
 pub(crate) mod doubly_robust;
 pub(crate) mod doubly_robust_fit;
+mod dynamic_panel;
 pub(crate) mod folds;
 mod instrumented;
 mod interrupted_time_series;
@@ -74,6 +80,7 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
+pub use dynamic_panel::{DynamicPanelGmm, DynamicPanelGmmFit};
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};

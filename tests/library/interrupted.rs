@@ -181,7 +181,7 @@ fn dates_count_in_periods_and_a_round_trip() {
     let rows: Vec<String> = (days.iter().enumerate())
         .map(|(m, day)| format!("{day},{}", if m < 12 { m } else { 2 * m + m % 3 }))
         .collect();
-    let frame = Frame::from_csv(&format!("day,y\n{}\n", rows.join("\n"))).unwrap();
+    let frame = Frame::from_csv(format!("day,y\n{}\n", rows.join("\n"))).unwrap();
     // 2021-01-01.
     let fit = InterruptedTimeSeries::new("y", "day", 1_609_459_200.0)
         .fit(&frame)

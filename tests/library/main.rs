@@ -34,6 +34,7 @@ mod dose_effects;
 mod dose_response;
 mod double_machine_learning;
 mod dynamic_choice;
+mod dynamic_panel;
 mod effects_likelihood;
 mod exchange;
 mod experiment;

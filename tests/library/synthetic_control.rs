@@ -528,6 +528,32 @@ fn bad_panels_are_refused_with_the_remedy() {
 }
 
 #[test]
+fn columns_become_rows() {
+    let wide = Frame::new()
+        .with("year", vec![1.0, 2.0])
+        .unwrap()
+        .with("a", vec![3.0, f64::NAN])
+        .unwrap()
+        .with("b", vec![true, false])
+        .unwrap();
+    let long = wide.longer(&["year"], "unit", "y").unwrap();
+    assert_eq!(long.names(), ["year", "unit", "y"]);
+    let y = long.real("y").unwrap();
+    assert!(y[1].is_nan() && y[2..] == [1.0, 0.0]);
+    let all = wide.longer::<&str>(&[], "unit", "y").unwrap();
+    assert_eq!((all.rows(), all.columns()), (6, 2));
+    let refused = |frame: &Frame, keep: &[&str], name: &str, words: &str| {
+        let text = frame.longer(keep, name, "y").unwrap_err().to_string();
+        assert!(text.contains(words), "{text}");
+    };
+    refused(&wide, &["month"], "unit", "`month`");
+    refused(&wide, &["year"], "year", "`year` occurs twice");
+    refused(&wide, &["year", "a", "b"], "unit", "none is left to stack");
+    let named = wide.with("name", vec!["p", "q"]).unwrap();
+    refused(&named, &["year"], "unit", "`name`");
+}
+
+#[test]
 fn weak_designs_carry_warnings() {
     let warned = |frame: &Frame, words: &str| {
         let fit = plain().fit(frame).unwrap();

@@ -154,8 +154,8 @@ impl SyntheticControlFit {
     /// For a hypothetical effect, weights are found anew with all periods, the treated ones less the effect, so that all gaps are alike when the hypothesis holds. The p-value is the share
     /// of [orders](ConformalPermutations) of the gaps for which the statistic of the last periods is at least the observed one: `Σ|u_t|` for no effect in any period, `|Σ u_t|` for an effect
     /// that is the same in each. The interval of one period uses it and the periods before treatment. Intervals have the hypotheses that are not rejected. They are exact when gaps are
-    /// exchangeable (shifts: stationary), and approximately right when the counterfactual is estimated well. An end is infinite where no effect is ever refused.
-    /// In 1 000 simulated panels with 25 periods before treatment and 19 donors, intervals of level 0.9 cover 91 % (a period) and 95 % (constant) of the time.
+    /// exchangeable (shifts: stationary), and approximately right when the counterfactual is estimated well. An end is infinite where no effect is ever refused; when
+    /// all are, what is left of the interval is the estimate. In 1 000 simulated panels with 25 periods before treatment and 19 donors, intervals of level 0.9 cover 91 % (a period) and 95 % (constant) of the time.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a level outside (0, 1), without draws, and with predictors, which have no place in it; [`Error::Unidentified`] with so few periods that no p-value

@@ -7,6 +7,9 @@ use nalgebra::{DMatrix, DVector};
 /// A duality gap below this share of the largest squared length is accepted where rounding ends the search.
 const ACCEPTED_GAP: f64 = 1e-10;
 
+/// Added to squared lengths, as a share of the largest, where active points depend on each other but for rounding.
+const DEPENDENT: f64 = 1e-13;
+
 /// The weights `w ≥ 0`, `Σ w = 1`, that minimise `w'Gw` for a positive semi-definite `G`, so that `Σ w_j p_j` is the point of the hull of the `p_j` that is nearest
 /// to the origin when `G` has their products.
 ///
@@ -88,7 +91,14 @@ fn settle(
     while active.len() > 1 {
         // min α'Gα with Σα = 1: α ∝ (G + s 11')⁻¹ 1 for any s > 0, which is positive definite where G alone may be singular.
         let system = block(gram, active, active).add_scalar(scale);
-        let Ok(factor) = Cholesky::full_rank(&system, "active points") else {
+        let Ok(factor) = Cholesky::full_rank(&system, "active points").or_else(|_| {
+            // Dependent but for rounding: the shortest weights are near enough.
+            let mut system = system;
+            for i in 0..active.len() {
+                system[(i, i)] += DEPENDENT * scale;
+            }
+            Cholesky::full_rank(&system, "active points")
+        }) else {
             return false;
         };
         let solved = factor.solve_vector(&DVector::from_element(active.len(), 1.0));
@@ -172,6 +182,30 @@ mod tests {
                     "{rows} {points} {shift} {gap}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn points_that_hardly_span_a_space_are_no_trouble() {
+        for seed in 0..300_u64 {
+            let mut generator = Seed::new(seed).stream(1);
+            let mut draw = |most: f64| generator.random::<f64>() * most;
+            let (n, t, rank) = (
+                2 + draw(60.0) as usize,
+                1 + draw(40.0) as usize,
+                1 + draw(4.0) as usize,
+            );
+            let noise = 10_f64.powf(-draw(12.0));
+            let factors = DMatrix::from_fn(t, rank, |_, _| draw(1.0) - 0.5);
+            let loadings = DMatrix::from_fn(rank, n, |_, _| draw(1.0) - 0.5);
+            let level = (seed % 2) as f64;
+            let points =
+                factors * loadings + DMatrix::from_fn(t, n, |_, _| noise * draw(1.0) + level);
+            let gram = products(&points);
+            let w = DVector::from_vec(nearest_in_hull(&gram).unwrap());
+            let gradient = &gram * &w;
+            let gap = w.dot(&gradient) - gradient.min();
+            assert!(gap < 1e-12 * gram.diagonal().max(), "{seed} {gap}");
         }
     }
 
