@@ -14,6 +14,9 @@
 //! | given to few units, or to one | [`SyntheticControl`], [`SyntheticDid`], [`InterruptedTimeSeries`] |
 //! | given by a rule with a cutoff | [`RegressionDiscontinuity`], [`LocalRandomization`]; was the rule kept: [`DiscontinuityDensity`] |
 //! | a policy in a log of decisions | [`OffPolicy`], [`SlatePolicy`] |
+//!
+//! What could still be wrong: [`OmittedVariable`], [`OmittedConfounder`], [`MarginalSensitivity`], [`CoefficientStability`], [`ConfoundingEValue`] say how strong something that was left out would have to be;
+//! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] assume less; [`Placebo`] looks where there is nothing to find. [`Mediation`] says what of an effect goes through a mediator.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -35,6 +38,7 @@ mod instrumented;
 mod interrupted_time_series;
 mod interrupted_time_series_fit;
 mod matching;
+mod mediation;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
@@ -80,6 +84,9 @@ pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFi
 pub use matching::{
     JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, RosenbaumBounds,
     RosenbaumBoundsFit, RosenbaumPoint, SetMatching, SetsFit, Stratification,
+};
+pub use mediation::{
+    Mediation, MediationFit, MediationModel, MediationPoint, MediationSensitivity,
 };
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
