@@ -83,6 +83,7 @@ mod rollout;
 mod rosenbaum;
 mod selection;
 mod sensitivity;
+mod made_labels;
 mod mediation;
 mod set_matching;
 mod simulate;

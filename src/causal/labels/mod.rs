@@ -1,0 +1,6 @@
+//! Labels made by a classifier or another model: what they say once a sample of true labels is there to check them.
+
+mod equations;
+mod prediction_powered;
+
+pub use prediction_powered::{PredictionPowered, PredictionPoweredFit};
