@@ -199,3 +199,115 @@ fn bad_input_is_named() {
     let fit = PredictionPowered::mean("y", "f").fit(&flat).unwrap();
     assert!(fit.coefficient("(Intercept)").unwrap().estimate - 0.5 < 1e-12);
 }
+
+#[test]
+fn the_matrix_is_undone_and_its_intervals_cover() {
+    // Rogan & Gladen's formula, and its variance written out.
+    let c = Misclassification::new(90, 10, 160, 40).unwrap();
+    let share = c.share(410, 1000).unwrap();
+    assert!((share.corrected.estimate - 0.3).abs() < 1e-12 && share.warnings.is_empty());
+    let variance: f64 = (0.41 * 0.59 / 1000.0 + 0.09 * 0.09 / 100.0 + 0.49 * 0.16 / 200.0) / 0.49;
+    assert!((share.corrected.std_error - variance.sqrt()).abs() < 1e-8);
+    const DRAWS: u64 = 2000;
+    let (s1, s0) = (0.85, 0.9);
+    let (mut shares, mut differences, mut classes, mut naive) = (0, 0, 0, 0);
+    for draw in 0..DRAWS {
+        let mut g = Seed::new(9).stream(draw);
+        let mut count = |n: usize, p: f64| (0..n).filter(|_| uniform(&mut g) < p).count();
+        let (tp, tn) = (count(150, s1), count(150, s0));
+        let Ok(c) = Misclassification::new(tp, 150 - tp, tn, 150 - tn) else {
+            panic!("a classifier this good is better than chance");
+        };
+        let q = |p: f64| p * s1 + (1.0 - p) * (1.0 - s0);
+        let (one, zero) = (count(800, q(0.4)), count(800, q(0.25)));
+        let covers = |e: &Estimate, truth: f64| {
+            let i = e.confidence_interval(0.95).unwrap();
+            u32::from(i.lower <= truth && truth <= i.upper)
+        };
+        shares += covers(&c.share(one, 800).unwrap().corrected, 0.4);
+        let d = c.difference((one, 800), (zero, 800)).unwrap();
+        differences += covers(&d.corrected, 0.15);
+        naive += u32::from((d.as_labelled - 0.15).abs() < 1.96 * (0.24 * 0.76 / 400.0_f64).sqrt());
+        // Outcomes of 1 for the class and 0 for others, plus even noise, by label.
+        let (mut sums, mut rows) = ([0.0; 2], [0.0; 2]);
+        let mut labelled = 0;
+        let mut squares = [0.0; 2];
+        for _ in 0..800 {
+            let truth = uniform(&mut g) < 0.4;
+            let right = uniform(&mut g) < if truth { s1 } else { s0 };
+            let label = usize::from(truth == right);
+            labelled += label;
+            let y = f64::from(u8::from(truth)) + uniform(&mut g);
+            sums[label] += y;
+            squares[label] += y * y;
+            rows[label] += 1.0;
+        }
+        let mean = |k: usize| sums[k] / rows[k];
+        let variance = |k: usize| (squares[k] / rows[k] - mean(k) * mean(k)) / rows[k];
+        let difference = Estimate {
+            name: "class".into(),
+            estimate: mean(1) - mean(0),
+            std_error: (variance(0) + variance(1)).sqrt(),
+            degrees_of_freedom: f64::INFINITY,
+        };
+        let effect = c.effect_of_class(&difference, labelled, 800).unwrap();
+        classes += covers(&effect.corrected, 1.0);
+    }
+    println!(
+        "share {shares}, difference {differences}, class {classes}, as labelled {naive} of {DRAWS}"
+    );
+    // 95 % with a Monte Carlo error of 0.5 points.
+    for covered in [shares, differences, classes] {
+        assert!((1860..=1945).contains(&covered));
+    }
+    assert!(naive < 1700);
+}
+
+#[test]
+fn validation_samples_that_say_nothing_are_named() {
+    let text = |r: Result<Misclassification>| r.unwrap_err().to_string();
+    assert!(text(Misclassification::new(0, 0, 9, 1)).contains("when the truth is 1"));
+    assert!(text(Misclassification::new(9, 1, 0, 0)).contains("when the truth is 0"));
+    assert!(text(Misclassification::new(3, 7, 4, 6)).contains("better than chance"));
+    let c = Misclassification::new(90, 10, 160, 40).unwrap();
+    assert!(c.share(11, 10).is_err() && c.share(0, 0).is_err());
+    let outside = c.share(100, 1000).unwrap();
+    assert!(
+        outside.warnings[0].to_string().contains("outside 0 and 1")
+            && outside.corrected.estimate < 0.0
+    );
+    let d = Estimate {
+        name: "d".into(),
+        estimate: 1.0,
+        std_error: 0.1,
+        degrees_of_freedom: f64::INFINITY,
+    };
+    assert!(
+        c.effect_of_class(&d, 100, 1000)
+            .unwrap_err()
+            .to_string()
+            .contains("validate on these rows")
+    );
+    assert!(
+        c.effect_of_class(&d, 0, 1000)
+            .unwrap_err()
+            .to_string()
+            .contains("rows of both labels")
+    );
+    let perfect = Misclassification::new(50, 0, 40, 10)
+        .unwrap()
+        .share(40, 100)
+        .unwrap();
+    assert!(perfect.warnings[0].to_string().contains("counts as known"));
+    let frame = frame(&[
+        ("t", vec![1.0, 1.0, 0.0, 0.0, f64::NAN]),
+        ("l", vec![1.0, 1.0, 0.0, 1.0, 0.5]),
+    ]);
+    let c = Misclassification::from_frame(&frame, "t", "l").unwrap();
+    assert_eq!((c.sensitivity(), c.specificity()), (1.0, 0.5));
+    let half = frame.replace("t", vec![1.0, 1.0, 0.0, 0.0, 0.0]).unwrap();
+    assert!(text(Misclassification::from_frame(&half, "t", "l")).contains("`l` is 0.5 in row 5"));
+    let back: Misclassification =
+        serde_json::from_str(&serde_json::to_string(&c).unwrap()).unwrap();
+    assert!(back == c && c.to_string().contains("truth 1"));
+}
