@@ -17,7 +17,7 @@
 //!
 //! What could still be wrong: [`OmittedVariable`], [`OmittedConfounder`], [`MarginalSensitivity`], [`CoefficientStability`], [`ConfoundingEValue`] say how strong something that was left out would have to be;
 //! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] assume less; [`Placebo`] looks where there is nothing to find. [`Mediation`] says what of an effect goes through a mediator, [`PredictionPowered`]
-//! corrects labels that a model made by a few true ones, [`Misclassification`] by rates of error.
+//! corrects labels that a model made by a few true ones, [`Misclassification`] by rates of error. [`LinearInMeans`] has effects of peers.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -45,6 +45,7 @@ pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
 pub(crate) mod partially_linear;
+mod peers;
 mod prais_winsten;
 mod quantile_effects;
 pub(crate) mod sample;
@@ -94,6 +95,7 @@ pub use mediation::{
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
+pub use peers::{LinearInMeans, LinearInMeansFit};
 pub use quantile_effects::{QuantileEffects, QuantileEffectsFit};
 pub use sensitivity::{
     CoefficientStability, ConfoundedEffect, ConfounderBenchmark, ConfounderGain, ConfoundingEValue,

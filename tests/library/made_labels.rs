@@ -202,13 +202,13 @@ fn bad_input_is_named() {
 
 #[test]
 fn the_matrix_is_undone_and_its_intervals_cover() {
+    const DRAWS: u64 = 2000;
     // Rogan & Gladen's formula, and its variance written out.
     let c = Misclassification::new(90, 10, 160, 40).unwrap();
     let share = c.share(410, 1000).unwrap();
     assert!((share.corrected.estimate - 0.3).abs() < 1e-12 && share.warnings.is_empty());
     let variance: f64 = (0.41 * 0.59 / 1000.0 + 0.09 * 0.09 / 100.0 + 0.49 * 0.16 / 200.0) / 0.49;
     assert!((share.corrected.std_error - variance.sqrt()).abs() < 1e-8);
-    const DRAWS: u64 = 2000;
     let (s1, s0) = (0.85, 0.9);
     let (mut shares, mut differences, mut classes, mut naive) = (0, 0, 0, 0);
     for draw in 0..DRAWS {
