@@ -476,8 +476,8 @@ impl OmittedVariable {
 
 crate::report::notebook::shown!(OmittedVariable);
 
-const X_TITLE: &str = "share of the rest of the treatment explained";
-const Y_TITLE: &str = "share of the rest of the outcome explained";
+const X_TITLE: &str = "partial R² with the treatment";
+const Y_TITLE: &str = "partial R² with the outcome";
 
 fn check_q(q: f64) -> Result<()> {
     if q > 0.0 && q.is_finite() {
