@@ -19,6 +19,10 @@
 //! | given to few units, or to one | [`SyntheticControl`], [`SyntheticDid`], [`InterruptedTimeSeries`] |
 //! | given by a rule with a cutoff | [`RegressionDiscontinuity`], [`LocalRandomization`]; was the rule kept: [`DiscontinuityDensity`] |
 //! | a policy in a log of decisions | [`OffPolicy`], [`SlatePolicy`] |
+//!
+//! What could still be wrong: [`OmittedVariable`], [`OmittedConfounder`], [`MarginalSensitivity`], [`CoefficientStability`], [`ConfoundingEValue`] say how strong something that was left out would have to be;
+//! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] assume less; [`Placebo`] looks where there is nothing to find. [`Mediation`] says what of an effect goes through a mediator, [`PredictionPowered`]
+//! corrects labels that a model made by a few true ones, [`Misclassification`] by rates of error. [`LinearInMeans`] has effects of peers.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -40,11 +44,14 @@ pub(crate) mod folds;
 mod instrumented;
 mod interrupted_time_series;
 mod interrupted_time_series_fit;
+mod labels;
 mod matching;
+mod mediation;
 pub(crate) mod nuisance;
 pub(crate) mod off_policy;
 pub(crate) mod panel;
 pub(crate) mod partially_linear;
+mod peers;
 mod prais_winsten;
 mod quantile_effects;
 pub(crate) mod sample;
@@ -84,13 +91,18 @@ pub use dynamic_panel::{DynamicPanelGmm, DynamicPanelGmmFit};
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
+pub use labels::{CorrectedForErrors, Misclassification, PredictionPowered, PredictionPoweredFit};
 pub use matching::{
     JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, RosenbaumBounds,
     RosenbaumBoundsFit, RosenbaumPoint, SetMatching, SetsFit, Stratification,
 };
+pub use mediation::{
+    Mediation, MediationFit, MediationModel, MediationPoint, MediationSensitivity,
+};
 pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
+pub use peers::{LinearInMeans, LinearInMeansFit};
 pub use quantile_effects::{QuantileEffects, QuantileEffectsFit};
 pub use sensitivity::{
     CoefficientStability, ConfoundedEffect, ConfounderBenchmark, ConfounderGain, ConfoundingEValue,

@@ -1,5 +1,6 @@
 //! The marginal sensitivity model: propensities that may be wrong by a factor.
 
+use super::percent_of;
 use crate::causal::Estimand;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
@@ -404,7 +405,7 @@ impl MarginalSensitivityFit {
             .note(format!(
                 "Percentile bootstrap, {} draws, level {} %. The bounds hold zero from Λ = {}.",
                 self.model.draws,
-                Cell::significant(100.0 * self.model.level, 4),
+                percent_of(self.model.level),
                 Cell::significant(self.tipping_point, 4)
             ))
             .warned(&self.warnings)

@@ -35,6 +35,11 @@ fn check_share(option: &str, value: f64, one: bool) -> Result<()> {
     Err(Error::invalid_option(option, value, expected))
 }
 
+/// A level in per cent, without digits that rounding made.
+fn percent_of(level: f64) -> f64 {
+    (1e6 * level).round() / 1e4
+}
+
 /// The share r for which `r²/(1 − r) = f²`: equal shares of treatment and outcome that make a bias of f units.
 fn equal_share(f: f64) -> f64 {
     let f2 = f * f;

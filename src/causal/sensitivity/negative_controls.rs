@@ -3,8 +3,8 @@
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{
-    Adjustment, BetweenStudies, Estimate, Inference, Interval, MeanError, MetaAnalysis,
-    adjust_p_values, check_level,
+    Adjustment, BetweenStudies, Estimate, Interval, MeanError, MetaAnalysis, adjust_p_values,
+    check_level,
 };
 use crate::numeric::blocks;
 use crate::numeric::special::normal;

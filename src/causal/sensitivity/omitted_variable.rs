@@ -2,7 +2,7 @@
 
 use super::contours::{Mark, contours, levels};
 use super::regressors::Regressors;
-use super::{check_share, equal_share};
+use super::{check_share, equal_share, percent_of};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, check_level};
 use crate::numeric::special::student_t;
@@ -410,7 +410,7 @@ impl OmittedVariable {
             .note(format!(
                 "A variable must explain {rv} of the rest of both treatment and outcome to take the estimate to zero, {} to make it insignificant at {} %.",
                 percent(significant),
-                Cell::significant(100.0 * alpha, 3)
+                percent_of(alpha)
             ))
             .note(format!(
                 "One that explains all of the rest of the outcome must explain {} of that of the treatment.",
@@ -418,8 +418,8 @@ impl OmittedVariable {
             ))
             .note(format!(
                 "Classical standard errors, {} degrees of freedom; intervals at {} %.",
-                Cell::significant(self.unadjusted.degrees_of_freedom, 6),
-                Cell::significant(100.0 * self.level, 4)
+                self.unadjusted.degrees_of_freedom,
+                percent_of(self.level)
             ))
             .warned(&self.warnings)
     }
@@ -476,8 +476,8 @@ impl OmittedVariable {
 
 crate::report::notebook::shown!(OmittedVariable);
 
-const X_TITLE: &str = "share of the rest of the treatment explained";
-const Y_TITLE: &str = "share of the rest of the outcome explained";
+const X_TITLE: &str = "partial R² with the treatment";
+const Y_TITLE: &str = "partial R² with the outcome";
 
 fn check_q(q: f64) -> Result<()> {
     if q > 0.0 && q.is_finite() {
