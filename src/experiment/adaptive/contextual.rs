@@ -228,8 +228,8 @@ impl AdaptivePolicyValue {
             }
         }
         Ok(Log {
-            targets,
             rounds,
+            targets,
             predictions,
             batches,
         })

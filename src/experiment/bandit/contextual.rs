@@ -236,7 +236,7 @@ impl ContextualBandit {
             let expected = format!("the {} that the bandit was made for", self.features);
             return option("features", x.len().to_string(), &expected);
         }
-        match x.iter().position(|v| !(v.abs() <= LARGEST)) {
+        match x.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
             None => Ok(()),
             Some(j) => Err(Error::OutOfRange {
                 column: format!("feature {}", j + 1),

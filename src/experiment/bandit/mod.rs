@@ -339,7 +339,9 @@ impl Bandit {
         others[leader] = 0.0;
         let total: f64 = others.iter().sum();
         if total > 0.0 {
-            others.iter_mut().for_each(|chance| *chance /= total);
+            for chance in &mut others {
+                *chance /= total;
+            }
         } else {
             others[self.runner_up(leader)] = 1.0;
         }

@@ -18,7 +18,9 @@ const REACH: f64 = 9.0;
 /// Points of a tabulated distribution between two cuts.
 const EVERY: usize = 16;
 /// Where another distribution is cut in panels.
-const CUTS: [f64; 9] = [TAIL, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.12, 0.5];
+const CUTS: [f64; 6] = [TAIL, 1e-8, 1e-4, 0.01, 0.12, 0.5];
+/// The same where tails fall as a power.
+const HEAVY_CUTS: [f64; 9] = [TAIL, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.12, 0.5];
 
 /// The posterior of the mean outcome of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,8 +132,13 @@ impl Posterior {
                 .map(|(i, _)| (table.start + table.step * i as f64).exp())
                 .collect();
         }
-        let low = CUTS.iter().map(|p| self.quantile(*p));
-        let high = (CUTS.iter().rev().skip(1)).map(|p| self.upper_quantile(*p));
+        let cuts = if matches!(self, Self::T { .. }) {
+            &HEAVY_CUTS[..]
+        } else {
+            &CUTS[..]
+        };
+        let low = cuts.iter().map(|p| self.quantile(*p));
+        let high = (cuts.iter().rev().skip(1)).map(|p| self.upper_quantile(*p));
         low.chain(high).collect()
     }
 
