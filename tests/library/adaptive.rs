@@ -485,3 +485,42 @@ fn what_an_experiment_cannot_say_is_said() {
         "{said}"
     );
 }
+
+#[test]
+fn an_arm_without_rewards_and_arms_or_targets_that_are_no_list_are_refused() {
+    let log = Frame::new()
+        .with("y", vec![1.0, 0.5, 0.0, 1.0])
+        .unwrap()
+        .with("arm", vec!["a"; 4])
+        .unwrap()
+        .with("pa", vec![0.5; 4])
+        .unwrap()
+        .with("batch", vec![0.0, 0.0, 1.0, 1.0])
+        .unwrap();
+    let fit = |arms: [&str; 2]| {
+        AdaptiveInference::new("y", "arm", arms)
+            .probabilities(["pa", "pa"])
+            .fit(&log)
+    };
+    // Nothing is known of `b`, surely not that its mean is zero without an error.
+    let said = fit(["a", "b"]).unwrap_err().to_string();
+    assert!(
+        said.contains("`b`") && said.contains("never assigned"),
+        "{said}"
+    );
+    let said = fit(["a", "a"]).unwrap_err().to_string();
+    assert!(said.contains("`a` twice"), "{said}");
+    let twins = BanditReplay::new("arm", "y", ["a", "a"]);
+    assert!(
+        twins
+            .run(&log, Bandit::new(BanditPolicy::ucb1(), 2))
+            .is_err()
+    );
+    let said = AdaptivePolicyValue::new("y", "arm", ["a", "b"], "batch")
+        .probabilities(["pa", "pa"])
+        .targets(["y", "pa"])
+        .fit(&log)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("1.5 in row 1"), "{said}");
+}

@@ -521,3 +521,60 @@ fn what_cannot_be_played_is_refused() {
     let simulation = BanditSimulation::new(world, Bandit::new(BanditPolicy::ucb1(), 2)).seed(1);
     assert!(matches!(simulation.run(), Err(Error::InvalidOption { .. })));
 }
+
+#[test]
+fn top_two_draws_the_challenger_that_may_be_best_however_sure_the_leader_is() {
+    let mut bandit = Bandit::new(BanditPolicy::TopTwo { beta: 0.5 }, 3).seed(1);
+    // The second arm has the lower mean but is known less well: if the leader is not best, it is.
+    for (arm, rounds, successes) in [(0, 3000, 2700), (1, 60, 36), (2, 1000, 610)] {
+        for round in 0..rounds {
+            let reward = f64::from(u8::from(round < successes));
+            bandit.update(&BanditChoice::of(arm), reward).unwrap();
+        }
+    }
+    let told = bandit.probabilities().unwrap();
+    assert!((told[0] - 0.5).abs() < 1e-6 && told[2] < 1e-12, "{told:?}");
+    let mut chosen = [0.0; 3];
+    for _ in 0..400 {
+        chosen[bandit.choose().unwrap().arm] += 1.0;
+    }
+    // Five standard errors of 400 coins.
+    assert!(
+        (chosen[0] - 200.0_f64).abs() < 50.0 && chosen[2] <= 0.0,
+        "{chosen:?}"
+    );
+}
+
+#[test]
+fn twins_take_as_long_as_their_gap_says() {
+    // For a small gap Δ at one half the bound is 2/Δ² (1 + O(Δ)) of `kl(δ, 1 − δ)`, of arms that differ by Δ.
+    for gap in [1e-4, 1e-6, 1e-8] {
+        let found = BestArm::lower_bound(&[0.5, 0.5 + gap], 0.05).unwrap();
+        let expected = 2.0 / (gap * gap) * kl(0.05, 0.95);
+        assert!(
+            (found / expected - 1.0).abs() < 1e-6 + 2.0 * gap,
+            "{gap} {found}"
+        );
+    }
+}
+
+#[test]
+fn numbers_that_end_in_nothing_are_refused() {
+    let mut exp3 = Bandit::new(BanditPolicy::Exp3 { gamma: 0.1 }, 2).seed(1);
+    for probability in [1e-310, 0.049, 1.5, f64::NAN] {
+        let forged = BanditChoice {
+            arm: 0,
+            probability: Some(probability),
+        };
+        assert!(exp3.update(&forged, 1.0).is_err(), "{probability}");
+    }
+    assert_eq!(exp3.probabilities().unwrap(), [0.5, 0.5]);
+    let new = |policy| ContextualBandit::new(policy, 2, 1).seed(1);
+    let scale = new(ContextualPolicy::LinThompson { scale: 0.0 }).choose(&[1.0]);
+    assert!(scale.unwrap_err().to_string().contains("scale"));
+    let mut bandit = new(ContextualPolicy::LinThompson { scale: 1.0 }).ridge(1e-10);
+    assert!(bandit.update(&BanditChoice::of(0), &[1e300], 1.0).is_err());
+    // Features so small that predictions have no error: the larger prediction leads.
+    bandit.update(&BanditChoice::of(1), &[1.0], 1.0).unwrap();
+    assert_eq!(bandit.probabilities(&[1e-200]).unwrap(), [0.0, 1.0]);
+}

@@ -499,3 +499,111 @@ fn bad_input_and_what_is_shown() {
             .is_err()
     );
 }
+
+#[test]
+fn few_rows_and_priors_without_a_finite_density_are_integrated() {
+    // By adaptive quadrature (scipy 1.17.1, `integrate.quad` on the probability or the logarithm).
+    let t = frame(&[
+        ("a", vec![0.0, 1.0, 2.0, 3.0]),
+        ("b", vec![0.5, 1.0, 1.7, 9.0]),
+    ]);
+    let fit = BayesianTest::new("y", "arm").fit(&t).unwrap();
+    let better = 0.732_550_877_295_720_5;
+    assert!((fit.arms()[1].probability_best - better).abs() < 1e-9);
+    assert!((fit.comparisons()[0].probability_better - better).abs() < 1e-9);
+    assert!((fit.best().expected_loss - 0.602_400_345_664_962_1).abs() < 1e-8);
+    // No success in 1 000 trials of the control.
+    let rates = frame(&[("a", clicks(0, 1000)), ("b", clicks(10, 1000))]);
+    for (a, better) in [
+        (0.5, 0.999_842_909_192_845_1),
+        (0.1, 0.999_979_923_006_366_5),
+    ] {
+        let model = BayesianModel::BetaBinomial { a, b: 1.0 };
+        let fit = BayesianTest::new("y", "arm").model(model).fit(&rates);
+        let fit = fit.unwrap();
+        assert!((fit.comparisons()[0].probability_better - better).abs() < 1e-10);
+        assert!((fit.arms()[1].probability_best - better).abs() < 1e-10);
+        // Half of the ratios lie above the median lift, which is far in the tail of its range.
+        let [median, low, high] = fit.comparisons()[0].lift.unwrap();
+        assert!(1.0 < low && low < median && median < high && high.is_finite());
+    }
+}
+
+#[test]
+fn revenue_of_customers_who_spend_alike_is_that_of_the_share_of_buyers() {
+    let spend = |buyers: usize| -> Vec<f64> {
+        let of = |i: usize| (i as f64 + 0.5) / buyers as f64;
+        let bought = (0..buyers)
+            .map(|i| (3.0 + 0.02 * cocreate::numeric::special::normal::quantile(of(i))).exp());
+        bought.chain(vec![0.0; 1000 - buyers]).collect()
+    };
+    let data = frame(&[("a", spend(100)), ("b", spend(120))]);
+    let fit = BayesianTest::new("y", "arm")
+        .model(BayesianModel::revenue())
+        .fit(&data)
+        .unwrap();
+    // Quantiles by Gauss rules over variance and mean of logarithms (numpy 2.4.6, scipy 1.17.1), the share of buyers by its distribution function.
+    for (arm, ends) in fit.arms().iter().zip([
+        [1.666_094_734_060_373, 2.414_260_654_350_032_5],
+        [2.035_473_373_364_709, 2.845_348_171_464_954_7],
+    ]) {
+        assert!((arm.lower / ends[0] - 1.0).abs() < 1e-8, "{arm:?}");
+        assert!((arm.upper / ends[1] - 1.0).abs() < 1e-8, "{arm:?}");
+    }
+    let [best, better] = [
+        fit.arms()[1].probability_best,
+        fit.comparisons()[0].probability_better,
+    ];
+    assert!((best - better).abs() < 1e-7, "{best} {better}");
+}
+
+#[test]
+fn information_on_an_arm_known_badly_beside_one_known_well() {
+    use cocreate::numeric::special::normal;
+    let sample = |n: usize, mean: f64| -> Vec<f64> {
+        (0..n)
+            .map(|i| mean + normal::quantile((i as f64 + 0.5) / n as f64))
+            .collect()
+    };
+    for gap in [0.3, 0.25, 0.1] {
+        let data = frame(&[("known", sample(100_000, 0.0)), ("new", sample(20, gap))]);
+        let fit = BayesianTest::new("y", "arm").fit(&data).unwrap();
+        let found = fit.value_of_sample_information(1000.0).unwrap();
+        // E max(X, 0) − max(E X, 0) of the normal difference.
+        let arms = fit.arms();
+        let law = |arm: &BayesianArm| arm.deviation * (1000.0 / (1000.0 + arm.rows as f64)).sqrt();
+        let deviation = law(&arms[0]).hypot(law(&arms[1]));
+        let z = (arms[1].mean - arms[0].mean).abs() / deviation;
+        let exact = deviation * (normal::pdf(z) - z * normal::sf(z));
+        assert!((found / exact - 1.0).abs() < 1e-9, "{gap}: {found} {exact}");
+    }
+}
+
+#[test]
+fn many_segments_know_their_spread_as_well_as_theory_says_and_few_do_not() {
+    let fit = |segments: usize| {
+        let quantile = cocreate::numeric::special::normal::quantile;
+        let y: Vec<f64> = (0..segments)
+            .map(|i| 2_f64.sqrt() * quantile((i as f64 + 0.5) / segments as f64))
+            .collect();
+        let data = Frame::new()
+            .with("y", y)
+            .unwrap()
+            .with("se", vec![1.0; segments])
+            .unwrap();
+        HierarchicalEffects::new("y", "se").fit(&data).unwrap()
+    };
+    // Of s² + τ² = 2 the standard error is 2√(2/J), of τ = 1 half of it.
+    let many = fit(1_000);
+    let half = 1.96 * (2.0 / 1_000_f64).sqrt();
+    let [low, high] = many.spread_interval();
+    assert!((low - (1.0 - half)).abs() < 0.05 * half, "{low}");
+    assert!((high - (1.0 + half)).abs() < 0.05 * half, "{high}");
+    assert!(many.warnings().is_empty());
+    // With three or four and a flat prior some moments do not exist.
+    for segments in [3, 4] {
+        let said = fit(segments).warnings()[0].to_string();
+        assert!(said.contains("not exist"), "{said}");
+    }
+    assert!(fit(5).warnings().is_empty());
+}

@@ -594,3 +594,109 @@ fn bad_input_is_refused_with_a_remedy() {
     assert!(monitor.analysis(1.0).is_err() && monitor.conditional_power(0.1).is_err());
     assert!(monitor.look(0.1, 0.1).is_err());
 }
+
+#[test]
+fn predictive_power_is_exact_however_early() {
+    // With one look to come and bound c: Φ((θ̂ − c) √(t/(1 − t))), θ̂ in units of the drift.
+    for t in [0.000_5, 0.01, 0.05, 0.3, 0.9, 0.999] {
+        let design = GroupSequential::fractions([t, 1.0])
+            .alternative(Alternative::Greater)
+            .efficacy(EfficacyBoundary::HaybittlePeto(30.0))
+            .design()
+            .unwrap();
+        let mut monitor = design.monitor(1.0).unwrap();
+        monitor.look(1.0, 1.0 / t.sqrt()).unwrap();
+        let found = monitor.predictive_power().unwrap();
+        let exact = normal::cdf((1.0 - design.looks[1].efficacy) * (t / (1.0 - t)).sqrt());
+        close(found, exact, 1e-11);
+    }
+}
+
+#[test]
+fn looks_close_to_each_other_keep_both_sides_of_a_wedge_alike() {
+    let design = GroupSequential::fractions([0.5, 0.503, 1.0])
+        .power(0.9)
+        .efficacy(spending(SpendingFunction::OBrienFleming))
+        .futility(SpendingFunction::Pocock)
+        .design()
+        .unwrap();
+    let [above, below] = [0.2, -0.2].map(|estimate| {
+        let mut monitor = design.monitor(100.0).unwrap();
+        monitor.look(estimate, 1.0 / 50_f64.sqrt()).unwrap();
+        let powers = [estimate, 0.0].map(|effect| monitor.conditional_power(effect).unwrap());
+        [powers[0], powers[1], monitor.predictive_power().unwrap()]
+    });
+    for (up, down) in above.iter().zip(&below) {
+        close(*up, *down, 1e-12);
+    }
+}
+
+#[test]
+fn an_early_end_leaves_no_looks_to_the_bias() {
+    let design = GroupSequential::new(4)
+        .alternative(Alternative::Greater)
+        .efficacy(EfficacyBoundary::Pocock)
+        .design()
+        .unwrap();
+    let mut monitor = design.monitor(1.0).unwrap();
+    monitor.look(1.0, 2.0).unwrap();
+    monitor.last_look(1.0, 2_f64.sqrt()).unwrap();
+    let found = monitor.analysis(0.95).unwrap().bias_adjusted.unwrap();
+    // The expected estimate with one look at 1/4 and the end at 1/2.
+    let bound = monitor.looks()[0].efficacy;
+    let (stop, end) = (0.25_f64, 0.5);
+    let short = bound - found * stop.sqrt();
+    let share = normal::sf(short);
+    let surplus = stop.sqrt() * normal::pdf(short);
+    let expected = (found * stop * share + surplus) / stop
+        + (found * stop * (1.0 - share) - surplus + found * (end - stop) * (1.0 - share)) / end;
+    close(expected, 1.0, 1e-8);
+}
+
+#[test]
+fn futility_effects_stand_beside_their_looks() {
+    let design = GroupSequential::fractions([0.001, 0.5, 1.0])
+        .alternative(Alternative::Greater)
+        .futility(SpendingFunction::OBrienFleming)
+        .design()
+        .unwrap();
+    let planner = MeanPower::new(30.0)
+        .effect(1.5)
+        .alternative(Alternative::Greater);
+    let plan = design.sample_size(&planner).unwrap();
+    assert!(design.looks[0].futility.is_none() && plan.looks[0].futility_effect.is_none());
+    for (look, planned) in plan.looks.iter().zip(&design.looks).skip(1) {
+        let effect = planned.futility.unwrap() / planned.fraction.sqrt() * 1.5 / design.drift;
+        close(look.futility_effect.unwrap(), effect, 1e-12);
+    }
+    assert!(plan.to_string().contains("z futility"));
+}
+
+#[test]
+fn nothing_is_infinite_or_endless_far_from_the_design() {
+    let steep = GroupSequential::new(2)
+        .efficacy(EfficacyBoundary::HaybittlePeto(60.0))
+        .design()
+        .unwrap();
+    let at = steep.stopping(20.0).unwrap();
+    close(at.power, 1.0, 1e-12);
+    // The first bound lies 60 − 20 · 2.80 · √½ = 20 standard deviations away.
+    close(at.expected_fraction, 1.0, 1e-12);
+    let design = GroupSequential::new(3)
+        .alternative(Alternative::Greater)
+        .design()
+        .unwrap();
+    assert!(design.stopping(1e308).is_err());
+    close(design.stopping(-1e9).unwrap().power, 0.0, 0.0);
+    let mut monitor = design.monitor(1.0).unwrap();
+    monitor.look(0.3, 3_f64.sqrt()).unwrap();
+    close(monitor.conditional_power(-1e9).unwrap(), 0.0, 0.0);
+    assert!(monitor.conditional_power(1e308).is_ok());
+    let mut large = design.monitor(1e6).unwrap();
+    large.look(1e-5, 1e-3 * 3_f64.sqrt()).unwrap();
+    assert!(large.conditional_power(1e307).is_err());
+    // An effect far on the wrong side.
+    monitor.last_look(-1e7, 1.0).unwrap();
+    let result = monitor.analysis(0.95).unwrap();
+    assert!(result.p_value > 0.99 && result.interval.upper < -0.99e7);
+}

@@ -474,3 +474,26 @@ fn the_bits_do_not_depend_on_threads() {
     };
     assert_eq!(run(1), run(3));
 }
+
+#[test]
+fn propensities_are_as_small_as_their_squares_allow() {
+    let with = |p: f64| {
+        let log = Frame::new()
+            .with("r", vec![1.0, 0.0, 1.0])
+            .unwrap()
+            .with("p", vec![p, 0.5, 0.5])
+            .unwrap()
+            .with("q", vec![1.0, 0.5, 0.5])
+            .unwrap();
+        OffPolicy::new("r", "p", "q").shrink(10.0).fit(&log)
+    };
+    for p in [1e-12, 1e-99] {
+        let fit = with(p).unwrap();
+        // One row has all the weight.
+        assert!((fit.effective_rows() - 1.0).abs() < 1e-9);
+        assert!((fit.ips().std_error / fit.ips().estimate - 1.0).abs() < 1e-9);
+        assert!(fit.estimates().iter().all(|v| v.is_finite()));
+    }
+    let said = with(1e-200).unwrap_err().to_string();
+    assert!(said.contains("`p`") && said.contains("row 1"), "{said}");
+}

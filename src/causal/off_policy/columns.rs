@@ -51,6 +51,9 @@ pub(crate) fn numbers(frame: &Frame, name: &str) -> Result<Values> {
     Ok(values)
 }
 
+/// The least probability with which anything may have been logged: the squares of weights are numbers still.
+pub(crate) const LEAST: f64 = 1e-100;
+
 /// A column of probabilities with which something was logged: none is zero.
 pub(crate) fn chances(frame: &Frame, name: &str) -> Result<Values> {
     let values = numbers(frame, name)?;
@@ -58,7 +61,7 @@ pub(crate) fn chances(frame: &Frame, name: &str) -> Result<Values> {
         name,
         &values,
         "above 0 and at most 1; leave out rows whose propensity was not logged",
-        |p| p > 0.0 && p <= 1.0,
+        |p| (LEAST..=1.0).contains(&p),
     )?;
     Ok(values)
 }
@@ -92,8 +95,15 @@ fn each(name: &str, values: &[f64], expected: &str, good: impl Fn(f64) -> bool) 
     }
 }
 
-/// The action of every row, by its place in the list.
+/// The action of every row, by its place in the list, in which each stands once.
 pub(crate) fn codes(frame: &Frame, column: &str, actions: &[String]) -> Result<Vec<u32>> {
+    if let Some(twice) = (1..actions.len()).find(|i| actions[..*i].contains(&actions[*i])) {
+        return Err(Error::invalid_option(
+            "actions",
+            format!("`{}` twice", actions[twice]),
+            "every action once",
+        ));
+    }
     let groups = frame.groups(column)?;
     let places: Vec<Option<u32>> = groups
         .levels

@@ -63,7 +63,7 @@ use serde::Serialize;
 /// all before it within their errors (Su, Srinath & Krishnamurthy 2020; Tucker & Lee 2021). DRos and the shrunk scores then use the λ chosen for DRos.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for values that are missing, a logged probability outside (0, 1] or another outside \[0, 1\], probabilities of all actions that do
+/// [`Error::OutOfRange`] for values that are missing, a logged probability above 1 or below 10⁻¹⁰⁰ or another outside \[0, 1\], probabilities of all actions that do
 /// not add up to one, a reward outside the bounds; [`Error::WrongKind`] for an action that is not listed; [`Error::InvalidOption`]; [`Error::NoRows`] when
 /// the policy would have chosen no logged action; [`Error::MissingClusters`]; [`Error::TooFewClusters`]; those of finding columns.
 ///
@@ -332,13 +332,6 @@ impl OffPolicy {
                 ("predictions", predicted, false),
                 ("logged_actions", logged, false),
             ];
-            if let Some(twice) = (1..actions.len()).find(|i| actions[..*i].contains(&actions[*i])) {
-                return Err(Error::invalid_option(
-                    "actions",
-                    format!("`{}` twice", actions[twice]),
-                    "every action once",
-                ));
-            }
             for (name, list, needed) in lists {
                 if list.len() != actions.len() && (needed || !list.is_empty()) {
                     return Err(Error::invalid_option(

@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `probabilities` | | probability of every arm when the row was assigned, a column each | sum to 1 |
-/// | `targets` | | the policy's probability of every arm, a column each | |
+/// | `targets` | | the policy's probability of every arm, a column each | sum to 1 |
 /// | `predictions` | running means of the arms | columns of predictions from earlier rows alone | |
 /// | `batch` | | a column whose values number the batches in their order | |
 /// | `level` | 0.95 | of intervals | (0, 1) |
@@ -211,13 +211,25 @@ impl AdaptivePolicyValue {
                 .map(|c| numbers(frame, c))
                 .collect::<Result<_>>()?
         };
+        let targets: Vec<_> = self
+            .targets
+            .iter()
+            .map(|c| shares(frame, c))
+            .collect::<Result<_>>()?;
+        for row in 0..number.len() {
+            let total: f64 = targets.iter().map(|q| q[row]).sum();
+            if (total - 1.0).abs() > super::ROUNDING {
+                return Err(Error::OutOfRange {
+                    column: self.targets.join(" + "),
+                    row: row + 1,
+                    value: total,
+                    expected: "1: the policy's probabilities of all arms add up to it".to_owned(),
+                });
+            }
+        }
         Ok(Log {
-            targets: self
-                .targets
-                .iter()
-                .map(|c| shares(frame, c))
-                .collect::<Result<_>>()?,
             rounds,
+            targets,
             predictions,
             batches,
         })
@@ -262,10 +274,11 @@ impl AdaptivePolicyValue {
                 second += weight * score * score / start as f64;
             }
             let variance = second - first * first;
-            if variance.is_nan() || variance <= 0.0 {
+            // What is left of a difference of squares below this share is rounding.
+            if variance.is_nan() || variance <= 1e-12 * second {
                 return Err(Error::Unidentified {
                     what: format!("the deviation of scores in batch {batch}"),
-                    needs: "rewards of the policy's arms that differ in the batches before; merge it with them".to_owned(),
+                    needs: "rewards of the policy's arms that differ in the batches before; merge it with them, or take a rough mean off the rewards".to_owned(),
                 });
             }
             let deviation = variance.sqrt();

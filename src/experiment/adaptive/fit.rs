@@ -206,7 +206,7 @@ impl AdaptiveInferenceFit {
     }
 }
 
-/// The sample mean of an arm; without rewards it is not known, and its error infinite.
+/// The sample mean of an arm; of one reward its degrees of freedom, zero, make any interval infinite.
 fn sample_mean(name: &str, rounds: &Rounds, arm: usize) -> Estimate {
     let own: Vec<f64> = rounds
         .reward

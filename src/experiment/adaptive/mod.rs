@@ -6,7 +6,7 @@ mod fit;
 pub use contextual::{AdaptivePolicyValue, AdaptivePolicyValueFit};
 pub use fit::AdaptiveInferenceFit;
 
-use crate::causal::off_policy::columns::{ROUNDING, bounded, codes, numbers, shares};
+use crate::causal::off_policy::columns::{LEAST, ROUNDING, bounded, codes, numbers, shares};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::inference::check_level;
@@ -38,7 +38,8 @@ pub enum AdaptiveWeights {
 /// that is small beside the error; uniform weights have none. The sample mean of an arm, which is shown beside it, is biased under such assignment by `−Cov(N_w, Ȳ_w)/E[N_w]`, downwards where rewards that
 /// disappoint end an arm's turn, and its interval misses the truth from below more often than from above.
 ///
-/// Rows are rounds, in their order. Predictions default to the mean of the arm's rewards so far.
+/// Rows are rounds, in their order. Predictions default to the mean of the arm's rewards so far, and to zero before the first: rewards far from zero beside their spread (prices) make
+/// first rounds outliers then; take a rough mean off them before.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -52,7 +53,7 @@ pub enum AdaptiveWeights {
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for values that are missing, probabilities outside \[0, 1\] or that do not add up to one, or zero for the arm that was assigned; [`Error::WrongKind`] for an arm that is not
-/// listed; [`Error::Unidentified`] for an arm without probability in any round, or, with uniform weights, in some; [`Error::InvalidOption`]; [`Error::NoRows`]; those of finding columns.
+/// listed; [`Error::Unidentified`] for an arm that was never assigned, without probability in any round, or, with uniform weights, in some; [`Error::InvalidOption`]; [`Error::NoRows`]; those of finding columns.
 ///
 /// # References
 /// Hadad, V., Hirshberg, D., Zhan, R., Wager, S. & Athey, S. (2021). Confidence intervals for policy evaluation in adaptive experiments. *PNAS* 118, e2014602118. doi:10.1073/pnas.2014602118;
@@ -134,7 +135,7 @@ impl Rounds {
                     total,
                     "1: the probabilities of all arms add up to it",
                 ))
-            } else if own <= 0.0 {
+            } else if own < LEAST {
                 let column = probabilities[rounds.arm[t] as usize].clone();
                 Some((
                     column,
@@ -307,7 +308,7 @@ impl AdaptiveInference {
                 .map(|c| numbers(frame, c))
                 .collect::<Result<_>>()?
         };
-        for (arm, probability) in self.arms.iter().zip(&rounds.probability) {
+        for (code, (arm, probability)) in (0..).zip(self.arms.iter().zip(&rounds.probability)) {
             let without = probability.iter().filter(|e| **e <= 0.0).count();
             let uniform = self.weights == AdaptiveWeights::Uniform;
             if without == probability.len() || (uniform && without > 0) {
@@ -318,6 +319,12 @@ impl AdaptiveInference {
                     } else {
                         "a probability above 0 in some round".to_owned()
                     },
+                });
+            }
+            if !rounds.arm.contains(&code) {
+                return Err(Error::Unidentified {
+                    what: format!("the mean of arm `{arm}`, which was never assigned"),
+                    needs: "a round with this arm; give bandits a floor".to_owned(),
                 });
             }
         }

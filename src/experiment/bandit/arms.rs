@@ -118,10 +118,24 @@ pub(super) fn ucb1(mean: f64, count: f64, total: f64, alpha: f64) -> f64 {
     mean + alpha * (2.0 * total.max(1.0).ln() / count).sqrt()
 }
 
-/// The Kullback–Leibler divergence between Bernoulli distributions.
+/// The Kullback–Leibler divergence between Bernoulli distributions, `p h(d/p) + (1 − p) h(−d/(1 − p))` with `h(u) = u − ln(1 + u)` and `d = q − p`: near twins the first order has
+/// cancelled already.
 pub(super) fn divergence(p: f64, q: f64) -> f64 {
-    let part = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
-    part(p, q) + part(1.0 - p, 1.0 - q)
+    /// Below, the series loses less than the difference.
+    const SMALL: f64 = 0.05;
+    let h = |u: f64| {
+        if u.abs() > SMALL {
+            return u - u.ln_1p();
+        }
+        // u²/2 − u³/3 + …, by Horner's rule.
+        let series = (2..=14)
+            .rev()
+            .fold(0.0, |sum, k| 1.0 / f64::from(k) - u * sum);
+        u * u * series
+    };
+    let d = q - p;
+    let part = |p: f64, d: f64| if p > 0.0 { p * h(d / p) } else { d };
+    part(p, d) + part(1.0 - p, -d)
 }
 
 /// The largest q with `n kl(μ, q) ≤ ln t` (Garivier & Cappé 2011, without the ln ln t, as they advise). The divergence is convex, so that Newton's steps from a bound

@@ -91,6 +91,9 @@ struct Model {
     coefficients: Vec<f64>,
 }
 
+/// The largest feature: beyond, what is learned is lost in rounding beside a prior precision of one.
+const LARGEST: f64 = 1e100;
+
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
@@ -211,13 +214,14 @@ impl ContextualBandit {
         let option = |name: &str, value: String, expected: &str| {
             Err(Error::invalid_option(name, value, expected))
         };
-        let (alpha, least) = match self.policy {
-            ContextualPolicy::LinUcb { alpha } => (alpha, 0.0),
-            ContextualPolicy::LinThompson { scale } => (scale, f64::MIN_POSITIVE),
-            ContextualPolicy::LogisticThompson => (1.0, 0.0),
-        };
-        if !(alpha >= least && alpha.is_finite()) {
-            return option("alpha", alpha.to_string(), "finite and above 0");
+        match self.policy {
+            ContextualPolicy::LinUcb { alpha } if !(alpha >= 0.0 && alpha.is_finite()) => {
+                return option("alpha", alpha.to_string(), "finite and at least 0");
+            }
+            ContextualPolicy::LinThompson { scale } if !(scale > 0.0 && scale.is_finite()) => {
+                return option("scale", scale.to_string(), "finite and above 0");
+            }
+            _ => {}
         }
         if arms < 2 {
             return option("arms", arms.to_string(), "two at least");
@@ -232,13 +236,13 @@ impl ContextualBandit {
             let expected = format!("the {} that the bandit was made for", self.features);
             return option("features", x.len().to_string(), &expected);
         }
-        match x.iter().position(|v| !v.is_finite()) {
+        match x.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
             None => Ok(()),
             Some(j) => Err(Error::OutOfRange {
                 column: format!("feature {}", j + 1),
                 row: self.round as usize + 1,
                 value: x[j],
-                expected: "finite".to_owned(),
+                expected: format!("at most {LARGEST:e} in absolute value; rescale features"),
             }),
         }
     }
@@ -333,10 +337,10 @@ impl ContextualBandit {
                 .largest(|model| dot(&model.coefficients, x) + alpha * model.leverage(x).sqrt())] =
                 1.0;
             one
-        } else if x.iter().all(|v| v.abs() <= 0.0) {
-            // Every draw is zero, and the first arm leads.
+        } else if self.models.iter().all(|model| model.leverage(x) <= 0.0) {
+            // Every draw is the prediction itself.
             let mut one = vec![0.0; self.models.len()];
-            one[0] = 1.0;
+            one[self.largest(|model| dot(&model.coefficients, x))] = 1.0;
             one
         } else {
             let posteriors: Vec<Posterior> = self

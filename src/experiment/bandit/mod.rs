@@ -235,14 +235,16 @@ impl Bandit {
         let first = largest(&mut draws);
         match self.policy {
             BanditPolicy::TopTwo { beta } if !draws.chance(beta) => {
-                /// Draws after which the leader is certain but for less than a thousandth.
+                /// Draws after which the integrals take no longer than more draws.
                 const TRIES: usize = 1000;
                 let other = (0..TRIES)
                     .map(|_| largest(&mut draws))
                     .find(|arm| *arm != first);
-                Ok(BanditChoice::of(
-                    other.unwrap_or_else(|| self.runner_up(first)),
-                ))
+                Ok(match other {
+                    Some(arm) => BanditChoice::of(arm),
+                    // More draws until another arm leads are one draw from the chances of the others.
+                    None => BanditChoice::of(pick(&self.challengers(first)?, &mut draws).arm),
+                })
             }
             _ => Ok(BanditChoice::of(first)),
         }
@@ -318,15 +320,32 @@ impl Bandit {
         if let Some(simple) = self.simple() {
             return Ok(self.floored(simple));
         }
-        let posteriors: Vec<Posterior> = (0..self.arms.len()).map(|a| self.posterior(a)).collect();
-        let mut best = best_probabilities(&posteriors)?;
+        let mut best = self.chances_to_lead()?;
         if let BanditPolicy::TopTwo { beta } = self.policy {
-            best = top_two(&best, beta);
-            let rest = 1.0 - best.iter().sum::<f64>();
-            let other = self.runner_up(self.best());
-            best[other] = (best[other] + rest).max(0.0);
+            best = top_two(&best, beta, |leader| self.challengers(leader))?;
         }
         Ok(self.floored(best))
+    }
+
+    /// The posterior probability of every arm to be the best.
+    fn chances_to_lead(&self) -> Result<Vec<f64>> {
+        let posteriors: Vec<Posterior> = (0..self.arms.len()).map(|a| self.posterior(a)).collect();
+        best_probabilities(&posteriors)
+    }
+
+    /// The same given that it is not the leader; the best posterior mean where no other has a chance.
+    fn challengers(&self, leader: usize) -> Result<Vec<f64>> {
+        let mut others = self.chances_to_lead()?;
+        others[leader] = 0.0;
+        let total: f64 = others.iter().sum();
+        if total > 0.0 {
+            for chance in &mut others {
+                *chance /= total;
+            }
+        } else {
+            others[self.runner_up(leader)] = 1.0;
+        }
+        Ok(others)
     }
 
     fn posterior(&self, arm: usize) -> Posterior {
@@ -401,10 +420,14 @@ impl Bandit {
             });
         }
         if let BanditPolicy::Exp3 { gamma } = self.policy {
-            let probability = choice.probability.filter(|p| *p > 0.0).ok_or_else(|| {
+            // It never gives an arm less than γ/K.
+            let least = gamma / arms as f64 * (1.0 - 1e-9);
+            let told = choice.probability;
+            let probability = told.filter(|p| (least..=1.0 + 1e-9).contains(p));
+            let probability = probability.ok_or_else(|| {
                 Error::invalid_option(
                     "probability",
-                    "unknown",
+                    told.map_or("unknown".to_owned(), |p| p.to_string()),
                     "that with which EXP3 chose: update with the choice it returned",
                 )
             })?;

@@ -111,19 +111,30 @@ pub(super) fn best_probabilities(arms: &[Posterior]) -> Result<Vec<f64>> {
     Ok(best)
 }
 
-/// The chances of top-two sampling (Russo 2020): the best arm with probability β, else the best of a draw in which another is best.
-pub(super) fn top_two(best: &[f64], first: f64) -> Vec<f64> {
-    let others = |j: usize| -> f64 { (0..best.len()).filter(|i| *i != j).map(|i| best[i]).sum() };
-    let rest: Vec<f64> = (0..best.len()).map(others).collect();
-    (0..best.len())
-        .map(|i| {
-            let second: f64 = (0..best.len())
-                .filter(|j| *j != i && rest[*j] > 0.0)
-                .map(|j| best[j] * best[i] / rest[j])
-                .sum();
-            first * best[i] + (1.0 - first) * second
-        })
-        .collect()
+/// The chances of top-two sampling (Russo 2020): the best arm with probability β, else the best of a draw in which another is best, whose chances `given` a leader are asked for
+/// where they are lost in rounding.
+pub(super) fn top_two(
+    best: &[f64],
+    first: f64,
+    given: impl Fn(usize) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let mut chances: Vec<f64> = best.iter().map(|p| first * p).collect();
+    for (leader, lead) in best.iter().enumerate() {
+        let rest: f64 = (0..best.len())
+            .filter(|i| *i != leader)
+            .map(|i| best[i])
+            .sum();
+        if rest > 0.0 {
+            for (i, chance) in chances.iter_mut().enumerate().filter(|(i, _)| *i != leader) {
+                *chance += (1.0 - first) * lead * best[i] / rest;
+            }
+        } else {
+            for (chance, second) in chances.iter_mut().zip(given(leader)?) {
+                *chance += (1.0 - first) * lead * second;
+            }
+        }
+    }
+    Ok(chances)
 }
 
 #[cfg(test)]
@@ -184,9 +195,16 @@ mod tests {
 
     #[test]
     fn top_two_splits_evenly_between_twins_and_adds_up() {
-        let found = top_two(&[0.5, 0.3, 0.2], 0.5);
+        let next = |_: usize| Ok(vec![0.0, 0.0, 1.0]);
+        let found = top_two(&[0.5, 0.3, 0.2], 0.5, next).unwrap();
         assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{found:?}");
-        let certain = top_two(&[0.5, 0.5, 0.0], 0.5);
-        assert_eq!(certain, [0.5, 0.5, 0.0]);
+        assert_eq!(
+            top_two(&[0.5, 0.5, 0.0], 0.5, next).unwrap(),
+            [0.5, 0.5, 0.0]
+        );
+        assert_eq!(
+            top_two(&[1.0, 0.0, 0.0], 0.25, next).unwrap(),
+            [0.25, 0.0, 0.75]
+        );
     }
 }

@@ -25,15 +25,12 @@ impl<'a> Arms<'a> {
         let cuts: Vec<Vec<f64>> = arms.iter().map(Posterior::cuts).collect();
         let masses = (arms.iter().zip(&cuts))
             .map(|(arm, cuts)| {
-                let nodes = spread(&panel, cuts.clone());
-                nodes
-                    .into_iter()
-                    .map(|(x, w)| (x, w * arm.pdf(x)))
-                    .collect()
+                let nodes = rolled(arm, &panel, cuts.clone()).into_iter();
+                nodes.map(|(x, w)| (x, w * arm.pdf(x))).collect()
             })
             .collect();
         Ok(Self {
-            nodes: spread(&panel, cuts.concat()),
+            nodes: rolled(&arms[0], &panel, cuts.concat()),
             masses,
             laws: arms,
         })
@@ -101,14 +98,17 @@ impl<'a> Arms<'a> {
         Ok(brent_root(gap, low, high, PRECISION * (high - low))?.point)
     }
 
-    /// The quantile of θ_i/θ_j − 1, for positive means.
+    /// The quantile of θ_i/θ_j − 1, for positive means; sought on the scale of logarithms, since the mean of control may be all but zero.
     pub(super) fn lift_quantile(&self, i: usize, j: usize, p: f64) -> Result<f64> {
         let (arm, base) = (&self.laws[i], &self.laws[j]);
         let tail = 0.25 * p.min(1.0 - p);
-        let low = arm.quantile(tail) / base.quantile(1.0 - tail);
-        let high = arm.quantile(1.0 - tail) / base.quantile(tail);
-        let gap = |r: f64| 1.0 - p - self.probability_above(i, j, 0.0, r);
-        Ok(brent_root(gap, low, high, PRECISION * (high - low))?.point - 1.0)
+        let low = (arm.quantile(tail) / base.quantile(1.0 - tail)).max(f64::MIN_POSITIVE);
+        let high = (arm.quantile(1.0 - tail) / base.quantile(tail)).min(f64::MAX);
+        let (low, high) = (low.ln(), high.ln());
+        let gap = |r: f64| 1.0 - p - self.probability_above(i, j, 0.0, r.exp());
+        Ok(brent_root(gap, low, high, PRECISION * (high - low))?
+            .point
+            .exp_m1())
     }
 }
 
@@ -119,7 +119,6 @@ pub(super) fn mean_of_largest(laws: &[(f64, f64)]) -> Result<f64> {
         return Ok(best);
     }
     // E max = best + ∫_best^∞ (1 − ΠF) − ∫_{−∞}^best ΠF.
-    let widest = laws.iter().map(|l| l.1).fold(0.0, f64::max);
     let cdf = |x: f64, law: &(f64, f64)| {
         if law.1 > 0.0 {
             normal::cdf((x - law.0) / law.1)
@@ -129,20 +128,38 @@ pub(super) fn mean_of_largest(laws: &[(f64, f64)]) -> Result<f64> {
     };
     let below = |x: f64| laws.iter().map(|l| cdf(x, l)).product::<f64>();
     let panel = gauss_legendre(NODES, 0.0, 1.0)?;
-    let cuts = |sign: f64| {
-        (0..=20)
-            .map(|k| best + sign * 0.5 * f64::from(k) * widest)
+    // Every law's own scale is cut, on either side of the best mean.
+    let cuts = |up: bool| -> Vec<f64> {
+        let steps = |law: &(f64, f64)| {
+            let (mean, deviation) = *law;
+            (-20..=20).map(move |k| mean + 0.5 * f64::from(k) * deviation)
+        };
+        let side = laws.iter().flat_map(steps);
+        side.filter(|x| if up { *x > best } else { *x < best })
+            .chain([best])
             .collect()
     };
-    let up: f64 = spread(&panel, cuts(1.0))
+    let up: f64 = spread(&panel, cuts(true))
         .iter()
         .map(|(x, w)| w * (1.0 - below(*x)))
         .sum();
-    let down: f64 = spread(&panel, cuts(-1.0))
+    let down: f64 = spread(&panel, cuts(false))
         .iter()
         .map(|(x, w)| w * below(*x))
         .sum();
     Ok(best + up - down)
+}
+
+/// The rule on every stretch between two cuts, in the variable in which such densities are smooth.
+fn rolled(like: &Posterior, panel: &Rule, cuts: Vec<f64>) -> Vec<(f64, f64)> {
+    let cuts = cuts.into_iter().map(|x| like.unrolled(x)).collect();
+    let nodes = spread(panel, cuts).into_iter();
+    nodes
+        .map(|(u, weight)| {
+            let (x, slope) = like.rolled(u);
+            (x, weight * slope)
+        })
+        .collect()
 }
 
 /// The rule on every stretch between two cuts.

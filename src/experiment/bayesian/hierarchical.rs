@@ -7,11 +7,14 @@ use crate::numeric::special::normal;
 use crate::report::{Cell, CoefficientPlot, Figure, Table, shown};
 use serde::{Deserialize, Serialize};
 
-/// Points of the grid of ln τ.
+/// Points of the grid of ln τ, over all that may be and over what counts.
 const POINTS: usize = 1_000;
+const FINE: usize = 400;
 /// The grid goes from this share of the smallest standard error to this multiple of the largest spread.
 const FINEST: f64 = 1e-7;
 const WIDEST: f64 = 1e3;
+/// Logarithm by which points of the grid lie below the highest that are as good as none.
+const NOTHING: f64 = 40.0;
 
 /// The hierarchical normal model: `y_j ~ N(θ_j, s_j²)`, `θ_j ~ N(μ, τ²)`, with a flat prior of μ and a half-Cauchy or flat prior of τ. Segments with noisy
 /// estimates borrow from the others, as much as the spread between segments allows; unlike empirical Bayes ([`Portfolio`](crate::experiment::Portfolio)) the
@@ -129,6 +132,23 @@ impl HierarchicalEffects {
             });
         }
         let grid = self.grid(y);
+        // τ^(1 − J) in the tail of a flat prior, τ^(−1 − J) with one of Cauchy's.
+        let tails = if self.scale.is_some() { 1.0 } else { -1.0 } + y.len() as f64;
+        let mut warnings = warnings;
+        if tails <= 3.0 {
+            warnings.push(Warning::Note {
+                message: format!(
+                    "with {} segments the posterior of the deviation between them has so heavy a tail that {} not exist; read medians and intervals, or give more segments{}",
+                    y.len(),
+                    if tails <= 2.0 {
+                        "its mean, and the deviations of the mean of segments and of a new one, do"
+                    } else {
+                        "the deviations of the mean of segments and of a new one do"
+                    },
+                    if self.scale.is_none() { " or a `.scale(…)`" } else { "" }
+                ),
+            });
+        }
         let law = |name: &str, estimate: Option<f64>, at: &dyn Fn(&Point) -> (f64, f64)| {
             let mixture = EffectPrior::of(grid.iter().map(|p| {
                 let (mean, variance) = at(p);
@@ -185,10 +205,10 @@ impl HierarchicalEffects {
         });
         let finest = FINEST * errors().fold(f64::INFINITY, f64::min);
         let widest = WIDEST * (high - low).max(errors().fold(0.0, f64::max));
-        let step = (widest / finest).ln() / (POINTS - 1) as f64;
-        let mut points: Vec<Point> = (0..POINTS)
-            .map(|i| {
-                let tau = finest * (step * i as f64).exp();
+        let at = |from: f64, to: f64, points: usize| -> Vec<Point> {
+            let step = (to / from).ln() / (points - 1) as f64;
+            let taus = (0..points).map(|i| from * (step * i as f64).exp());
+            taus.map(|tau| {
                 let between = tau * tau;
                 let weight = |e: &Estimate| 1.0 / (e.std_error.powi(2) + between);
                 let total: f64 = y.iter().map(weight).sum();
@@ -208,7 +228,27 @@ impl HierarchicalEffects {
                     variance: 1.0 / total,
                 }
             })
-            .collect();
+            .collect()
+        };
+        // Many segments know τ so well that a grid of all that may be has few points where it is: once more between those that count.
+        let coarse = at(finest, widest, POINTS);
+        let highest = coarse
+            .iter()
+            .map(|p| p.weight)
+            .fold(f64::NEG_INFINITY, f64::max);
+        let counts = |p: &Point| p.weight > highest - NOTHING;
+        let first = coarse
+            .iter()
+            .position(counts)
+            .unwrap_or(0)
+            .saturating_sub(1);
+        let last = coarse.iter().rposition(counts).unwrap_or(POINTS - 1) + 1;
+        let last = last.min(POINTS - 1);
+        let mut points = at(
+            coarse[first].between.sqrt(),
+            coarse[last].between.sqrt(),
+            FINE,
+        );
         let largest = points
             .iter()
             .map(|p| p.weight)

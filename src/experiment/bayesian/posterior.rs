@@ -19,6 +19,8 @@ const REACH: f64 = 9.0;
 const EVERY: usize = 16;
 /// Where another distribution is cut in panels.
 const CUTS: [f64; 6] = [TAIL, 1e-8, 1e-4, 0.01, 0.12, 0.5];
+/// The same where tails fall as a power.
+const HEAVY_CUTS: [f64; 9] = [TAIL, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.12, 0.5];
 
 /// The posterior of the mean outcome of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,18 +132,49 @@ impl Posterior {
                 .map(|(i, _)| (table.start + table.step * i as f64).exp())
                 .collect();
         }
-        let low = CUTS.iter().map(|p| self.quantile(*p));
-        let high = (CUTS.iter().rev().skip(1)).map(|p| self.upper_quantile(*p));
+        let cuts = if matches!(self, Self::T { .. }) {
+            &HEAVY_CUTS[..]
+        } else {
+            &CUTS[..]
+        };
+        let low = cuts.iter().map(|p| self.quantile(*p));
+        let high = (cuts.iter().rev().skip(1)).map(|p| self.upper_quantile(*p));
         low.chain(high).collect()
+    }
+
+    /// A variable in which the density has no singular ends: log odds of shares, logarithms of positive means.
+    pub(super) fn unrolled(&self, x: f64) -> f64 {
+        match self {
+            Self::Beta { .. } => (x / (1.0 - x)).ln(),
+            Self::T { .. } => x,
+            Self::Gamma { .. } | Self::Table(_) => x.ln(),
+        }
+    }
+
+    /// Back, with the derivative.
+    pub(super) fn rolled(&self, u: f64) -> (f64, f64) {
+        match self {
+            Self::Beta { .. } => {
+                let x = 1.0 / (1.0 + (-u).exp());
+                (x, x * (1.0 - x))
+            }
+            Self::T { .. } => (u, 1.0),
+            Self::Gamma { .. } | Self::Table(_) => (u.exp(), u.exp()),
+        }
     }
 
     /// From the posterior of the share of buyers, Beta(a, b), and that of logs of what buyers spend.
     pub(super) fn revenue(a: f64, b: f64, logs: &NormalPrior) -> Result<Revenue> {
-        let shares = nodes(
-            beta::quantile(a, b, TAIL),
-            beta::upper_quantile(a, b, TAIL),
-            |p| beta::pdf(a, b, p),
-        )?;
+        let ends = [
+            beta::quantile(a, b, TAIL).ln(),
+            beta::upper_quantile(a, b, TAIL).ln(),
+        ];
+        // In the logarithm, in which the density is smooth at zero too.
+        let shares: Vec<(f64, f64)> =
+            (nodes(ends[0], ends[1], |u| beta::pdf(a, b, u.exp()) * u.exp())?)
+                .into_iter()
+                .map(|(u, w)| (u.exp(), w))
+                .collect();
         // σ² = scale/g with g ~ Gamma(shape): its upper tail is the lower tail of g.
         let variances = |tail: f64| -> Result<Vec<(f64, f64)>> {
             let (low, high) = (
@@ -170,49 +203,72 @@ impl Posterior {
         let mean = moment(1.0, &kept);
         let wider_mean = moment(1.0, &variances(TAIL)?);
         let deviation = (moment(2.0, &kept) - mean * mean).max(0.0).sqrt();
-        // Pairs of a share and a variance: given them the logarithm of mean revenue is normal.
-        let pairs: Vec<(f64, f64, f64)> = (shares.iter())
-            .flat_map(|(p, w)| {
-                kept.iter().map(move |(v, u)| {
-                    (
-                        p.ln() + logs.mean + 0.5 * v,
-                        (v / logs.strength).sqrt(),
-                        w * u,
-                    )
-                })
-            })
-            .collect();
-        let centre: f64 = pairs.iter().map(|(m, _, w)| w * m).sum();
-        let spread: f64 = pairs
+        let spend = |v: f64| (logs.mean + 0.5 * v, (v / logs.strength).sqrt());
+        // Moments of the logarithm of mean revenue, for the reach of the table.
+        let (share_mean, share_spread) =
+            about(&shares.iter().map(|(p, w)| (p.ln(), *w)).collect::<Vec<_>>());
+        let (mean_spend, between) = about(
+            &kept
+                .iter()
+                .map(|(v, w)| (spend(*v).0, *w))
+                .collect::<Vec<_>>(),
+        );
+        let within: f64 = kept
             .iter()
-            .map(|(m, s, w)| w * ((m - centre).powi(2) + s * s))
+            .map(|(v, w)| w * v / logs.strength)
             .sum::<f64>()
             .sqrt();
+        let centre = share_mean + mean_spend;
+        let spread = share_spread.hypot(between).hypot(within);
         let (start, step) = (
             centre - REACH * spread,
             2.0 * REACH * spread / (POINTS - 1) as f64,
         );
-        let mut cdf = Vec::with_capacity(POINTS);
-        let mut density = Vec::with_capacity(POINTS);
-        for i in 0..POINTS {
-            let x = start + step * i as f64;
+        // One of the parts is summed over its nodes and the other enters by its distribution function: the wider one, which is smooth between the nodes.
+        let by_share = share_spread > within;
+        let given: Vec<(f64, f64, f64)> = if by_share {
+            let errors = nodes(-REACH, REACH, normal::pdf)?;
+            (kept.iter())
+                .flat_map(|(v, w)| {
+                    let (m, s) = spend(*v);
+                    errors.iter().map(move |(z, u)| (m + s * z, s, w * u))
+                })
+                .collect()
+        } else {
+            (shares.iter())
+                .flat_map(|(p, w)| {
+                    kept.iter().map(move |(v, u)| {
+                        let (m, s) = spend(*v);
+                        (p.ln() + m, s, w * u)
+                    })
+                })
+                .collect()
+        };
+        let law = Tabulated::new(ends[0], (ends[1] - ends[0]) / (POINTS - 1) as f64, |u| {
+            let p = u.exp();
+            (beta::regularized(a, b, p), p * beta::pdf(a, b, p))
+        });
+        let table = Tabulated::new(start, step, |x| {
             let (mut below, mut here) = (0.0, 0.0);
-            for (m, s, w) in &pairs {
-                let z = (x - m) / s;
-                below += w * normal::cdf(z);
-                here += w * normal::pdf(z) / s;
+            for (m, s, w) in &given {
+                let (more, slope) = if by_share {
+                    let p = (x - m).exp();
+                    let (more, density) = law.at(p);
+                    (more, p * density)
+                } else {
+                    let z = (x - m) / s;
+                    (normal::cdf(z), normal::pdf(z) / s)
+                };
+                below += w * more;
+                here += w * slope;
             }
-            cdf.push(below);
-            density.push(here);
-        }
+            (below, here)
+        });
         Ok(Revenue {
             posterior: Self::Table(Tabulated {
-                start,
-                step,
-                cdf,
-                density,
                 mean,
                 deviation,
+                ..table
             }),
             wider_mean,
         })
@@ -220,6 +276,20 @@ impl Posterior {
 }
 
 impl Tabulated {
+    /// Distribution function and density in the logarithm at every point.
+    fn new(start: f64, step: f64, at: impl Fn(f64) -> (f64, f64)) -> Self {
+        let points = (0..POINTS).map(|i| at(start + step * i as f64));
+        let (cdf, density) = points.unzip();
+        Self {
+            start,
+            step,
+            cdf,
+            density,
+            mean: f64::NAN,
+            deviation: f64::NAN,
+        }
+    }
+
     /// Distribution function and density at x, by cubics that agree with both at the points.
     fn at(&self, x: f64) -> (f64, f64) {
         if x <= 0.0 {
@@ -259,6 +329,13 @@ impl Tabulated {
         }
         (0.5 * (low + high)).exp()
     }
+}
+
+/// Mean and deviation of values with weights that sum to one.
+fn about(values: &[(f64, f64)]) -> (f64, f64) {
+    let mean: f64 = values.iter().map(|(x, w)| w * x).sum();
+    let squares: f64 = values.iter().map(|(x, w)| w * (x - mean).powi(2)).sum();
+    (mean, squares.sqrt())
 }
 
 /// Nodes with the density in their weights, which sum to one.

@@ -67,7 +67,7 @@ impl Outcome {
         up += density.above(self.time, self.z, drift);
         down += density.below(self.time, self.z, drift);
         // The two are all; the smaller one has more digits.
-        Ok(if up < down { up } else { 1.0 - down })
+        Ok(if up <= down { up } else { 1.0 - down })
     }
 }
 
@@ -85,7 +85,7 @@ impl GroupSequentialMonitor {
     /// there): it is at most α when the test rejects and above α when the last look does not, whether or not they were followed, and
     /// the interval may disagree with it by a little.
     ///
-    /// The bias-adjusted estimate needs the looks that were to come; the planned ones are taken.
+    /// The bias-adjusted estimate needs the looks that were to come after a stop; the planned ones are taken. After a last look none were.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] before the experiment stopped, and for a level outside (0, 1).
@@ -188,7 +188,9 @@ impl GroupSequentialMonitor {
     /// The drift at which the expected estimate is `found`.
     fn bias_adjusted(&self, found: f64, time: f64) -> Result<f64> {
         let mut bounds = self.bounds();
-        bounds.extend(self.future()?);
+        if !self.ended {
+            bounds.extend(self.future()?);
+        }
         let two_sided = self.design.two_sided();
         rising(found, time, found, |drift| {
             let chain = Chain::new(Density::start(drift), &bounds, two_sided, true)?;

@@ -51,12 +51,13 @@ pub struct MonitoredLook {
     /// The bound of a stop for an effect, for the statistic turned to the claim (its absolute value, of a two-sided test).
     #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub efficacy: f64,
-    /// The bound of a stop for futility.
+    /// The bound of a stop for futility; that of a two-sided test is zero where nothing can be spent yet.
     pub futility: Option<f64>,
     /// Share of the level spent so far.
     pub alpha_spent: f64,
     /// The repeated confidence interval: `estimate ± efficacy · std_error`, open on the side of the claim of a one-sided test. All of them, over
-    /// all looks, cover together with probability 1 − α at least, whether or not one stops.
+    /// all looks, cover together with probability 1 − α at least, whether or not one stops; with binding bounds of futility only where these
+    /// are followed.
     pub repeated_interval: Interval,
     /// What to do.
     pub decision: SequentialDecision,
@@ -118,6 +119,9 @@ pub struct GroupSequentialMonitor {
     pub(super) looks: Vec<MonitoredLook>,
     /// Estimate and fraction of all data, those after the stop included.
     pub(super) overrun: Option<(f64, f64)>,
+    /// The last look was taken, whatever its information.
+    #[serde(default)]
+    pub(super) ended: bool,
 }
 
 impl GroupSequentialDesign {
@@ -138,6 +142,7 @@ impl GroupSequentialDesign {
             maximum_information,
             looks: vec![],
             overrun: None,
+            ended: false,
         })
     }
 }
@@ -231,7 +236,9 @@ impl GroupSequentialMonitor {
             SequentialDecision::Efficacy
         } else if last {
             SequentialDecision::End
-        } else if bounds.futility.is_some_and(|futility| size <= futility) {
+        } else if (bounds.futility).is_some_and(|futility| {
+            size <= futility && (futility > 0.0 || !self.design.two_sided())
+        }) {
             SequentialDecision::Futility
         } else {
             SequentialDecision::Continue
@@ -263,6 +270,7 @@ impl GroupSequentialMonitor {
             decision,
         };
         self.looks.push(look.clone());
+        self.ended = last;
         Ok(look)
     }
 

@@ -5,23 +5,28 @@ use super::monitor::GroupSequentialMonitor;
 use super::recursion::Density;
 use super::walk::{Bounds, Chain};
 use crate::error::{Error, Result};
-use crate::numeric::quadrature::gauss_hermite_normal;
 
 impl GroupSequentialMonitor {
     /// The probability, given the data so far, of stopping for an effect at one of the planned looks to come, if the true effect is this one:
     /// that of the design, the estimate ("current trend"), or any other. Of a two-sided test on either side.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for an effect that is not finite, and after a stop that cannot be overruled.
+    /// [`Error::InvalidOption`] for an effect that is not finite (in units of its standard error, too), and after a stop that cannot be overruled.
     pub fn conditional_power(&self, effect: f64) -> Result<f64> {
-        if !effect.is_finite() {
-            return Err(Error::invalid_option("effect", effect, "finite"));
+        let drift = self.design.sign() * effect * self.maximum_information.sqrt();
+        if !drift.is_finite() {
+            return Err(Error::invalid_option(
+                "effect",
+                effect,
+                "finite, in units of the standard error too",
+            ));
         }
         let future = self.still_to_come("conditional_power")?;
-        self.power_from_here(
-            &future,
-            self.design.sign() * effect * self.maximum_information.sqrt(),
-        )
+        let (time, score) = self.looks.last().map_or((0.0, 0.0), |look| {
+            let turned = self.design.sign() * look.statistic;
+            (look.fraction, turned * look.fraction.sqrt())
+        });
+        self.success(Density::from(time, score, drift), &future, drift)
     }
 
     /// The conditional power averaged over what the data so far say about the effect, without prior knowledge: its posterior under a flat
@@ -33,8 +38,6 @@ impl GroupSequentialMonitor {
     /// # References
     /// Spiegelhalter, Freedman & Blackburn (1986), doi:10.1016/0197-2456(86)90003-6.
     pub fn predictive_power(&self) -> Result<f64> {
-        /// Conditional power is a smooth step in the effect.
-        const NODES: usize = 64;
         let future = self.still_to_come("predictive_power")?;
         let Some(look) = self.looks.last() else {
             return Err(Error::invalid_option(
@@ -43,14 +46,22 @@ impl GroupSequentialMonitor {
                 "asked after a look: without data there is no posterior; see `design.stopping(…)`",
             ));
         };
-        let root = look.fraction.sqrt();
-        let centre = self.design.sign() * look.statistic / root;
-        let rule = gauss_hermite_normal(NODES)?;
-        let mut power = 0.0;
-        for (node, weight) in rule.nodes().iter().zip(rule.weights()) {
-            power += weight * self.power_from_here(&future, centre + node / root)?;
-        }
-        Ok(power)
+        // The estimates to come are normal around the present one, with independent increments of variance 1/t − 1/t' in units of the
+        // drift: a score with another clock and no drift.
+        let time = look.fraction;
+        let estimate = self.design.sign() * look.statistic / time.sqrt();
+        let turned: Vec<Bounds> = (future.iter())
+            .map(|bounds| {
+                let clock = 1.0 / time - 1.0 / bounds.time;
+                let unit = 1.0 / (bounds.time * clock).sqrt();
+                Bounds {
+                    time: clock,
+                    efficacy: bounds.efficacy * unit,
+                    futility: bounds.futility.map(|z| z * unit),
+                }
+            })
+            .collect();
+        self.success(Density::from(0.0, estimate, 0.0), &turned, 0.0)
     }
 
     fn still_to_come(&self, asked: &str) -> Result<Vec<Bounds>> {
@@ -65,14 +76,8 @@ impl GroupSequentialMonitor {
         Ok(future)
     }
 
-    fn power_from_here(&self, future: &[Bounds], drift: f64) -> Result<f64> {
-        let start = self.looks.last().map_or_else(
-            || Density::start(drift),
-            |look| {
-                let turned = self.design.sign() * look.statistic;
-                Density::from(look.fraction, turned * look.fraction.sqrt(), drift)
-            },
-        );
+    /// The probability of stopping for an effect, on either side of a two-sided test.
+    fn success(&self, start: Density, future: &[Bounds], drift: f64) -> Result<f64> {
         let chain = Chain::new(start, future, self.design.two_sided(), true)?;
         let crossings = chain.crossings(drift);
         Ok(crossings.iter().map(|c| c.efficacy + c.opposite).sum())

@@ -78,13 +78,13 @@ impl GroupSequentialDesign {
             ));
         }
         let maximum_size = fixed.size * self.inflation;
-        let mut at_futility = self.futility_effects(effect)?.into_iter();
         let looks = (self.looks.iter().zip(at_efficacy))
             .map(|(look, efficacy)| PlannedSize {
                 fraction: look.fraction,
                 size: look.fraction * maximum_size,
                 efficacy_effect: Some(setting.null + efficacy).filter(|e| e.is_finite()),
-                futility_effect: at_futility.next().map(|futility| setting.null + futility),
+                futility_effect: (look.futility)
+                    .map(|z| setting.null + self.at_bound(look, z, effect)),
             })
             .collect();
         Ok(GroupSequentialPlan {
@@ -136,8 +136,10 @@ impl GroupSequentialPlan {
                 look.efficacy_effect
                     .map_or(Cell::empty(), |e| Cell::significant(e, 4)),
             ];
-            if let (Some(z), Some(effect)) = (planned.futility, look.futility_effect) {
-                row.extend([Cell::fixed(z, 4), Cell::significant(effect, 4)]);
+            if futility {
+                let (z, effect) = (planned.futility, look.futility_effect);
+                row.push(z.map_or(Cell::empty(), |z| Cell::fixed(z, 4)));
+                row.push(effect.map_or(Cell::empty(), |e| Cell::significant(e, 4)));
             }
             table = table.row(row);
         }

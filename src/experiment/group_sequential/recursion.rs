@@ -18,6 +18,8 @@ use std::sync::LazyLock;
 const REACH: f64 = 9.0;
 /// A normal value beyond which nothing happens in `f64`.
 const FARTHEST: f64 = 38.0;
+/// What stands for a bound at infinity, with which one can reckon.
+const ENDLESS: f64 = 1e150;
 /// Nodes of a panel.
 const NODES: usize = 32;
 /// Width of a panel in standard deviations of the smaller of the increments before and after it: with 32 nodes the product of a density
@@ -34,16 +36,6 @@ pub(super) struct Region {
     pub(super) lower: f64,
     pub(super) upper: f64,
     pub(super) wedge: f64,
-}
-
-impl Region {
-    fn pieces(self) -> [(f64, f64); 2] {
-        if self.wedge > 0.0 {
-            [(self.lower, -self.wedge), (self.wedge, self.upper)]
-        } else {
-            [(self.lower, self.upper), (0.0, 0.0)]
-        }
-    }
 }
 
 /// A tail of the statistic at a look.
@@ -131,7 +123,8 @@ impl Density {
     /// The standard deviation of the increment until a later time, and the score now whose mean then is at z.
     fn scaled(&self, time: f64, z: f64, drift: f64) -> (f64, f64) {
         let step = time - self.time;
-        (step.sqrt(), z.clamp(-1e3, 1e3) * time.sqrt() - drift * step)
+        let end = z.clamp(-ENDLESS, ENDLESS) * time.sqrt();
+        (step.sqrt(), end - drift * step)
     }
 
     /// The tail at a later time above (with `sign` 1) or below (−1) z.
@@ -271,17 +264,23 @@ impl Density {
         let (start, score) = self.origin;
         let spread = (time - start).sqrt();
         let centre = score + self.drift * (time - start);
-        // Where a later look, under this drift or none, may still find someone.
-        let (least, most) = (centre.min(score), centre.max(score));
+        let at = |z: f64| z.clamp(-ENDLESS, ENDLESS) * time.sqrt();
+        // Where this drift may leave someone.
         let end = |z: f64| {
-            let far = if z.is_finite() { FARTHEST } else { REACH };
-            let score = z.clamp(-1e3, 1e3) * time.sqrt();
-            score.clamp(least - far * spread, most + far * spread)
+            let far = if z.is_finite() { FARTHEST } else { REACH } * spread;
+            at(z).clamp(centre - far, centre + far)
+        };
+        let pieces = if region.wedge > 0.0 {
+            // Panels on both sides have one width: they end equally far from zero, wherever the experiments are.
+            let far = end(region.upper).max(-end(region.lower));
+            let (near, far) = (at(region.wedge), far.min(at(region.upper)));
+            [(-far, -near), (near, far)]
+        } else {
+            [(end(region.lower), end(region.upper)), (0.0, 0.0)]
         };
         let mut middles = Vec::new();
         let mut half = 0.0;
-        for (low, high) in region.pieces() {
-            let (low, high) = (end(low), end(high));
+        for (low, high) in pieces {
             if high <= low {
                 continue;
             }

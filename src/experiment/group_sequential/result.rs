@@ -21,7 +21,7 @@ pub struct PlannedLook {
     /// The p-value of the fixed test at the bound, one-sided or two-sided as the claim.
     pub nominal_p: f64,
     /// Stop for futility when z (its absolute value, of a two-sided test) is at most this; equal to `efficacy` at the last look. `None`
-    /// without such a bound.
+    /// without such a bound; that of a two-sided test is zero where nothing can be spent yet.
     pub futility: Option<f64>,
     /// Share of the level spent so far, α at the end.
     pub alpha_spent: f64,
@@ -126,12 +126,13 @@ impl GroupSequentialDesign {
     /// # Errors
     /// [`Error::InvalidOption`] for an effect that is not finite.
     pub fn stopping(&self, effect: f64) -> Result<StoppingProbabilities> {
-        if !effect.is_finite() {
+        let drift = effect * self.drift;
+        if !drift.is_finite() {
             return Err(Error::invalid_option("effect", effect, "finite"));
         }
         let bounds = self.bounds();
-        let chain = Chain::new(Density::start(0.0), &bounds, self.two_sided(), true)?;
-        let crossings = chain.crossings(effect * self.drift);
+        let chain = Chain::new(Density::start(drift), &bounds, self.two_sided(), true)?;
+        let crossings = chain.crossings(drift);
         Ok(StoppingProbabilities::new(
             effect,
             &crossings,
@@ -161,7 +162,7 @@ impl GroupSequentialDesign {
             .collect())
     }
 
-    /// The estimates at the futility bounds, as [`efficacy_effects`](Self::efficacy_effects); empty without such bounds.
+    /// The estimates at the futility bounds, as [`efficacy_effects`](Self::efficacy_effects), of the looks that have one.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for an effect that is zero, not finite, or not of the claim's sign.
@@ -173,7 +174,7 @@ impl GroupSequentialDesign {
             .collect())
     }
 
-    fn at_bound(&self, look: &PlannedLook, z: f64, effect: f64) -> f64 {
+    pub(super) fn at_bound(&self, look: &PlannedLook, z: f64, effect: f64) -> f64 {
         z / look.fraction.sqrt() * effect / self.drift
     }
 
