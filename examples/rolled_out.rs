@@ -128,7 +128,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{pressed}\n");
 
     // %% What could still be wrong: something that nobody measured. How strong would it have to be to explain the effect away?
-    let hidden = OmittedConfounder::doubly_robust(&pressed, &button.data, "w", "1")?;
+    let hidden = OmittedConfounder::doubly_robust(&pressed, "1")?;
     println!("{hidden}\n");
 
     // %% And how strong is that? Beside the outcome and treatment that such a variable explains, the bounds of the effect.

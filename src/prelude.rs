@@ -108,16 +108,29 @@ pub use crate::experiment::trust::{
     TrustVerdict, Twyman, TwymanFit,
 };
 pub use crate::experiment::{
-    AverageEffectBounds, ConditionMean, Credit, Encouragement, EncouragementFit, ExposureContrast,
-    ExposureMapping, Holdout, HoldoutFit, InterleavedList, Interleaving, InterleavingPower,
-    InterleavingSensitivity, InterleavingTest, InterleavingTestFit, NetworkExperiment, NetworkFit,
-    NonCompliance, PastExperiment, SurrogateBalance, SurrogateFit, SurrogateIndex, Triggered,
-    TriggeredArm, TriggeredFit,
+    ArmCount, ArmValue, AverageEffectBounds, BayesianArm, BayesianComparison, BayesianDecision,
+    BayesianFit, BayesianModel, BayesianTest, Comparisons, ConditionMean, Covariate,
+    CovariateSlope, Credit, CumulativeLift, DatedEffect, Effect, EffectFamily, EffectPrior,
+    Encouragement, EncouragementFit, Experiment, ExperimentBaseline, ExperimentFit, ExperimentPlan,
+    ExperimentSimulation, ExperimentStatistics, ExperimentStream, ExposureContrast,
+    ExposureMapping, HierarchicalEffects, HierarchicalFit, Holdout, HoldoutFit, InterleavedList,
+    Interleaving, InterleavingPower, InterleavingSensitivity, InterleavingTest,
+    InterleavingTestFit, Lift, LiftMethod, LiftOverTime, Margin, Metric, MetricBaseline,
+    MetricKind, NetworkExperiment, NetworkFit, NonCompliance, NormalComponent, NormalPrior,
+    PastExperiment, PlannedMetric, PooledEffect, Portfolio, PortfolioFit, ProgrammeOption,
+    ProgrammePlan, Role, Shipping, ShippingRule, ShrunkEffect, SimulatedMetric,
+    SufficientStatistics, SurrogateBalance, SurrogateFit, SurrogateIndex, TestingProgramme,
+    Triggered, TriggeredArm, TriggeredFit, Verdict,
 };
 pub use crate::inference::{
-    ClusterDf, ConfidenceSet, Covariance, Distribution, Estimate, FixedEffectCount, Inference,
-    Interval, KrinskyRobb, ModelTable, MultiplierBootstrap, ResidualDf, Segment, SmallSample,
-    Summarized, TestResult, fieller,
+    Adjustment, Alternative, Assignment, BetweenStudies, Bootstrap, BootstrapFit, Calibrator,
+    ClusterDf, ConfidenceSet, Contrast, Covariance, Distribution, Dunnett, DunnettFit, EProcess,
+    EValue, Estimate, FixedEffectCount, Inference, Influence, Interval, Jackknife, JackknifeFit,
+    KrinskyRobb, ManyToOne, MaxT, MeanError, MetaAnalysis, MetaAnalysisFit, Method, ModelTable,
+    MultipleTests, MultiplierBootstrap, OnlineDecision, OnlineFdr, OutcomeTest, RandomizationFit,
+    RandomizationTest, Resample, ResidualDf, ScoreBootstrap, Segment, SelectedEstimate,
+    Simultaneous, SmallSample, Summarized, TestResult, TestingGraph, WildTestResult, WildWeights,
+    adjust_p_values, fieller, romano_wolf, westfall_young,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
@@ -178,5 +191,11 @@ pub use crate::uplift::policy::{
     PolicyTreeFit, PolicyValue, PolicyValueFit,
 };
 pub use crate::uplift::{
+    ArmEffects, CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit,
+    ContinuousEffects, ContinuousEffectsFit, EffectLearner, EffectLoss, ForestCalibration,
+    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, ForestTuning,
+    LocalLinearForest, LocalLinearForestFit, MetaKind, MetaLearner, MetaLearnerFit, MultiArmForest,
+    MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction,
+    RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction, SurvivalTarget, TuningTrial,
     UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
 };

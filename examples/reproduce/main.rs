@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 20] = [
+const ALL: [&Experiment; 21] = [
     &nsw::NSW,
     &lalonde::LALONDE,
     &card::CARD,

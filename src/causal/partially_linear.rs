@@ -75,6 +75,11 @@ pub struct PartiallyLinearFit {
     average: AverageEffects,
     outcome_residuals: Vec<f64>,
     treatment_residuals: Vec<f64>,
+    /// Of the rows in use.
+    #[serde(default)]
+    weights: Option<Vec<f64>>,
+    #[serde(default)]
+    clusters: Option<Vec<u32>>,
     kept: Vec<bool>,
     stack: Vec<StackMember>,
     /// Shares of variance that the features explain on rows that were not fitted: of outcome and treatment.
@@ -152,6 +157,8 @@ impl PartiallyLinear {
         Ok(PartiallyLinearFit {
             average,
             kept: residuals.sample.rows.mask(),
+            weights: residuals.sample.weights,
+            clusters: residuals.sample.clusters,
             outcome_residuals: residuals.outcome,
             treatment_residuals: residuals.treatment,
             stack: residuals.stack,
@@ -304,6 +311,12 @@ impl Residuals {
 }
 
 impl PartiallyLinearFit {
+    /// Weights and clusters of the rows in use.
+    pub(super) fn units(&self) -> Units {
+        let rows = self.outcome_residuals.len();
+        Units::new(rows, self.weights.as_deref(), self.clusters.as_deref())
+    }
+
     /// The effect per unit.
     pub fn effect(&self) -> &AverageEffects {
         &self.average

@@ -200,10 +200,7 @@ fn confounders_are_those_of_doubleml() {
         .unwrap();
     let cases = [
         ("plr", OmittedConfounder::partially_linear(&plr).unwrap()),
-        (
-            "irm",
-            OmittedConfounder::doubly_robust(&irm, &frame, "w", "1").unwrap(),
-        ),
+        ("irm", OmittedConfounder::doubly_robust(&irm, "1").unwrap()),
     ];
     let scale = ((n - 1.0) / n).sqrt();
     for (name, ours) in cases {
@@ -246,7 +243,7 @@ fn confounders_are_those_of_doubleml() {
     }
     // Which error is whose: the bootstrap of the rows says.
     let spread = numbers(&theirs["exchanged"]);
-    let ours = OmittedConfounder::doubly_robust(&irm, &frame, "w", "1").unwrap();
+    let ours = OmittedConfounder::doubly_robust(&irm, "1").unwrap();
     let b = ours.bounds(0.3, 0.3).unwrap();
     let errors = [b.lower.std_error, b.upper.std_error];
     agree("bootstrap", &errors, &spread, 0.02);
@@ -324,36 +321,20 @@ fn what_a_feature_adds_is_what_is_lost_without_it() {
 }
 
 #[test]
-fn weights_and_clusters_must_be_said() {
+fn weights_and_clusters_are_those_of_the_fit() {
     let frame = data("tests/reference/causal.csv");
     let model = PartiallyLinear::new("y", "w", &["x1", "x2"]).means("m0", "e");
     let weighted = model
-        .clone()
         .weights("weight")
         .clusters("village")
         .fit(&frame)
         .unwrap();
-    let text = OmittedConfounder::partially_linear(&weighted)
-        .unwrap_err()
-        .to_string();
-    assert!(text.contains("partially_linear_with"), "{text}");
-    let codes = frame.groups("village").unwrap().codes.to_vec();
-    let weights = frame.real("weight").unwrap().to_vec();
-    let ours =
-        OmittedConfounder::partially_linear_with(&weighted, Some(&weights), Some(&codes)).unwrap();
+    let ours = OmittedConfounder::partially_linear(&weighted).unwrap();
     let none = ours.bounds(0.0, 0.0).unwrap();
     let effect = weighted.coefficient("w").unwrap();
+    assert!((none.lower.estimate / effect.estimate - 1.0).abs() < 1e-12);
     assert!((none.lower.std_error / effect.std_error - 1.0).abs() < 1e-9);
     assert_eq!(none.lower.degrees_of_freedom, 39.0);
-    let short = OmittedConfounder::partially_linear_with(&weighted, Some(&weights[1..]), None);
-    assert!(matches!(
-        short,
-        Err(Error::LengthMismatch {
-            expected: 600,
-            found: 599,
-            ..
-        })
-    ));
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::contours::{contours, levels};
 use super::{check_share, equal_share};
 use crate::causal::units::Units;
 use crate::causal::{DoublyRobustFit, PartiallyLinearFit};
-use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::inference::{Estimate, Inference, Interval, check_level};
 use crate::numeric::optimize::brent_root;
@@ -28,7 +27,7 @@ use serde::{Deserialize, Serialize};
 /// | `correlation` | 1 | ρ | −1 to 1, not 0 |
 ///
 /// # Errors
-/// [`Error::InvalidOption`] for shares outside [0, 1), a ρ of 0 or outside [−1, 1]; [`Error::Unidentified`] for a fit with weights or clusters that were not given, and for scores by which the variance of the representer is negative
+/// [`Error::InvalidOption`] for shares outside [0, 1), a ρ of 0 or outside [−1, 1]; [`Error::Unidentified`] for scores by which the variance of the representer is negative
 /// (no overlap); those of finding arms and columns.
 ///
 /// # References
@@ -94,37 +93,13 @@ struct Scores {
 }
 
 impl OmittedConfounder {
-    /// Of a partially linear fit without weights and clusters.
+    /// Of a partially linear fit.
     ///
     /// # Errors
     /// See [`OmittedConfounder`].
     pub fn partially_linear(fit: &PartiallyLinearFit) -> Result<Self> {
-        Self::partially_linear_with(fit, None, None)
-    }
-
-    /// Of a partially linear fit with the weights and the cluster codes of its rows in use.
-    ///
-    /// # Errors
-    /// See [`OmittedConfounder`]; [`Error::LengthMismatch`].
-    pub fn partially_linear_with(
-        fit: &PartiallyLinearFit,
-        weights: Option<&[f64]>,
-        clusters: Option<&[u32]>,
-    ) -> Result<Self> {
         let (y, d) = (fit.outcome_residuals(), fit.treatment_residuals());
-        for (name, found) in [
-            ("weights", weights.map(<[f64]>::len)),
-            ("clusters", clusters.map(<[u32]>::len)),
-        ] {
-            if let Some(found) = found.filter(|found| *found != y.len()) {
-                return Err(Error::LengthMismatch {
-                    column: name.to_owned(),
-                    expected: y.len(),
-                    found,
-                });
-            }
-        }
-        let units = Units::new(y.len(), weights, clusters);
+        let units = fit.units();
         let effect = fit.effect().estimate_at(0);
         let squares: Vec<f64> = d.iter().map(|d| d * d).collect();
         let square = units.mean(&squares);
@@ -139,42 +114,17 @@ impl OmittedConfounder {
                 .map(|s| (2.0 - s / square) / square)
                 .collect(),
         };
-        let out = Self::new(effect.clone(), &scores, &units)?;
-        let own = units.estimate("", effect.estimate, &scores.effect);
-        let same = |a: f64, b: f64| (a - b).abs() <= 1e-8 * b.abs();
-        if same(own.std_error, effect.std_error)
-            && units.mean(&scores.effect).abs() <= 1e-8 * effect.std_error
-        {
-            return Ok(out);
-        }
-        Err(Error::Unidentified {
-            what: "the sensitivity of an effect that was fitted with weights or clusters".to_owned(),
-            needs: "the weights and cluster codes of its rows in use; give them by `OmittedConfounder::partially_linear_with`".to_owned(),
-        })
+        Self::new(effect, &scores, &units)
     }
 
-    /// Of the average effect of an arm against the control of a doubly robust fit; the frame is the one that was fitted, `treatment` its column of arms.
+    /// Of the average effect of an arm against the control of a doubly robust fit.
     ///
     /// # Errors
-    /// See [`OmittedConfounder`]; [`Error::LengthMismatch`] for another frame; [`Error::InvalidOption`] with the arms that exist.
-    pub fn doubly_robust(
-        fit: &DoublyRobustFit,
-        frame: &Frame,
-        treatment: &str,
-        arm: &str,
-    ) -> Result<Self> {
+    /// See [`OmittedConfounder`]; [`Error::InvalidOption`] with the arms that exist.
+    pub fn doubly_robust(fit: &DoublyRobustFit, arm: &str) -> Result<Self> {
         let scores = fit.scores();
         let control = fit.arms()[0].clone();
         let contrast = scores.contrast(arm, &control)?;
-        let frame = frame.filter(fit.kept_rows())?;
-        let groups = frame.groups(treatment)?;
-        if let Some(level) = groups.levels.iter().find(|l| !fit.arms().contains(l)) {
-            return Err(Error::invalid_option(
-                "treatment",
-                format!("`{treatment}`, which has the level {level}"),
-                format!("the column of the arms {}", fit.arms().join(", ")),
-            ));
-        }
         let units = Units::of(scores);
         let effect = fit.coefficient(arm)?;
         let n = contrast.len();
@@ -189,8 +139,8 @@ impl OmittedConfounder {
         let [e, means, gamma] = [all(e)?, all(means)?, all(gamma)?];
         for row in 0..n {
             representer[row] = 2.0 * (1.0 / e[0][row] + 1.0 / e[1][row]);
-            let own = groups.levels.get(groups.codes[row] as usize);
-            let Some(k) = pair.iter().position(|k| own.is_some_and(|own| own == k)) else {
+            let own = fit.arms()[fit.arm_of[row] as usize].as_str();
+            let Some(k) = pair.iter().position(|arm| *arm == own) else {
                 continue;
             };
             outcome[row] = ((gamma[k][row] - means[k][row]) * e[k][row]).powi(2);
