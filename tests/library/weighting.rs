@@ -636,3 +636,154 @@ fn rows_without_weight_are_rows_left_out_and_heavy_rows_are_said() {
     let fit = model.estimand(Estimand::Ato).fit(&heavy).unwrap();
     assert!(fit.arm_weights()[1].effective_rows > 250.0 && fit.warnings().is_empty());
 }
+
+#[test]
+fn stable_weights_and_tolerances_solve_their_programmes() {
+    let reference = fixture("stable_weights");
+    let frame = data("tests/reference/causal.csv");
+    let mut most = 0.0;
+    for (name, estimand) in &ESTIMANDS[..3] {
+        for tolerance in [0.0, 0.05] {
+            for weighted in [false, true] {
+                let mut model = TreatmentWeighting::stable_balancing("y", "w", "x1 + x2")
+                    .estimand(*estimand)
+                    .tolerance(tolerance);
+                if weighted {
+                    model = model.weights("weight");
+                }
+                let fit = model.fit(&frame).unwrap();
+                let key = format!("{name}_{tolerance}_{}", u8::from(weighted));
+                let (mean, arms) = (fit.arm_means().estimates().clone(), fit.arm_weights());
+                let ours = [
+                    mean[1],
+                    arms[1].effective_rows,
+                    mean[0],
+                    arms[0].effective_rows,
+                ];
+                agree(&key, &ours, &numbers(&reference["values"][&key]), 1e-6);
+                assert!(fit.weights().iter().all(|w| *w >= 0.0) && fit.propensities().is_none());
+                if tolerance <= 0.0 {
+                    assert!(fit.balance().largest_difference() < 1e-9, "{key}");
+                    most = arms[0].effective_rows;
+                } else {
+                    assert!(
+                        arms[0].effective_rows >= most,
+                        "less balance, more even weights"
+                    );
+                }
+            }
+        }
+    }
+    for (name, estimand) in &ESTIMANDS[..2] {
+        let fit = TreatmentWeighting::entropy_balancing("y", "w", "x1 + x2")
+            .estimand(*estimand)
+            .tolerance(0.05)
+            .fit(&frame)
+            .unwrap();
+        let key = format!("entropy_{name}_0.05_0");
+        let (mean, arms) = (fit.arm_means().estimates().clone(), fit.arm_weights());
+        let ours = [
+            mean[1],
+            arms[1].effective_rows,
+            mean[0],
+            arms[0].effective_rows,
+        ];
+        agree(&key, &ours, &numbers(&reference["values"][&key]), 1e-6);
+    }
+    // A tolerance that everything is within asks for nothing: even weights.
+    let fit = TreatmentWeighting::stable_balancing("y", "w", "x1 + x2")
+        .tolerance(5.0)
+        .fit(&frame)
+        .unwrap();
+    let naive = Ols::new("y ~ w")
+        .fit(&frame)
+        .unwrap()
+        .coefficient("w")
+        .unwrap();
+    assert!((fit.coefficient("1").unwrap().estimate - naive.estimate).abs() < 1e-9);
+    assert!(
+        fit.arm_weights()
+            .iter()
+            .all(|arm| (arm.effective_rows - arm.rows as f64).abs() < 1e-6)
+    );
+}
+
+#[test]
+fn stable_weights_cover() {
+    const DRAWS: u64 = 300;
+    // Effects are 1 for all, so that every estimand has the same truth.
+    let mut covers = [0_u32; 4];
+    let mut ratio = [(0.0, 0.0, 0.0); 4];
+    for seed in 0..DRAWS {
+        let frame = confounded(400, 9_000 + seed, 0.0);
+        let cases = [
+            (Estimand::Ate, 0.0),
+            (Estimand::Att, 0.0),
+            (Estimand::Atc, 0.0),
+            (Estimand::Ate, 0.01),
+        ];
+        for (case, (estimand, tolerance)) in cases.into_iter().enumerate() {
+            let fit = TreatmentWeighting::stable_balancing("y", "w", "a + b")
+                .estimand(estimand)
+                .tolerance(tolerance)
+                .fit(&frame)
+                .unwrap();
+            let effect = fit.coefficient("1").unwrap();
+            let interval = effect.confidence_interval(0.95).unwrap();
+            covers[case] += u32::from(interval.lower < 1.0 && 1.0 < interval.upper);
+            let off = effect.estimate - 1.0;
+            ratio[case].0 += off / DRAWS as f64;
+            ratio[case].1 += off * off / DRAWS as f64;
+            ratio[case].2 += effect.std_error / DRAWS as f64;
+        }
+    }
+    println!("{covers:?} of {DRAWS}; {ratio:?}");
+    for (covers, (bias, square, error)) in covers.iter().zip(ratio) {
+        // 95 % less or more four Monte Carlo errors of 1.3 points.
+        assert!((270..=299).contains(covers), "{covers} of {DRAWS}");
+        let spread = (square - bias * bias).sqrt();
+        // The spread of 300 draws is known to 4 %.
+        assert!((error / spread - 1.0).abs() < 0.16, "{error} and {spread}");
+    }
+}
+
+#[test]
+fn tolerances_and_stable_weights_that_make_no_sense_are_refused() {
+    let frame = confounded(100, 1, 0.0);
+    let stable = TreatmentWeighting::stable_balancing("y", "w", "a + b");
+    for tolerance in [-0.1, f64::NAN, f64::INFINITY] {
+        let refused = stable.clone().tolerance(tolerance).fit(&frame);
+        assert!(matches!(refused, Err(Error::InvalidOption { .. })));
+    }
+    let elsewhere = TreatmentWeighting::covariate_balancing("y", "w", "a").tolerance(0.1);
+    assert!(matches!(
+        elsewhere.fit(&frame),
+        Err(Error::InvalidOption { .. })
+    ));
+    let overlap = stable
+        .clone()
+        .estimand(Estimand::Ato)
+        .fit(&frame)
+        .unwrap_err();
+    assert!(
+        overlap.to_string().contains("inverse_propensity"),
+        "{overlap}"
+    );
+    let (w, a) = (frame.real("w").unwrap(), frame.real("a").unwrap());
+    let apart: Vec<f64> = w.iter().zip(a).map(|(w, a)| a + 20.0 * w).collect();
+    let frame = frame.clone().with("apart", apart).unwrap();
+    for tolerance in [0.0, 0.1] {
+        let none = TreatmentWeighting::stable_balancing("y", "w", "apart")
+            .estimand(Estimand::Att)
+            .tolerance(tolerance)
+            .fit(&frame)
+            .unwrap_err();
+        assert!(matches!(none, Error::Unidentified { .. }), "{none}");
+        assert!(none.to_string().contains("`apart`"), "{none}");
+    }
+    let fit = stable.tolerance(0.1).fit(&frame).unwrap();
+    let read: TreatmentWeightingFit =
+        serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+    assert_eq!(read, fit);
+    assert!(fit.to_string().contains("stable balancing") && fit.overlap_plot().is_err());
+}

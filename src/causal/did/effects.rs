@@ -138,7 +138,7 @@ impl RolloutEffects {
         coefficient_table(self)
             .with_title(&self.estimand)
             .note(format!(
-                "{} rows, {} units. {}, {} {column} independent.",
+                "{} rows, {} units. {}, {} clusters by {column}.",
                 Cell::count(self.size.rows),
                 Cell::count(self.size.units),
                 self.errors,

@@ -15,6 +15,11 @@ const SMALL_MOVE: f64 = 1e-7;
 const FLAT: f64 = 1e-10;
 /// Halvings of a step at most.
 const MOST_HALVINGS: usize = 60;
+/// Curvature of rows that have no weight, so that a step exists while few have one.
+const LEAST_CURVATURE: f64 = 1e-9;
+/// Rounds of coordinates in the quadratic model of a step within a tolerance, at most; and the share of the largest move below which they end.
+const MOST_ROUNDS: usize = 10_000;
+const SMALL_SHARE: f64 = 1e-12;
 /// Rows of a block of work.
 const BLOCK: usize = 4096;
 /// Covariates whose share in a direction without end is at least this much of the largest are named.
@@ -33,6 +38,13 @@ pub(in crate::causal) enum Tilt {
     Untreated,
     /// `Σ s (1 − 1{own arm} exp(η)) x = 0`: one arm becomes like all.
     Arm(bool),
+    /// `Σ s (1{target} − 1{own arm} max(0, η)) x = 0`: of the weights by which an arm becomes like the other, or like all, those of least variance (Zubizarreta 2015).
+    Stable {
+        /// The arm with weights.
+        arm: bool,
+        /// Whether it becomes like all, not like the other.
+        like_all: bool,
+    },
 }
 
 impl Tilt {
@@ -60,6 +72,30 @@ impl Tilt {
             (Self::Untreated, false) => mirrored(straight(-eta)),
             (Self::Arm(arm), _) if arm == treated => [eta - eta.exp(), 1.0 - eta.exp(), eta.exp()],
             (Self::Treated, true) | (Self::Arm(_), _) => straight(eta),
+            (Self::Stable { arm, .. }, _) => {
+                let toward = f64::from(u8::from(self.is_target(treated)));
+                if arm == treated {
+                    let weight = eta.max(0.0);
+                    let active = if eta > 0.0 { 1.0 } else { 0.0 };
+                    [
+                        toward * eta - 0.5 * weight * weight,
+                        toward - weight,
+                        active + LEAST_CURVATURE,
+                    ]
+                } else {
+                    [toward * eta, toward, 0.0]
+                }
+            }
+        }
+    }
+
+    /// Whether the rows of an arm are among those that another is made like.
+    fn is_target(self, treated: bool) -> bool {
+        match self {
+            Self::Likelihood | Self::Everyone | Self::Arm(_) => true,
+            Self::Treated => treated,
+            Self::Untreated => !treated,
+            Self::Stable { arm, like_all } => like_all || treated != arm,
         }
     }
 
@@ -79,7 +115,15 @@ impl Tilt {
             ),
             Self::Treated => names(control, &format!("arm `{treated}`")),
             Self::Everyone | Self::Untreated => names(treated, &format!("arm `{control}`")),
-            Self::Arm(arm) => names(&observed.arms[usize::from(arm)], "all rows"),
+            Self::Arm(arm)
+            | Self::Stable {
+                arm,
+                like_all: true,
+            } => names(&observed.arms[usize::from(arm)], "all rows"),
+            Self::Stable { arm, .. } => names(
+                &observed.arms[usize::from(arm)],
+                &format!("arm `{}`", observed.arms[usize::from(!arm)]),
+            ),
         }
     }
 }
@@ -89,8 +133,10 @@ impl Tilt {
 pub(in crate::causal) struct Tilted {
     tilt: Tilt,
     pub(in crate::causal) eta: Vec<f64>,
-    /// The inverse of `Σ s (−f'') x x'`.
+    /// The inverse of `Σ s (−f'') x x'`; zero at covariates that a tolerance leaves alone.
     pub(in crate::causal) inverse: DMatrix<f64>,
+    /// The tolerance of every covariate that is at its end, with the sign of that end.
+    shift: DVector<f64>,
 }
 
 /// Sums over a block of rows.
@@ -121,6 +167,7 @@ impl Tilted {
                     tilt,
                     eta,
                     inverse: factor.inverse(),
+                    shift: DVector::zeros(basis.width),
                 });
             }
             direction = factor.solve_vector(&sums.gradient);
@@ -147,6 +194,110 @@ impl Tilted {
         Err(no_overlap(tilt, observed, basis, &direction))
     }
 
+    /// Maximises `Σ s f(η) − δ S Σ_j |β_j|`, with S the weight of those that the arm is made like and the constant left out: means of standardised covariates then differ by δ at most.
+    /// Newton's method, whose quadratic models are solved coordinate by coordinate.
+    ///
+    /// # Errors
+    /// `Unidentified` when no weights are within the tolerance.
+    pub(super) fn solve_within(
+        tilt: Tilt,
+        observed: &Observed,
+        basis: &Basis,
+        tolerance: f64,
+    ) -> Result<Self> {
+        if tolerance <= 0.0 {
+            return Self::solve(tilt, observed, basis);
+        }
+        let rows = observed.treated.iter().zip(&observed.weights);
+        let target: f64 = rows
+            .filter(|(arm, _)| tilt.is_target(**arm))
+            .map(|(_, s)| s)
+            .sum();
+        let slack = DVector::from_fn(
+            basis.width,
+            |j, _| {
+                if j == 0 { 0.0 } else { tolerance * target }
+            },
+        );
+        let penalty = |beta: &DVector<f64>| -> f64 {
+            beta.iter()
+                .zip(slack.iter())
+                .map(|(b, s)| s * b.abs())
+                .sum()
+        };
+        let mut beta = DVector::zeros(basis.width);
+        beta[0] = tilt.start(observed);
+        let mut eta = basis.times(&beta);
+        let mut direction = DVector::zeros(basis.width);
+        let mut last = false;
+        for _ in 0..MOST_STEPS {
+            let sums = sums(tilt, observed, basis, &eta);
+            if !sums.value.is_finite() {
+                break;
+            }
+            if last {
+                return Self::at_ends(tilt, eta, &beta, &sums.curvature, tolerance)
+                    .ok_or_else(|| no_overlap(tilt, observed, basis, &direction));
+            }
+            direction = penalised_step(&sums, &beta, &slack);
+            let moves = basis.times(&direction);
+            let largest = (moves.iter().zip(&observed.weights))
+                .filter(|(_, s)| **s > 0.0)
+                .fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
+            last = largest < SMALL_MOVE;
+            let before = sums.value - penalty(&beta);
+            let mut length = 1.0;
+            let tried = (0..MOST_HALVINGS).find_map(|_| {
+                let tried = &beta + length * &direction;
+                let index = basis.times(&tried);
+                length *= 0.5;
+                (last || value(tilt, observed, &index) - penalty(&tried) >= before)
+                    .then_some((tried, index))
+            });
+            match tried {
+                Some((tried, index)) => (beta, eta) = (tried, index),
+                None => break,
+            }
+        }
+        Err(no_overlap(tilt, observed, basis, &direction))
+    }
+
+    /// A solution within a tolerance: the covariates that are at an end of theirs are conditions, the others are none.
+    fn at_ends(
+        tilt: Tilt,
+        eta: Vec<f64>,
+        beta: &DVector<f64>,
+        curvature: &DMatrix<f64>,
+        tolerance: f64,
+    ) -> Option<Self> {
+        let width = beta.len();
+        let ends: Vec<usize> = (0..width)
+            .filter(|j| *j == 0 || beta[*j].abs() > 0.0)
+            .collect();
+        let part = DMatrix::from_fn(ends.len(), ends.len(), |a, b| curvature[(ends[a], ends[b])]);
+        let factor = Cholesky::with_tolerance(&part, f64::EPSILON);
+        if factor.rank() < ends.len() {
+            return None;
+        }
+        let small = factor.inverse();
+        let mut inverse = DMatrix::zeros(width, width);
+        let mut shift = DVector::zeros(width);
+        for (a, i) in ends.iter().enumerate() {
+            for (b, j) in ends.iter().enumerate() {
+                inverse[(*i, *j)] = small[(a, b)];
+            }
+            if *i > 0 {
+                shift[*i] = tolerance * beta[*i].signum();
+            }
+        }
+        Some(Self {
+            tilt,
+            eta,
+            inverse,
+            shift,
+        })
+    }
+
     /// What uncertainty of the first step adds to a sum whose derivative with respect to β is `slope`: one number a row.
     pub(in crate::causal) fn first_step(
         &self,
@@ -160,10 +311,16 @@ impl Tilted {
                 *sum += slope * x;
             }
         }
-        let mut out = basis.times(&(&self.inverse * total));
+        let moves = &self.inverse * total;
+        let ends = moves.dot(&self.shift);
+        let mut out = basis.times(&moves);
         for (row, value) in out.iter_mut().enumerate() {
-            *value *=
-                observed.weights[row] * self.tilt.row(observed.treated[row], self.eta[row])[1];
+            let treated = observed.treated[row];
+            *value *= self.tilt.row(treated, self.eta[row])[1];
+            if self.tilt.is_target(treated) {
+                *value -= ends;
+            }
+            *value *= observed.weights[row];
         }
         out
     }
@@ -183,9 +340,45 @@ impl Tilt {
         let [control, treated] = [false, true].map(|arm| observed.arm_weight(arm));
         match self {
             Self::Arm(arm) => ((control + treated) / if arm { treated } else { control }).ln(),
+            Self::Stable { arm, like_all } => {
+                let (own, other) = if arm {
+                    (treated, control)
+                } else {
+                    (control, treated)
+                };
+                (other + if like_all { own } else { 0.0 }) / own
+            }
             _ => (treated / control).ln(),
         }
     }
+}
+
+/// The maximum of `g'd − ½ d'Hd − Σ_j slack_j |β_j + d_j|`, coordinate by coordinate.
+fn penalised_step(sums: &Sums, beta: &DVector<f64>, slack: &DVector<f64>) -> DVector<f64> {
+    let (g, h) = (&sums.gradient, &sums.curvature);
+    let mut moved = beta.clone();
+    // The gradient of the quadratic model.
+    let mut left = g.clone();
+    for _ in 0..MOST_ROUNDS {
+        let mut largest = 0.0_f64;
+        for j in 0..beta.len() {
+            if h[(j, j)] <= 0.0 {
+                continue;
+            }
+            let alone = left[j] + h[(j, j)] * moved[j];
+            let shrunk = (alone.abs() - slack[j]).max(0.0).copysign(alone);
+            let step = shrunk / h[(j, j)] - moved[j];
+            if step.abs() > 0.0 {
+                left.axpy(-step, &h.column(j), 1.0);
+                moved[j] += step;
+                largest = largest.max(step.abs());
+            }
+        }
+        if largest <= SMALL_SHARE * (1.0 + moved.amax()) {
+            break;
+        }
+    }
+    moved - beta
 }
 
 fn value(tilt: Tilt, observed: &Observed, eta: &[f64]) -> f64 {
@@ -265,9 +458,17 @@ mod tests {
             Tilt::Untreated,
             Tilt::Arm(true),
             Tilt::Arm(false),
+            Tilt::Stable {
+                arm: false,
+                like_all: true,
+            },
+            Tilt::Stable {
+                arm: true,
+                like_all: false,
+            },
         ] {
             for treated in [false, true] {
-                for eta in [-1.9, 0.0, 0.4, 2.5] {
+                for eta in [-1.9, 0.1, 0.4, 2.5] {
                     let [_, first, second] = tilt.row(treated, eta);
                     let near = |d: f64, k: usize| tilt.row(treated, eta + d)[k];
                     let slope = |k| (near(1e-5, k) - near(-1e-5, k)) / 2e-5;

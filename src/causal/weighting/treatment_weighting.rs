@@ -18,13 +18,14 @@ use serde::{Deserialize, Serialize};
 
 /// Average effects by weighting, when treatment is as good as random given covariates.
 ///
-/// With weights `ω` the effect is the difference of weighted means (Hájek), `Σ W ω Y/Σ W ω − Σ (1 − W) ω Y/Σ (1 − W) ω`. There are three ways to weights:
+/// With weights `ω` the effect is the difference of weighted means (Hájek), `Σ W ω Y/Σ W ω − Σ (1 − W) ω Y/Σ (1 − W) ω`. There are four ways to weights:
 ///
 /// | constructor | weights | what it does |
 /// |---|---|---|
 /// | [`inverse_propensity`](Self::inverse_propensity) | `h/e`, `h/(1 − e)` of an [`Estimand`] | `e` is a logit by maximum likelihood, or learned, or known |
 /// | [`covariate_balancing`](Self::covariate_balancing) | the same | `e` is the logit whose weights make the means of all covariates equal in both arms (exactly identified) |
 /// | [`entropy_balancing`](Self::entropy_balancing) | `exp(x'λ)` | the means of each arm become those of the estimand's rows; of all such weights they are nearest to even ones in entropy |
+/// | [`stable_balancing`](Self::stable_balancing) | `max(0, x'λ)` | the same; of all such weights they have the least variance, and some rows may have none |
 ///
 /// The two balancing methods agree on the ATT and the ATC, where both solve `Σ (1 − W) exp(x'β) x = Σ W x` (Zhao & Percival 2017). On the ATE the propensity makes the arms
 /// equal to each other, entropy balancing both equal to all rows. The ATO by maximum likelihood balances exactly too (Li, Morgan & Zaslavsky 2018).
@@ -36,7 +37,8 @@ use serde::{Deserialize, Serialize};
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `terms` | required | covariates, the right-hand side of a formula: `"age + I(age^2) + C(region)"`; the constant is added | |
-/// | `estimand` | [`Estimand::Ate`] | whose effect | not `Ato` for entropy balancing |
+/// | `estimand` | [`Estimand::Ate`] | whose effect | not `Ato` for entropy and stable balancing |
+/// | `tolerance` | 0 | of entropy and stable balancing: how far means may stay apart, in standard deviations of all rows; less balance for more even weights | ≥ 0 |
 /// | `control` | the first arm | the arm the other is compared with | |
 /// | `trim` | none | leave out rows by their propensity; the estimand is then that of the kept rows and is named so | see [`Trimming`] |
 /// | `weights`, `clusters` | none | columns | |
@@ -61,7 +63,7 @@ use serde::{Deserialize, Serialize};
 /// # References
 /// Hainmueller (2012), doi:10.1093/pan/mpr025; Imai & Ratkovic (2014), doi:10.1111/rssb.12027; Li, Morgan & Zaslavsky (2018), doi:10.1080/01621459.2016.1260466;
 /// Lunceford & Davidian (2004), doi:10.1002/sim.1903; Newey & McFadden (1994), doi:10.1016/S1573-4412(05)80005-4; Zhao (2019), doi:10.1214/18-AOS1698, for the concave functions
-/// behind all of them; Zhao & Percival (2017), doi:10.1515/jci-2016-0010.
+/// behind all of them; Zhao & Percival (2017), doi:10.1515/jci-2016-0010; Zubizarreta (2015), doi:10.1080/01621459.2015.1023805.
 ///
 /// # Examples
 /// ```
@@ -84,6 +86,8 @@ pub struct TreatmentWeighting {
     pub(super) method: Method,
     pub(super) estimand: Estimand,
     trim: Option<Trimming>,
+    #[serde(default)]
+    tolerance: f64,
     learner: Option<Learner>,
     folds: usize,
     seed: Option<Seed>,
@@ -95,6 +99,7 @@ pub(super) enum Method {
     InversePropensity,
     CovariateBalancing,
     EntropyBalancing,
+    StableBalancing,
 }
 
 row_columns!(
@@ -119,6 +124,11 @@ impl TreatmentWeighting {
         Self::new(Method::EntropyBalancing, outcome, treatment, terms)
     }
 
+    /// Stable balancing weights.
+    pub fn stable_balancing(outcome: &str, treatment: &str, terms: &str) -> Self {
+        Self::new(Method::StableBalancing, outcome, treatment, terms)
+    }
+
     fn new(method: Method, outcome: &str, treatment: &str, terms: &str) -> Self {
         Self {
             columns: Columns::new::<&str>(outcome, treatment, &[]),
@@ -126,6 +136,7 @@ impl TreatmentWeighting {
             method,
             estimand: Estimand::Ate,
             trim: None,
+            tolerance: 0.0,
             learner: None,
             folds: 5,
             seed: None,
@@ -135,6 +146,13 @@ impl TreatmentWeighting {
     /// Whose average effect.
     pub fn estimand(mut self, estimand: Estimand) -> Self {
         self.estimand = estimand;
+        self
+    }
+
+    /// How far the means of covariates may stay apart, in standard deviations of all rows; entropy and stable balancing only. What stays apart biases the effect as far as it
+    /// matters for the outcome; errors take the covariates that are at the end of their tolerance as given.
+    pub fn tolerance(mut self, deviations: f64) -> Self {
+        self.tolerance = deviations;
         self
     }
 
@@ -196,13 +214,24 @@ impl TreatmentWeighting {
             None => None,
         };
         let basis = observed.basis()?;
-        let solve = |tilt| Tilted::solve(tilt, &observed, &basis);
+        let solve = |tilt| Tilted::solve_within(tilt, &observed, &basis, self.tolerance);
+        let stable = |arm, like_all| solve(Tilt::Stable { arm, like_all });
         let step = match (given, self.method, self.estimand) {
             (Some(propensities), ..) => FirstStep::Given(propensities),
             (None, Method::EntropyBalancing, Estimand::Ate) => FirstStep::ByArm(Box::new([
                 solve(Tilt::Arm(false))?,
                 solve(Tilt::Arm(true))?,
             ])),
+            (None, Method::StableBalancing, Estimand::Ate) => FirstStep::Stable(Box::new([
+                Some(stable(false, true)?),
+                Some(stable(true, true)?),
+            ])),
+            (None, Method::StableBalancing, Estimand::Att) => {
+                FirstStep::Stable(Box::new([Some(stable(false, false)?), None]))
+            }
+            (None, Method::StableBalancing, Estimand::Atc) => {
+                FirstStep::Stable(Box::new([None, Some(stable(true, false)?)]))
+            }
             (None, Method::InversePropensity, _) | (None, _, Estimand::Ato) => {
                 FirstStep::Joint(solve(Tilt::Likelihood)?)
             }
@@ -224,11 +253,26 @@ impl TreatmentWeighting {
                 "an option of `TreatmentWeighting::inverse_propensity` alone",
             ))
         };
+        let balances = matches!(
+            self.method,
+            Method::EntropyBalancing | Method::StableBalancing
+        );
+        if !(self.tolerance >= 0.0 && self.tolerance.is_finite())
+            || (self.tolerance > 0.0 && !balances)
+        {
+            return Err(Error::invalid_option(
+                "tolerance",
+                self.tolerance,
+                "0 or above, and 0 but for entropy and stable balancing",
+            ));
+        }
         match self.method {
             Method::InversePropensity => {}
             _ if self.learner.is_some() => return elsewhere("learner"),
             _ if !self.columns.propensities.is_empty() => return elsewhere("propensity"),
-            Method::EntropyBalancing if self.estimand == Estimand::Ato => {
+            Method::EntropyBalancing | Method::StableBalancing
+                if self.estimand == Estimand::Ato =>
+            {
                 return Err(Error::invalid_option(
                     "estimand",
                     "Ato",

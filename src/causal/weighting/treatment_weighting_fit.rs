@@ -22,6 +22,8 @@ pub(super) enum FirstStep {
     Joint(Tilted),
     /// Log weights of each arm, control first.
     ByArm(Box<[Tilted; 2]>),
+    /// Weights of each arm, control first; an arm that others are made like has none.
+    Stable(Box<[Option<Tilted>; 2]>),
 }
 
 /// What the weights did to an arm.
@@ -35,7 +37,7 @@ pub struct ArmWeights {
     pub effective_rows: f64,
     /// The largest share of the arm's weight that one row has.
     pub largest_share: f64,
-    /// The lowest and the highest propensity of its rows; none of entropy balancing for the ATE, which has no propensity.
+    /// The lowest and the highest propensity of its rows; none of stable balancing and of entropy balancing for the ATE, which have no propensity.
     pub propensities: Option<(f64, f64)>,
 }
 
@@ -70,6 +72,13 @@ impl FirstStep {
                 .map(|row| steps[usize::from(arm(row))].eta[row].exp())
                 .map(|weight| (weight, weight))
                 .collect(),
+            Self::Stable(steps) => rows
+                .map(|row| match &steps[usize::from(arm(row))] {
+                    Some(step) if step.eta[row] > 0.0 => (step.eta[row], 1.0),
+                    Some(_) => (0.0, 0.0),
+                    None => (1.0, 0.0),
+                })
+                .collect(),
         }
     }
 
@@ -79,6 +88,7 @@ impl FirstStep {
             Self::Given(_) => None,
             Self::Joint(step) => Some(step),
             Self::ByArm(steps) => Some(&steps[usize::from(treated)]),
+            Self::Stable(steps) => steps[usize::from(treated)].as_ref(),
         }
     }
 }
@@ -106,7 +116,7 @@ impl TreatmentWeightingFit {
         let propensities = match step {
             FirstStep::Given(given) => Some(given.clone()),
             FirstStep::Joint(step) => Some(step.propensities()),
-            FirstStep::ByArm(_) => None,
+            FirstStep::ByArm(_) | FirstStep::Stable(_) => None,
         };
         let arms: Vec<ArmWeights> = [false, true]
             .map(|arm| ArmWeights::new(&observed, arm, &weights, propensities.as_deref()))
@@ -208,7 +218,7 @@ impl TreatmentWeightingFit {
         &self.weights
     }
 
-    /// The propensities of the rows in use; none of entropy balancing for the ATE, which has no propensity.
+    /// The propensities of the rows in use; none of stable balancing and of entropy balancing for the ATE, which have no propensity.
     pub fn propensities(&self) -> Option<&[f64]> {
         self.propensities.as_deref()
     }
@@ -231,11 +241,11 @@ impl TreatmentWeightingFit {
     /// The distribution functions of the propensities of both arms. Where one has risen before the other begins, there is no overlap.
     ///
     /// # Errors
-    /// [`Error::Unidentified`] for entropy balancing of the ATE, which has no propensity.
+    /// [`Error::Unidentified`] for stable balancing and for entropy balancing of the ATE, which have no propensity.
     pub fn overlap_plot(&self) -> Result<Figure> {
         let propensities = self.propensities.as_ref().ok_or_else(|| Error::Unidentified {
             what: "the overlap of propensities".to_owned(),
-            needs: "a propensity, which entropy balancing of the ATE has not; fit `TreatmentWeighting::inverse_propensity` to the same terms".to_owned(),
+            needs: "a propensity, which stable balancing and entropy balancing of the ATE have not; fit `TreatmentWeighting::inverse_propensity` to the same terms".to_owned(),
         })?;
         let mut plot = Ecdf::new()
             .title(format!("Overlap of {}", self.model.columns.treatment))
@@ -257,6 +267,7 @@ impl TreatmentWeightingFit {
             Method::InversePropensity => "Weights: inverse propensities.",
             Method::CovariateBalancing => "Weights: covariate balancing propensity score.",
             Method::EntropyBalancing => "Weights: entropy balancing.",
+            Method::StableBalancing => "Weights: stable balancing.",
         });
         for arm in &self.arms {
             let between = arm.propensities.map_or_else(String::new, |(low, high)| {
