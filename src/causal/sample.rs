@@ -163,7 +163,7 @@ impl Columns {
             treatment: self.treatment.clone(),
             outcome: self.outcome.clone(),
             cluster_column: self.clusters.clone(),
-            clusters: self.cluster_codes(frame, &rows)?,
+            clusters: cluster_codes(self.clusters.as_deref(), frame, &rows)?,
             propensities: self.known(&known, &arms, &rows)?,
             means: self.known_means(&known_means, &arms, &rows)?,
             features: Features::from_frame(&kept, &self.features)?,
@@ -176,26 +176,6 @@ impl Columns {
             y,
             weights,
         })
-    }
-
-    fn cluster_codes(&self, frame: &Frame, rows: &Rows) -> Result<Option<Vec<u32>>> {
-        let Some(column) = &self.clusters else {
-            return Ok(None);
-        };
-        let groups = frame.groups(column)?.over(rows);
-        if groups.missing > 0 {
-            return Err(Error::MissingClusters {
-                column: column.clone(),
-                missing: groups.missing,
-            });
-        }
-        if groups.count() < 2 {
-            return Err(Error::TooFewClusters {
-                column: column.clone(),
-                clusters: groups.count(),
-            });
-        }
-        Ok(Some(groups.codes.to_vec()))
     }
 
     /// One column of known propensities an arm; the one arm that was not given gets the rest.
@@ -369,6 +349,34 @@ fn given_twice(option: &str, arm: &str) -> Error {
         format!("given twice for arm `{arm}`"),
         "given once for each arm",
     )
+}
+
+/// The cluster of every row in use.
+///
+/// # Errors
+/// `MissingClusters`; `TooFewClusters` for fewer than two.
+pub(super) fn cluster_codes(
+    column: Option<&str>,
+    frame: &Frame,
+    rows: &Rows,
+) -> Result<Option<Vec<u32>>> {
+    let Some(column) = column else {
+        return Ok(None);
+    };
+    let groups = frame.groups(column)?.over(rows);
+    if groups.missing > 0 {
+        return Err(Error::MissingClusters {
+            column: column.to_owned(),
+            missing: groups.missing,
+        });
+    }
+    if groups.count() < 2 {
+        return Err(Error::TooFewClusters {
+            column: column.to_owned(),
+            clusters: groups.count(),
+        });
+    }
+    Ok(Some(groups.codes.to_vec()))
 }
 
 /// Refuses a column that is the same on all rows.

@@ -3,6 +3,7 @@
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::side::Side;
 use crate::causal::arms::check_weights;
+use crate::causal::sample::cluster_codes;
 use crate::data::formula::Term;
 use crate::data::{Design, Formula, Frame, Rows};
 use crate::error::{Error, Result, Warning};
@@ -102,7 +103,7 @@ impl Observed {
         let (covariates, mut values) = independent(&design, &mut warnings)?;
         columns.append(&mut values);
         let weights = weights.map(|w| design.rows.gather(w.values()));
-        let clusters = clusters(model, frame, &design.rows)?;
+        let clusters = cluster_codes(model.clusters.as_deref(), frame, &design.rows)?;
         let side = |at: usize| {
             Side::new(
                 names[at],
@@ -186,30 +187,6 @@ fn independent(
         kept.iter().map(name).collect(),
         kept.iter().map(|k| values[*k].clone()).collect(),
     ))
-}
-
-fn clusters(
-    model: &RegressionDiscontinuity,
-    frame: &Frame,
-    rows: &Rows,
-) -> Result<Option<Vec<u32>>> {
-    let Some(column) = &model.clusters else {
-        return Ok(None);
-    };
-    let groups = frame.groups(column)?.over(rows);
-    if groups.missing > 0 {
-        return Err(Error::MissingClusters {
-            column: column.clone(),
-            missing: groups.missing,
-        });
-    }
-    if groups.count() < 2 {
-        return Err(Error::TooFewClusters {
-            column: column.clone(),
-            clusters: groups.count(),
-        });
-    }
-    Ok(Some(groups.codes.to_vec()))
 }
 
 /// Whether treatment varies on both sides.

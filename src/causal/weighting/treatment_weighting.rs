@@ -52,8 +52,9 @@ use serde::{Deserialize, Serialize};
 /// (Lunceford & Davidian 2004). With a learner they do treat it as known; [`DoublyRobust`](crate::causal::DoublyRobust) is then the better choice, and a warning says so. With trimming
 /// they take the kept rows as given.
 ///
-/// Measured on a confounded design with two covariates and effects that differ: 95 % intervals of all methods and estimands cover 92.5 to 95.3 % of the time with 500 rows (400
+/// Measured on a confounded design with two covariates and effects that differ: 95 % intervals of the first three methods and all estimands cover 92.5 to 95.3 % of the time with 500 rows (400
 /// samples, Monte Carlo error 1.1 points), 94.5 to 96.0 % with 2 000 (1 000 samples, 0.7 points); those of the raw difference of means 0.8 % and never.
+/// Stable weights, with even effects and 400 rows (300 samples, 1.3 points): 95.7 to 97.0 %; a tolerance of 0.01 left a bias of 0.015, a seventh of the standard error.
 ///
 /// # Errors
 /// [`Error::Unidentified`] when the arms do not overlap, or no weights balance: the covariates are named; when an arm has too few rows. [`Error::InvalidOption`] for more or fewer than two arms, options
