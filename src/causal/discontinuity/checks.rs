@@ -41,7 +41,7 @@ pub struct DiscontinuityChecks {
 }
 
 impl RegressionDiscontinuity {
-    /// The same design for outcomes that the treatment cannot change, such as covariates from before: a jump says that the sides differ in more than treatment. DiscontinuityBandwidths are chosen for each; of a
+    /// The same design for outcomes that the treatment cannot change, such as covariates from before: a jump says that the sides differ in more than treatment. Bandwidths are chosen for each; of a
     /// fuzzy design the jump itself is estimated. p-values are also adjusted by Holm's method.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl RegressionDiscontinuity {
         )
     }
 
-    /// The effect without the rows within some radii of the cutoff: when a few rows there were steered, it changes when they are left out. DiscontinuityBandwidths are those of the main design.
+    /// The effect without the rows within some radii of the cutoff: when a few rows there were steered, it changes when they are left out. Bandwidths are those of the main design.
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error::InvalidOption`] without radii.
