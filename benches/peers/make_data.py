@@ -183,8 +183,41 @@ def observed(rng):
     return dict(y=y, d=d, w=w, **{f"x{j + 1}": x[:, j] for j in range(20)})
 
 
+def discontinuity(rng):
+    """1e6 rows, a running variable that is densest at its cutoff 0, a mean that bends differently on both sides and jumps by one half."""
+    n = 1_000_000
+    x = 2 * rng.beta(2, 2, n) - 1
+    right = x >= 0
+    y = 0.5 * right + np.where(right, 0.8 * x - 1.5 * x**2 + x**3, 1.3 * x + 2 * x**2) + 0.5 * rng.normal(size=n)
+    return dict(y=y, x=x)
+
+
+def matching(rng):
+    """100 000 rows, ten covariates that hang together, a treatment that depends on three of them, effects that differ."""
+    n = 100_000
+    x = rng.normal(size=(n, 10)) + 0.5 * rng.normal(size=(n, 1))
+    w = (rng.random(n) < 1 / (1 + np.exp(0.5 - 0.5 * x[:, 0] + 0.3 * x[:, 1] - 0.2 * x[:, 2]))).astype(int)
+    y = w * (1 + 0.5 * x[:, 3]) + x[:, 0] + 0.5 * x[:, 1] ** 2 + rng.normal(size=n)
+    return dict(y=y, w=w, **{f"x{j + 1}": x[:, j] for j in range(10)})
+
+
+def roll_out(rng):
+    """10 000 units by 20 periods, cohorts that start in periods 3 to 20 or never (0), a covariate that early ones have more of, effects that grow."""
+    units, periods = 10_000, 20
+    x = rng.normal(size=units)
+    start = np.clip(np.round(12 - 2 * x + 6 * rng.normal(size=units)), 3, 27).astype(int)
+    start[start > periods] = 0
+    unit, period = np.repeat(np.arange(1, units + 1), periods), np.tile(np.arange(1, periods + 1), units)
+    s, x = np.repeat(start, periods), np.repeat(x, periods)
+    since = np.where(s > 0, period - s, -1)
+    level = np.repeat(rng.normal(size=units), periods)
+    y = level + 0.05 * period * (1 + x) + np.where(since >= 0, 1 + 0.1 * since, 0) + rng.normal(size=units * periods)
+    return dict(unit=unit, period=period, start=s, x=x, y=y)
+
+
 MAKERS = {"ols": ols, "two_way": two_way, "low_mobility": low_mobility, "mixed": mixed, "sample": sample, "cox": cox, "clustered": clustered, "trees": trees, "experiment": experiment, "users": users, "effects": effects, "ranking": ranking, "policies": policies,
-          "uplift": uplift, "off_policy": off_policy, "bandit": bandit, "observed": observed}
+          "uplift": uplift, "off_policy": off_policy, "bandit": bandit, "observed": observed,
+          "discontinuity": discontinuity, "matching": matching, "roll_out": roll_out}
 
 
 def write(path, columns):

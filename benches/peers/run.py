@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ["statsmodels==0.15.0", "pyfixest==0.60.0", "numpy==2.4.6", "pandas==3.1.1", "scipy==1.17.1", "lightgbm==4.7.0",
             "tea-tasting==1.14.0", "polars==2.1.0", "econml==0.17.0", "scikit-uplift==0.5.1", "causalml==0.18.0", "obp==0.4.1", "mabwiser==2.7.4",
-            "doubleml==0.11.4"]
+            "doubleml==0.11.4", "rdrobust==2.1.1", "csdid==0.4.3"]
 # task: file, peer's script (Python or R with the survival package; none when there is no peer), relative agreement asked of the numbers both found
 TASKS = {
     "ols_hc1": ("ols", "statsmodels_ols.py", 1e-9),
@@ -49,6 +49,9 @@ TASKS = {
     "dml_irm": ("observed", "doubleml_effects.py", 0.05),
     "dml_plr_trees": ("observed", "doubleml_effects.py", 0.05),
     "dml_irm_trees": ("observed", "doubleml_effects.py", 0.1),
+    "discontinuity": ("discontinuity", "rdrobust_discontinuity.py", 1e-7),
+    "matching": ("matching", "sklearn_matching.py", 1e-7),
+    "roll_out": ("roll_out", "csdid_roll_out.py", 1e-6),
     "csv": ("mixed", "pandas_csv.py", 1e-9),
 }
 

@@ -86,6 +86,12 @@ fn bad_input_is_an_error_or_a_warning_that_names_it() {
         &error(model(0.0).weights("w"), &negative),
         &["`w`", "row 1", "not negative"],
     );
+    // Powers of distances of 1e100 are infinite: bandwidths of densities were silently those of nothing.
+    let huge = mapped(&frame, "x", |x| 1e100 * x);
+    says(&error(model(0.0), &huge), &["`x`", "apart", "units"]);
+    let tiny = mapped(&frame, "x", |x| 1e-100 * x);
+    let density = DiscontinuityDensity::new("x", 0.0).fit(&tiny);
+    says(&density.unwrap_err(), &["`x`", "apart", "units"]);
     let villages = frame.clone().with("village", vec!["one"; 400]).unwrap();
     assert!(matches!(
         error(model(0.0).clusters("village"), &villages),

@@ -8,7 +8,10 @@ use rand_distr::{Distribution as _, StandardNormal};
 #[test]
 fn differences_and_p_values_are_those_of_rdlocrand() {
     let senate = data("tests/reference/senate.csv");
-    for case in fixture("local_randomization")["values"].as_array().unwrap() {
+    for case in fixture("local_randomization")["values"]["tests"]
+        .as_array()
+        .unwrap()
+    {
         let fit = LocalRandomization::new("vote", "margin", 0.0)
             .window(case["window"].as_f64().unwrap())
             .difference_in_means()
@@ -27,6 +30,31 @@ fn differences_and_p_values_are_those_of_rdlocrand() {
             let error = (2.0 * p * (1.0 - p) / 2e4).sqrt();
             assert!(gap < 4.0 * error + 1e-4, "{p} {fit}");
         }
+    }
+}
+
+#[test]
+fn windows_grow_as_those_of_rdlocrand() {
+    let senate = data("tests/reference/senate.csv");
+    let complete = senate.real("termssenate").unwrap();
+    let keep: Vec<bool> = complete.iter().map(|v| !v.is_nan()).collect();
+    let fit = LocalRandomization::new("vote", "margin", 0.0)
+        .covariates(&["termshouse"])
+        .imbalance(1e-9)
+        .draws(99)
+        .seed(1)
+        .fit(&senate.filter(&keep).unwrap())
+        .unwrap();
+    let fixture = fixture("local_randomization");
+    let theirs = fixture["values"]["windows"].as_array().unwrap();
+    assert_eq!(fit.candidates().len(), theirs.len());
+    for (ours, theirs) in fit.candidates().iter().zip(theirs) {
+        assert_eq!(
+            ours.rows.map(|n| n as f64).to_vec(),
+            numbers(&theirs["rows"])
+        );
+        // rdlocrand rounds the widths that it shows.
+        assert!((ours.half_width - theirs["half_width"].as_f64().unwrap()).abs() < 1e-6);
     }
 }
 
@@ -113,12 +141,11 @@ fn the_window_ends_where_the_sides_differ() {
         .seed(2)
         .fit(&frame)
         .unwrap();
-    for (step, window) in fit.candidates().iter().enumerate() {
-        assert!(
-            window.rows.iter().all(|n| *n >= 10 + 5 * step),
-            "{window:?}"
-        );
+    for pair in fit.candidates().windows(2) {
+        let more = [0, 1].map(|side: usize| pair[1].rows[side] - pair[0].rows[side]);
+        assert!(more.iter().all(|n| *n >= 5), "{pair:?}");
     }
+    assert!(fit.candidates()[0].rows.iter().all(|n| *n >= 10));
 }
 
 #[test]

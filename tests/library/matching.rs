@@ -94,6 +94,81 @@ fn effects_and_errors_are_those_of_the_package_matching() {
     }
 }
 
+#[test]
+fn sampling_weights_are_those_of_their_definition() {
+    let causal = data("tests/reference/causal.csv");
+    let x1 = causal.real("x1").unwrap();
+    let chances: Vec<f64> = x1.iter().map(|x| (0.8 * x).exp() + 0.2).collect();
+    let causal = causal.clone().with("chances", chances).unwrap();
+    let fixture = fixture("matching_sampling");
+    for case in fixture["values"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let mut model = Matching::new("y", "w", "x1 + x2")
+            .estimand(estimand(&case["estimand"]))
+            .neighbours(number("neighbours"))
+            .variance_neighbours(number("others"))
+            .sampling_weights("chances");
+        if !case["mahalanobis"].as_bool().unwrap() {
+            model = model.distance(MatchDistance::InverseVariance);
+        }
+        if case["correct"].as_bool().unwrap() {
+            model = model.bias_correction();
+        }
+        let fit = model.fit(&causal).unwrap();
+        agree(
+            &case.to_string(),
+            &pair(&fit),
+            &numbers(&case["effect"]),
+            1e-9,
+        );
+    }
+    // Weights that are all alike say nothing, with copies and ties too.
+    let even = vec![7.0; causal.rows()];
+    let copies: Vec<f64> = (0..causal.rows()).map(|i| (i % 3) as f64).collect();
+    let flat = causal.clone().with("even", even).unwrap();
+    let flat = flat.with("copies", copies).unwrap();
+    let plain = Matching::new("y", "w", "x1 + C(segment)").weights("copies");
+    let [a, b] = [plain.clone(), plain.sampling_weights("even")]
+        .map(|model| pair(&model.fit(&flat).unwrap()));
+    assert!((a[0] - b[0]).abs() < 1e-12 && (a[1] - b[1]).abs() < 1e-12);
+    let refused = |model: Matching| model.fit(&causal).unwrap_err().to_string();
+    let model = Matching::new("y", "w", "x1");
+    assert!(refused(model.clone().sampling_weights("x2")).contains("`x2`"));
+    let by_score = model.distance(MatchDistance::LogOdds);
+    let text = refused(by_score.sampling_weights("chances"));
+    assert!(text.contains("`sampling_weights`") && text.contains("TreatmentWeighting"));
+}
+
+#[test]
+fn sampling_weights_recover_the_population() {
+    // Rows with large x1, whose effects are large, are in the sample more often.
+    let (mut plain, mut weighted) = (Vec::new(), Vec::new());
+    for sample in 0..100 {
+        let (frame, _) = confounded(600, 900 + sample);
+        let mut random = Seed::new(sample).child("chance").stream(0);
+        let chance: Vec<f64> = (frame.real("x1").unwrap().iter())
+            .map(|x| 0.1 + 0.8 / (1.0 + (-x).exp()))
+            .collect();
+        let keep: Vec<bool> = chance.iter().map(|p| random.random::<f64>() < *p).collect();
+        let weights: Vec<f64> = chance.iter().map(|p| 1.0 / p).collect();
+        let frame = frame.with("weight", weights).unwrap();
+        let frame = frame.filter(&keep).unwrap();
+        let model = Matching::new("y", "w", "x1 + x2").bias_correction();
+        for (model, found) in [
+            (model.clone(), &mut plain),
+            (model.sampling_weights("weight"), &mut weighted),
+        ] {
+            let effect = model.fit(&frame).unwrap().coefficient("1").unwrap();
+            found.push((effect.estimate, effect.std_error));
+        }
+    }
+    let (plain, weighted) = (track(&plain, 1.0), track(&weighted, 1.0));
+    println!("{plain:.3?} {weighted:.3?}");
+    // The Monte Carlo error of coverage is 2.2 points.
+    assert!(plain[3] < 0.6 && weighted[3] > 0.89 && weighted[0].abs() < 0.05);
+    assert!((0.85..1.2).contains(&(weighted[2] / weighted[1])));
+}
+
 /// A confounded sample with effects `1 + x1`; both covariates drive treatment and outcome.
 pub fn confounded(rows: usize, seed: u64) -> (Frame, [f64; 2]) {
     let mut random = Seed::new(seed).child("confounded").stream(0);

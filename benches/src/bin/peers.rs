@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, fs, io};
 
+#[path = "../observational.rs"]
+mod observational;
+
 use cocreate::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -196,6 +199,7 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "uplift_forest" => return uplift_forest(file),
         "off_policy" => return off_policy(file),
         "dml_plr" | "dml_irm" | "dml_plr_trees" | "dml_irm_trees" => return effects(task, file),
+        "discontinuity" | "matching" | "roll_out" => return observational::task(task, file),
         "bandit_ucb1" | "bandit_linucb" => return bandit(task, file),
         other => return Err(format!("unknown task {other}; run.py lists them").into()),
     };

@@ -1,4 +1,4 @@
-//! DiscontinuityBandwidths that balance squared bias and variance (Calonico, Cattaneo & Titiunik 2014; Calonico, Cattaneo, Farrell & Titiunik 2019, section 4).
+//! Bandwidths that balance squared bias and variance (Calonico, Cattaneo & Titiunik 2014; Calonico, Cattaneo, Farrell & Titiunik 2019, section 4).
 
 use super::local::{LocalFit, covariate_slopes, factorial, net_of, power_of, ratio_slope};
 use super::options::{BandwidthRule, MassPoints};
@@ -15,7 +15,7 @@ const REPEATED: f64 = 0.2;
 /// A bandwidth that reaches a row exactly would give it no weight.
 const JUST_BEYOND: f64 = 1.0 + 1.490_116_119_384_765_6e-8;
 
-/// DiscontinuityBandwidths on the left and on the right of the cutoff.
+/// Bandwidths on the left and on the right of the cutoff.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DiscontinuityBandwidths {
     /// Of the estimate, h.

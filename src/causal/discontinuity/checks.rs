@@ -3,10 +3,11 @@
 use super::bandwidth::DiscontinuityBandwidths;
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::regression_discontinuity_fit::RegressionDiscontinuityFit;
+use crate::causal::sensitivity::negative_controls::forest;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Adjustment, Estimate, Inference, adjust_p_values};
-use crate::report::{Cell, CoefficientPlot, Figure, LinePlot, Table};
+use crate::report::{Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 
 /// One design beside the main one.
@@ -41,7 +42,7 @@ pub struct DiscontinuityChecks {
 }
 
 impl RegressionDiscontinuity {
-    /// The same design for outcomes that the treatment cannot change, such as covariates from before: a jump says that the sides differ in more than treatment. DiscontinuityBandwidths are chosen for each; of a
+    /// The same design for outcomes that the treatment cannot change, such as covariates from before: a jump says that the sides differ in more than treatment. Bandwidths are chosen for each; of a
     /// fuzzy design the jump itself is estimated. p-values are also adjusted by Holm's method.
     ///
     /// # Errors
@@ -116,7 +117,7 @@ impl RegressionDiscontinuity {
         )
     }
 
-    /// The effect without the rows within some radii of the cutoff: when a few rows there were steered, it changes when they are left out. DiscontinuityBandwidths are those of the main design.
+    /// The effect without the rows within some radii of the cutoff: when a few rows there were steered, it changes when they are left out. Bandwidths are those of the main design.
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error::InvalidOption`] without radii.
@@ -237,14 +238,14 @@ impl DiscontinuityChecks {
     pub fn plot(&self) -> Result<Figure> {
         let interval = |row: &DiscontinuityCheck| row.robust.confidence_interval(0.95);
         let Some(main) = self.main else {
-            let mut plot = CoefficientPlot::new()
-                .title(&self.title)
-                .x_title("bias-corrected jump");
-            for row in &self.rows {
-                let ends = interval(row)?;
-                plot = plot.point(&row.name, row.robust.estimate, ends.lower, ends.upper);
-            }
-            return plot.draw();
+            let named = |row: &DiscontinuityCheck| Estimate {
+                name: row.name.clone(),
+                ..row.robust.clone()
+            };
+            return forest(
+                &self.title,
+                &self.rows.iter().map(named).collect::<Vec<_>>(),
+            );
         };
         let mut order: Vec<&DiscontinuityCheck> = self.rows.iter().collect();
         order.sort_by(|a, b| f64::total_cmp(&a.value.unwrap_or(0.0), &b.value.unwrap_or(0.0)));

@@ -2,10 +2,11 @@
 
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::regression_discontinuity_fit::RegressionDiscontinuityFit;
+use crate::causal::sensitivity::negative_controls::forest;
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, Inference, coefficient_table};
-use crate::report::{Cell, CoefficientPlot, Figure, Table};
+use crate::report::{Cell, Figure, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -159,15 +160,8 @@ impl MultipleCutoffsFit {
     /// # Errors
     /// [`Error::InvalidOption`] when values are too large to be drawn.
     pub fn plot(&self) -> Result<Figure> {
-        let mut plot = CoefficientPlot::new()
-            .title(&self.title)
-            .x_title("bias-corrected effect");
         let more = [self.weighted(), self.pooled_estimate()];
-        for estimate in self.coefficients().iter().chain(&more) {
-            let ends = estimate.confidence_interval(0.95)?;
-            plot = plot.point(&estimate.name, estimate.estimate, ends.lower, ends.upper);
-        }
-        plot.draw()
+        forest(&self.title, &[self.coefficients(), more.to_vec()].concat())
     }
 
     fn pooled_estimate(&self) -> Estimate {

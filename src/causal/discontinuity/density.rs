@@ -1,11 +1,11 @@
 //! Whether the running variable was steered: a jump of its density at the cutoff.
 
-use super::bandwidth::mass_points;
 use super::density_fit::DiscontinuityDensityFit;
 use super::density_window::Sorted;
-use super::options::LocalKernel;
+use super::observed::few_rows_warning;
+use super::options::{LocalKernel, check_cutoff, check_positive};
 use crate::data::Frame;
-use crate::error::{Error, Result, Warning};
+use crate::error::{Error, Result};
 use crate::numeric::linalg::Cholesky;
 use crate::numeric::special::normal;
 use nalgebra::{DMatrix, DVector};
@@ -37,7 +37,7 @@ pub enum DensityBandwidthRule {
 
 /// Tests whether the density of the running variable is continuous at the cutoff, as it is when nobody steers it exactly.
 ///
-/// The density on each side is the slope at the cutoff of a polynomial through the distribution function, `F̂(x) ≈ b₀ + f(c) (x − c) + …`, without bins (Cattaneo, Jansson & Ma 2020). DiscontinuityBandwidths are
+/// The density on each side is the slope at the cutoff of a polynomial through the distribution function, `F̂(x) ≈ b₀ + f(c) (x − c) + …`, without bins (Cattaneo, Jansson & Ma 2020). Bandwidths are
 /// best for a polynomial of order p, the test fits one of order q > p in them, so that its bias does not matter. The statistic is `(f̂₊ − f̂₋)/s`, with the jackknife error s, and normal.
 /// The verbs of [`Inference`](crate::inference::Inference) are those of the densities `left` and `right`.
 ///
@@ -155,63 +155,19 @@ impl DiscontinuityDensity {
     /// See [`DiscontinuityDensity`].
     pub fn fit(&self, frame: &Frame) -> Result<DiscontinuityDensityFit> {
         self.check()?;
-        let column = frame.numeric(&self.running).map_err(|error| {
-            error.with_remedy(|column| {
-                format!("correct the text, or make numbers of `{column}` before")
-            })
-        })?;
-        if let Some(row) = column.values().iter().position(|v| v.is_infinite()) {
-            return Err(Error::Infinite {
-                column: self.running.clone(),
-                row: row + 1,
-            });
-        }
-        let present = column.values().iter().filter(|v| !v.is_nan());
-        let x: Vec<f64> = present.map(|v| v - self.cutoff).collect();
-        let dropped = frame.rows() - x.len();
-        let sorted = Sorted::new(x);
+        let (sorted, mut warnings) = Sorted::read(frame, &self.running, self.cutoff)?;
         self.check_rows(&sorted)?;
         let bandwidths = match self.given {
             Some(given) => given,
             None => self.select(&sorted)?,
         };
         let fit = sorted.fit(self.kernel, bandwidths, self.test_order(), self.restricted)?;
-        let mut warnings = Vec::new();
-        if dropped > 0 {
-            warnings.push(Warning::RowsDropped {
-                dropped,
-                missing: vec![(self.running.clone(), dropped)],
-            });
-        }
-        let values = sorted.values();
-        let counts = [sorted.left, sorted.len() - sorted.left];
-        if (0..2).any(|side| mass_points(values[side], counts[side])) {
-            warnings.push(Warning::Note {
-                message: format!(
-                    "the running variable `{}` has mass points: {} and {} distinct values on the left and right in {} and {} rows; rounding alone can make a jump",
-                    self.running, values[0], values[1], counts[0], counts[1]
-                ),
-            });
-        }
-        if fit.rows.iter().any(|n| *n < FEWEST) {
-            warnings.push(Warning::Note {
-                message: format!(
-                    "only {} and {} rows within the bandwidths on the left and right: the test rests on few rows",
-                    fit.rows[0], fit.rows[1]
-                ),
-            });
-        }
+        warnings.extend(few_rows_warning(fit.rows, "the test rests on few rows"));
         DiscontinuityDensityFit::new(self, &sorted, bandwidths, &fit, warnings)
     }
 
     fn check(&self) -> Result<()> {
-        if !self.cutoff.is_finite() {
-            return Err(Error::invalid_option(
-                "cutoff",
-                self.cutoff,
-                "a finite number",
-            ));
-        }
+        check_cutoff(self.cutoff)?;
         if !(1..=HIGHEST_ORDER).contains(&self.order) {
             return Err(Error::invalid_option("order", self.order, "1, 2 or 3"));
         }
@@ -223,14 +179,7 @@ impl DiscontinuityDensity {
                 "from the order to 6",
             ));
         }
-        if let Some(bad) = self
-            .given
-            .iter()
-            .flatten()
-            .find(|h| !(**h > 0.0 && h.is_finite()))
-        {
-            return Err(Error::invalid_option("bandwidth", bad, "a positive number"));
-        }
+        check_positive("bandwidth", self.given.iter().flatten())?;
         if !self.restricted {
             return Ok(());
         }
@@ -252,24 +201,6 @@ impl DiscontinuityDensity {
     }
 
     fn check_rows(&self, sorted: &Sorted) -> Result<()> {
-        if sorted.len() == 0 {
-            return Err(Error::NoRows {
-                reason: format!("`{}` is missing on every row", self.running),
-            });
-        }
-        let (low, high) = (sorted.x[0], sorted.x[sorted.len() - 1]);
-        if !(low < 0.0 && high > 0.0) {
-            return Err(Error::invalid_option(
-                "cutoff",
-                self.cutoff,
-                format!(
-                    "inside the range of `{}`, which is {} to {}",
-                    self.running,
-                    low + self.cutoff,
-                    high + self.cutoff
-                ),
-            ));
-        }
         let needed = self.test_order().max(self.order + 2) + 1;
         let values = sorted.values();
         if values.iter().any(|v| *v < needed) {

@@ -73,13 +73,12 @@ impl DiscontinuityDensityFit {
                 what: "the density at the cutoff".to_owned(),
             });
         }
-        let counts = [sorted.left, sorted.len() - sorted.left];
         Ok(Self {
             names: vec!["left".to_owned(), "right".to_owned()],
             estimates: DVector::from_column_slice(&fit.densities),
             covariance: fit.covariance.clone(),
             bandwidths,
-            rows: counts,
+            rows: sorted.rows(),
             effective_rows: fit.rows,
             distinct_values: sorted.values(),
             curves: [0, 1].map(|side| curve(model, sorted, side, bandwidths[side])),

@@ -1,8 +1,10 @@
 //! The density on both sides of a cutoff as the slope of a local polynomial through the distribution function.
 
 use super::local::power_of;
+use super::observed::{check_range, mass_point_warning, numbers};
 use super::options::LocalKernel;
-use crate::error::{Error, Result};
+use crate::data::Frame;
+use crate::error::{Error, Result, Warning};
 use crate::numeric::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector};
 use std::ops::Range;
@@ -39,6 +41,38 @@ struct Slopes {
 }
 
 impl Sorted {
+    /// The running variable, with what a reader must know of it.
+    ///
+    /// # Errors
+    /// Those of [`numbers`] and [`check_range`]; `NoRows`.
+    pub(super) fn read(frame: &Frame, running: &str, cutoff: f64) -> Result<(Self, Vec<Warning>)> {
+        let column = numbers(frame, running)?;
+        let present = column.values().iter().filter(|v| !v.is_nan());
+        let x: Vec<f64> = present.map(|v| v - cutoff).collect();
+        if x.is_empty() {
+            return Err(Error::NoRows {
+                reason: format!("`{running}` is missing on every row"),
+            });
+        }
+        check_range(running, cutoff, &x)?;
+        let mut warnings = Vec::new();
+        let dropped = frame.rows() - x.len();
+        if dropped > 0 {
+            warnings.push(Warning::RowsDropped {
+                dropped,
+                missing: vec![(running.to_owned(), dropped)],
+            });
+        }
+        let sorted = Self::new(x);
+        warnings.extend(mass_point_warning(
+            running,
+            sorted.values(),
+            sorted.rows(),
+            "rounding alone can make a jump",
+        ));
+        Ok((sorted, warnings))
+    }
+
     pub(super) fn new(mut x: Vec<f64>) -> Self {
         x.sort_unstable_by(f64::total_cmp);
         let mut starts: Vec<usize> = (0..x.len())
@@ -59,6 +93,11 @@ impl Sorted {
         self.x.len()
     }
 
+    /// Rows on the left and on the right.
+    pub(super) fn rows(&self) -> [usize; 2] {
+        [self.left, self.len() - self.left]
+    }
+
     /// Distinct values on the left and on the right.
     pub(super) fn values(&self) -> [usize; 2] {
         [self.left_values, self.starts.len() - 1 - self.left_values]
@@ -70,7 +109,7 @@ impl Sorted {
         [end(self.x.first()), end(self.x.last())]
     }
 
-    /// DiscontinuityBandwidths with at least `k` rows and `k` distinct values on each side, where there are as many.
+    /// Bandwidths with at least `k` rows and `k` distinct values on each side, where there are as many.
     pub(super) fn nearest(&self, k: usize) -> [f64; 2] {
         let right = self.len() - self.left;
         let values = self.values();

@@ -1,5 +1,6 @@
 //! Near enough to the cutoff who is on which side is a matter of chance: randomisation inference there.
 
+use super::options::{check_cutoff, check_positive};
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
@@ -7,7 +8,7 @@ use crate::numeric::Seed;
 use crate::report::{Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 
-/// Rows on each side of the first window, and rows that each further one has more.
+/// Rows on each side of the first window at least, and rows that each further one has more on each side.
 const FIRST_ROWS: usize = 10;
 const MORE_ROWS: usize = 5;
 /// Windows that are looked at.
@@ -246,23 +247,10 @@ impl LocalRandomization {
     }
 
     fn check(&self) -> Result<()> {
-        let positive = |option: &str, values: &[f64]| match values
-            .iter()
-            .find(|w| !(**w > 0.0 && w.is_finite()))
-        {
-            Some(bad) => Err(Error::invalid_option(option, bad, "a positive number")),
-            None => Ok(()),
-        };
-        if !self.cutoff.is_finite() {
-            return Err(Error::invalid_option(
-                "cutoff",
-                self.cutoff,
-                "a finite number",
-            ));
-        }
-        positive("window", self.window.as_slice())?;
+        check_cutoff(self.cutoff)?;
+        check_positive("window", &self.window)?;
         if let Some(windows) = &self.windows {
-            positive("windows", windows)?;
+            check_positive("windows", windows)?;
             if windows.is_empty() {
                 return Err(Error::invalid_option(
                     "windows",
@@ -378,21 +366,20 @@ impl Complete {
 
     /// Windows with more and more rows on each side.
     fn grow(&self) -> Vec<f64> {
-        let side = |left: bool| {
+        let distances = [true, false].map(|left| {
             let own = self.x.iter().filter(|x| (**x < 0.0) == left);
             let mut distances: Vec<f64> = own.map(|x| x.abs()).collect();
             distances.sort_unstable_by(f64::total_cmp);
             distances
-        };
-        let (left, right) = (side(true), side(false));
-        let mut windows: Vec<f64> = (0..)
-            .map(|step| FIRST_ROWS + MORE_ROWS * step)
-            .take_while(|rows| *rows <= left.len().min(right.len()))
-            .map(|rows| left[rows - 1].max(right[rows - 1]))
-            .take(WINDOWS)
-            .collect();
-        // With repeated values several steps end at one.
-        windows.dedup_by(|a, b| (*a - *b).abs() <= 0.0);
+        });
+        let (mut windows, mut rows, mut more) = (Vec::new(), [0; 2], FIRST_ROWS);
+        while windows.len() < WINDOWS && (0..2).all(|at| rows[at] + more <= distances[at].len()) {
+            let ends = [0, 1].map(|at: usize| distances[at][rows[at] + more - 1]);
+            let window = ends[0].max(ends[1]);
+            rows = [0, 1].map(|at: usize| distances[at].partition_point(|d| *d <= window));
+            windows.push(window);
+            more = MORE_ROWS;
+        }
         if windows.is_empty() {
             let all = self.x.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
             windows.push(all);

@@ -1,17 +1,23 @@
 //! The rows in use, split at the cutoff.
 
+use super::bandwidth::mass_points;
 use super::regression_discontinuity::RegressionDiscontinuity;
 use super::side::Side;
-use crate::causal::arms::check_weights;
+use crate::causal::arms::{check_weights, measured};
 use crate::causal::sample::cluster_codes;
 use crate::data::formula::Term;
-use crate::data::{Design, Formula, Frame, Rows};
+use crate::data::{Design, Formula, Frame, Real, Rows};
 use crate::error::{Error, Result, Warning};
 use crate::summary::Moments;
 use nalgebra::DMatrix;
 
 /// Interquartile range of a normal distribution of variance one, to the digits that the field uses.
 const NORMAL_QUARTILES: f64 = 1.349;
+
+/// Ranges of a running variable whose powers neither overflow nor vanish.
+const SIZES: std::ops::RangeInclusive<f64> = 1e-15..=1e15;
+/// Fewer rows than this within the bandwidth on a side are said in a warning.
+const FEW_ROWS: usize = 20;
 
 /// Both sides of the cutoff, left first.
 pub(super) struct Observed {
@@ -43,16 +49,10 @@ impl Observed {
             .chain(&model.weights)
             .map(String::as_str)
             .collect();
-        let numbers = |name: &str| {
-            frame.numeric(name).map_err(|error| {
-                error.with_remedy(|column| {
-                    format!("correct the text, or make numbers of `{column}` before")
-                })
-            })
-        };
-        let running = numbers(&model.running)?;
-        let treatment = model.treatment.as_deref().map(numbers).transpose()?;
-        let weights = model.weights.as_deref().map(numbers).transpose()?;
+        let read = |name: &str| numbers(frame, name);
+        let running = read(&model.running)?;
+        let treatment = model.treatment.as_deref().map(read).transpose()?;
+        let weights = model.weights.as_deref().map(read).transpose()?;
         let mut design = Design::build(&formula, frame, &also)?;
         let total = design.rows.len();
         if let (Some(column), Some(weights)) = (&model.weights, &weights) {
@@ -70,7 +70,7 @@ impl Observed {
                 .collect()
         };
         let mut x = distance(running.values());
-        within_range(model, &x)?;
+        check_range(&model.running, model.cutoff, &x)?;
         if model.donut > 0.0 {
             let keep: Vec<bool> = x.iter().map(|x| x.abs() >= model.donut).collect();
             design.restrict(&keep);
@@ -126,23 +126,68 @@ impl Observed {
     }
 }
 
-/// Refuses a cutoff without rows on both sides.
-fn within_range(model: &RegressionDiscontinuity, x: &[f64]) -> Result<()> {
+/// A column of numbers.
+///
+/// # Errors
+/// `WrongKind`, `UnknownColumn`, `Infinite`.
+pub(super) fn numbers(frame: &Frame, name: &str) -> Result<Real> {
+    measured(frame, name).map_err(|error| {
+        error
+            .with_remedy(|column| format!("correct the text, or make numbers of `{column}` before"))
+    })
+}
+
+/// Refuses a cutoff without rows on both sides; x are distances from it.
+pub(super) fn check_range(running: &str, cutoff: f64, x: &[f64]) -> Result<()> {
     let low = x.iter().copied().fold(f64::INFINITY, f64::min);
     let high = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if low < 0.0 && high > 0.0 {
-        return Ok(());
+        return if SIZES.contains(&(high - low)) {
+            Ok(())
+        } else {
+            Err(Error::Unidentified {
+                what: format!(
+                    "a jump along `{running}`, whose values are {:e} apart",
+                    high - low
+                ),
+                needs: "a running variable in units of its own size: powers of its distances are not numbers that a computer has".to_owned(),
+            })
+        };
     }
     Err(Error::invalid_option(
         "cutoff",
-        model.cutoff,
+        cutoff,
         format!(
-            "inside the range of `{}`, which is {} to {}: an effect at the cutoff needs rows on both sides",
-            model.running,
-            low + model.cutoff,
-            high + model.cutoff
+            "inside the range of `{running}`, which is {} to {}: a jump there needs rows on both sides",
+            low + cutoff,
+            high + cutoff
         ),
     ))
+}
+
+/// A warning when values on a side repeat so often that they are mass points.
+pub(super) fn mass_point_warning(
+    running: &str,
+    values: [usize; 2],
+    rows: [usize; 2],
+    consequence: &str,
+) -> Option<Warning> {
+    (0..2).any(|side| mass_points(values[side], rows[side])).then(|| Warning::Note {
+        message: format!(
+            "the running variable `{running}` has mass points: {} and {} distinct values on the left and right in {} and {} rows; {consequence}",
+            values[0], values[1], rows[0], rows[1]
+        ),
+    })
+}
+
+/// A warning when few rows are within the bandwidth on a side.
+pub(super) fn few_rows_warning(rows: [usize; 2], consequence: &str) -> Option<Warning> {
+    rows.iter().any(|n| *n < FEW_ROWS).then(|| Warning::Note {
+        message: format!(
+            "only {} and {} rows within the bandwidth on the left and right: {consequence}",
+            rows[0], rows[1]
+        ),
+    })
 }
 
 /// The covariates that vary and that earlier ones do not span; the others are named in warnings.

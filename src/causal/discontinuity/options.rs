@@ -1,7 +1,29 @@
 //! Choices of a local polynomial regression at a cutoff.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// # Errors
+/// `InvalidOption` for a cutoff that is no finite number.
+pub(super) fn check_cutoff(cutoff: f64) -> Result<()> {
+    if cutoff.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_option("cutoff", cutoff, "a finite number"))
+}
+
+/// # Errors
+/// `InvalidOption` for a value that is not positive and finite.
+pub(super) fn check_positive<'a>(
+    option: &str,
+    values: impl IntoIterator<Item = &'a f64>,
+) -> Result<()> {
+    match (values.into_iter()).find(|value| !(**value > 0.0 && value.is_finite())) {
+        Some(bad) => Err(Error::invalid_option(option, bad, "a positive number")),
+        None => Ok(()),
+    }
+}
 
 /// How much a row counts by its distance from the cutoff, `u = (x − c)/h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

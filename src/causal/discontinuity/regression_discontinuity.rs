@@ -3,7 +3,9 @@
 use super::bandwidth::{DiscontinuityBandwidths, Selection};
 use super::estimate::Estimation;
 use super::observed::Observed;
-use super::options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
+use super::options::{
+    BandwidthRule, LocalKernel, MassPoints, ResidualVariance, check_cutoff, check_positive,
+};
 use super::regression_discontinuity_fit::RegressionDiscontinuityFit;
 use crate::causal::builders::row_columns;
 use crate::data::Frame;
@@ -309,9 +311,7 @@ impl RegressionDiscontinuity {
         let refuse = |option: &str, value: String, expected: &str| {
             Err(Error::invalid_option(option, value, expected))
         };
-        if !self.cutoff.is_finite() {
-            return refuse("cutoff", self.cutoff.to_string(), "a finite number");
-        }
+        check_cutoff(self.cutoff)?;
         if self.running == self.outcome || self.treatment.as_ref() == Some(&self.running) {
             return refuse(
                 "running",
@@ -340,18 +340,8 @@ impl RegressionDiscontinuity {
                 "above the order and at most 9",
             );
         }
-        for (option, given) in [
-            ("bandwidth", self.given),
-            ("bias_bandwidth", self.given_bias),
-        ] {
-            if let Some(bad) = given
-                .iter()
-                .flatten()
-                .find(|h| !(**h > 0.0 && h.is_finite()))
-            {
-                return refuse(option, bad.to_string(), "a positive number");
-            }
-        }
+        check_positive("bandwidth", self.given.iter().flatten())?;
+        check_positive("bias_bandwidth", self.given_bias.iter().flatten())?;
         if !(self.regularization >= 0.0 && self.regularization.is_finite()) {
             return refuse(
                 "regularization",

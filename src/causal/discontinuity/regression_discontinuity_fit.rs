@@ -1,9 +1,9 @@
 //! What a regression discontinuity design found.
 
-use super::bandwidth::{DiscontinuityBandwidths, has_mass_points};
+use super::bandwidth::DiscontinuityBandwidths;
 use super::estimate::Estimation;
 use super::local::ratio_slope;
-use super::observed::Observed;
+use super::observed::{Observed, few_rows_warning, mass_point_warning};
 use super::options::MassPoints;
 use super::regression_discontinuity::RegressionDiscontinuity;
 use crate::error::{Error, Result, Warning};
@@ -13,9 +13,7 @@ use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-/// Fewer rows than this within the bandwidth on a side are said in a warning.
-const FEW_ROWS: usize = 20;
-/// Fewer clusters than this.
+/// Fewer clusters than this on a side are said in a warning.
 const FEW_CLUSTERS: usize = 10;
 /// The name of the effect.
 const EFFECT: &str = "effect";
@@ -171,38 +169,33 @@ impl RegressionDiscontinuityFit {
             warnings: observed.warnings.clone(),
             model: model.clone(),
         };
-        fit.judge(observed);
+        fit.judge();
         Ok(fit)
     }
 
     /// What a reader must know.
-    fn judge(&mut self, observed: &Observed) {
-        let mut note = |message: String| self.warnings.push(Warning::Note { message });
-        if self.effective_rows.iter().any(|n| *n < FEW_ROWS) {
-            note(format!(
-                "only {} and {} rows within the bandwidth on the left and right: intervals rest on few rows; compare with `LocalRandomization`",
-                self.effective_rows[0], self.effective_rows[1]
-            ));
-        }
-        if self.model.mass_points != MassPoints::Ignore
-            && observed.sides.iter().any(has_mass_points)
-        {
-            note(format!(
-                "the running variable `{}` has mass points: {} and {} distinct values on the left and right in {} and {} rows; the nearest ones decide, and `LocalRandomization` does not extrapolate between them",
-                self.model.running,
-                self.distinct_values[0],
-                self.distinct_values[1],
-                self.rows[0],
-                self.rows[1]
+    fn judge(&mut self) {
+        self.warnings.extend(few_rows_warning(
+            self.effective_rows,
+            "intervals rest on few rows; compare with `LocalRandomization`",
+        ));
+        if self.model.mass_points != MassPoints::Ignore {
+            self.warnings.extend(mass_point_warning(
+                &self.model.running,
+                self.distinct_values,
+                self.rows,
+                "the nearest ones decide, and `LocalRandomization` does not extrapolate between them",
             ));
         }
         if let Some(clusters) = self.clusters
             && clusters.iter().any(|n| *n < FEW_CLUSTERS)
         {
-            note(format!(
-                "only {} and {} clusters within the wider bandwidth on the left and right: clustered errors tend to be too small",
-                clusters[0], clusters[1]
-            ));
+            self.warnings.push(Warning::Note {
+                message: format!(
+                    "only {} and {} clusters within the wider bandwidth on the left and right: clustered errors tend to be too small",
+                    clusters[0], clusters[1]
+                ),
+            });
         }
         if let Some(f) = self.first_stage_f() {
             // One instrument: the effective F is F, and a bias of a tenth of the worst has this critical value (Montiel Olea & Pflueger 2013).

@@ -206,22 +206,31 @@ impl Pool<'_> {
             }
         }
         let cost = |focal: usize, other: usize| {
-            if other >= width || distances[focal * width + other].is_infinite() {
+            let own = focal >= self.focal.len() || other >= width;
+            if own || distances[focal * width + other].is_infinite() {
                 return 0.0;
             }
             (distances[focal * width + other] - of_focal[focal].0 - of_other[other].0).min(0.0)
         };
-        // A column of its own lets a focal row stay out of the matching.
-        let matching = least_cost(self.focal.len(), width + self.focal.len(), cost).column_of;
+        // A column of its own lets a row of the smaller side stay out of the matching.
+        let small = self.focal.len().min(width);
+        let matching: Vec<(usize, usize)> = if small < width {
+            let found = least_cost(small, width + small, cost).column_of;
+            found.into_iter().enumerate().collect()
+        } else {
+            let columns = self.focal.len() + small;
+            let found = least_cost(small, columns, |other, focal| cost(focal, other)).column_of;
+            (found.into_iter().enumerate())
+                .map(|(other, focal)| (focal, other))
+                .collect()
+        };
         let mut edges = Vec::new();
         let mut covered = [vec![false; self.focal.len()], vec![false; width]];
-        for (focal, other) in matching
-            .into_iter()
-            .enumerate()
-            .filter(|(focal, other)| cost(*focal, *other) < 0.0)
-        {
-            edges.push((focal, other));
-            (covered[0][focal], covered[1][other]) = (true, true);
+        for (focal, other) in matching {
+            if cost(focal, other) < 0.0 {
+                edges.push((focal, other));
+                (covered[0][focal], covered[1][other]) = (true, true);
+            }
         }
         let nearest =
             (of_focal.iter().enumerate()).map(|(focal, (d, other))| (0, *d, (focal, *other)));

@@ -22,6 +22,8 @@ pub(super) struct Question<'a> {
     pub(super) correct: bool,
     /// Whether the distance is that of an estimated propensity.
     pub(super) of_score: bool,
+    /// Sampling weights of the rows.
+    pub(super) sampling: Option<&'a [f64]>,
 }
 
 /// What was found.
@@ -54,11 +56,15 @@ impl Question<'_> {
         }
     }
 
+    fn share(&self, row: usize) -> f64 {
+        self.sampling.map_or(1.0, |weights| weights[row])
+    }
+
     /// # Errors
     /// `Unidentified` when a regression for the bias has fewer rows than columns; `NoRows` when nobody has a match.
     pub(super) fn answer(&self) -> Result<Imputation> {
         let observed = self.observed;
-        let sites = Sites::new(observed, self.space);
+        let sites = Sites::new(observed, self.space, self.sampling);
         let trees = sites.trees(self.space.cell_count);
         let matches = sites.opposite(&trees, self.space, self.neighbours, |site| {
             self.asks(sites.treated[site])
@@ -66,10 +72,10 @@ impl Question<'_> {
         let mut uses = vec![[0.0; 2]; sites.len()];
         for site in 0..sites.len() {
             let own = matches.of(site);
-            let total: f64 = own.iter().map(|m| sites.weights[*m as usize]).sum();
+            let total: f64 = own.iter().map(|m| sites.mass[*m as usize][0]).sum();
             for m in own {
-                uses[*m as usize][0] += sites.weights[site] / total;
-                uses[*m as usize][1] += sites.weights[site] / (total * total);
+                uses[*m as usize][0] += sites.mass[site][0] / total;
+                uses[*m as usize][1] += sites.mass[site][1] / (total * total);
             }
         }
         let matched: Vec<bool> = (sites.of_row.iter())
@@ -98,17 +104,14 @@ impl Question<'_> {
                 }
             }
         }
-        let total: f64 = (0..observed.len())
-            .filter(|row| matched[*row])
-            .map(|row| observed.weights[row])
-            .sum();
-        let over = |f: &dyn Fn(f64) -> f64| -> f64 {
+        let mass = |row: usize| observed.weights[row] * self.share(row);
+        let over = |f: &dyn Fn(usize) -> f64| -> f64 {
             let rows = (0..observed.len()).filter(|row| matched[*row]);
-            rows.map(|row| observed.weights[row] * f(effects[row]))
-                .sum::<f64>()
+            rows.map(|row| mass(row) * f(row)).sum::<f64>()
         };
-        let estimate = over(&|d| d) / total;
-        let spread = over(&|d| (d - estimate).powi(2));
+        let total = over(&|_| 1.0);
+        let estimate = over(&|row| effects[row]) / total;
+        let spread = over(&|row| self.share(row) * (effects[row] - estimate).powi(2));
         let around = sites.around(&trees, self.variance_neighbours + 1.0, true, |site| {
             uses[site][0] > 0.0 || self.of_score
         });
@@ -131,7 +134,7 @@ impl Question<'_> {
             },
             adjustment_failed,
             weights: (0..observed.len())
-                .map(|row| observed.weights[row] * (f64::from(u8::from(matched[row])) + used[row]))
+                .map(|row| mass(row) * (f64::from(u8::from(matched[row])) + used[row]))
                 .collect(),
             matched,
         })
@@ -139,7 +142,7 @@ impl Question<'_> {
 
     /// Treated less untreated outcome of every matched row, one of them that of its matches; zero of others.
     fn differences(&self, sites: &Sites, matches: &Matches, values: &[f64]) -> Vec<f64> {
-        let sums = sums(sites, self.observed, values);
+        let sums = self.sums(sites, values, true);
         let other: Vec<f64> = (0..sites.len())
             .map(|site| mean_of(sites, matches.of(site), &sums))
             .collect();
@@ -158,6 +161,16 @@ impl Question<'_> {
                 }
             })
             .collect()
+    }
+
+    /// `Σ w v` of the rows of each site, with sampling weights or without.
+    fn sums(&self, sites: &Sites, values: &[f64], sampled: bool) -> Vec<f64> {
+        let mut sums = vec![0.0; sites.len()];
+        for (row, site) in sites.of_row.iter().enumerate() {
+            let share = if sampled { self.share(row) } else { 1.0 };
+            sums[*site as usize] += self.observed.weights[row] * share * values[row];
+        }
+        sums
     }
 
     /// Predictions for all rows by regressions among the rows of each arm that are matches, as often as they are.
@@ -188,7 +201,8 @@ impl Question<'_> {
             let q = self.basis.width;
             let (mut gram, mut cross) = (DMatrix::zeros(q, q), DVector::zeros(q));
             for row in rows {
-                let (x, weight) = (self.basis.row(row), used[row] * self.observed.weights[row]);
+                let mass = self.observed.weights[row] * self.share(row);
+                let (x, weight) = (self.basis.row(row), used[row] * mass);
                 for a in 0..q {
                     cross[a] += weight * x[a] * self.observed.y[row];
                     for b in 0..q {
@@ -211,7 +225,7 @@ impl Question<'_> {
     /// `Σ σ² (K² + 2 K − K')`, without `2 K` for rows whose own effect is not meant.
     fn noise(&self, sites: &Sites, around: &Matches, uses: &[[f64; 2]]) -> f64 {
         let y = &self.observed.y;
-        let mut weighted = sums(sites, self.observed, y);
+        let mut weighted = self.sums(sites, y, false);
         for (sum, weight) in weighted.iter_mut().zip(&sites.weights) {
             *sum /= weight;
         }
@@ -237,7 +251,7 @@ impl Question<'_> {
                 } else {
                     0.0
                 };
-                sites.weights[site] * variance * (times * times + own - squares)
+                sites.mass[site][1] * variance * (times * times + own - squares)
             });
         each.sum()
     }
@@ -290,7 +304,7 @@ impl Question<'_> {
             Estimand::Ate | Estimand::Ato => None,
             _ => {
                 let space = Space::of_covariates(observed, self.basis);
-                let sites = Sites::new(observed, &space);
+                let sites = Sites::new(observed, &space, self.sampling);
                 let matches =
                     sites.opposite(&sites.trees(1), &space, self.variance_neighbours, |_| true);
                 Some(self.differences(&sites, &matches, &observed.y))
@@ -335,18 +349,9 @@ impl Question<'_> {
     }
 }
 
-/// `Σ w v` of the rows of each site.
-fn sums(sites: &Sites, observed: &Observed, values: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; sites.len()];
-    for (row, site) in sites.of_row.iter().enumerate() {
-        sums[*site as usize] += observed.weights[row] * values[row];
-    }
-    sums
-}
-
 /// The mean over some sites; zero over none.
 fn mean_of(sites: &Sites, some: &[u32], sums: &[f64]) -> f64 {
-    let total: f64 = some.iter().map(|s| sites.weights[*s as usize]).sum();
+    let total: f64 = some.iter().map(|s| sites.mass[*s as usize][0]).sum();
     if total > 0.0 {
         some.iter().map(|s| sums[*s as usize]).sum::<f64>() / total
     } else {

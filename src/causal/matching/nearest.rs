@@ -3,6 +3,7 @@
 use super::imputation::Question;
 use super::nearest_fit::MatchingFit;
 use super::space::Limits;
+use crate::causal::arms::{check_weights, measured};
 use crate::causal::sample::Columns;
 use crate::causal::weighting::Estimand;
 use crate::causal::weighting::observed::Observed;
@@ -30,11 +31,15 @@ use serde::{Deserialize, Serialize};
 /// | `variance_neighbours` | 2 | J, others of the own arm from which the variance of a row is estimated | 1 or more |
 /// | `control` | the first arm | the arm the other is compared with | |
 /// | `weights` | none | a column of copies | whole numbers |
+/// | `sampling_weights` | none | a column that says how many customers of the population a row stands for | not negative; not with a distance of scores |
 ///
 /// With `K_i` how often a row is a match (a share of one among several), `K'_i` the sum of the squares of these shares, `σ̂²_i` the variance of the outcome among the row and its J nearest of the
 /// same arm, `V̂ = N⁻² Σ [(Ŷ_i(1) − Ŷ_i(0) − τ̂)² + σ̂²_i (K_i² + 2 K_i − K'_i)]` for the ATE; for the ATT and the ATC the first sum is over their rows alone and `2 K_i` falls away
 /// (Abadie & Imbens 2006, theorems 6 and 7). The bootstrap is not valid here (Abadie & Imbens 2008). With several covariates the bias falls slower than the standard error:
 /// correct it. That regression does not change the asymptotic variance (Abadie & Imbens 2011).
+///
+/// With sampling weights s the effect is `Σ s_i (Ŷ_i(1) − Ŷ_i(0))/Σ s_i`, matches (as many rows as without, by the same distances) count by their s, `K_i = s_i Σ_j s_j/Σ_{m matched with j} s_m` over the rows j that i is a
+/// match of, `K'_i` the sum of the squares of its parts, and `V̂ = (Σ s_i)⁻² Σ [s_i² (Ŷ_i(1) − Ŷ_i(0) − τ̂)² + σ̂²_i (K_i² + 2 s_i K_i − K'_i)]`: the same steps as those of Abadie and Imbens, for rows drawn independently.
 ///
 /// Propensities are those of a logit by maximum likelihood. That they are estimated changes the variance by `−c'I⁻¹c` for the ATE and by `−c'I⁻¹c + ∂'I⁻¹∂` for the others, with
 /// `c = E[f(η) {h cov(X, μ₁|e)/e + h cov(X, μ₀|e)/(1 − e) + h'(e) X (μ̄₁ − μ̄₀ − τ)}]/E[h]`, `∂ = E[f(η) h'(e) X (μ₁(X) − μ₀(X) − τ)]/E[h]`, where h is 1, e and 1 − e for the ATE, the ATT and the ATC (Abadie & Imbens 2016).
@@ -45,7 +50,8 @@ use serde::{Deserialize, Serialize};
 /// A hundred thousand rows with ten covariates take 4.7 CPU seconds by Mahalanobis distance, 0.5 by propensity.
 ///
 /// Rows without a match within exact columns and calipers are left out; the effect is then that of the others and is named so. When there are fewer than M matches, those that there are count.
-/// Clusters have no theory here, nor have sampling weights: use [`TreatmentWeighting`](crate::causal::TreatmentWeighting) for them.
+/// There are no errors for clusters: the variance of a row comes from its neighbours, which share its shock when they are of its cluster. Use [`TreatmentWeighting`](crate::causal::TreatmentWeighting) for them,
+/// or regress among rows matched without replacement ([`SetMatching`](crate::causal::SetMatching)) with clusters that hold whole sets.
 ///
 /// # Errors
 /// [`Error::Unidentified`] without a covariate that varies, with too few rows in an arm, when propensities are 0 or 1, or when a bias correction has more columns than matches; [`Error::NoRows`] when exact columns or calipers leave
@@ -78,6 +84,8 @@ pub struct Matching {
     pub(super) neighbours: usize,
     variance_neighbours: usize,
     pub(super) correct: bool,
+    #[serde(default)]
+    sampling: Option<String>,
 }
 
 impl Matching {
@@ -91,6 +99,7 @@ impl Matching {
             neighbours: 1,
             variance_neighbours: 2,
             correct: false,
+            sampling: None,
         }
     }
 
@@ -118,6 +127,12 @@ impl Matching {
         self
     }
 
+    /// A column that says how many customers of the population a row stands for.
+    pub fn sampling_weights(mut self, column: impl Into<String>) -> Self {
+        self.sampling = Some(column.into());
+        self
+    }
+
     /// Finds the matches and the effect.
     ///
     /// # Errors
@@ -132,7 +147,14 @@ impl Matching {
     /// See [`Matching`].
     pub fn fit_with(&self, frame: &Frame, progress: &Progress) -> Result<MatchingFit> {
         self.check()?;
-        let mut observed = read(&self.columns, &self.terms, &self.limits, frame)?;
+        let mut limits = self.limits.clone();
+        // Rows without a sampling weight are left out as rows without a covariate are.
+        limits.present.extend(self.sampling.clone());
+        let mut observed = read(&self.columns, &self.terms, &limits, frame)?;
+        let sampling = match &self.sampling {
+            None => None,
+            Some(column) => Some(sampled(column, &mut observed, frame)?),
+        };
         let others = self.variance_neighbours + 1;
         enough(&observed, self.neighbours.max(others))?;
         let basis = observed.standardised();
@@ -147,9 +169,15 @@ impl Matching {
             variance_neighbours: self.variance_neighbours as f64,
             correct: self.correct,
             of_score: self.limits.distance.of_score(),
+            sampling: sampling.as_deref(),
         };
         let imputation = question.answer()?;
         let propensities = space.score.map(|score| score.propensities());
+        if let Some(sampling) = sampling {
+            for (weight, share) in observed.weights.iter_mut().zip(sampling) {
+                *weight *= share;
+            }
+        }
         Ok(MatchingFit::new(self, observed, propensities, imputation))
     }
 
@@ -169,6 +197,13 @@ impl Matching {
                 "bias_correction",
                 format!("given with the distance {}", self.limits.distance),
                 "left out: with one number to match on the bias is smaller than the standard error; or match on covariates",
+            ));
+        }
+        if let (Some(column), true) = (&self.sampling, self.limits.distance.of_score()) {
+            return Err(Error::invalid_option(
+                "sampling_weights",
+                format!("`{column}` with the distance {}", self.limits.distance),
+                "left out: the error of matching on an estimated propensity is not known for weighted samples; match on covariates, or use `TreatmentWeighting`",
             ));
         }
         Ok(())
@@ -229,14 +264,16 @@ pub(super) fn read(
     limits: &Limits,
     frame: &Frame,
 ) -> Result<Observed> {
-    let (observed, _) = Observed::read(columns, terms, &limits.exact, frame)?;
+    let present = [limits.exact.as_slice(), limits.present.as_slice()].concat();
+    let (observed, _) = Observed::read(columns, terms, &present, frame)?;
     let broken = observed.weights.iter().position(|w| w.fract().abs() > 0.0);
     if let (Some(column), Some(row)) = (&columns.weights, broken) {
         return Err(Error::OutOfRange {
             column: column.clone(),
             row: observed.rows.index(row) + 1,
             value: observed.weights[row],
-            expected: "a whole number of copies; sampling weights have no theory in matching, use `TreatmentWeighting`".to_owned(),
+            expected: "a whole number of copies; `Matching::sampling_weights` takes others"
+                .to_owned(),
         });
     }
     let keep: Vec<bool> = observed.weights.iter().map(|w| *w > 0.0).collect();
@@ -245,6 +282,20 @@ pub(super) fn read(
     } else {
         observed
     })
+}
+
+/// Sampling weights with mean one; rows of weight zero are left out.
+fn sampled(column: &str, observed: &mut Observed, frame: &Frame) -> Result<Vec<f64>> {
+    let weights = measured(frame, column)?;
+    let own = observed.rows.gather(weights.values());
+    check_weights(column, &own, |row| observed.rows.index(row))?;
+    let keep: Vec<bool> = own.iter().map(|w| *w > 0.0).collect();
+    if keep.contains(&false) {
+        *observed = observed.restrict(&keep);
+    }
+    let own: Vec<f64> = own.into_iter().filter(|w| *w > 0.0).collect();
+    let mean = own.iter().sum::<f64>() / own.len() as f64;
+    Ok(own.into_iter().map(|w| w / mean).collect())
 }
 
 /// # Errors

@@ -21,6 +21,8 @@ pub(super) struct Sites {
     cells: Vec<u32>,
     /// Rows, copies counted.
     pub(super) weights: Vec<f64>,
+    /// Sums of the sampling weights of the rows, and of their squares.
+    pub(super) mass: Vec<[f64; 2]>,
 }
 
 /// The sites matched with every site that asked; the others have none.
@@ -42,7 +44,8 @@ impl Matches {
 }
 
 impl Sites {
-    pub(super) fn new(observed: &Observed, space: &Space) -> Self {
+    /// `sampling` weighs the rows; none weighs them alike.
+    pub(super) fn new(observed: &Observed, space: &Space, sampling: Option<&[f64]>) -> Self {
         let key = |row: u32| (observed.treated[row as usize], space.cells[row as usize]);
         let compare = |a: &u32, b: &u32| -> Ordering {
             let values = |row: u32| {
@@ -64,6 +67,7 @@ impl Sites {
             treated: Vec::new(),
             cells: Vec::new(),
             weights: Vec::new(),
+            mass: Vec::new(),
         };
         for (at, row) in order.iter().enumerate() {
             if at == 0 || compare(&order[at - 1], row) != Ordering::Equal {
@@ -72,11 +76,16 @@ impl Sites {
                 sites.treated.push(treated);
                 sites.cells.push(cell);
                 sites.weights.push(0.0);
+                sites.mass.push([0.0; 2]);
                 sites.points.extend_from_slice(space.point(*row as usize));
             }
             let site = sites.any.len() - 1;
             sites.of_row[*row as usize] = site as u32;
-            sites.weights[site] += observed.weights[*row as usize];
+            let (row, copies) = (*row as usize, observed.weights[*row as usize]);
+            sites.weights[site] += copies;
+            let share = sampling.map_or(1.0, |weights| weights[row]);
+            sites.mass[site][0] += copies * share;
+            sites.mass[site][1] += copies * share * share;
         }
         sites
     }

@@ -53,6 +53,9 @@ pub(super) struct Limits {
     pub(super) distance: MatchDistance,
     /// Columns that matched rows have in common.
     pub(super) exact: Vec<String>,
+    /// Other columns without which a row is left out.
+    #[serde(skip)]
+    pub(super) present: Vec<String>,
     /// Standard deviations of the score.
     pub(super) caliper: Option<f64>,
     /// Covariates with their standard deviations.

@@ -7,7 +7,7 @@
 mod contours;
 mod e_value;
 mod marginal;
-mod negative_controls;
+pub(in crate::causal) mod negative_controls;
 mod omitted_confounder;
 mod omitted_variable;
 mod proportional;

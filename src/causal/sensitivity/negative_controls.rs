@@ -356,7 +356,8 @@ fn controls(title: &str, estimates: &[Estimate]) -> Table {
     table
 }
 
-fn forest(title: &str, estimates: &[Estimate]) -> Result<Figure> {
+/// Estimates with their 95 % intervals below each other.
+pub(in crate::causal) fn forest(title: &str, estimates: &[Estimate]) -> Result<Figure> {
     let mut plot = CoefficientPlot::new().title(title).x_title("estimate");
     for e in estimates {
         let i = e.confidence_interval(0.95)?;

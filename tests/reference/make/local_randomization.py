@@ -1,12 +1,12 @@
 """local_randomization.json: differences in means and their p-values in windows around the cutoff, on the Senate's data: by rdlocrand with 20 000
-assignments, and over all assignments, listed, where they are few.
+assignments, and over all assignments, listed, where they are few; and the ten windows that rdlocrand looks at by itself, on rows with all columns.
 
 rdlocrand 3.0 for Python divides by the assignments asked for also when there are fewer, which makes p-values too small: only windows with more are asked of it."""
 
 from itertools import combinations
 
 import numpy as np
-from rdlocrand import rdrandinf
+from rdlocrand import rdrandinf, rdwinselect
 
 from common import generated, save, software
 
@@ -24,11 +24,14 @@ if __name__ == "__main__":
     for window in [0.5, 0.6, 0.75]:
         fit = rdrandinf(senate["vote"], senate["margin"], wl=-window, wr=window, reps=20_000, seed=11, quietly=True)
         cases.append(dict(window=window, exact=False, effect=fit["obs.stat"], p_value=fit["p.value"]))
+    complete = generated("senate").dropna()
+    looked_at = rdwinselect(complete["margin"].to_numpy(), complete[["termshouse"]].to_numpy(), level=1e-9, reps=20, quietly=True)["results"]
+    windows = [dict(half_width=w, rows=[int(l), int(r)]) for w, l, r in zip(looked_at["w_right"], looked_at["Obs<c"], looked_at["Obs>=c"])]
     save(
         "local_randomization",
         source=software("rdlocrand", "numpy"),
         data="tests/reference/senate.csv",
-        values=cases,
+        values=dict(tests=cases, windows=windows),
         tolerance=1e-9,
         note=__doc__,
     )
