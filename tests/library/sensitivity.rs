@@ -246,6 +246,23 @@ fn confounders_are_those_of_doubleml() {
             serde_json::from_str(&serde_json::to_string(&ours).unwrap()).unwrap();
         assert_eq!(back, ours);
     }
+    // What means and propensities would gain over poorer ones.
+    let poor = frame.clone().with("half", vec![0.5; frame.rows()]).unwrap();
+    let short = PartiallyLinear::new("y", "w", &["x1", "x2"])
+        .means("m0", "half")
+        .fit(&poor)
+        .unwrap();
+    let short = OmittedConfounder::partially_linear(&short).unwrap();
+    let gain = OmittedConfounder::partially_linear(&plr)
+        .unwrap()
+        .gain_over(&short);
+    let ours = [
+        gain.r2_outcome,
+        gain.r2_treatment,
+        gain.correlation,
+        gain.change,
+    ];
+    agree("gain", &ours, &numbers(&theirs["gain"]), 1e-9);
     // Which error is whose: the bootstrap of the rows says.
     let spread = numbers(&theirs["exchanged"]);
     let ours = OmittedConfounder::doubly_robust(&irm, "1").unwrap();
@@ -311,8 +328,8 @@ fn what_a_feature_adds_is_what_is_lost_without_it() {
     };
     let (long, short) = (fit(&["x", "z"]), fit(&["x"]));
     let gain = long.gain_over(&short);
-    // var(0.4 z)/(var(0.4 z) + 1), and the outcome's share given d.
-    assert!((gain.r2_treatment - 0.16 / 1.16).abs() < 0.03, "{gain:?}");
+    // f² of the treatment: var(0.4 z) over what is left.
+    assert!((gain.r2_treatment - 0.16).abs() < 0.03, "{gain:?}");
     assert!(gain.change < 0.0 && gain.correlation < -0.9, "{gain:?}");
     // A confounder as strong as that holds the long effect.
     let bounds = short
@@ -636,6 +653,7 @@ fn placebo_runs_find_nothing_in_a_trial_and_something_without_one() {
     let confounded = confounded.unwrap();
     assert!(confounded.smallest_adjusted_p().unwrap() < 1e-10);
     assert_eq!(confounded.rank_p_value(&found("e", 9.0, 1.0)), 0.25);
+    assert_eq!(confounded.rank_p_value(&found("e", f64::NAN, 1.0)), 1.0);
     assert!(
         confounded.empirical_null().unwrap().warnings()[0]
             .to_string()
