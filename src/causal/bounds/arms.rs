@@ -53,7 +53,12 @@ impl Bounded {
             let expected =
                 format!("from {low} to {high}, the bounds given; widen them or correct the row");
             let row = arms.rows[at];
-            Err(out_of_range(&self.columns.outcome, row, arms.y[at], &expected))
+            Err(out_of_range(
+                &self.columns.outcome,
+                row,
+                arms.y[at],
+                &expected,
+            ))
         })?;
         Ok(arms)
     }

@@ -119,8 +119,8 @@ impl ManskiBounds {
         let own = |arm: bool| arms.mean(|i| arms.y[i], |i| arms.treated[i] == arm);
         let everybody = arms.mean(|i| arms.y[i], |_| true);
         // Of E[Y(0)] and E[Y(1)]; where two bounds hold the tighter one is used, with its error.
-        let [mut lower, mut upper] =
-            [self.bounded.low, self.bounded.high].map(|unseen| [worst(false, unseen), worst(true, unseen)]);
+        let [mut lower, mut upper] = [self.bounded.low, self.bounded.high]
+            .map(|unseen| [worst(false, unseen), worst(true, unseen)]);
         let tighter = |bound: &mut Linearised, other: &Linearised, sign: f64| {
             if sign * (other.estimate - bound.estimate) > 0.0 {
                 bound.clone_from(other);

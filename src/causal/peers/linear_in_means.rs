@@ -303,21 +303,7 @@ impl LinearInMeansFit {
 }
 
 impl Inference for LinearInMeansFit {
-    fn names(&self) -> &[String] {
-        self.fit.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.fit.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        Inference::covariance(&self.fit)
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.fit.degrees_of_freedom(contrast)
-    }
+    crate::inference::fields::inference_of_fit!(fit);
 
     fn table(&self) -> Table {
         Self::table(self)
