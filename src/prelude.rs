@@ -7,7 +7,7 @@
 pub use crate::ability::{
     AbilityScores, CronbachAlpha, Extrapolation, GroupAbility, Item, ItemFit, ItemModel,
     ItemResponse, ItemResponseFit, JointAbility, JointScore, LikelihoodRatioDif, LogisticDif,
-    MantelHaenszelDif, Measured, MeasurementError, OutcomeModel, PersonFit, PlausibleRegression,
+    MantelHaenszelDif, McSimex, Measured, MeasurementError, OutcomeModel, PersonFit, PlausibleRegression,
     PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
     ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };

@@ -38,7 +38,7 @@ pub use information::TestInformation;
 pub use item::{CategoryCurve, Item, ItemModel};
 pub use item_fit::{ItemFit, ItemFitRow};
 pub use measurement_error::{
-    Extrapolation, JointAbility, JointScore, Measured, MeasurementError, OutcomeModel,
+    Extrapolation, JointAbility, JointScore, McSimex, Measured, MeasurementError, OutcomeModel,
     PlausibleRegression, PooledFit, RegressionCalibration, ScoreComparison, ScoreComparisonFit,
     ScoreFit, Simex, SimexFit,
 };

@@ -190,38 +190,14 @@ impl AverageEffects {
 macro_rules! averages {
     ($type:ty) => {
         impl crate::inference::Inference for $type {
-            fn names(&self) -> &[String] {
-                self.average.names()
-            }
-
-            fn estimates(&self) -> &nalgebra::DVector<f64> {
-                self.average.estimates()
-            }
-
-            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-                crate::inference::Inference::covariance(&self.average)
-            }
-
-            fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
-                self.average.degrees_of_freedom(contrast)
-            }
+            crate::inference::fields::inference_of_fit!(average);
         }
     };
 }
 pub(crate) use averages;
 
 impl Inference for AverageEffects {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _: &DVector<f64>) -> f64 {
         let clusters = self.clusters.as_ref();

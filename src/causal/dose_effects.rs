@@ -331,21 +331,7 @@ impl DoseEffectsFit {
 }
 
 impl Inference for DoseEffectsFit {
-    fn names(&self) -> &[String] {
-        self.projection.names()
-    }
-
-    fn estimates(&self) -> &nalgebra::DVector<f64> {
-        self.projection.estimates()
-    }
-
-    fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-        Inference::covariance(&self.projection)
-    }
-
-    fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
-        self.projection.degrees_of_freedom(contrast)
-    }
+    crate::inference::fields::inference_of_fit!(projection);
 }
 
 shown!(DoseEffectsFit);

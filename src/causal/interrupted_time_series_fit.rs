@@ -309,17 +309,7 @@ fn regressors(fit: &OlsFit, working: &Frame) -> Result<Vec<DVector<f64>>> {
 }
 
 impl Inference for InterruptedTimeSeriesFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _: &DVector<f64>) -> f64 {
         self.degrees

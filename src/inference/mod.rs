@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod covariance;
 mod fieller;
+pub(crate) mod fields;
 pub(crate) mod fitted;
 mod hypothesis;
 pub(crate) mod krinsky_robb;

@@ -96,17 +96,7 @@ impl Pair {
 }
 
 impl Inference for Pair {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _contrast: &DVector<f64>) -> f64 {
         self.degrees_of_freedom

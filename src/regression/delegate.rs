@@ -57,21 +57,7 @@ macro_rules! delegate_to_likelihood {
         }
 
         impl crate::inference::Inference for $type {
-            fn names(&self) -> &[String] {
-                self.fit.names()
-            }
-
-            fn estimates(&self) -> &nalgebra::DVector<f64> {
-                self.fit.estimates()
-            }
-
-            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-                crate::inference::Inference::covariance(&self.fit)
-            }
-
-            fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
-                self.fit.degrees_of_freedom(contrast)
-            }
+            crate::inference::fields::inference_of_fit!(fit);
 
             fn table(&self) -> crate::report::Table {
                 self.dress(self.fit.table())

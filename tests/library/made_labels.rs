@@ -177,6 +177,15 @@ fn bad_input_is_named() {
         text(PredictionPowered::ols("few", "x", "f"))
             .contains("2 rows cannot identify 2 parameters")
     );
+    // Without spread among the rows without a label their part of the error would count as none.
+    for (left, model) in [
+        (1, PredictionPowered::mean("most", "f")),
+        (2, PredictionPowered::ols("most", "x", "f")),
+    ] {
+        let most = frame.clone().with("most", hidden(&y, 40 - left)).unwrap();
+        let error = model.lambda(1.0).fit(&most).unwrap_err();
+        assert!(matches!(error, Error::TooFewRows { rows, .. } if rows == left));
+    }
     assert!(text(PredictionPowered::logit("y", "x", "wide")).contains("a class or a probability"));
     assert!(
         text(PredictionPowered::logit("x", "y", "f")).contains("no rows")

@@ -65,6 +65,7 @@ mod local_randomization;
 mod lotteries;
 mod made_labels;
 mod matching;
+mod mc_simex;
 mod mediation;
 mod meta_analysis;
 mod meta_learners;

@@ -299,6 +299,25 @@ fn bad_input_is_named() {
         error.contains("`gaps` is NaN in row") && error.contains("known where `one` is 1"),
         "{error}"
     );
+    // One selected control: the difference has no error of his.
+    let mut kept = 0;
+    let lonely: Vec<f64> = (0..n)
+        .map(|i| {
+            kept += usize::from(w[i] < 0.5);
+            if w[i] > 0.5 || kept == 1 {
+                i as f64
+            } else {
+                f64::NAN
+            }
+        })
+        .collect();
+    let lonely = frame.clone().with("lonely", lonely).unwrap();
+    let fit = LeeBounds::new("lonely", "w").fit(&lonely).unwrap();
+    let text = fit.bounds().warnings[0].to_string();
+    assert!(
+        text.contains("an arm has one selected row") && text.ends_with("collect more rows"),
+        "{text}"
+    );
     let all = LeeBounds::new("y", "w").selected("one").fit(&one).unwrap();
     assert!(all.trimmed().abs() < 1e-15);
     let error = LeeBounds::new("gaps", "w")

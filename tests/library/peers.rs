@@ -163,6 +163,15 @@ fn the_reflection_problem_and_bad_input_are_named() {
     assert!(text(LinearInMeans::new("y", "1"), &frame).contains("one characteristic or more"));
     assert!(text(LinearInMeans::new("y", "z"), &frame).contains("no column `z`"));
     assert!(text(LinearInMeans::new("y", "x"), &frame.head(39)).contains("39"));
+    // A column with the name of the dummy is not overwritten, and a model without a constant has none.
+    let some = Network::from_ties(40, &(1..39).map(|i| (i, i + 1)).collect::<Vec<_>>()).unwrap();
+    let named = people(&some, 3).rename("x", "isolated").unwrap();
+    let error = LinearInMeans::new("y", "isolated")
+        .fit(&named, &some)
+        .unwrap_err();
+    assert!(error.to_string().contains("rename the column"), "{error}");
+    let none = LinearInMeans::new("y", "0 + x").fit(&frame, &ring).unwrap();
+    assert_eq!(none.names(), ["peers(y)", "x", "peers(x)"]);
     let mut gap = frame.real("x").unwrap().to_vec();
     gap[6] = f64::NAN;
     let poor = frame.clone().replace("x", gap).unwrap();

@@ -4,7 +4,7 @@ use super::options::Plain;
 use crate::error::Warning;
 use crate::inference::{Estimate, Inference, Summarized, coefficient_table};
 use crate::report::{Cell, Table};
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 
 /// A corrected regression. It answers the verbs of [`Inference`].
@@ -68,17 +68,7 @@ impl ScoreFit {
 }
 
 impl Inference for ScoreFit {
-    fn names(&self) -> &[String] {
-        &self.plain.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.plain.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.plain.covariance
-    }
+    crate::inference::fields::inference_of_fields!(plain);
 
     fn degrees_of_freedom(&self, _contrast: &DVector<f64>) -> f64 {
         self.plain.df

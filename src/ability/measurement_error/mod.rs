@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`RegressionCalibration`] | error variances; the other regressors predict the true score linearly | linear models |
 //! | [`Simex`] | error variances only | none; removes most of the bias in any model |
+//! | [`McSimex`] | a class instead of a score, and how often each class is labelled as which | none; removes most of the bias in any model |
 //! | [`PlausibleRegression`], [`PooledFit`] | as calibration, and normality | linear models; any model with suited draws |
 //! | [`JointScore`] | normal true scores and errors | linear, probit and logit models |
 //! | [`JointAbility`] | the answers themselves and their item response model | linear, probit and logit models |
@@ -18,10 +19,12 @@ mod joint;
 mod joint_ability;
 mod joint_density;
 mod latent;
+mod mc_simex;
 mod measured;
 mod options;
 mod pooled;
 mod simex;
+mod simulation;
 
 pub use calibration::RegressionCalibration;
 pub use comparison::{ScoreComparison, ScoreComparisonFit};
@@ -29,7 +32,9 @@ pub use fit::ScoreFit;
 pub use imputation::PlausibleRegression;
 pub use joint::JointScore;
 pub use joint_ability::JointAbility;
+pub use mc_simex::McSimex;
 pub use measured::{Measured, MeasurementError};
 pub use options::OutcomeModel;
 pub use pooled::PooledFit;
-pub use simex::{Extrapolation, Simex, SimexFit};
+pub use simex::Simex;
+pub use simulation::{Extrapolation, SimexFit};

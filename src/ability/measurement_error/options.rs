@@ -228,34 +228,51 @@ impl Options {
 
     /// The outcome model fitted to a frame.
     pub(super) fn refit(&self, frame: &Frame, progress: &Progress) -> Result<Plain> {
-        let (formula, covariance) = (self.formula.clone(), self.covariance.clone());
-        Ok(match self.outcome {
-            OutcomeModel::Linear => {
-                let fit = Ols::new(formula)
-                    .covariance(covariance)
-                    .fit_with(frame, progress)?;
-                Plain::new(&fit, fit.statistics().observations, fit.warnings())
-            }
-            OutcomeModel::Logit => {
-                let fit = Logit::new(formula)
-                    .covariance(covariance)
-                    .fit_with(frame, progress)?;
-                Plain::new(&fit, fit.statistics().observations, fit.warnings())
-            }
-            OutcomeModel::Probit => {
-                let fit = Probit::new(formula)
-                    .covariance(covariance)
-                    .fit_with(frame, progress)?;
-                Plain::new(&fit, fit.statistics().observations, fit.warnings())
-            }
-            OutcomeModel::Poisson => {
-                let fit = Poisson::new(formula)
-                    .covariance(covariance)
-                    .fit_with(frame, progress)?;
-                Plain::new(&fit, fit.statistics().observations, fit.warnings())
-            }
-        })
+        refit(
+            &self.formula,
+            self.outcome,
+            &self.covariance,
+            frame,
+            progress,
+        )
     }
+}
+
+/// An outcome model fitted to a frame.
+pub(super) fn refit(
+    formula: &Formula,
+    outcome: OutcomeModel,
+    covariance: &Covariance,
+    frame: &Frame,
+    progress: &Progress,
+) -> Result<Plain> {
+    let (formula, covariance) = (formula.clone(), covariance.clone());
+    Ok(match outcome {
+        OutcomeModel::Linear => {
+            let fit = Ols::new(formula)
+                .covariance(covariance)
+                .fit_with(frame, progress)?;
+            Plain::new(&fit, fit.statistics().observations, fit.warnings())
+        }
+        OutcomeModel::Logit => {
+            let fit = Logit::new(formula)
+                .covariance(covariance)
+                .fit_with(frame, progress)?;
+            Plain::new(&fit, fit.statistics().observations, fit.warnings())
+        }
+        OutcomeModel::Probit => {
+            let fit = Probit::new(formula)
+                .covariance(covariance)
+                .fit_with(frame, progress)?;
+            Plain::new(&fit, fit.statistics().observations, fit.warnings())
+        }
+        OutcomeModel::Poisson => {
+            let fit = Poisson::new(formula)
+                .covariance(covariance)
+                .fit_with(frame, progress)?;
+            Plain::new(&fit, fit.statistics().observations, fit.warnings())
+        }
+    })
 }
 
 /// What is kept of a fit of the outcome model.

@@ -1,5 +1,6 @@
 //! Two arms, outcomes that may be missing, weights and clusters.
 
+use super::identified_set::IdentifiedSet;
 use crate::causal::units::{Linearised, Units};
 use crate::data::{Frame, MISSING};
 use crate::error::{Error, Result, Warning};
@@ -12,6 +13,66 @@ pub(super) struct Columns {
     pub(super) treatment: String,
     pub(super) weights: Option<String>,
     pub(super) clusters: Option<String>,
+}
+
+/// Columns, and the smallest and the largest value that the outcome can have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Bounded {
+    pub(super) columns: Columns,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Bounded {
+    pub(super) fn new(
+        outcome: impl Into<String>,
+        treatment: impl Into<String>,
+        low: f64,
+        high: f64,
+    ) -> Self {
+        Self {
+            columns: Columns::new(outcome, treatment),
+            low,
+            high,
+        }
+    }
+
+    /// Reads the rows, and refuses outcomes beyond the bounds.
+    pub(super) fn read(&self, frame: &Frame, may_miss: bool) -> Result<Arms> {
+        let (low, high) = (self.low, self.high);
+        if !(low < high && low.is_finite() && high.is_finite()) {
+            return Err(Error::invalid_option(
+                "bounds",
+                format!("{low} and {high}"),
+                "the smallest and the largest value that the outcome can have, finite and in this order",
+            ));
+        }
+        let arms = self.columns.read(frame, may_miss)?;
+        let beyond = arms.y.iter().position(|y| *y < low || *y > high);
+        beyond.map_or(Ok(()), |at| {
+            let expected =
+                format!("from {low} to {high}, the bounds given; widen them or correct the row");
+            let row = arms.rows[at];
+            Err(out_of_range(
+                &self.columns.outcome,
+                row,
+                arms.y[at],
+                &expected,
+            ))
+        })?;
+        Ok(arms)
+    }
+
+    /// The set between the ends.
+    pub(super) fn set(
+        &self,
+        assumption: String,
+        ends: &[Linearised; 2],
+        arms: Arms,
+    ) -> IdentifiedSet {
+        let name = self.columns.effect();
+        IdentifiedSet::new(name, assumption, ends, &arms.units, arms.warnings)
+    }
 }
 
 /// Rows whose treatment is known.
@@ -180,23 +241,6 @@ impl Arms {
             estimate,
             influence,
         }
-    }
-
-    /// Refuses outcomes beyond the bounds that were given for them.
-    pub(super) fn check_within(&self, outcome: &str, low: f64, high: f64) -> Result<()> {
-        if !(low < high && low.is_finite() && high.is_finite()) {
-            return Err(Error::invalid_option(
-                "bounds",
-                format!("{low} and {high}"),
-                "the smallest and the largest value that the outcome can have, finite and in this order",
-            ));
-        }
-        let beyond = self.y.iter().position(|y| *y < low || *y > high);
-        beyond.map_or(Ok(()), |at| {
-            let expected =
-                format!("from {low} to {high}, the bounds given; widen them or correct the row");
-            Err(out_of_range(outcome, self.rows[at], self.y[at], &expected))
-        })
     }
 }
 

@@ -166,6 +166,7 @@ impl LeeBounds {
                 influence,
             }
         });
+        let single: Vec<bool> = parts.iter().map(|p| p.single).collect();
         let cells: Vec<LeeCell> = (parts.into_iter())
             .map(|part| LeeCell {
                 share: part.mass.estimate / total,
@@ -185,6 +186,18 @@ impl LeeBounds {
             warnings.push(Warning::Note {
                 message: format!(
                     "selection rises with treatment in {up} cells and falls in {down}: each is trimmed its own way, which is right if selection is monotone within cells; merge cells if it is sampling error"
+                ),
+            });
+        }
+        let alone: Vec<&str> = (cells.iter().zip(&single))
+            .filter_map(|(cell, single)| single.then_some(cell.name.as_str()))
+            .collect();
+        if !alone.is_empty() {
+            warnings.push(Warning::Note {
+                message: format!(
+                    "an arm{} has one selected row, whose outcome shows no spread: standard errors are too small; collect more rows{}",
+                    if alone == [""] { String::new() } else { format!(" of {}", alone.join(", ")) },
+                    if alone == [""] { "" } else { " or merge cells" }
                 ),
             });
         }
@@ -236,9 +249,12 @@ impl LeeBounds {
         } else {
             format!(" in {name}")
         };
+        let mut single = false;
         for arm in [false, true] {
-            let own = (0..arms.len()).filter(|i| arms.treated[*i] == arm);
-            if !own.clone().any(seen) {
+            let own = (0..arms.len()).filter(|i| arms.treated[*i] == arm && seen(*i));
+            let selected = own.count();
+            single |= selected == 1;
+            if selected == 0 {
                 return Err(Error::Unidentified {
                     what: format!(
                         "{}{within}: nobody with `{}` = {} is selected",
@@ -291,6 +307,7 @@ impl LeeBounds {
             },
             mass,
             ends,
+            single,
         })
     }
 }
@@ -299,6 +316,8 @@ struct Part {
     cell: LeeCell,
     mass: Linearised,
     ends: [Linearised; 2],
+    /// Whether an arm has one selected row.
+    single: bool,
 }
 
 /// The mean of the lowest (or highest) share of outcomes, `μ = (1/k) ∫₀ᵏ Q(u) du`, with influence `((Y − q) 1{Y ≤ q} − k (μ − q))/k` among them and `(q − μ)/k` times that of k.

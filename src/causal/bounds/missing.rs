@@ -1,6 +1,6 @@
 //! Outcomes that are missing for any reason.
 
-use super::arms::{Columns, less};
+use super::arms::{Bounded, less};
 use super::identified_set::IdentifiedSet;
 use crate::causal::builders::row_columns;
 use crate::data::Frame;
@@ -36,14 +36,13 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HorowitzManski {
-    columns: Columns,
-    low: f64,
-    high: f64,
+    bounded: Bounded,
 }
 
 row_columns!(
     HorowitzManski,
     "A column of clusters: errors allow for dependence within them.",
+    bounded,
     columns
 );
 
@@ -56,9 +55,7 @@ impl HorowitzManski {
         high: f64,
     ) -> Self {
         Self {
-            columns: Columns::new(outcome, treatment),
-            low,
-            high,
+            bounded: Bounded::new(outcome, treatment, low, high),
         }
     }
 
@@ -67,8 +64,8 @@ impl HorowitzManski {
     /// # Errors
     /// See [`HorowitzManski`].
     pub fn fit(&self, frame: &Frame) -> Result<IdentifiedSet> {
-        let arms = self.columns.read(frame, true)?;
-        arms.check_within(&self.columns.outcome, self.low, self.high)?;
+        let (low, high) = (self.bounded.low, self.bounded.high);
+        let arms = self.bounded.read(frame, true)?;
         let mean = |arm: bool, unseen: f64| {
             let value = |i: usize| {
                 if arms.y[i].is_nan() {
@@ -79,18 +76,12 @@ impl HorowitzManski {
             };
             arms.mean(value, |i| arms.treated[i] == arm)
         };
-        let ends = [(self.low, self.high), (self.high, self.low)]
+        let ends = [(low, high), (high, low)]
             .map(|(one, zero)| less(&mean(true, one), &mean(false, zero)));
         let unseen = arms.y.iter().filter(|y| y.is_nan()).count();
-        Ok(IdentifiedSet::new(
-            self.columns.effect(),
-            format!(
-                "Random treatment, outcomes from {} to {}, missing on {unseen} rows for any reason",
-                self.low, self.high
-            ),
-            &ends,
-            &arms.units,
-            arms.warnings,
-        ))
+        let assumption = format!(
+            "Random treatment, outcomes from {low} to {high}, missing on {unseen} rows for any reason"
+        );
+        Ok(self.bounded.set(assumption, &ends, arms))
     }
 }

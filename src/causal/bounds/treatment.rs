@@ -1,6 +1,6 @@
 //! Manski's bounds of an average effect when nobody's other outcome is seen.
 
-use super::arms::{Columns, less};
+use super::arms::{Bounded, less};
 use super::identified_set::IdentifiedSet;
 use crate::causal::builders::row_columns;
 use crate::causal::units::Linearised;
@@ -59,9 +59,7 @@ pub enum Monotone {
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManskiBounds {
-    columns: Columns,
-    low: f64,
-    high: f64,
+    bounded: Bounded,
     response: Option<Monotone>,
     selection: Option<Monotone>,
 }
@@ -69,6 +67,7 @@ pub struct ManskiBounds {
 row_columns!(
     ManskiBounds,
     "A column of clusters: errors allow for dependence within them.",
+    bounded,
     columns
 );
 
@@ -81,9 +80,7 @@ impl ManskiBounds {
         high: f64,
     ) -> Self {
         Self {
-            columns: Columns::new(outcome, treatment),
-            low,
-            high,
+            bounded: Bounded::new(outcome, treatment, low, high),
             response: None,
             selection: None,
         }
@@ -106,8 +103,7 @@ impl ManskiBounds {
     /// # Errors
     /// See [`ManskiBounds`].
     pub fn fit(&self, frame: &Frame) -> Result<IdentifiedSet> {
-        let arms = self.columns.read(frame, false)?;
-        arms.check_within(&self.columns.outcome, self.low, self.high)?;
+        let arms = self.bounded.read(frame, false)?;
         let worst = |arm: bool, unseen: f64| {
             arms.mean(
                 |i| {
@@ -123,8 +119,8 @@ impl ManskiBounds {
         let own = |arm: bool| arms.mean(|i| arms.y[i], |i| arms.treated[i] == arm);
         let everybody = arms.mean(|i| arms.y[i], |_| true);
         // Of E[Y(0)] and E[Y(1)]; where two bounds hold the tighter one is used, with its error.
-        let [mut lower, mut upper] =
-            [self.low, self.high].map(|unseen| [worst(false, unseen), worst(true, unseen)]);
+        let [mut lower, mut upper] = [self.bounded.low, self.bounded.high]
+            .map(|unseen| [worst(false, unseen), worst(true, unseen)]);
         let tighter = |bound: &mut Linearised, other: &Linearised, sign: f64| {
             if sign * (other.estimate - bound.estimate) > 0.0 {
                 bound.clone_from(other);
@@ -141,13 +137,7 @@ impl ManskiBounds {
             tighter(&mut lower[1 - up], &own(up == 0), 1.0);
         }
         let ends = [less(&lower[1], &upper[0]), less(&upper[1], &lower[0])];
-        Ok(IdentifiedSet::new(
-            self.columns.effect(),
-            self.assumption(),
-            &ends,
-            &arms.units,
-            arms.warnings,
-        ))
+        Ok(self.bounded.set(self.assumption(), &ends, arms))
     }
 
     fn assumption(&self) -> String {
@@ -158,8 +148,8 @@ impl ManskiBounds {
         };
         format!(
             "Outcomes from {} to {}{}{}",
-            self.low,
-            self.high,
+            self.bounded.low,
+            self.bounded.high,
             way("response", self.response),
             way("selection", self.selection)
         )

@@ -149,17 +149,7 @@ impl RolloutEffects {
 }
 
 impl Inference for RolloutEffects {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _: &DVector<f64>) -> f64 {
         self.size.clusters.1 as f64 - 1.0
@@ -188,21 +178,7 @@ crate::report::notebook::shown!(RolloutEffects);
 macro_rules! rollout_verbs {
     ($type:ty) => {
         impl crate::inference::Inference for $type {
-            fn names(&self) -> &[String] {
-                self.effects.names()
-            }
-
-            fn estimates(&self) -> &nalgebra::DVector<f64> {
-                self.effects.estimates()
-            }
-
-            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-                crate::inference::Inference::covariance(&self.effects)
-            }
-
-            fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
-                self.effects.degrees_of_freedom(contrast)
-            }
+            crate::inference::fields::inference_of_fit!(effects);
         }
 
         impl crate::inference::Influence for $type {

@@ -104,17 +104,7 @@ impl RegressionDiscontinuity {
 }
 
 impl Inference for MultipleCutoffsFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 }
 
 impl MultipleCutoffsFit {

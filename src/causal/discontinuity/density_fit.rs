@@ -46,17 +46,7 @@ pub struct DensityCurve {
 }
 
 impl Inference for DiscontinuityDensityFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 }
 
 impl DiscontinuityDensityFit {

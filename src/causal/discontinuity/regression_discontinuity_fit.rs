@@ -49,17 +49,7 @@ pub struct DiscontinuityJumps {
 }
 
 impl Inference for DiscontinuityJumps {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 }
 
 impl DiscontinuityJumps {
@@ -72,17 +62,7 @@ impl DiscontinuityJumps {
 crate::report::notebook::shown!(DiscontinuityJumps);
 
 impl Inference for RegressionDiscontinuityFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     /// Of a sharp design the robust interval; of a fuzzy one the Anderson–Rubin set, all ratios ρ for which the bias-corrected jump of `Y − ρT` is not significant. It is right
     /// when the first stage is weak too, and may then be unbounded (Feir, Lemieux & Marmer 2016, doi:10.1080/07350015.2015.1024836).

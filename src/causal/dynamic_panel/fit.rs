@@ -143,17 +143,7 @@ impl DynamicPanelGmmFit {
 }
 
 impl Inference for DynamicPanelGmmFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 }
 
 crate::report::notebook::shown!(DynamicPanelGmmFit);

@@ -28,7 +28,7 @@ use std::fmt;
 /// | `lambda` | tuned | λ | 0 to 1 |
 ///
 /// # Errors
-/// [`Error::NoRows`] without labelled or without unlabelled rows; [`Error::Unidentified`] when a logit's labelled rows have one class only; [`Error::TooFewRows`] for as many coefficients as labelled rows; [`Error::OutOfRange`] for a logit's outcome other than 0 and 1 or a prediction outside [0, 1];
+/// [`Error::NoRows`] without labelled or without unlabelled rows; [`Error::Unidentified`] when a logit's labelled rows have one class only; [`Error::TooFewRows`] for as many coefficients as rows with or without a label; [`Error::OutOfRange`] for a logit's outcome other than 0 and 1 or a prediction outside [0, 1];
 /// [`Error::InvalidOption`] for a λ outside [0, 1] or terms with effects; [`Error::NotConverged`] for a logit without a solution.
 ///
 /// # References
@@ -272,9 +272,11 @@ impl PredictionPowered {
             });
         }
         let kept = factor.kept().to_vec();
-        if labelled.rows() <= kept.len() {
+        // With as many rows as coefficients there is no spread from which an error could be known, on either side.
+        let rows = labelled.rows().min(unlabelled.rows());
+        if rows <= kept.len() {
             return Err(Error::TooFewRows {
-                rows: labelled.rows(),
+                rows,
                 parameters: kept.len(),
             });
         }
@@ -347,17 +349,7 @@ impl PredictionPoweredFit {
 }
 
 impl Inference for PredictionPoweredFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn table(&self) -> Table {
         Self::table(self)

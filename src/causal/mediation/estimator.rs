@@ -471,17 +471,7 @@ impl MediationFit {
 }
 
 impl Inference for MediationFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn table(&self) -> Table {
         Self::table(self)

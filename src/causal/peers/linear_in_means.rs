@@ -15,6 +15,9 @@ use std::fmt;
 /// What the Gram matrix of I, G and G² leaves of the last, below which it is a combination of the others.
 const DEPENDENT: f64 = 1e-10;
 
+/// The regressor that is one for people without neighbours.
+const ISOLATED: &str = "isolated";
+
 /// Outcomes that depend on the mean outcome and the mean characteristics of one's neighbours,
 ///
 /// `y = α + β Gy + xγ + Gxδ + ε`, `E[ε | x, G] = 0`,
@@ -23,7 +26,7 @@ const DEPENDENT: f64 = 1e-10;
 /// instrumented by `G²x`, the characteristics of neighbours of neighbours. That works when I, G and G² are linearly independent and some `γβ + δ` is not zero: when somebody has a friend of a friend who is no friend. In groups of one size in which all are linked
 /// to all it fails (the reflection problem), which is checked before anything is estimated. The social multiplier `1/(1 − β)` is what a change for everybody becomes.
 ///
-/// Those who choose their neighbours by what else moves outcomes break the assumption; so do shocks that neighbours share.
+/// People without neighbours have a dummy, `isolated`. Those who choose their neighbours by what else moves outcomes break the assumption; so do shocks that neighbours share.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -31,7 +34,7 @@ const DEPENDENT: f64 = 1e-10;
 ///
 /// # Errors
 /// [`Error::Unidentified`] for a network in which nobody has neighbours or whose I, G and G² depend on one another; [`Error::LengthMismatch`] when network and frame differ; [`Error::OutOfRange`] for a missing value, since everybody is somebody's neighbour;
-/// [`Error::InvalidOption`] for terms without a characteristic or with effects; those of [`Iv`].
+/// [`Error::InvalidOption`] for terms without a characteristic or with effects, or a column that has the name of the dummy; those of [`Iv`].
 ///
 /// # References
 /// Bramoullé, Y., Djebbari, H. & Fortin, B. (2009). Identification of peer effects through social networks. *Journal of Econometrics* 150(1), 41–55. doi:10.1016/j.jeconom.2008.12.021
@@ -165,17 +168,25 @@ impl LinearInMeans {
             own.push(format!("`{context}`"));
             instruments.push(format!("`{instrument}`"));
         }
-        let alone = if isolated > 0 {
+        if isolated > 0 {
             // Without neighbours the mean is zero for want of one, not a small mean.
+            if frame.has(ISOLATED) {
+                return Err(Error::invalid_option(
+                    "network",
+                    format!("with {isolated} people without neighbours"),
+                    format!(
+                        "none of them, or a frame without the column `{ISOLATED}`: their dummy has that name; rename the column"
+                    ),
+                ));
+            }
             let flags = neighbours.iter().map(|n| f64::from(u8::from(n.is_empty())));
-            made = made.with_or_replace("isolated", flags.collect::<Vec<f64>>())?;
-            " + isolated"
-        } else {
-            ""
-        };
+            made = made.with(ISOLATED, flags.collect::<Vec<f64>>())?;
+            own.push(ISOLATED.to_owned());
+        }
         let formula = format!(
-            "`{}` ~ {}{alone} | `{peers}` ~ {}",
+            "`{}` ~ {}{} | `{peers}` ~ {}",
             self.outcome,
+            if design.intercept { "" } else { "0 + " },
             own.join(" + "),
             instruments.join(" + ")
         );
@@ -292,21 +303,7 @@ impl LinearInMeansFit {
 }
 
 impl Inference for LinearInMeansFit {
-    fn names(&self) -> &[String] {
-        self.fit.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.fit.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        Inference::covariance(&self.fit)
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.fit.degrees_of_freedom(contrast)
-    }
+    crate::inference::fields::inference_of_fit!(fit);
 
     fn table(&self) -> Table {
         Self::table(self)

@@ -29,7 +29,7 @@ pub enum RatioScale {
 /// below one that of its inverse. The E-value of the interval is that of the limit nearer to one, and 1 when the interval holds one. A confounder with risk ratios `RR_UD`, `RR_EU`
 /// can move the ratio by at most `RR_UD RR_EU/(RR_UD + RR_EU − 1)`, whatever its distribution.
 ///
-/// Odds and hazard ratios of common outcomes and standardised differences (`RR ≈ exp(0.91 d)`) become risk ratios approximately. To see how far a ratio is from another null than 1, say so by
+/// Odds and hazard ratios of common outcomes and standardised differences (`RR ≈ exp(0.91 d)`, with limits `exp(0.91 (d ± z se))`; the paper rounds 0.91 z to 1.78 at 95 %) become risk ratios approximately. To see how far a ratio is from another null than 1, say so by
 /// [`ConfoundingEValue::against`].
 ///
 /// | name | default | meaning | range |
@@ -206,8 +206,10 @@ impl RatioScale {
             Self::Risk | Self::OddsOfRare | Self::HazardOfRare => ratio,
             Self::OddsOfCommon => ratio.sqrt(),
             Self::HazardOfCommon => {
+                // 1 − 0.5^x without cancellation.
+                let share = |x: f64| -(-std::f64::consts::LN_2 * x).exp_m1();
                 let root = ratio.sqrt();
-                (1.0 - 0.5_f64.powf(root)) / (1.0 - 0.5_f64.powf(1.0 / root))
+                share(root) / share(1.0 / root)
             }
         }
     }
@@ -252,6 +254,9 @@ mod tests {
             assert!((up.e_value() - down.e_value()).abs() < 1e-12);
             assert!((up.e_value_of_limit() - down.e_value_of_limit()).abs() < 1e-12);
         }
+        // (1 − 2^−x)/(1 − 2^(−1/x)) with x = 10²⁰ is x/ln 2.
+        let far = RatioScale::HazardOfCommon.risk(1e40);
+        assert!((far * std::f64::consts::LN_2 / 1e20 - 1.0).abs() < 1e-12);
         let d = ConfoundingEValue::standardized(0.5, 0.1, 0.95).unwrap();
         assert!((d.risk_ratio() - 0.455_f64.exp()).abs() < 1e-12);
         // Chinn's and VanderWeele's limits: exp(0.91 d ± 1.78 se).

@@ -42,9 +42,8 @@ fn percent_of(level: f64) -> f64 {
 
 /// The share r for which `r²/(1 − r) = f²`: equal shares of treatment and outcome that make a bias of f units.
 fn equal_share(f: f64) -> f64 {
-    let f2 = f * f;
-    // (√(f⁴ + 4f²) − f²)/2 without cancellation.
-    2.0 * f / ((f2 + 4.0).sqrt() + f)
+    // (√(f⁴ + 4f²) − f²)/2 without cancellation or overflow.
+    2.0 * f / (f.hypot(2.0) + f)
 }
 
 #[cfg(test)]
@@ -58,5 +57,6 @@ mod tests {
             assert!((0.0..1.0).contains(&r));
             assert!((r * r / (1.0 - r) - f * f).abs() < 1e-7 * (1.0 + f * f));
         }
+        assert!((equal_share(1e200) - 1.0).abs() < 1e-15);
     }
 }

@@ -154,9 +154,11 @@ impl PlaceboFit {
         Ok(adjusted.into_iter().fold(1.0, f64::min))
     }
 
-    /// The share of controls with an estimate at least as far from zero, counting the estimate itself: a randomisation p-value if it were one of them.
+    /// The share of controls with an estimate at least as far from zero, counting the estimate itself: a randomisation p-value if it were one of them. One for an
+    /// effect that is not a number.
     pub fn rank_p_value(&self, effect: &Estimate) -> f64 {
-        let far = |e: &&Estimate| e.estimate.abs() >= effect.estimate.abs();
+        let nearer = |e: &&Estimate| e.estimate.abs() < effect.estimate.abs();
+        let far = |e: &&Estimate| !nearer(e);
         let as_far = self.estimates.iter().filter(far).count();
         (as_far + 1) as f64 / (self.estimates.len() + 1) as f64
     }

@@ -75,9 +75,9 @@ pub struct ConfoundedEffect {
 /// What some features added: the strength of a confounder like them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfounderGain {
-    /// `R²_Y`, the share of the outcome's residual; 0 when the features did not help.
+    /// `R²_Y`: what they take from the outcome's residual variance, over what they leave of it; from 0, when they did not help, to 1.
     pub r2_outcome: f64,
-    /// `R²_D`, the share of the long representer's variance.
+    /// `R²_D`: what they add to the representer's variance, over what it is without them; from 0 to 1.
     pub r2_treatment: f64,
     /// ρ, with the sign of the change when they are left out.
     pub correlation: f64,
@@ -270,7 +270,8 @@ impl OmittedConfounder {
         Ok(brent_root(short, 0.0, MOST, 1e-14)?.point)
     }
 
-    /// What features add that the other effect, fitted without them, lacks: the strength of a confounder that is like them.
+    /// What features add that the other effect, fitted without them, lacks: the strength, beside them, of a confounder that is like them. As with
+    /// [`OmittedVariable::benchmark`](super::OmittedVariable::benchmark) their shares `R²` become `R²/(1 − R²)`, since such a confounder explains what they leave.
     pub fn gain_over(&self, short: &Self) -> ConfounderGain {
         let outcome = (short.outcome_variance - self.outcome_variance).max(0.0);
         let representer = (self.representer_variance - short.representer_variance).max(0.0);
@@ -278,7 +279,7 @@ impl OmittedConfounder {
         let largest = (outcome * representer).sqrt();
         ConfounderGain {
             r2_outcome: (outcome / self.outcome_variance).min(1.0),
-            r2_treatment: representer / self.representer_variance,
+            r2_treatment: (representer / short.representer_variance).min(1.0),
             correlation: if largest > 0.0 {
                 (change / largest).clamp(-1.0, 1.0)
             } else {

@@ -244,17 +244,7 @@ impl SyntheticDidFit {
 }
 
 impl Inference for SyntheticDidFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 }
 
 crate::report::notebook::shown!(SyntheticDidFit);

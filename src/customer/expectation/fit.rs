@@ -338,21 +338,7 @@ impl ExpectationSurfaceFit {
 }
 
 impl Inference for ExpectationSurfaceFit {
-    fn names(&self) -> &[String] {
-        self.ols.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.ols.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        self.ols.covariance()
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.ols.degrees_of_freedom(contrast)
-    }
+    crate::inference::fields::inference_of_fit!(ols);
 
     fn table(&self) -> Table {
         self.full_table()

@@ -311,17 +311,7 @@ fn reach(p: &[f64], target: f64) -> f64 {
 }
 
 impl Inference for BetaBinomialNeeds {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn table(&self) -> Table {
         self.full_table()

@@ -360,17 +360,7 @@ impl Core {
 macro_rules! likelihood_fit {
     ($fit:ident) => {
         impl $crate::inference::Inference for $fit {
-            fn names(&self) -> &[String] {
-                &self.core.names
-            }
-
-            fn estimates(&self) -> &nalgebra::DVector<f64> {
-                &self.core.estimates
-            }
-
-            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-                &self.core.covariance
-            }
+            crate::inference::fields::inference_of_fields!(core);
 
             fn table(&self) -> $crate::report::Table {
                 self.full_table()

@@ -81,17 +81,7 @@ impl From<Parts> for ExperimentFit {
 }
 
 impl Inference for ExperimentFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
         self.joint.degrees_of_freedom(contrast)

@@ -57,17 +57,7 @@ impl DesignFit {
 }
 
 impl Inference for DesignFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     /// Those of the effect; for a combination of effects the least.
     fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {

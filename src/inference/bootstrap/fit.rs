@@ -138,17 +138,7 @@ impl Parts {
 }
 
 impl Inference for BootstrapFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn table(&self) -> Table {
         const LEVEL: f64 = 0.95;

@@ -195,17 +195,7 @@ pub struct JackknifeFit {
 }
 
 impl Inference for JackknifeFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _: &DVector<f64>) -> f64 {
         (self.groups - 1) as f64

@@ -167,17 +167,7 @@ mod tests {
     }
 
     impl Inference for Known {
-        fn names(&self) -> &[String] {
-            &self.names
-        }
-
-        fn estimates(&self) -> &DVector<f64> {
-            &self.estimates
-        }
-
-        fn covariance(&self) -> &DMatrix<f64> {
-            &self.covariance
-        }
+        crate::inference::fields::inference_of_fields!();
     }
 
     impl Influence for Known {

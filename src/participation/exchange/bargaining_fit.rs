@@ -268,21 +268,7 @@ impl NashBargainingFit {
 }
 
 impl Inference for NashBargainingFit {
-    fn names(&self) -> &[String] {
-        self.restricted.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.restricted.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        self.restricted.covariance()
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.restricted.degrees_of_freedom(contrast)
-    }
+    crate::inference::fields::inference_of_fit!(restricted);
 
     fn table(&self) -> Table {
         self.full_table()

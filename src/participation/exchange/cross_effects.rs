@@ -308,21 +308,7 @@ impl CrossEffectsFit {
 }
 
 impl Inference for CrossEffectsFit {
-    fn names(&self) -> &[String] {
-        self.system.names()
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        self.system.estimates()
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        self.system.covariance()
-    }
-
-    fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
-        self.system.degrees_of_freedom(contrast)
-    }
+    crate::inference::fields::inference_of_fit!(system);
 
     fn table(&self) -> Table {
         self.full_table()

@@ -364,17 +364,7 @@ impl LikelihoodFit {
 }
 
 impl Inference for LikelihoodFit {
-    fn names(&self) -> &[String] {
-        &self.fitted.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.fitted.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.fitted.covariance
-    }
+    crate::inference::fields::inference_of_fields!(fitted);
 
     fn degrees_of_freedom(&self, contrast: &DVector<f64>) -> f64 {
         self.fitted.degrees_of_freedom(contrast)

@@ -395,17 +395,7 @@ fn at_level(frame: &Frame, name: &str, level: &str) -> Result<Column> {
 }
 
 impl Inference for MarginalEffects {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn table(&self) -> Table {
         coefficient_table(self)

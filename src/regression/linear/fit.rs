@@ -272,17 +272,7 @@ macro_rules! linear_fit {
     };
     ($fit:ident, $set:expr) => {
         impl crate::inference::Inference for $fit {
-            fn names(&self) -> &[String] {
-                &self.core.fitted.names
-            }
-
-            fn estimates(&self) -> &nalgebra::DVector<f64> {
-                &self.core.fitted.estimates
-            }
-
-            fn covariance(&self) -> &nalgebra::DMatrix<f64> {
-                &self.core.fitted.covariance
-            }
+            crate::inference::fields::inference_of_fields!(core, fitted);
 
             fn degrees_of_freedom(&self, contrast: &nalgebra::DVector<f64>) -> f64 {
                 self.core.fitted.degrees_of_freedom(contrast)

@@ -219,17 +219,7 @@ impl QuantileFit {
 }
 
 impl Inference for QuantileFit {
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
+    crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _contrast: &DVector<f64>) -> f64 {
         self.df

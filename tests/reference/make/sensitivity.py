@@ -11,6 +11,7 @@ import sensemakr as smkr
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from doubleml import DoubleMLData, DoubleMLIRM, DoubleMLPLR
+from doubleml.utils.gain_statistics import gain_statistics
 from scipy.optimize import brentq, linprog, minimize
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -71,6 +72,9 @@ def confounders():
     column = lambda name: d[name].to_numpy()[:, None]
     plr = DoubleMLPLR(data, LinearRegression(), LinearRegression(), n_folds=2)
     plr.fit(external_predictions={"w": {"ml_l": column("l"), "ml_m": column("e")}})
+    poor = DoubleMLPLR(data, LinearRegression(), LinearRegression(), n_folds=2)
+    poor.fit(external_predictions={"w": {"ml_l": column("m0"), "ml_m": np.full((len(d), 1), 0.5)}})
+    gain = gain_statistics(plr, poor)
     irm = DoubleMLIRM(data, LinearRegression(), LogisticRegression(), n_folds=2)
     irm.fit(external_predictions={"w": {"ml_g0": column("m0"), "ml_g1": column("m1"), "ml_m": column("e")}})
     # The bounds of the average effect over resampled rows.
@@ -86,7 +90,7 @@ def confounders():
         i = rng.integers(0, len(y), len(y))
         s = np.sqrt(np.mean(sigma[i]) * np.mean(nu[i]))
         drawn.append([np.mean(effect.to_numpy()[i]) - k * s, np.mean(effect.to_numpy()[i]) + k * s])
-    return {"plr": analysis(plr), "irm": analysis(irm), "exchanged": np.std(drawn, axis=0).tolist()}
+    return {"plr": analysis(plr), "irm": analysis(irm), "gain": [float(np.ravel(gain[k])[0]) for k in ["cf_y", "cf_d", "rho", "delta_theta"]], "exchanged": np.std(drawn, axis=0).tolist()}
 
 
 def marginal():
