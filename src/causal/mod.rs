@@ -8,7 +8,6 @@
 //! observational data alike by weights: inverse propensities, covariate balancing, entropy balancing. [`SyntheticControl`] compares few treated units of a panel with
 //! weighted means of others, [`SyntheticDid`] with weighted donors and periods, [`InterruptedTimeSeries`] one series with its own past. [`DynamicPanelGmm`]
 //! is for outcomes that depend on their own past.
-//! effects start from the same scores.
 //!
 //! | the treatment was | estimators |
 //! |---|---|
@@ -110,9 +109,10 @@ pub use sensitivity::{
     OmittedVariable, Placebo, PlaceboFit, RatioScale, StableBeta,
 };
 pub use synthetic_control::{
-    ConformalIntervals, ConformalPermutations, DonorWeight, LeftOutDonor, PeriodEffect,
-    PeriodWeight, PlaceboUnit, PredictorImportance, SpacePlacebo, SyntheticControl,
-    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
+    ConformalIntervals, ConformalPermutations, DonorWeight, JointPlacebo, LeftOutDonor,
+    PeriodEffect, PeriodWeight, PlaceboUnit, PredictorBalance, PredictorImportance, SpacePlacebo,
+    SyntheticControl, SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit,
+    SyntheticUnit,
 };
 pub use trial_scores::TrialScores;
 pub use weighting::{
