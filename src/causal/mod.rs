@@ -109,9 +109,10 @@ pub use sensitivity::{
     OmittedVariable, Placebo, PlaceboFit, RatioScale, StableBeta,
 };
 pub use synthetic_control::{
-    ConformalIntervals, ConformalPermutations, DonorWeight, LeftOutDonor, PeriodEffect,
-    PeriodWeight, PlaceboUnit, PredictorImportance, SpacePlacebo, SyntheticControl,
-    SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
+    ConformalIntervals, ConformalPermutations, DonorWeight, JointPlacebo, LeftOutDonor,
+    PeriodEffect, PeriodWeight, PlaceboUnit, PredictorBalance, PredictorImportance, SpacePlacebo,
+    SyntheticControl, SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit,
+    SyntheticUnit,
 };
 pub use trial_scores::TrialScores;
 pub use weighting::{

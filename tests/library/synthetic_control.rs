@@ -1,6 +1,7 @@
 //! Synthetic control: agreement with its definitions, what holds for any data, coverage of intervals and size of permutation tests, bad input.
 
 use crate::support::{agree, data, fixture, numbers};
+use cocreate::causal::JointPlacebo;
 use cocreate::prelude::*;
 use proptest::prelude::{prop_assert, proptest};
 use proptest::test_runner::Config;
@@ -576,4 +577,202 @@ fn weak_designs_carry_warnings() {
     warned(&one, "one donor, 1,");
     assert!(plain().fit(&one).unwrap().placebo_in_space().is_err());
     assert!(plain().fit(&one).unwrap().leave_one_donor_out().is_err());
+}
+
+/// The panel of Proposition 99 with the predictors of Abadie, Diamond & Hainmueller (2010), means of 1980 to 1988 (beer: 1984 to 1988).
+fn predicted_99() -> (Frame, SyntheticControl) {
+    let panel = proposition_99();
+    let means = data("tests/reference/proposition_99_predictors.csv");
+    let state = means.label("state").unwrap().clone();
+    let place = |name: &str| (0..39).find(|row| state.get(*row) == Some(name)).unwrap();
+    let of = panel.label("state").unwrap().clone();
+    let rows: Vec<usize> = (0..panel.rows())
+        .map(|row| place(of.get(row).unwrap()))
+        .collect();
+    let mut model = packs();
+    let mut frame = panel;
+    for column in ["log_income", "young", "price", "beer"] {
+        let values = means.real(column).unwrap();
+        let long: Vec<f64> = rows.iter().map(|row| values[*row]).collect();
+        frame = frame.with(column, long).unwrap();
+        model = model.predictor(column);
+    }
+    let lags = [1975.0, 1980.0, 1988.0];
+    (
+        frame,
+        lags.iter()
+            .fold(model, |m, year| m.predictor_between("packs", *year, *year)),
+    )
+}
+
+#[test]
+fn importance_is_that_of_an_independent_search_and_the_weights_those_of_the_paper() {
+    let reference = fixture("synthetic_control_nested");
+    let theirs = &reference["values"];
+    let donors = names(&theirs["donors"]);
+    let (frame, model) = predicted_99();
+    let fit = model.fit(&frame).unwrap();
+    let california = &fit.units()[0];
+    let ours = weights(california, &donors);
+    let gap = numbers(&theirs["nested"]["gap"])[0];
+    assert!(
+        california.pre_rmspe < gap * (1.0 + 1e-8),
+        "{}",
+        california.pre_rmspe
+    );
+    for (what, tolerance) in [("nested", 2e-4), ("published", 0.0055)] {
+        let theirs = match what {
+            "nested" => numbers(&theirs[what]["weights"]),
+            _ => numbers(&theirs[what]),
+        };
+        for ((ours, theirs), donor) in ours.iter().zip(&theirs).zip(&donors) {
+            assert!(
+                (ours - theirs).abs() < tolerance,
+                "{what} {donor}: {ours} {theirs}"
+            );
+        }
+    }
+    // What is met is the mean of donors by the weights, and importance sums to one.
+    let balance = &california.predictors;
+    assert!((balance.iter().map(|p| p.importance).sum::<f64>() - 1.0).abs() < 1e-12);
+    let lag = balance
+        .iter()
+        .find(|p| p.predictor == "packs, 1980")
+        .unwrap();
+    assert!((lag.synthetic - california.synthetic[10]).abs() < 1e-9);
+    assert!((lag.treated - california.actual[10]).abs() < 1e-12);
+    let table = fit.predictor_table("California").unwrap().to_string();
+    assert!(table.contains("log_income") && fit.predictor_table("Utah").is_err());
+    // Importance by regression, by hand, and even importance fit outcomes worse.
+    let (_, model) = predicted_99();
+    for importance in [PredictorImportance::Regression, PredictorImportance::Even] {
+        let other = model.clone().importance(importance).fit(&frame).unwrap();
+        assert!(other.units()[0].pre_rmspe > california.pre_rmspe);
+    }
+    // Read back, the fit is the same.
+    let text = serde_json::to_string(&fit).unwrap();
+    let back: SyntheticControlFit = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, fit);
+}
+
+#[test]
+fn cross_validation_chooses_importance_by_periods_that_weights_have_not_seen() {
+    let reference = fixture("synthetic_control_nested");
+    let theirs = &reference["values"]["validated"];
+    let (frame, _) = predicted_99();
+    let columns = ["log_income", "young", "price", "beer", "packs"];
+    let model = columns
+        .iter()
+        .fold(packs(), |m, column| m.predictor(*column));
+    let from = |validation| {
+        let importance = PredictorImportance::CrossValidated { validation };
+        model.clone().importance(importance).fit(&frame)
+    };
+    let fit = from(1980.0).unwrap();
+    let ours = weights(&fit.units()[0], &names(&reference["values"]["donors"]));
+    for (ours, theirs) in ours.iter().zip(numbers(&theirs["weights"])) {
+        assert!((ours - theirs).abs() < 2e-3, "{ours} {theirs}");
+    }
+    for outside in [1970.0, 1989.0, f64::NAN] {
+        let text = from(outside).unwrap_err().to_string();
+        assert!(
+            text.contains("validation") && text.contains("after 1970"),
+            "{text}"
+        );
+    }
+    // A window that lies in one part only has no value in the other.
+    let one = model.clone().predictor_between("packs", 1988.0, 1988.0);
+    let importance = PredictorImportance::CrossValidated { validation: 1980.0 };
+    let text = one
+        .importance(importance)
+        .fit(&frame)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("before 1980") && text.contains("packs"),
+        "{text}"
+    );
+    let text = packs()
+        .importance(PredictorImportance::Even)
+        .fit(&frame)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("without predictors"), "{text}");
+}
+
+#[test]
+fn a_joint_placebo_compares_with_all_assignments_or_with_some() {
+    let several = Factors {
+        treated: 2,
+        donors: 7,
+        before: 12,
+        after: 3,
+        effect: 4.0,
+        inside: false,
+    };
+    let fit = plain().fit(&several.draw(5, 1)).unwrap();
+    let all = fit.joint_placebo(100, 7).unwrap();
+    // Ordered pairs of nine units, of which both orders of a pair have one mean.
+    assert_eq!((all.assignments, all.exhaustive), (72, true));
+    let own = fit.units().iter().map(|u| u.effect).sum::<f64>() / 2.0;
+    assert!((own - all.effect).abs() < 1e-12);
+    // By hand: each pair in turn is treated.
+    let frame = several.draw(5, 1);
+    let (unit, period) = (frame.real("unit").unwrap(), frame.real("period").unwrap());
+    let (mut far, mut standard) = (0, 0);
+    for a in 0..9 {
+        for b in 0..a {
+            let treated = |row: usize| {
+                period[row] > 11.5 && (unit[row] == f64::from(a) || unit[row] == f64::from(b))
+            };
+            let on: Vec<bool> = (0..frame.rows()).map(treated).collect();
+            let other = plain()
+                .fit(&frame.clone().with_or_replace("on", on).unwrap())
+                .unwrap();
+            let [a, b] = [0, 1].map(|k| &other.units()[k]);
+            far += 2 * usize::from((a.effect + b.effect).abs() / 2.0 >= own.abs() - 1e-9);
+            let both = (a.effect / a.pre_rmspe + b.effect / b.pre_rmspe).abs() / 2.0;
+            standard += 2 * usize::from(both >= all.standardized.abs() - 1e-9);
+        }
+    }
+    assert_eq!(all.p_value, f64::from(far as u32) / 72.0);
+    assert_eq!(all.standardized_p_value, f64::from(standard as u32) / 72.0);
+    let some = fit.joint_placebo(41, 7).unwrap();
+    assert_eq!((some.assignments, some.exhaustive), (42, false));
+    assert_eq!(some, fit.joint_placebo(41, 7).unwrap());
+    assert!(some.p_value > 0.0 && (some.p_value - all.p_value).abs() < 0.25);
+    assert!(fit.joint_placebo(0, 7).is_err());
+    let back: JointPlacebo = serde_json::from_str(&serde_json::to_string(&all).unwrap()).unwrap();
+    assert_eq!(back, all);
+}
+
+#[test]
+fn joint_placebos_reject_as_often_as_they_say() {
+    let design = Factors {
+        treated: 4,
+        donors: 16,
+        before: 15,
+        after: 4,
+        effect: 0.0,
+        inside: false,
+    };
+    let rejected = |effect: f64, draws: u64| -> [usize; 2] {
+        (0..draws).fold([0; 2], |[mean, standardized], draw| {
+            let frame = Factors { effect, ..design }.draw(77, draw);
+            let joint = plain()
+                .fit(&frame)
+                .unwrap()
+                .joint_placebo(39, draw)
+                .unwrap();
+            [
+                mean + usize::from(joint.p_value <= 0.1),
+                standardized + usize::from(joint.standardized_p_value <= 0.1),
+            ]
+        })
+    };
+    // 10.1 % of 2 000; here about four standard errors around 10 %.
+    for often in rejected(0.0, 120) {
+        assert!((2..=25).contains(&often), "{often}");
+    }
+    assert!(rejected(2.0, 20).iter().all(|often| *often >= 18));
 }

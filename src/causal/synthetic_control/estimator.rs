@@ -2,8 +2,9 @@
 
 use super::board::{Board, PanelColumns};
 use super::counterfactual::{Counterfactual, Recipe};
+use super::importance::{PredictorImportance, Weighed, weighed_features};
 use super::penalty::cross_validated;
-use super::predictor::{Predictor, PredictorImportance, weighed_features};
+use super::predictor::Predictor;
 use super::synthetic_control_fit::SyntheticControlFit;
 use crate::data::Frame;
 use crate::error::{Error, Result};
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// | option | default | meaning |
 /// |---|---|---|
 /// | [`predictor`](Self::predictor), [`predictor_between`](Self::predictor_between) | none | what is matched in place of all outcomes before treatment |
-/// | [`importance`](Self::importance) | by regression | how much each predictor counts |
+/// | [`importance`](Self::importance) | nested | how much each predictor counts: see [`PredictorImportance`] |
 /// | [`demeaned`](Self::demeaned) | no | the unit may lie a constant above or below its donors (Ferman & Pinto 2021) |
 /// | [`augmented`](Self::augmented) | no | ridge regression corrects what the weights leave unmatched; weights may then be negative (Ben-Michael, Feller & Rothstein 2021) |
 /// | [`penalty`](Self::penalty) | cross-validation | of the augmentation: the largest whose error in a left-out period is within a standard error of the smallest |
@@ -142,7 +143,15 @@ impl SyntheticControl {
             }
         }
         if self.predictors.is_empty() {
-            return Ok(());
+            return if self.importance == PredictorImportance::default() {
+                Ok(())
+            } else {
+                refuse(
+                    "importance",
+                    "given without predictors".to_owned(),
+                    "that of predictors: name them by `.predictor(…)`",
+                )
+            };
         }
         if self.augmented || self.demeaned {
             let option = if self.augmented {
@@ -204,7 +213,7 @@ impl SyntheticControl {
         target: usize,
         donors: &[usize],
         start: usize,
-    ) -> Result<(Recipe, Counterfactual)> {
+    ) -> Result<(Recipe, Counterfactual, Option<Weighed>)> {
         let pool: Vec<&[f64]> = donors
             .iter()
             .map(|unit| board.y[*unit].as_slice())
@@ -222,8 +231,9 @@ impl SyntheticControl {
         };
         let before: Vec<usize> = (0..start).collect();
         let recipe = self.recipe(&board.y[target], &pool, start)?;
-        let made = recipe.make(&board.y[target], &pool, &before, features.as_deref())?;
-        Ok((recipe, made))
+        let rows = features.as_ref().map(|features| features.rows.as_slice());
+        let made = recipe.make(&board.y[target], &pool, &before, rows)?;
+        Ok((recipe, made, features))
     }
 
     /// For weights that have the penalty already found.

@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::counterfactual::{Recipe, mean, rms};
 use super::estimator::SyntheticControl;
+use super::importance::PredictorBalance;
 use crate::error::{Error, Result, Warning};
 use crate::report::{Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,11 @@ pub struct SyntheticUnit {
     pub effect: f64,
     /// The penalty of the augmentation.
     pub penalty: Option<f64>,
+    /// The predictors, when these were matched.
+    #[serde(default)]
+    pub predictors: Vec<PredictorBalance>,
+    #[serde(default)]
+    exact: bool,
 }
 
 /// The mean effect at a time since treatment.
@@ -84,7 +90,11 @@ impl SyntheticControl {
         donors: &[usize],
         start: usize,
     ) -> Result<SyntheticUnit> {
-        let (Recipe { penalty, .. }, made) = self.counterfactual(board, target, donors, start)?;
+        let (Recipe { penalty, .. }, made, features) =
+            self.counterfactual(board, target, donors, start)?;
+        let predictors =
+            (features.as_ref()).map_or_else(Vec::new, |f| f.balance(board, &made.weights));
+        let exact = features.is_some_and(|f| f.exact(&made.weights));
         let mut weights: Vec<DonorWeight> = (donors.iter().zip(&made.weights))
             .map(|(donor, weight)| DonorWeight {
                 donor: board.units[*donor].clone(),
@@ -103,6 +113,8 @@ impl SyntheticControl {
             post_rmspe: 0.0,
             effect: 0.0,
             penalty,
+            predictors,
+            exact,
         };
         let gaps = unit.gaps();
         unit.pre_rmspe = rms(&gaps[..start]);
@@ -173,6 +185,12 @@ impl SyntheticControl {
         } else if !self.has_predictors() && donors.len() > 1 && unit.pre_rmspe <= EXACT * spread {
             note(format!(
                 "{} is matched exactly before treatment, so that many weights do: the effect depends on which; fewer donors or more periods would tell",
+                unit.unit
+            ));
+        }
+        if unit.exact && donors.len() > 1 {
+            note(format!(
+                "the predictors of {} are met exactly, so that many weights do: the effect depends on which; more predictors, or outcomes in their place, would tell",
                 unit.unit
             ));
         }
@@ -315,6 +333,32 @@ impl SyntheticControlFit {
                 table.row(cells.chain(self.units.iter().map(|u| Cell::fixed(weight(u, donor), 4))));
         }
         table
+    }
+
+    /// The predictors of a treated unit: how much each counts, and its means in the unit, in the synthetic unit and in all donors.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a unit that is not treated.
+    pub fn predictor_table(&self, unit: &str) -> Result<Table> {
+        let unit = &self.units[self.place(unit)?];
+        let synthetic = format!("synthetic {}", unit.unit);
+        let columns = [
+            "predictor",
+            "importance",
+            &unit.unit,
+            &synthetic,
+            "all donors",
+        ];
+        let rows = unit.predictors.iter().map(|p| {
+            [
+                Cell::text(&p.predictor),
+                Cell::significant(p.importance, 3),
+                Cell::significant(p.treated, 5),
+                Cell::significant(p.synthetic, 5),
+                Cell::significant(p.donors, 5),
+            ]
+        });
+        Ok(rows.fold(Table::new("Predictors").columns(columns), Table::row))
     }
 
     /// The effects of the treated units.
