@@ -34,6 +34,26 @@ pub(super) struct Solved {
     power: f64,
 }
 
+impl Solved {
+    /// What bounds without futility spend.
+    fn without_futility(chain: &Chain) -> Self {
+        let mut spent = 0.0;
+        let alpha: Vec<f64> = (chain.crossings(0.0).iter())
+            .map(|crossing| {
+                spent += crossing.efficacy;
+                spent
+            })
+            .collect();
+        Self {
+            bounds: chain.bounds().to_vec(),
+            beta: vec![0.0; alpha.len()],
+            alpha,
+            drift: 0.0,
+            power: spent,
+        }
+    }
+}
+
 impl Asked<'_> {
     /// The drift with which a test at one look has the power.
     pub(super) fn fixed_drift(&self) -> f64 {
@@ -100,25 +120,7 @@ impl Asked<'_> {
         let root = brent_root(excess, low * low, high * high, TOLERANCE);
         failed.map_or(Ok(()), Err)?;
         self.chain(&shaped(root?.point.sqrt()))
-            .map(|chain| self.of_chain(&chain))
-    }
-
-    /// What bounds without futility spend.
-    fn of_chain(&self, chain: &Chain) -> Solved {
-        let mut spent = 0.0;
-        let alpha: Vec<f64> = (chain.crossings(0.0).iter())
-            .map(|crossing| {
-                spent += crossing.efficacy;
-                spent
-            })
-            .collect();
-        Solved {
-            bounds: chain.bounds().to_vec(),
-            beta: vec![0.0; alpha.len()],
-            alpha,
-            drift: 0.0,
-            power: spent,
-        }
+            .map(|chain| Solved::without_futility(&chain))
     }
 
     fn chain(&self, efficacy: &[f64]) -> Result<Chain> {
