@@ -55,8 +55,8 @@ impl Outcome {
         let times = self.before.iter().map(|stage| stage.time).skip(1);
         for (stage, next) in self.before.iter().zip(times.chain([self.time])) {
             let Stage { time, lower, upper } = *stage;
-            up += density.above(time, upper, drift);
-            down += density.below(time, lower, drift);
+            up += density.above(time, upper);
+            down += density.below(time, lower);
             let region = Region {
                 lower,
                 upper,
@@ -64,8 +64,8 @@ impl Outcome {
             };
             density = density.advance(time, region, next - time)?;
         }
-        up += density.above(self.time, self.z, drift);
-        down += density.below(self.time, self.z, drift);
+        up += density.above(self.time, self.z);
+        down += density.below(self.time, self.z);
         // The two are all; the smaller one has more digits.
         Ok(if up <= down { up } else { 1.0 - down })
     }

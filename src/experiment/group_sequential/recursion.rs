@@ -11,7 +11,6 @@
 use crate::error::Result;
 use crate::numeric::quadrature::{Rule, gauss_legendre};
 use crate::numeric::special::normal;
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Standard deviations kept where a region has no end: beyond them lies 10⁻¹⁹.
@@ -45,6 +44,8 @@ pub(super) struct Tail {
     pub(super) probability: f64,
     /// The density of the statistic z at its end.
     pub(super) density: f64,
+    /// The derivative of the density by z, there.
+    bend: f64,
     /// The expectation of the score in the tail.
     pub(super) score: f64,
 }
@@ -83,35 +84,34 @@ impl Density {
         }
     }
 
-    /// The masses under a drift, by the likelihood ratio.
-    fn under(&self, drift: f64) -> Cow<'_, [f64]> {
+    /// The same experiments under another drift, by the likelihood ratio.
+    pub(super) fn at(&self, drift: f64) -> Self {
+        let mut turned = self.clone();
         let more = drift - self.drift;
-        if more.abs() <= 0.0 {
-            return Cow::Borrowed(&self.masses);
+        if more.abs() > 0.0 {
+            let (time, score) = self.origin;
+            let constant = 0.5 * (drift + self.drift) * (self.time - time) + score;
+            for (mass, x) in turned.masses.iter_mut().zip(&self.points) {
+                *mass *= (more * (x - constant)).exp();
+            }
+            turned.drift = drift;
         }
-        let (time, score) = self.origin;
-        let constant = 0.5 * (drift + self.drift) * (self.time - time) + score;
-        Cow::Owned(
-            (self.points.iter().zip(&self.masses))
-                .map(|(x, mass)| mass * (more * (x - constant)).exp())
-                .collect(),
-        )
+        turned
     }
 
     /// P(Z ≥ z) at a later time together with having gone on until now.
-    pub(super) fn above(&self, time: f64, z: f64, drift: f64) -> f64 {
-        self.mass(time, z, drift, 1.0)
+    pub(super) fn above(&self, time: f64, z: f64) -> f64 {
+        self.mass(time, z, 1.0)
     }
 
     /// P(Z ≤ z) at a later time together with having gone on until now.
-    pub(super) fn below(&self, time: f64, z: f64, drift: f64) -> f64 {
-        self.mass(time, z, drift, -1.0)
+    pub(super) fn below(&self, time: f64, z: f64) -> f64 {
+        self.mass(time, z, -1.0)
     }
 
-    fn mass(&self, time: f64, z: f64, drift: f64, sign: f64) -> f64 {
-        let (sd, end) = self.scaled(time, z, drift);
-        let masses = self.under(drift);
-        (self.points.iter().zip(masses.iter()))
+    fn mass(&self, time: f64, z: f64, sign: f64) -> f64 {
+        let (sd, end) = self.scaled(time, z);
+        (self.points.iter().zip(&self.masses))
             .map(|(x, mass)| match sign * (end - x) / sd {
                 far if far > FARTHEST => 0.0,
                 within if within < -CERTAIN => *mass,
@@ -121,22 +121,18 @@ impl Density {
     }
 
     /// The standard deviation of the increment until a later time, and the score now whose mean then is at z.
-    fn scaled(&self, time: f64, z: f64, drift: f64) -> (f64, f64) {
+    fn scaled(&self, time: f64, z: f64) -> (f64, f64) {
         let step = time - self.time;
         let end = z.clamp(-ENDLESS, ENDLESS) * time.sqrt();
-        (step.sqrt(), end - drift * step)
+        (step.sqrt(), end - self.drift * step)
     }
 
     /// The tail at a later time above (with `sign` 1) or below (−1) z.
-    pub(super) fn tail_beyond(&self, time: f64, z: f64, drift: f64, sign: f64) -> Tail {
-        self.tail(time, z, drift, sign, &self.under(drift))
-    }
-
-    fn tail(&self, time: f64, z: f64, drift: f64, sign: f64, masses: &[f64]) -> Tail {
-        let (sd, end) = self.scaled(time, z, drift);
+    pub(super) fn tail(&self, time: f64, z: f64, sign: f64) -> Tail {
+        let (sd, end) = self.scaled(time, z);
         let step = time - self.time;
         let mut tail = Tail::default();
-        for (x, mass) in self.points.iter().zip(masses) {
+        for (x, mass) in self.points.iter().zip(&self.masses) {
             let away = sign * (end - x) / sd;
             if away > FARTHEST {
                 continue;
@@ -146,9 +142,12 @@ impl Density {
             let density = beyond * mills;
             tail.probability += beyond;
             tail.density += density;
-            tail.score += (x + drift * step) * beyond + sign * sd * density;
+            tail.bend -= density * away;
+            tail.score += (x + self.drift * step) * beyond + sign * sd * density;
         }
-        tail.density *= time.sqrt() / sd;
+        let scale = time.sqrt() / sd;
+        tail.density *= scale;
+        tail.bend *= sign * scale * scale;
         tail
     }
 
@@ -158,42 +157,40 @@ impl Density {
         &self,
         time: f64,
         probability: f64,
-        drift: f64,
         sign: f64,
         hint: Option<f64>,
     ) -> f64 {
         if probability <= 0.0 {
             return sign * f64::INFINITY;
         }
-        let masses = self.under(drift);
         // No more can lie beyond z than if nobody had stopped: a bound from outside, from where Newton's method for the logarithm of a
         // log-concave tail goes one way.
-        let outer = sign * drift * time.sqrt() + normal::upper_quantile(probability.min(1.0));
+        let outer = sign * self.drift * time.sqrt() + normal::upper_quantile(probability.min(1.0));
         let start = hint.map_or(outer, |hint| outer.min(sign * hint));
         let bracket = [outer - 2.0 * FARTHEST, outer];
         sign * root(probability, false, start, bracket, |z| {
-            let tail = self.tail(time, sign * z, drift, sign, &masses);
-            (tail.probability, -tail.density)
+            let tail = self.tail(time, sign * z, sign);
+            [tail.probability, -tail.density, -sign * tail.bend]
         })
     }
 
     /// The width w ≥ 0 within ±w of which this much probability lies at a later time.
-    pub(super) fn wedge(&self, time: f64, probability: f64, drift: f64, hint: Option<f64>) -> f64 {
+    pub(super) fn wedge(&self, time: f64, probability: f64, hint: Option<f64>) -> f64 {
         if probability <= 0.0 {
             return 0.0;
         }
-        let masses = self.under(drift);
         let within = |w: f64| {
-            let upper = self.tail(time, w, drift, -1.0, &masses);
-            let lower = self.tail(time, -w, drift, -1.0, &masses);
-            (
+            let upper = self.tail(time, w, -1.0);
+            let lower = self.tail(time, -w, -1.0);
+            [
                 upper.probability - lower.probability,
                 upper.density + lower.density,
-            )
+                upper.bend - lower.bend,
+            ]
         };
         // Without a hint as if the density were the same everywhere.
-        let start = hint
-            .unwrap_or_else(|| probability / within(0.0).1)
+        let start = (hint.filter(|w| *w > 0.0))
+            .unwrap_or_else(|| probability / within(0.0)[1])
             .min(FARTHEST);
         root(probability, true, start, [0.0, FARTHEST], within)
     }
@@ -302,30 +299,34 @@ fn exponentials(factor: f64, offsets: &[f64; NODES]) -> [f64; NODES] {
     values
 }
 
-/// The z at which a positive monotone function with known slope has this value, within a bracket, by Newton's method for its logarithm.
+/// The z at which a positive monotone function with known slope and curvature has this value, within a bracket, by Halley's method for its
+/// logarithm.
 fn root(
     value: f64,
     rising: bool,
     start: f64,
     [mut low, mut high]: [f64; 2],
-    f: impl Fn(f64) -> (f64, f64),
+    f: impl Fn(f64) -> [f64; 3],
 ) -> f64 {
     /// Far more than are needed.
     const STEPS: usize = 200;
-    /// A step of Newton's method this small leaves an error of its square.
-    const NEARLY: f64 = 1e-8;
+    /// A step of Halley's method this small leaves an error of its cube.
+    const NEARLY: f64 = 1e-5;
     let mut z = start;
     for _ in 0..STEPS {
-        let (found, slope) = f(z);
+        let [found, slope, bend] = f(z);
         if (found > value) == rising {
             high = z;
         } else {
             low = z;
         }
-        let newton = z - (found / value).ln() * found / slope;
-        let inside = newton >= low && newton <= high;
+        let newton = -(found / value).ln() * found / slope;
+        // Half of Newton's step times the logarithm's curvature over its slope.
+        let turn = 0.5 * newton * (bend / slope - slope / found);
+        let next = z + newton / if turn.abs() < 0.5 { 1.0 + turn } else { 1.0 };
+        let inside = next >= low && next <= high;
         let next = if inside {
-            newton
+            next
         } else {
             f64::midpoint(low, high)
         };

@@ -34,6 +34,26 @@ pub(super) struct Solved {
     power: f64,
 }
 
+impl Solved {
+    /// What bounds without futility spend.
+    fn without_futility(chain: &Chain) -> Self {
+        let mut spent = 0.0;
+        let alpha: Vec<f64> = (chain.crossings(0.0).iter())
+            .map(|crossing| {
+                spent += crossing.efficacy;
+                spent
+            })
+            .collect();
+        Self {
+            bounds: chain.bounds().to_vec(),
+            beta: vec![0.0; alpha.len()],
+            alpha,
+            drift: 0.0,
+            power: spent,
+        }
+    }
+}
+
 impl Asked<'_> {
     /// The drift with which a test at one look has the power.
     pub(super) fn fixed_drift(&self) -> f64 {
@@ -45,8 +65,10 @@ impl Asked<'_> {
             EfficacyBoundary::Spending(_) if self.binding => None,
             _ => Some(self.efficacy_bounds()?),
         };
-        let (drift, hints) = self.drift(fixed.as_deref())?;
-        let solved = self.walk(fixed.as_deref(), drift, true, &hints)?;
+        let mut solved = self.powered(fixed.as_ref())?;
+        if let Some(fixed) = fixed {
+            solved.alpha = fixed.alpha;
+        }
         let interim = solved
             .bounds
             .split_last()
@@ -66,15 +88,14 @@ impl Asked<'_> {
     }
 
     /// Efficacy bounds that do not count on futility.
-    fn efficacy_bounds(&self) -> Result<Vec<f64>> {
+    fn efficacy_bounds(&self) -> Result<Solved> {
         let plain = Asked {
             futility: None,
             binding: false,
             ..self.clone()
         };
         let Some(exponent) = self.efficacy.exponent() else {
-            let solved = plain.walk(None, 0.0, true, &[])?;
-            return Ok(solved.bounds.iter().map(|b| b.efficacy).collect());
+            return plain.walk(None, 0.0, &[]);
         };
         let shaped = |c: f64| -> Vec<f64> {
             let looks = self.fractions.iter();
@@ -98,7 +119,8 @@ impl Asked<'_> {
         };
         let root = brent_root(excess, low * low, high * high, TOLERANCE);
         failed.map_or(Ok(()), Err)?;
-        Ok(shaped(root?.point.sqrt()))
+        self.chain(&shaped(root?.point.sqrt()))
+            .map(|chain| Solved::without_futility(&chain))
     }
 
     fn chain(&self, efficacy: &[f64]) -> Result<Chain> {
@@ -112,29 +134,39 @@ impl Asked<'_> {
         Chain::new(Density::start(0.0), &bounds, self.two_sided, true)
     }
 
-    /// The drift at which the design has its power, and bounds near those there.
-    fn drift(&self, fixed: Option<&[f64]>) -> Result<(f64, Vec<Bounds>)> {
-        /// The drift of a design relative to that of one look: nearly always, and at most.
-        const USUAL: [f64; 2] = [0.99, 1.25];
+    /// The bounds at the drift at which the design has its power.
+    fn powered(&self, fixed: Option<&Solved>) -> Result<Solved> {
+        /// The drift of a design relative to that of one look: usually, and at most.
+        const USUAL: f64 = 1.05;
         const WIDEST: [f64; 2] = [0.5, 5.0];
         let start = self.fixed_drift();
-        let mut failed = None;
         let chain = match (fixed, self.futility) {
-            (Some(efficacy), None) => Some(self.chain(efficacy)?),
+            (Some(fixed), None) => Some(Chain::new(
+                Density::start(0.0),
+                &fixed.bounds,
+                self.two_sided,
+                true,
+            )?),
             _ => None,
         };
+        let mut failed = None;
+        // The last two.
+        let mut tried: [Option<Solved>; 2] = [None, None];
         // On the scale of the normal quantile power is nearly linear in the drift.
-        let lack =
-            |power: f64| normal::quantile(power.clamp(0.0, 1.0)) - normal::quantile(self.power);
-        let mut hints = Vec::new();
         let mut lack = |drift: f64| {
-            if let Some(chain) = &chain {
-                return lack(chain.power(drift));
-            }
-            match self.walk(fixed, drift, fixed.is_none(), &hints) {
+            let solved = match (&chain, fixed) {
+                (Some(chain), Some(fixed)) => Ok(Solved {
+                    drift,
+                    power: chain.power(drift),
+                    ..fixed.clone()
+                }),
+                _ => self.walk(fixed, drift, &extrapolated(&tried, drift)),
+            };
+            match solved {
                 Ok(solved) => {
-                    hints.clone_from(&solved.bounds);
-                    lack(solved.power)
+                    let power = solved.power.clamp(0.0, 1.0);
+                    tried = [tried[1].take(), Some(solved)];
+                    normal::quantile(power) - normal::quantile(self.power)
                 }
                 Err(error) => {
                     failed = Some(error);
@@ -142,27 +174,28 @@ impl Asked<'_> {
                 }
             }
         };
-        let mut within =
-            |[low, high]: [f64; 2]| brent_root(&mut lack, low * start, high * start, TOLERANCE);
-        let root = within(USUAL).or_else(|_| within(WIDEST));
+        let near = WIDEST.map(|factor| factor * start);
+        let settled = secant(USUAL * start, near, &mut lack);
+        let found = match settled {
+            Some(found) => Ok(found),
+            None => brent_root(&mut lack, near[0], near[1], TOLERANCE).map(|root| root.point),
+        };
+        // Brent's method may have tried another point last.
+        if let Some(drift) = found.as_ref().ok().filter(|_| settled.is_none()) {
+            lack(*drift);
+        }
         failed.map_or(Ok(()), Err)?;
-        let root = root.map_err(|_| Error::Unidentified {
+        let [_, solved] = tried;
+        (found.ok().and(solved)).ok_or_else(|| Error::Unidentified {
             what: format!("a drift with power {}", self.power),
             needs: "bounds that leave that much power: fewer stops for futility, a larger level or less power".into(),
-        })?;
-        Ok((root.point, hints))
+        })
     }
 
-    /// All looks under a drift. `counting`: what given bounds spend is asked for; `hints`: bounds near those to be found.
-    fn walk(
-        &self,
-        fixed: Option<&[f64]>,
-        drift: f64,
-        counting: bool,
-        hints: &[Bounds],
-    ) -> Result<Solved> {
+    /// All looks under a drift. What `fixed` bounds spend is not counted again; `hints`: bounds near those to be found.
+    fn walk(&self, fixed: Option<&Solved>, drift: f64, hints: &[Bounds]) -> Result<Solved> {
         let mut walk = Walk::new(self.two_sided, self.binding, drift);
-        if !counting {
+        if fixed.is_some() {
             walk = walk.uncounted();
         }
         let last = self.fractions.len() - 1;
@@ -174,7 +207,7 @@ impl Asked<'_> {
             };
             let fixed = match self.efficacy {
                 EfficacyBoundary::HaybittlePeto(z) if k < last => Some(z),
-                _ => fixed.map(|fixed| fixed[k]),
+                _ => fixed.map(|fixed| fixed.bounds[k].efficacy),
             };
             let allowed = Allowed {
                 alpha: spend,
@@ -211,4 +244,45 @@ impl Asked<'_> {
             power: walk.power(),
         })
     }
+}
+
+/// Bounds at a drift on the line through two solutions.
+fn extrapolated(tried: &[Option<Solved>; 2], drift: f64) -> Vec<Bounds> {
+    match tried {
+        [Some(first), Some(second)] => {
+            let share = (drift - second.drift) / (second.drift - first.drift);
+            let share = if share.is_finite() { share } else { 0.0 };
+            (first.bounds.iter().zip(&second.bounds))
+                .map(|(first, second)| {
+                    let line = |a: f64, b: f64| b + share * (b - a);
+                    Bounds {
+                        efficacy: line(first.efficacy, second.efficacy),
+                        futility: (first.futility.zip(second.futility)).map(|(a, b)| line(a, b)),
+                        ..*second
+                    }
+                })
+                .collect()
+        }
+        [_, Some(one)] => one.bounds.clone(),
+        _ => vec![],
+    }
+}
+
+/// The root of a nearly linear function of slope about one, by the secant rule; `None` where that does not lead to one.
+fn secant(start: f64, [low, high]: [f64; 2], mut f: impl FnMut(f64) -> f64) -> Option<f64> {
+    const STEPS: usize = 12;
+    let (mut at, mut value, mut slope) = (start, f(start), 1.0);
+    for _ in 0..STEPS {
+        let next = at - value / slope;
+        if !(next > low && next < high) {
+            return None;
+        }
+        if (next - at).abs() <= TOLERANCE {
+            return Some(at);
+        }
+        let found = f(next);
+        slope = (found - value) / (next - at);
+        (at, value) = (next, found);
+    }
+    None
 }

@@ -77,14 +77,18 @@ impl Chain {
         })
     }
 
+    pub(super) fn bounds(&self) -> &[Bounds] {
+        &self.bounds
+    }
+
     /// What happens at each look under a drift. At the last look an experiment ends whatever its statistic.
     pub(super) fn crossings(&self, drift: f64) -> Vec<Crossing> {
         let last = self.bounds.len() - 1;
         let looks = self.bounds.iter().zip(&self.before).enumerate();
         looks
             .map(|(k, (bounds, density))| {
-                let at = bounds.time;
-                let tail = |z: f64, sign: f64| density.tail_beyond(at, z, drift, sign);
+                let (at, density) = (bounds.time, density.at(drift));
+                let tail = |z: f64, sign: f64| density.tail(at, z, sign);
                 let up = tail(bounds.efficacy, 1.0);
                 let mut crossing = Crossing {
                     efficacy: up.probability,
@@ -119,7 +123,7 @@ impl Chain {
     pub(super) fn power(&self, drift: f64) -> f64 {
         let looks = self.bounds.iter().zip(&self.before);
         looks
-            .map(|(b, density)| density.above(b.time, b.efficacy, drift))
+            .map(|(b, density)| density.at(drift).above(b.time, b.efficacy))
             .sum()
     }
 }
@@ -134,6 +138,8 @@ pub(super) struct Walk {
     pub(super) drift: f64,
     /// Experiments that go on, futility minded.
     minded: Density,
+    /// The same at `drift`.
+    turned: Density,
     /// The same with those that stopped for futility, on which a level that is not binding counts; `None` while there are none.
     level: Option<Density>,
     /// Whether what the efficacy bounds spend is asked for.
@@ -165,6 +171,7 @@ impl Walk {
             binding,
             drift,
             minded: Density::start(0.0),
+            turned: Density::start(drift),
             level: None,
             counting: true,
             alpha_spent: 0.0,
@@ -201,8 +208,7 @@ impl Walk {
         let hint = (allowed.hint)
             .map(|near| near.efficacy)
             .filter(|z| z.is_finite());
-        let efficacy =
-            (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 0.0, 1.0, hint));
+        let efficacy = (allowed.efficacy).unwrap_or_else(|| level.quantile(time, left, 1.0, hint));
         let futility = allowed.beta.map(|beta| {
             if allowed.last {
                 efficacy
@@ -222,13 +228,12 @@ impl Walk {
 
     /// The futility bound that spends what is left of the second error.
     fn futility(&self, time: f64, efficacy: f64, left: f64, hint: Option<f64>) -> f64 {
-        let minded = &self.minded;
         let bound = if self.two_sided {
             // Whoever stops on the other side misses the effect, too.
-            let left = left - minded.below(time, -efficacy, self.drift);
-            minded.wedge(time, left, self.drift, hint)
+            let left = left - self.turned.below(time, -efficacy);
+            self.turned.wedge(time, left, hint)
         } else {
-            minded.quantile(time, left, self.drift, -1.0, hint)
+            self.turned.quantile(time, left, -1.0, hint)
         };
         bound.min(efficacy)
     }
@@ -238,14 +243,14 @@ impl Walk {
         let Bounds { time, efficacy, .. } = bounds;
         if self.counting {
             let level = self.level.as_ref().unwrap_or(&self.minded);
-            self.alpha_spent += level.above(time, efficacy, 0.0);
+            self.alpha_spent += level.above(time, efficacy);
         }
-        self.power += self.minded.above(time, efficacy, self.drift);
+        self.power += self.turned.above(time, efficacy);
         let Some(futility) = bounds.futility else {
             return;
         };
         let met = futility >= efficacy || self.two_sided && futility <= 0.0;
-        let below = |z: f64| self.minded.below(time, z, self.drift);
+        let below = |z: f64| self.turned.below(time, z);
         self.beta_spent = match beta {
             Some(beta) if !met => beta,
             _ if self.two_sided => {
@@ -264,6 +269,7 @@ impl Walk {
             self.level = Some(before.advance(bounds.time, level, next)?);
         }
         self.minded = self.minded.advance(bounds.time, minded, next)?;
+        self.turned = self.minded.at(self.drift);
         Ok(())
     }
 }
