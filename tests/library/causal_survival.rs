@@ -130,6 +130,20 @@ fn without_censoring_it_is_the_causal_forest() {
     ] {
         assert_eq!(survival.average_effect(target).unwrap(), average(target));
     }
+    // Learned means are drawn for the column of times, so that they are those of its causal forest, and of any horizon that nobody reaches.
+    let stacked = ForestNuisances::learners([Learner::from(Learner::linear()), Learner::forest().trees(20).into()]);
+    for nuisances in [ForestNuisances::OutOfBag, stacked] {
+        let until = |horizon| {
+            let learned = forest(SurvivalTarget::RestrictedMean(horizon), 60);
+            learned.nuisances(nuisances.clone()).fit(&frame).unwrap()
+        };
+        let learned = CausalForest::new("time", "w", &X).propensity_hat("e");
+        let learned = learned.nuisances(nuisances.clone()).trees(60).seed(7);
+        let learned = learned.fit(&frame).unwrap();
+        for survival in [until(1e6), until(2e6)] {
+            assert_eq!(survival.out_of_bag(), learned.out_of_bag());
+        }
+    }
     // A probability is the causal forest of an indicator.
     let half = SurvivalTarget::Probability(0.25);
     let past: Vec<f64> = (frame.real("time").unwrap().iter())

@@ -41,6 +41,11 @@ fn map(frame: &Frame, name: &str, f: impl Fn(f64) -> f64) -> Frame {
     frame.replace(name, values).unwrap()
 }
 
+/// Few enough digits for sums to be exact.
+fn shorten(x: f64) -> f64 {
+    (x * 1_048_576.0).floor() / 1_048_576.0
+}
+
 fn linear() -> LocalLinearForest {
     LocalLinearForest::new("y", &X)
         .slopes(&["x1"])
@@ -90,9 +95,25 @@ proptest! {
         prop_assert_eq!(heavy.out_of_bag(), base);
         let moved = linear().fit(&map(&frame, "x2", f64::exp)).unwrap();
         prop_assert_eq!(moved.out_of_bag(), base);
+        // A feature has no zero and no unit: shifts and scales that round nothing change no bit.
+        let short = map(&map(&frame, "x1", shorten), "x2", shorten);
+        let moved = map(&short, "x1", |x| (x - 4096.0) * 2.0_f64.powi(power));
+        let moved = map(&moved, "x2", |x| x + 4096.0);
+        for forest in [linear(), linear().slopes(&X).ridge_splits(0.1)] {
+            let (a, b) = (forest.fit(&short).unwrap(), forest.fit(&moved).unwrap());
+            prop_assert_eq!(a.out_of_bag(), b.out_of_bag());
+            prop_assert_eq!(a.predict(&short).unwrap(), b.predict(&moved).unwrap());
+            for by in [2.0_f64.powi(power), -1.0] {
+                let scaled = forest.fit(&map(&short, "y", |y| by * y)).unwrap();
+                prop_assert!(times(a.out_of_bag(), by, scaled.out_of_bag(), 0.0));
+            }
+        }
         for threads in [1, 3] {
             let again = on_threads(threads, || linear().fit(&frame).unwrap());
             prop_assert_eq!(again.out_of_bag(), base);
+            let ridge = || linear().ridge_splits(0.1).fit(&frame).unwrap();
+            let (a, b) = (on_threads(threads, ridge), ridge());
+            prop_assert_eq!(a.out_of_bag(), b.out_of_bag());
         }
         prop_assert!(linear().seed(8).fit(&frame).unwrap().out_of_bag() != base);
     }

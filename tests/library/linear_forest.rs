@@ -80,6 +80,49 @@ fn slopes_help_where_outcomes_are_smooth() {
     assert!(found.to_string().contains("Predicted outcomes"));
 }
 
+/// Splits by the mean go after the slopes that predictions take away anyway; those by what a ridge regression leaves go where the outcome bends.
+#[test]
+fn ridge_splits_leave_slopes_to_the_regression() {
+    let (new, truth) = drawn(400, 10, 5.0, 2, friedman);
+    let forest = LocalLinearForest::new("y", &names(10)).trees(150);
+    let (mut errors, draws) = ([0.0; 2], 3);
+    for draw in 0..draws {
+        let (frame, _) = drawn(1000, 10, 5.0, 40 + draw, friedman);
+        let forest = forest.clone().seed(draw);
+        let by_means = forest.fit(&frame).unwrap();
+        let by_ridge = forest.ridge_splits(0.1).fit(&frame).unwrap();
+        let share = |fit: &LocalLinearForestFit, name: &str| {
+            let all = fit.importance();
+            all.iter().find(|(n, _)| n == name).unwrap().1
+        };
+        // x4 has a slope and no bend, x3 a bend and no slope.
+        assert!(share(&by_means, "x4") > 0.4 && share(&by_means, "x3") < 0.1);
+        assert!(share(&by_ridge, "x4") < 0.1 && share(&by_ridge, "x3") > 0.3);
+        for (error, fit) in errors.iter_mut().zip([by_means, by_ridge]) {
+            *error += rmse(&fit.predict(&new).unwrap(), &truth) / draws as f64;
+        }
+    }
+    assert!(
+        errors[1] < 0.93 * errors[0] && errors[1] < 2.3,
+        "{errors:?}"
+    );
+}
+
+/// What training says nothing about moves no prediction.
+#[test]
+fn a_constant_has_no_slope() {
+    let (frame, _) = drawn(120, 2, 1.0, 3, |x| x[0]);
+    let frame = frame.with("always", vec![0.1; 120]).unwrap();
+    let later = frame.replace("always", vec![0.2; 120]).unwrap();
+    let features = ["x1", "x2", "always"];
+    let forest = LocalLinearForest::new("y", &features).trees(20).seed(1);
+    for forest in [forest.clone(), forest.ridge_splits(0.1)] {
+        let fit = forest.fit(&frame).unwrap();
+        let (now, then) = (fit.predict(&frame).unwrap(), fit.predict(&later).unwrap());
+        assert_eq!(now, then);
+    }
+}
+
 #[test]
 fn edges_are_not_flattened_and_intervals_reach_them() {
     const EDGE: usize = 20;
@@ -252,10 +295,16 @@ fn local_linear_forests_tell_what_they_need() {
     told(forest().slopes(&["x9"]), "features of the forest");
     told(forest().slopes(&["city"]), "a label has no slope");
     told(forest().penalty(0.0), "above 0");
+    told(forest().ridge_splits(f64::NAN), "ridge_splits");
     told(
         LocalLinearForest::new("x1", &["x1"]).seed(1),
         "other than the outcome",
     );
+    let weightless = frame.clone().with("none", vec![0.0; 100]).unwrap();
+    let told = |message: Error| assert!(message.to_string().contains("no weight in `none`"));
+    told(forest().weights("none").fit(&weightless).unwrap_err());
+    let quantiles = QuantileForest::new("y", &["x1"]).weights("none").seed(1);
+    told(quantiles.fit(&weightless).unwrap_err());
     // Labels alone have no slopes: it is the forest's own mean.
     let flat = LocalLinearForest::new("y", &["city"]).trees(20).seed(1);
     let flat = flat.fit(&frame).unwrap();

@@ -111,6 +111,43 @@ fn trial_curves_are_those_of_scikit_uplift_and_causalml() {
     }
 }
 
+#[test]
+fn areas_at_ranks_are_those_of_grf() {
+    let fixture = fixture("rank_areas");
+    for case in fixture["values"]["cases"].as_array().unwrap() {
+        let [priority, scores, weights, areas] =
+            ["priority", "scores", "weights", "areas"].map(|name| numbers(&case[name]));
+        let columns = vec![vec![0.0; scores.len()], scores];
+        let scores = ArmScores::new(["none", "some"], columns).unwrap();
+        let scores = scores.weights(weights).unwrap();
+        let curve = UpliftCurve::new().areas_at_ranks(true);
+        let fit = curve.fit(&scores, &priority).unwrap();
+        let integral = UpliftCurve::new().fit(&scores, &priority).unwrap();
+        let found = [fit.autoc(), fit.qini(), fit.auuc()];
+        let smooth = [integral.autoc(), integral.qini(), integral.auuc()];
+        for ((found, smooth), want) in found.into_iter().zip(smooth).zip(&areas) {
+            assert!((found.estimate - want).abs() < 1e-12, "{found:?} {want}");
+            assert_eq!(found.std_error, smooth.std_error);
+            // Sixty rows: the sums are near the integrals, and not these but for the Qini coefficient of rows of one weight.
+            let gap = (found.estimate - smooth.estimate).abs();
+            let apart = gap > 1e-6 || found.name == "Qini";
+            assert!(apart && gap < 0.05, "{found:?} {smooth:?}");
+        }
+        let constant = vec![1.0; priority.len()];
+        let test = curve.compare(&scores, ("rule", &priority), ("none", &constant));
+        let differences = test.unwrap();
+        let gap = &differences.differences()[0];
+        assert!((gap.difference.estimate - areas[0]).abs() < 1e-12);
+        // Their errors by half-samples are those of the integrals up to the same order.
+        let draws = |curve: UpliftCurve| {
+            let curve = curve.half_samples(200).seed(1);
+            curve.fit(&scores, &priority).unwrap().autoc().std_error
+        };
+        let (sums, integrals) = (draws(curve.clone()), draws(UpliftCurve::new()));
+        assert!((sums / integrals - 1.0).abs() < 0.2, "{sums} {integrals}");
+    }
+}
+
 // ---------------------------------------------------------------- calibration
 
 /// Scores with effect `2x² − 0.3` and noise; what is drawn by four shares its shock when clustered, and is tied when rounded.

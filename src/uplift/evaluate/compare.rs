@@ -1,7 +1,7 @@
 //! Which of two priorities ranks effects better, on the same rows.
 
 use super::curve::UpliftCurve;
-use super::rate::{RateWeights, rates};
+use super::rate::RateWeights;
 use crate::causal::ArmScores;
 use crate::causal::units::Units;
 use crate::error::Result;
@@ -85,7 +85,7 @@ impl UpliftCurve {
             differences.push(RankingDifference::of(units, measure, names, at));
         };
         let kinds = [RateWeights::Autoc, RateWeights::Qini];
-        let [of_a, of_b] = [&a, &b].map(|r| rates(&r.path, units, &r.effects, kinds));
+        let [of_a, of_b] = [&a, &b].map(|ranked| self.areas(ranked, kinds));
         for ((name, x), y) in ["AUTOC", "Qini"].into_iter().zip(of_a).zip(of_b) {
             let both = [x, y].map(|rate| (rate.estimate, rate.contributions));
             add(name.to_owned(), both);

@@ -1,6 +1,6 @@
 //! Uplift curves from doubly robust scores.
 
-use super::rate::{RateWeights, half_sample_errors, rates};
+use super::rate::{Rate, RateWeights, half_sample_errors, rank_sums, rates};
 use crate::causal::ArmScores;
 use crate::causal::units::{Units, check_column, contrast_arms};
 use crate::error::{Error, Result};
@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 /// and their areas are AUTOC, the Qini coefficient and AUUC ([`RateWeights`]). An AUTOC or Qini coefficient of zero means that the priorities
 /// say nothing of effects. Rows of equal priority are treated in equal parts, so curves are straight lines over them, and areas are exact
 /// integrals of these curves: neither the order of rows nor the scale of weights matters, and a weight of two is the row twice.
-/// (Packages add up the curve at the ranks instead, which differs by the order of one over the number of rows.)
+/// grf adds up the curves at the ranks instead, `AUTOC = Σ_j TOC(j/n)/n` and `Qini = Σ_j j TOC(j/n)/n²`, which differs by the order of `log(n)/n`;
+/// [`UpliftCurve::areas_at_ranks`] does that.
 ///
 /// Errors are from influence functions that take account of estimated ranks; rows, or clusters when the scores have them, are independent.
 /// The priorities must not be made from the outcomes of the same rows: predict them out of fold, or from other data.
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 /// | `at` | 0.1, 0.2, …, 1 | shares that the table shows | (0, 1] |
 /// | `points` | 100 | points of the curves | 2 to 10 000 |
 /// | `level` | 0.95 | of intervals and bands | (0, 1) |
+/// | `areas_at_ranks` | no | areas as sums over rows, as in grf | |
 /// | `half_samples` | none | errors of the areas from so many half-samples instead; needs `seed` | 20 or more |
 ///
 /// # Errors
@@ -61,6 +63,7 @@ pub struct UpliftCurve {
     control: Option<String>,
     #[serde(flatten)]
     shape: Shape,
+    at_ranks: bool,
     half_samples: Option<usize>,
     seed: Option<Seed>,
 }
@@ -110,6 +113,7 @@ impl UpliftCurve {
             arm: None,
             control: None,
             shape: Shape::new(steps(10, 1.0)),
+            at_ranks: false,
             half_samples: None,
             seed: None,
         }
@@ -145,6 +149,13 @@ impl UpliftCurve {
         self
     }
 
+    /// Adds up the areas at the ranks of rows, to the digits of `rank_average_treatment_effect` of grf, instead of integrating the curves. (Errors by
+    /// influence functions are the same.)
+    pub fn areas_at_ranks(mut self, at_ranks: bool) -> Self {
+        self.at_ranks = at_ranks;
+        self
+    }
+
     /// Takes the errors of the areas from this many half-samples of rows or clusters, as grf does, instead of influence functions.
     pub fn half_samples(mut self, draws: usize) -> Self {
         self.half_samples = Some(draws);
@@ -171,7 +182,7 @@ impl UpliftCurve {
             ..
         } = &ranked;
         let kinds = [RateWeights::Autoc, RateWeights::Qini, RateWeights::Auuc];
-        let found = rates(path, units, effects, kinds);
+        let found = self.areas(&ranked, kinds);
         let mut names = ["AUTOC", "Qini", "AUUC"].into_iter();
         let mut areas = found.map(|rate| {
             let name = names.next().unwrap_or_default();
@@ -182,7 +193,8 @@ impl UpliftCurve {
             let seed = self.seed.ok_or_else(|| Error::SeedRequired {
                 what: "the half-sample bootstrap of UpliftCurve".to_owned(),
             })?;
-            let found = half_sample_errors(path, units, effects, &kinds, draws, seed);
+            let drawn = (draws, seed);
+            let found = half_sample_errors(path, units, effects, &kinds, self.at_ranks, drawn);
             for (area, error) in areas.iter_mut().zip(found) {
                 area.std_error = error;
             }
@@ -212,6 +224,19 @@ impl UpliftCurve {
             control: ranked.control.clone(),
             errors,
         })
+    }
+
+    /// Areas with the contributions of units to their errors.
+    pub(super) fn areas<const K: usize>(&self, of: &Ranked, kinds: [RateWeights; K]) -> [Rate; K] {
+        let (path, units, effects) = (&of.path, &of.units, &of.effects);
+        let mut found = rates(path, units, effects, kinds);
+        if self.at_ranks {
+            let sums = rank_sums(path, units, effects, &kinds, |_| true);
+            for (rate, sum) in found.iter_mut().zip(sums) {
+                rate.estimate = sum;
+            }
+        }
+        found
     }
 
     /// The rows in the order of their priority.

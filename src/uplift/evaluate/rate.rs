@@ -116,6 +116,51 @@ pub(super) fn rates<const K: usize>(
     })
 }
 
+/// The areas as grf adds them up: `Σ_j w_j TOC(q_j)`, `Σ_j w_j q_j TOC(q_j)` and `Σ_j w_j G(q_j)` over the rows that are kept, with q_j the share of
+/// weight down to row j; rows of equal priority have their mean score.
+pub(super) fn rank_sums(
+    path: &Path,
+    units: &Units,
+    scores: &[f64],
+    kinds: &[RateWeights],
+    keep: impl Fn(usize) -> bool,
+) -> Vec<f64> {
+    let kept = |run: std::ops::Range<usize>| {
+        let places = path.order.places[run].iter().map(|row| *row as usize);
+        places.filter(|row| keep(*row))
+    };
+    let sums = |run: std::ops::Range<usize>| {
+        kept(run).fold((0.0, 0.0), |(w, g), row| {
+            (w + units.weights[row], g + units.weights[row] * scores[row])
+        })
+    };
+    let (total, gain) = sums(0..path.order.places.len());
+    let average = gain / total;
+    let mut out = vec![0.0; kinds.len()];
+    let (mut share, mut gained) = (0.0, 0.0);
+    for run in path.order.runs() {
+        let (weight, gain) = sums(run.clone());
+        if weight <= 0.0 {
+            continue;
+        }
+        for row in kept(run) {
+            let part = units.weights[row] / total;
+            share += part;
+            gained += part * gain / weight;
+            for (sum, kind) in out.iter_mut().zip(kinds) {
+                *sum += part
+                    * match kind {
+                        RateWeights::Autoc if part > 0.0 => gained / share - average,
+                        RateWeights::Autoc => 0.0,
+                        RateWeights::Qini => gained - share * average,
+                        RateWeights::Auuc => gained,
+                    };
+            }
+        }
+    }
+    out
+}
+
 /// The standard deviation of the estimate over half-samples of units, which is the standard error of the estimate of all (Yadlowsky et al.
 /// 2025, section 3.2).
 pub(super) fn half_sample_errors(
@@ -123,8 +168,8 @@ pub(super) fn half_sample_errors(
     units: &Units,
     scores: &[f64],
     kinds: &[RateWeights],
-    draws: usize,
-    seed: Seed,
+    at_ranks: bool,
+    (draws, seed): (usize, Seed),
 ) -> Vec<f64> {
     let seed = seed.child("half samples");
     let estimates = blocks::map(draws, |draw| {
@@ -133,6 +178,9 @@ pub(super) fn half_sample_errors(
         let mut chosen = vec![false; units.count];
         for unit in &all[..units.count / 2] {
             chosen[*unit as usize] = true;
+        }
+        if at_ranks {
+            return rank_sums(path, units, scores, kinds, |row| chosen[units.unit(row)]);
         }
         let sum = |run: &[u32]| {
             let rows = run.iter().map(|row| *row as usize);

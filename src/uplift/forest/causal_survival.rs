@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 /// G is kept above 0.05, so that no row counts for more than twenty. An event comes before a censoring of the same time.
 ///
 /// Options, defaults and averages are those of [`CausalForest`] without instrument and tuning; `nuisances` learn `E[Γ | X]` and `E[W | X]`. The survival
-/// forests have a quarter of the trees.
+/// forests have a quarter of the trees. Every target of one time is learned on the same folds and draws, those of the causal forest of that column.
 ///
 /// # Errors
 /// Those of [`CausalForest`]; [`Error::OutOfRange`] for negative times, and events other than 0 and 1; [`Error::InvalidOption`] for a horizon that is not
@@ -156,7 +156,10 @@ impl CausalSurvivalForest {
         let freed = curves.free(&prepared, &times, &events, self.target)?;
         let name = self.target.of(&self.causal.outcome);
         let hat = prepared.outcome.hat.take();
-        prepared.outcome = Part::new(name, freed.outcomes, hat);
+        prepared.outcome = Part {
+            draws: self.causal.outcome.clone(),
+            ..Part::new(name, freed.outcomes, hat)
+        };
         prepared.outcome.check(prepared.weights.as_deref(), 1)?;
         prepared.warnings.extend(freed.warnings);
         let causal = &self.causal;

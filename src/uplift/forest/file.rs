@@ -232,7 +232,7 @@ impl Filed for CausalSurvivalForestFit {
 
 impl Filed for LocalLinearForestFit {
     const KIND: &'static str = "local linear forest";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn is_sound(&self) -> bool {
         let (n, locals) = (self.rows(), &self.locals);

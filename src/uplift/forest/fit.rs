@@ -74,22 +74,21 @@ impl Learning<'_> {
         if let Some(hat) = &part.hat {
             return Ok(hat.clone());
         }
-        self.of(&part.name, &part.values, part.task, warnings)
+        let wanted = Wanted {
+            name: &part.name,
+            draws: &part.draws,
+            target: &part.values,
+            task: part.task,
+        };
+        self.of(&wanted, warnings)
     }
 
-    fn of(
-        &self,
-        name: &str,
-        target: &[f64],
-        task: Task,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Vec<f64>> {
-        let wanted = Wanted { name, target, task };
+    fn of(&self, wanted: &Wanted, warnings: &mut Vec<Warning>) -> Result<Vec<f64>> {
         let nuisances = &self.forest.nuisances;
         let (means, more) = nuisance::means(
             nuisances,
             &self.sample,
-            &wanted,
+            wanted,
             self.plan,
             self.seed,
             self.progress,
@@ -107,7 +106,13 @@ impl Learning<'_> {
     ) -> Result<Vec<f64>> {
         let squares: Vec<f64> = residuals.iter().map(|r| r * r).collect();
         let name = format!("{}²", part.name);
-        let learned = self.of(&name, &squares, Task::Regression, warnings)?;
+        let wanted = Wanted {
+            name: &name,
+            draws: &name,
+            target: &squares,
+            task: Task::Regression,
+        };
+        let learned = self.of(&wanted, warnings)?;
         let least = CLIP * squares.iter().sum::<f64>() / squares.len() as f64;
         Ok(learned.iter().map(|v| v.max(least)).collect())
     }

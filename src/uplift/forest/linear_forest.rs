@@ -60,6 +60,7 @@ pub struct LocalLinearForest {
     pub(super) beside: Beside,
     pub(super) slopes: Vec<String>,
     pub(super) penalty: Option<f64>,
+    pub(super) ridge_splits: Option<f64>,
     pub(super) options: TreeOptions,
 }
 
@@ -71,6 +72,7 @@ impl LocalLinearForest {
             beside: Beside::new(features),
             slopes: vec![],
             penalty: None,
+            ridge_splits: None,
             options: TreeOptions::new(MIN_NODE_SIZE),
         }
     }
@@ -84,6 +86,12 @@ impl LocalLinearForest {
     /// The penalty on slopes.
     pub fn penalty(mut self, penalty: f64) -> Self {
         self.penalty = Some(penalty);
+        self
+    }
+
+    /// Grows trees on what a ridge regression with this penalty leaves in each node.
+    pub fn ridge_splits(mut self, penalty: f64) -> Self {
+        self.ridge_splits = Some(penalty);
         self
     }
 
@@ -103,7 +111,8 @@ impl LocalLinearForest {
         let (plan, seed) = self
             .options
             .drawing(self.beside.features.len(), "local linear forest")?;
-        check_penalty(self.penalty)?;
+        check_penalty("penalty", self.penalty)?;
+        check_penalty("ridge_splits", self.ridge_splits)?;
         let sample = self.beside.read(frame, &[&self.outcome])?;
         let outcome = sample.rows.gather(frame.numeric(&self.outcome)?.values());
         LocalLinearForestFit::new(self, sample, outcome, &plan, seed, progress)

@@ -10,6 +10,7 @@ use super::outcome_rows::{Grown, OutcomeRows};
 use super::plan::Plan;
 use super::prediction::ForestPrediction;
 use super::ridge::{Locals, Scale};
+use super::ridge_splits::{RidgeSplits, Sloped};
 use super::split::WEIGHTED;
 use crate::data::Frame;
 use crate::error::{Result, Warning};
@@ -43,7 +44,6 @@ impl LocalLinearForestFit {
         progress: &Progress,
     ) -> Result<Self> {
         let known = sample.features.gather(&sample.rows)?;
-        let scale = Scale::new(&known, &forest.slopes)?;
         let points: Vec<Point> = (0..outcome.len())
             .map(|i| Point {
                 y: outcome[i],
@@ -51,14 +51,26 @@ impl LocalLinearForestFit {
                 ..Point::default()
             })
             .collect();
-        let (grown, training) =
-            Grown::new::<WEIGHTED, _>(&Mean, &points, &mut sample, plan, seed, progress)?;
+        let weight: Vec<f64> = points.iter().map(|p| p.weight).collect();
+        let scale = Scale::new(&known, &forest.slopes, &weight)?;
         let locals = Locals {
-            weight: points.iter().map(|p| p.weight).collect(),
+            weight,
             y: outcome,
             w: None,
             x: scale.rows(&known),
             count: scale.count(),
+        };
+        let (grown, training) = if let Some(penalty) = forest.ridge_splits {
+            let sloped = |(row, p): (usize, &Point)| Sloped {
+                y: p.y,
+                weight: p.weight,
+                row: row as u32,
+            };
+            let points: Vec<Sloped> = points.iter().enumerate().map(sloped).collect();
+            let splits = RidgeSplits::new(&points, &locals.x, locals.count, penalty);
+            Grown::new::<WEIGHTED, _>(&splits, &points, &mut sample, plan, seed, progress)?
+        } else {
+            Grown::new::<WEIGHTED, _>(&Mean, &points, &mut sample, plan, seed, progress)?
         };
         let total: f64 = locals.weight.iter().sum();
         let sum: f64 = points.iter().map(|p| p.weight * p.y).sum();

@@ -50,7 +50,7 @@ impl CausalForestFit {
                 "a forest without instrument",
             ));
         }
-        check_penalty(penalty)?;
+        check_penalty("penalty", penalty)?;
         let trained = self.frame.as_ref().ok_or_else(|| Error::DataNotKept {
             what: "a local linear correction".to_owned(),
             remedy: "fit the forest again, or use .predict()".to_owned(),
@@ -62,10 +62,11 @@ impl CausalForestFit {
         };
         let known = Features::matching(trained, &self.info)?.gather(&rows)?;
         let new = Features::matching(frame, &self.info)?;
-        let scale = Scale::new(&known, columns)?;
-        let weight = |i: usize| self.sample.weights.as_ref().map_or(1.0, |w| w[i]);
-        let residual = |i: usize| self.sample.outcome[i] - self.sample.outcome_hat[i];
         let n = self.rows();
+        let weight = self.sample.weights.clone();
+        let weight = weight.unwrap_or_else(|| vec![1.0; n]);
+        let scale = Scale::new(&known, columns, &weight)?;
+        let residual = |i: usize| self.sample.outcome[i] - self.sample.outcome_hat[i];
         let locals = Locals {
             y: (0..n).map(residual).collect(),
             w: Some(
@@ -73,7 +74,7 @@ impl CausalForestFit {
                     .map(|i| self.sample.treatment[i] - self.sample.propensity[i])
                     .collect(),
             ),
-            weight: (0..n).map(weight).collect(),
+            weight,
             x: scale.rows(&known),
             count: scale.count(),
         };

@@ -37,6 +37,7 @@ mod quantile;
 mod quantile_fit;
 mod relabel;
 mod ridge;
+mod ridge_splits;
 mod sample;
 mod split;
 mod survival;

@@ -247,7 +247,12 @@ impl Learned {
         };
         let mut warnings = Vec::new();
         let mut learn = |name: &str, target: &[f64], task| {
-            let wanted = Wanted { name, target, task };
+            let wanted = Wanted {
+                name,
+                draws: name,
+                target,
+                task,
+            };
             let nuisances = &forest.nuisances;
             let (means, more) = nuisance::means(nuisances, &sample, &wanted, plan, seed, progress)?;
             warnings.extend(more);

@@ -117,6 +117,8 @@ pub(super) struct Sample<'a> {
 /// What is learned.
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
+    /// Names its folds and draws: targets that share it are learned on the same ones.
+    pub(super) draws: &'a str,
     /// One entry a used row.
     pub(super) target: &'a [f64],
     pub(super) task: Task,
@@ -131,7 +133,7 @@ pub(super) fn means(
     seed: Seed,
     progress: &Progress,
 ) -> Result<(Vec<f64>, Vec<Warning>)> {
-    let seed = seed.child("nuisance").child(wanted.name);
+    let seed = seed.child("nuisance").child(wanted.draws);
     let (mut means, warnings) = match nuisances {
         ForestNuisances::OutOfBag => (out_of_bag(sample, wanted, plan, seed, progress)?, vec![]),
         ForestNuisances::CrossFitted { learners, folds } => {

@@ -9,6 +9,8 @@ use crate::regression::learners::{Features, Task};
 /// A column that plays a part, on the used rows.
 pub(super) struct Part {
     pub(super) name: String,
+    /// What its folds and draws are named by when its mean is learned: the name, unless it is made from a column of another.
+    pub(super) draws: String,
     pub(super) values: Vec<f64>,
     /// A probability when all values are 0 and 1.
     pub(super) task: Task,
@@ -111,6 +113,7 @@ impl Part {
     pub(super) fn new(name: String, values: Vec<f64>, hat: Option<Vec<f64>>) -> Self {
         let is_class = |v: &f64| v.abs() <= 0.0 || (v - 1.0).abs() <= 0.0;
         Self {
+            draws: name.clone(),
             name,
             task: if values.iter().all(is_class) {
                 Task::Probability
@@ -186,6 +189,11 @@ pub(super) fn complete(frame: &Frame, needed: &[&String]) -> Result<(Rows, Optio
 }
 
 pub(super) fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
+    if weights.iter().all(|w| w.abs() <= 0.0) {
+        return Err(Error::NoRows {
+            reason: format!("no weight in `{name}` is positive"),
+        });
+    }
     match weights.iter().position(|w| *w < 0.0) {
         None => Ok(()),
         Some(i) => Err(Error::OutOfRange {

@@ -27,11 +27,14 @@ pub(super) struct Locals {
     pub(super) count: usize,
 }
 
-/// Standardised numbers, row by row; a missing one is at the mean.
+/// Numbers in standard deviations from a value of the column, row by row; a missing one is at the mean. Only differences matter: from a value
+/// that is there they are as exact as the data, wherever the column has its zero.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Scale {
     columns: Vec<usize>,
-    means: Vec<f64>,
+    origins: Vec<f64>,
+    /// Of the mean from the origin, in standard deviations.
+    offsets: Vec<f64>,
     spreads: Vec<f64>,
 }
 
@@ -69,7 +72,12 @@ impl System {
 }
 
 impl Scale {
-    pub(super) fn new<S: AsRef<str>>(features: &Features, wanted: &[S]) -> Result<Self> {
+    /// Of the rows in use, each with its weight.
+    pub(super) fn new<S: AsRef<str>>(
+        features: &Features,
+        wanted: &[S],
+        weights: &[f64],
+    ) -> Result<Self> {
         let names = features.names();
         let mut columns = Vec::new();
         for name in wanted {
@@ -85,8 +93,13 @@ impl Scale {
             columns = (0..names.len()).collect();
             columns.retain(|j| matches!(features.values()[*j], Values::Number(_)));
         }
-        let (mut means, mut spreads) = (Vec::new(), Vec::new());
-        for j in &columns {
+        let mut scale = Self {
+            columns,
+            origins: vec![],
+            offsets: vec![],
+            spreads: vec![],
+        };
+        for j in &scale.columns {
             let Values::Number(x) = &features.values()[*j] else {
                 return Err(Error::invalid_option(
                     "columns",
@@ -94,24 +107,21 @@ impl Scale {
                     "numbers: a label has no slope",
                 ));
             };
-            let known: Vec<f64> = x.iter().copied().filter(|v| !v.is_nan()).collect();
-            let n = known.len().max(1) as f64;
-            let mean = known.iter().sum::<f64>() / n;
-            let variance = known.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
-            means.push(mean);
-            spreads.push(variance.sqrt());
+            let known = x.iter().copied().zip(weights.iter().copied());
+            let known = known.filter(|(v, w)| !v.is_nan() && *w > 0.0).collect();
+            let [origin, offset, spread] = spread(known);
+            scale.origins.push(origin);
+            scale.offsets.push(offset);
+            scale.spreads.push(spread);
         }
-        Ok(Self {
-            columns,
-            means,
-            spreads,
-        })
+        Ok(scale)
     }
 
     /// Whether its parts are those of so many features.
     pub(super) fn is_sound(&self, features: usize) -> bool {
         self.columns.iter().all(|j| *j < features)
-            && self.means.len() == self.columns.len()
+            && self.origins.len() == self.columns.len()
+            && self.offsets.len() == self.columns.len()
             && self.spreads.len() == self.columns.len()
     }
 
@@ -127,13 +137,42 @@ impl Scale {
             let Values::Number(x) = &features.values()[*j] else {
                 continue;
             };
+            // A column that did not vary has no slope, whatever it is later.
+            if self.spreads[k] <= 0.0 {
+                continue;
+            }
             for (row, v) in x.iter().enumerate() {
-                if !v.is_nan() && self.spreads[k] > 0.0 {
-                    out[row * count + k] = (v - self.means[k]) / self.spreads[k];
-                }
+                out[row * count + k] = if v.is_nan() {
+                    self.offsets[k]
+                } else {
+                    (v - self.origins[k]) / self.spreads[k]
+                };
             }
         }
         out
+    }
+}
+
+/// The median of numbers with positive weights, their standard deviation, and how many of these their mean is away from the median.
+fn spread(mut known: Vec<(f64, f64)>) -> [f64; 3] {
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((origin, _)) = known.get(known.len() / 2).copied() else {
+        return [0.0; 3];
+    };
+    let furthest = (known.iter()).fold(0.0_f64, |most, (v, _)| most.max((v - origin).abs()));
+    if !(furthest > 0.0 && furthest.is_finite()) {
+        return [origin, 0.0, 0.0];
+    }
+    // Shares of the furthest have squares that neither overflow nor vanish.
+    let total: f64 = known.iter().map(|(_, w)| w).sum();
+    let gaps = || known.iter().map(|(v, w)| ((v - origin) / furthest, w / total));
+    let mean: f64 = gaps().map(|(gap, share)| share * gap).sum();
+    let variance: f64 = gaps().map(|(gap, share)| share * (gap - mean).powi(2)).sum();
+    let spread = variance.sqrt();
+    if spread > 0.0 {
+        [origin, mean / spread, furthest * spread]
+    } else {
+        [origin, 0.0, 0.0]
     }
 }
 
@@ -287,9 +326,9 @@ impl Locals {
 }
 
 /// Refuses a penalty that is not positive.
-pub(super) fn check_penalty(penalty: Option<f64>) -> Result<()> {
+pub(super) fn check_penalty(option: &str, penalty: Option<f64>) -> Result<()> {
     match penalty.filter(|p| !(*p > 0.0 && p.is_finite())) {
-        Some(given) => Err(Error::invalid_option("penalty", given, "above 0")),
+        Some(given) => Err(Error::invalid_option(option, given, "above 0")),
         None => Ok(()),
     }
 }
