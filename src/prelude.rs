@@ -7,9 +7,9 @@
 pub use crate::ability::{
     AbilityScores, CronbachAlpha, Extrapolation, GroupAbility, Item, ItemFit, ItemModel,
     ItemResponse, ItemResponseFit, JointAbility, JointScore, LikelihoodRatioDif, LogisticDif,
-    MantelHaenszelDif, McSimex, Measured, MeasurementError, OutcomeModel, PersonFit, PlausibleRegression,
-    PlausibleValues, PooledFit, RegressionCalibration, Responses, ScoreComparison,
-    ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
+    MantelHaenszelDif, McSimex, Measured, MeasurementError, OutcomeModel, PersonFit,
+    PlausibleRegression, PlausibleValues, PooledFit, RegressionCalibration, Responses,
+    ScoreComparison, ScoreComparisonFit, ScoreFit, Scoring, Simex, SimexFit, TestInformation,
 };
 pub use crate::causal::{
     ArmScores, ArmWeights, AverageEffects, BaconComparison, BaconControl, BaconDecomposition,

@@ -23,6 +23,7 @@ mod organ_donations;
 mod photo_funnel;
 mod proposition_99;
 mod recovery;
+mod roll_out;
 mod rossi;
 mod thornton;
 mod timing;
@@ -36,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Every experiment, in the order in which they run.
-const ALL: [&Experiment; 21] = [
+const ALL: [&Experiment; 22] = [
     &nsw::NSW,
     &lalonde::LALONDE,
     &card::CARD,
@@ -53,6 +54,7 @@ const ALL: [&Experiment; 21] = [
     &photo_funnel::PHOTO_FUNNEL,
     &cloud_onboarding::CLOUD_ONBOARDING,
     &timing::TIMING,
+    &roll_out::ROLL_OUT,
     &recovery::JOINT,
     &recovery::LEARNING,
     &recovery::STOPPING,

@@ -2,8 +2,8 @@
 
 pub mod bootstrap;
 pub mod covariance;
-mod fieller;
 pub(crate) mod fields;
+mod fieller;
 pub(crate) mod fitted;
 mod hypothesis;
 pub(crate) mod krinsky_robb;

@@ -131,7 +131,10 @@ fn without_censoring_it_is_the_causal_forest() {
         assert_eq!(survival.average_effect(target).unwrap(), average(target));
     }
     // Learned means are drawn for the column of times, so that they are those of its causal forest, and of any horizon that nobody reaches.
-    let stacked = ForestNuisances::learners([Learner::from(Learner::linear()), Learner::forest().trees(20).into()]);
+    let stacked = ForestNuisances::learners([
+        Learner::from(Learner::linear()),
+        Learner::forest().trees(20).into(),
+    ]);
     for nuisances in [ForestNuisances::OutOfBag, stacked] {
         let until = |horizon| {
             let learned = forest(SurvivalTarget::RestrictedMean(horizon), 60);

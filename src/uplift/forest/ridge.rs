@@ -165,9 +165,15 @@ fn spread(mut known: Vec<(f64, f64)>) -> [f64; 3] {
     }
     // Shares of the furthest have squares that neither overflow nor vanish.
     let total: f64 = known.iter().map(|(_, w)| w).sum();
-    let gaps = || known.iter().map(|(v, w)| ((v - origin) / furthest, w / total));
+    let gaps = || {
+        known
+            .iter()
+            .map(|(v, w)| ((v - origin) / furthest, w / total))
+    };
     let mean: f64 = gaps().map(|(gap, share)| share * gap).sum();
-    let variance: f64 = gaps().map(|(gap, share)| share * (gap - mean).powi(2)).sum();
+    let variance: f64 = gaps()
+        .map(|(gap, share)| share * (gap - mean).powi(2))
+        .sum();
     let spread = variance.sqrt();
     if spread > 0.0 {
         [origin, mean / spread, furthest * spread]
