@@ -1,7 +1,7 @@
 //! Rows that stand at one point are one site: matches are sought once for all of them.
 
 use super::space::Space;
-use super::tree::{Query, Tree};
+use super::tree::{Query, Tree, tied};
 use crate::causal::weighting::observed::Observed;
 use crate::numeric::blocks;
 use std::cmp::Ordering;
@@ -124,13 +124,13 @@ impl Sites {
         need: f64,
         asks: impl Fn(usize) -> bool + Sync,
     ) -> Matches {
-        self.search(|site, found| {
+        self.search(trees, |site, before, found| {
             if asks(site) {
                 let tree =
                     &trees.by_cell[self.cells[site] as usize][usize::from(!self.treated[site])];
                 let own = self.any[site] as usize;
                 let accept = |other: u32| space.allows(own, self.any[other as usize] as usize);
-                self.look(tree, site, need, accept, found);
+                self.look(tree, site, need, accept, before, found);
             }
         })
     }
@@ -144,14 +144,14 @@ impl Sites {
         own: bool,
         asks: impl Fn(usize) -> bool + Sync,
     ) -> Matches {
-        self.search(|site, found| {
+        self.search(trees, |site, before, found| {
             if asks(site) {
                 let arm = usize::from(self.treated[site] == own);
                 let cell = &trees.by_cell[self.cells[site] as usize][arm];
-                self.look(cell, site, need, |_| true, found);
+                self.look(cell, site, need, |_| true, before, found);
                 let weight: f64 = found.iter().map(|(_, s)| self.weights[*s as usize]).sum();
                 if let (Some(whole), true) = (&trees.whole, weight < need) {
-                    self.look(&whole[arm], site, need, |_| true, found);
+                    self.look(&whole[arm], site, need, |_| true, &[], found);
                 }
             }
         })
@@ -163,36 +163,72 @@ impl Sites {
         site: usize,
         need: f64,
         accept: impl Fn(u32) -> bool,
+        before: &[u32],
         found: &mut Vec<(f64, u32)>,
     ) {
+        let at = self.point(site);
+        // Those of the site before will do; the nearest ones are no farther.
+        let (mut radius, mut weight) = (0.0_f64, 0.0);
+        let cell = self.cells[site];
+        let will_do = |other: &&u32| self.cells[**other as usize] == cell && accept(**other);
+        for other in before.iter().filter(will_do) {
+            let point = self.point(*other as usize);
+            let squared: f64 = at.iter().zip(point).map(|(a, b)| (a - b) * (a - b)).sum();
+            radius = radius.max(tied(squared));
+            weight += self.weights[*other as usize];
+        }
         let query = Query {
-            at: self.point(site),
+            at,
             need,
-            radius: f64::INFINITY,
+            radius: if weight >= need {
+                radius
+            } else {
+                f64::INFINITY
+            },
             weights: &self.weights,
             accept,
         };
         tree.nearest(&query, found);
     }
 
-    fn search(&self, look: impl Fn(usize, &mut Vec<(f64, u32)>) + Sync) -> Matches {
-        let ranges: Vec<_> = blocks::ranges(self.len(), BLOCK).collect();
+    /// What `look` finds for each site, which may start from what it found for the one before in the same cell and arm. Sites come in the order of the trees, in which neighbours follow each other.
+    fn search(
+        &self,
+        trees: &Trees,
+        look: impl Fn(usize, &[u32], &mut Vec<(f64, u32)>) + Sync,
+    ) -> Matches {
+        let leaves = trees.by_cell.iter().flatten();
+        let order: Vec<u32> = leaves.flat_map(|tree| tree.order()).copied().collect();
+        let ranges: Vec<_> = blocks::ranges(order.len(), BLOCK).collect();
         let parts = blocks::map(ranges.len(), |block| {
             let (mut found, mut sites, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-            for site in ranges[block].clone() {
+            let (mut begin, mut last) = (0, None);
+            for site in order[ranges[block].clone()].iter().map(|s| *s as usize) {
                 found.clear();
-                look(site, &mut found);
+                let group = Some((self.cells[site], self.treated[site]));
+                let before = if last == group { begin } else { sites.len() };
+                look(site, &sites[before..], &mut found);
+                (begin, last) = (sites.len(), group);
                 sites.extend(found.iter().map(|(_, site)| *site));
                 counts.push(found.len());
             }
             (sites, counts)
         });
-        let (mut starts, mut sites) = (vec![0], Vec::new());
-        for (part, counts) in parts {
-            for count in counts {
-                starts.push(starts[starts.len() - 1] + count);
-            }
-            sites.extend(part);
+        let counts = parts.iter().flat_map(|(_, counts)| counts);
+        let mut starts = vec![0; self.len() + 1];
+        for (site, count) in order.iter().zip(counts) {
+            starts[*site as usize + 1] = *count;
+        }
+        for site in 0..self.len() {
+            starts[site + 1] += starts[site];
+        }
+        let mut sites = vec![0; starts[self.len()]];
+        let found = parts.iter().flat_map(|(sites, _)| sites).copied();
+        let places = order
+            .iter()
+            .flat_map(|s| starts[*s as usize]..starts[*s as usize + 1]);
+        for (place, other) in places.zip(found) {
+            sites[place] = other;
         }
         Matches { starts, sites }
     }

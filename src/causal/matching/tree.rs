@@ -75,6 +75,11 @@ impl Tree {
         tree
     }
 
+    /// The points by leaves: those that follow each other are near.
+    pub(super) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
     fn grow(&mut self, points: &[f64], members: &mut [u32]) {
         let at = self.nodes.len();
         let value = |m: u32, k: usize| points[m as usize * self.width + k];

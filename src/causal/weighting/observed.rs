@@ -37,8 +37,26 @@ pub(in crate::causal) struct Basis {
 }
 
 impl Observed {
-    /// Reads the rows on which all is present, the columns `present` too; the sample has the same rows in the same order.
+    /// Reads the rows of two arms on which all is present, the columns `present` too; the sample has the same rows in the same order.
     pub(in crate::causal) fn read(
+        columns: &Columns,
+        terms: &str,
+        present: &[String],
+        frame: &Frame,
+    ) -> Result<(Self, CausalSample)> {
+        let (observed, sample) = Self::read_arms(columns, terms, present, frame)?;
+        if sample.arms.len() == 2 {
+            return Ok((observed, sample));
+        }
+        Err(Error::invalid_option(
+            "treatment",
+            format!("`{}` with {} arms", columns.treatment, sample.arms.len()),
+            "a column with two arms; keep the rows of two with `frame.filter`, or use `MultiArmWeighting` or `DoublyRobust`, which have several",
+        ))
+    }
+
+    /// The same of two arms or more; the second one counts as treated.
+    pub(super) fn read_arms(
         columns: &Columns,
         terms: &str,
         present: &[String],
@@ -71,17 +89,10 @@ impl Observed {
             .collect();
         let design = Design::build(&formula, frame, &also)?;
         let sample = columns.read(&frame.filter(&design.rows.mask())?)?;
-        let [control, treated] = sample.arms.as_slice() else {
-            return Err(Error::invalid_option(
-                "treatment",
-                format!("`{}` with {} arms", columns.treatment, sample.arms.len()),
-                "a column with two arms; keep the rows of two with `frame.filter`, or use `DoublyRobust`, which has several",
-            ));
-        };
         let dropped = design.rows.total() - design.rows.len();
         let observed = Self {
             treatment: sample.treatment.clone(),
-            arms: [control.clone(), treated.clone()],
+            arms: [0, 1].map(|at: usize| sample.arms[at].clone()),
             y: sample.y.clone(),
             treated: sample.arm_of.iter().map(|arm| *arm == 1).collect(),
             weights: (0..sample.len()).map(|row| sample.weight(row)).collect(),
@@ -143,25 +154,49 @@ impl Observed {
     /// `Unidentified` for an arm with too few rows to balance the covariates.
     pub(in crate::causal) fn basis(&mut self) -> Result<Basis> {
         let basis = self.standardised();
-        let width = basis.width;
         for treated in [false, true] {
-            let rows = self.of_arm(treated).count();
-            if rows <= width.max(2) {
-                return Err(Error::Unidentified {
-                    what: format!(
-                        "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
-                        self.arms[usize::from(treated)],
-                        self.treatment
-                    ),
-                    needs: format!(
-                        "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
-                        width.max(2),
-                        width - 1
-                    ),
-                });
-            }
+            self.enough(treated, basis.width)?;
         }
         Ok(basis)
+    }
+
+    /// # Errors
+    /// `Unidentified` for an arm with too few rows to balance the covariates.
+    pub(super) fn enough(&self, treated: bool, width: usize) -> Result<()> {
+        let rows = self.of_arm(treated).count();
+        if rows > width.max(2) {
+            return Ok(());
+        }
+        Err(Error::Unidentified {
+            what: format!(
+                "the mean outcome of arm `{}` of `{}`, which has {rows} rows with weight",
+                self.arms[usize::from(treated)],
+                self.treatment
+            ),
+            needs: format!(
+                "more than {} rows to balance {} covariates; balance fewer, trim less, or find more rows",
+                width.max(2),
+                width - 1
+            ),
+        })
+    }
+
+    /// The same rows with one arm as the treated; rows for which `others` is false have no weight.
+    pub(super) fn view(
+        &self,
+        sample: &CausalSample,
+        [control, treated]: [usize; 2],
+        others: impl Fn(usize) -> bool,
+    ) -> Self {
+        let mut view = self.clone();
+        view.arms = [control, treated].map(|arm| sample.arms[arm].clone());
+        for (row, arm) in sample.arm_of.iter().map(|arm| *arm as usize).enumerate() {
+            view.treated[row] = arm == treated;
+            if arm != treated && !others(arm) {
+                view.weights[row] = 0.0;
+            }
+        }
+        view
     }
 
     /// The standardised covariates, for arms of any size.

@@ -1,5 +1,6 @@
 //! The first step: log odds or log weights that are linear in covariates, found by maximising a concave function.
 
+use super::newton::{MOST_HALVINGS, MOST_STEPS, SMALL_MOVE, Sums, newton};
 use super::observed::{Basis, Observed};
 use crate::error::{Error, Result};
 use crate::numeric::blocks;
@@ -7,21 +8,13 @@ use crate::numeric::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-/// Newton steps at most; a step moves separated rows by about one, so that more would not help.
-const MOST_STEPS: usize = 100;
-/// No index moves by more than this in the last step; the step after that is exact to rounding, since steps square their error.
-const SMALL_MOVE: f64 = 1e-7;
-/// A step that promises less than this share of the function and the weight is not searched along: there the function is flat to rounding.
-const FLAT: f64 = 1e-10;
-/// Halvings of a step at most.
-const MOST_HALVINGS: usize = 60;
 /// Curvature of rows that have no weight, so that a step exists while few have one.
 const LEAST_CURVATURE: f64 = 1e-9;
 /// Rounds of coordinates in the quadratic model of a step within a tolerance, at most; and the share of the largest move below which they end.
 const MOST_ROUNDS: usize = 10_000;
 const SMALL_SHARE: f64 = 1e-12;
 /// Rows of a block of work.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 /// Covariates whose share in a direction without end is at least this much of the largest are named.
 const NAMED: f64 = 0.1;
 
@@ -139,59 +132,27 @@ pub(in crate::causal) struct Tilted {
     shift: DVector<f64>,
 }
 
-/// Sums over a block of rows.
-struct Sums {
-    value: f64,
-    gradient: DVector<f64>,
-    curvature: DMatrix<f64>,
-}
-
 impl Tilted {
     /// Maximises by Newton's method with halved steps.
     ///
     /// # Errors
     /// `Unidentified` when the maximum is at infinity: no such weights exist. The covariates of that direction are named.
     pub(in crate::causal) fn solve(tilt: Tilt, observed: &Observed, basis: &Basis) -> Result<Self> {
-        let mut eta = vec![tilt.start(observed); observed.len()];
-        let mut direction = DVector::zeros(basis.width);
-        let total: f64 = observed.weights.iter().sum();
-        let mut last = false;
-        for _ in 0..MOST_STEPS {
-            let sums = sums(tilt, observed, basis, &eta);
-            let factor = Cholesky::with_tolerance(&sums.curvature, f64::EPSILON);
-            if factor.rank() < basis.width || !sums.value.is_finite() {
-                break;
-            }
-            if last {
-                return Ok(Self {
-                    tilt,
-                    eta,
-                    inverse: factor.inverse(),
-                    shift: DVector::zeros(basis.width),
-                });
-            }
-            direction = factor.solve_vector(&sums.gradient);
-            let moves = basis.times(&direction);
-            let largest = (moves.iter().zip(&observed.weights))
-                .filter(|(_, s)| **s > 0.0)
-                .fold(0.0_f64, |m, (v, _)| m.max(v.abs()));
-            last = largest < SMALL_MOVE;
-            let promised = sums.gradient.dot(&direction);
-            let flat = promised <= FLAT * (sums.value.abs() + total);
-            let mut length = 1.0;
-            let tried = (0..MOST_HALVINGS).find_map(|_| {
-                let tried: Vec<f64> = (eta.iter().zip(&moves))
-                    .map(|(e, m)| e + length * m)
-                    .collect();
-                length *= 0.5;
-                (flat || value(tilt, observed, &tried) >= sums.value).then_some(tried)
-            });
-            match tried {
-                Some(tried) => eta = tried,
-                None => break,
-            }
-        }
-        Err(no_overlap(tilt, observed, basis, &direction))
+        let found = newton(
+            vec![tilt.start(observed); observed.len()],
+            observed,
+            |eta| sums(tilt, observed, basis, eta),
+            |eta| value(tilt, observed, eta),
+            |direction| basis.times(direction),
+        );
+        let (eta, inverse) =
+            found.map_err(|direction| no_overlap(tilt.sought(observed), basis, &direction))?;
+        Ok(Self {
+            tilt,
+            eta,
+            inverse,
+            shift: DVector::zeros(basis.width),
+        })
     }
 
     /// Maximises `Σ s f(η) − δ S Σ_j |β_j|`, with S the weight of those that the arm is made like and the constant left out: means of standardised covariates then differ by δ at most.
@@ -237,7 +198,7 @@ impl Tilted {
             }
             if last {
                 return Self::at_ends(tilt, eta, &beta, &sums.curvature, tolerance)
-                    .ok_or_else(|| no_overlap(tilt, observed, basis, &direction));
+                    .ok_or_else(|| no_overlap(tilt.sought(observed), basis, &direction));
             }
             direction = penalised_step(&sums, &beta, &slack);
             let moves = basis.times(&direction);
@@ -259,7 +220,7 @@ impl Tilted {
                 None => break,
             }
         }
-        Err(no_overlap(tilt, observed, basis, &direction))
+        Err(no_overlap(tilt.sought(observed), basis, &direction))
     }
 
     /// A solution within a tolerance: the covariates that are at an end of theirs are conditions, the others are none.
@@ -394,11 +355,7 @@ fn value(tilt: Tilt, observed: &Observed, eta: &[f64]) -> f64 {
 fn sums(tilt: Tilt, observed: &Observed, basis: &Basis, eta: &[f64]) -> Sums {
     let p = basis.width;
     let block = |range: std::ops::Range<usize>| {
-        let mut all = Sums {
-            value: 0.0,
-            gradient: DVector::zeros(p),
-            curvature: DMatrix::zeros(p, p),
-        };
+        let mut all = Sums::zero(p);
         for row in range.filter(|row| observed.weights[*row] > 0.0) {
             let parts = tilt.row(observed.treated[row], eta[row]);
             let [value, first, second] = parts.map(|v| v * observed.weights[row]);
@@ -415,21 +372,14 @@ fn sums(tilt: Tilt, observed: &Observed, basis: &Basis, eta: &[f64]) -> Sums {
         }
         all
     };
-    let merge = |a: &mut Sums, b: Sums| {
-        a.value += b.value;
-        a.gradient += b.gradient;
-        a.curvature += b.curvature;
-    };
-    let mut all = blocks::reduce(eta.len(), BLOCK, block, merge).unwrap_or_else(|| Sums {
-        value: 0.0,
-        gradient: DVector::zeros(p),
-        curvature: DMatrix::zeros(p, p),
-    });
+    let mut all =
+        blocks::reduce(eta.len(), BLOCK, block, Sums::add).unwrap_or_else(|| Sums::zero(p));
     all.curvature.fill_lower_triangle_with_upper_triangle();
     all
 }
 
-fn no_overlap(tilt: Tilt, observed: &Observed, basis: &Basis, direction: &DVector<f64>) -> Error {
+/// `direction` is that in which weights grow without end.
+pub(super) fn no_overlap(what: String, basis: &Basis, direction: &DVector<f64>) -> Error {
     let slopes = direction.iter().skip(1);
     let largest = slopes.clone().fold(0.0_f64, |m, d| m.max(d.abs()));
     let named: Vec<String> = (basis.names.iter().zip(slopes))
@@ -437,7 +387,7 @@ fn no_overlap(tilt: Tilt, observed: &Observed, basis: &Basis, direction: &DVecto
         .map(|(name, _)| format!("`{name}`"))
         .collect();
     Error::Unidentified {
-        what: tilt.sought(observed),
+        what,
         needs: format!(
             "overlap: no finite weights balance {}, on which the arms lie apart; leave it out, coarsen it, or restrict the sample to where both arms occur",
             named.join(" with ")

@@ -105,14 +105,7 @@ impl TreatmentWeightingFit {
         let weights: Vec<f64> = (shape.iter().zip(&observed.weights))
             .map(|((weight, _), s)| weight * s)
             .collect();
-        if let Some(row) = weights.iter().position(|w| !w.is_finite()) {
-            return Err(Error::NotFinite {
-                what: format!(
-                    "the weight of row {} (its propensity is 0 or 1 but for rounding; trim such rows)",
-                    observed.rows.index(row) + 1
-                ),
-            });
-        }
+        check_finite(&observed, &weights)?;
         let propensities = match step {
             FirstStep::Given(given) => Some(given.clone()),
             FirstStep::Joint(step) => Some(step.propensities()),
@@ -125,17 +118,7 @@ impl TreatmentWeightingFit {
             &arms,
             "trim, or report the effect in the overlap",
         ));
-        let units = Units::new(
-            observed.len(),
-            Some(&observed.weights),
-            observed.clusters.as_deref(),
-        );
-        if let (Some(column), 0..2) = (&model.columns.clusters, units.weighed) {
-            return Err(Error::TooFewClusters {
-                column: column.clone(),
-                clusters: units.weighed,
-            });
-        }
+        let units = units(&observed, model.columns.clusters.as_ref())?;
         let means = [false, true].map(|arm| mean(&observed, basis, step, &shape, arm, &units));
         let difference = Linearised {
             estimate: means[1].estimate - means[0].estimate,
@@ -269,17 +252,7 @@ impl TreatmentWeightingFit {
             Method::EntropyBalancing => "Weights: entropy balancing.",
             Method::StableBalancing => "Weights: stable balancing.",
         });
-        for arm in &self.arms {
-            let between = arm.propensities.map_or_else(String::new, |(low, high)| {
-                format!("; propensities from {low:.3} to {high:.3}")
-            });
-            table = table.note(format!(
-                "Arm {}: {} rows as good as {} even ones{between}.",
-                arm.arm,
-                arm.rows,
-                Cell::fixed(arm.effective_rows, 1)
-            ));
-        }
+        table = ArmWeights::noted(table, &self.arms);
         table.note(format!(
             "Largest standardised difference of a covariate: {}.",
             Cell::fixed(self.balance.largest_difference(), 3)
@@ -302,6 +275,22 @@ impl ArmWeights {
                 ),
             })
             .collect()
+    }
+
+    /// What is said of the arms below a table.
+    pub(super) fn noted(mut table: Table, arms: &[Self]) -> Table {
+        for arm in arms {
+            let between = arm.propensities.map_or_else(String::new, |(low, high)| {
+                format!("; propensities from {low:.3} to {high:.3}")
+            });
+            table = table.note(format!(
+                "Arm {}: {} rows as good as {} even ones{between}.",
+                arm.arm,
+                arm.rows,
+                Cell::fixed(arm.effective_rows, 1)
+            ));
+        }
+        table
     }
 
     pub(in crate::causal) fn new(
@@ -333,6 +322,37 @@ impl ArmWeights {
     }
 }
 
+/// # Errors
+/// `NotFinite` for a weight that is none.
+pub(super) fn check_finite(observed: &Observed, weights: &[f64]) -> Result<()> {
+    match weights.iter().position(|w| !w.is_finite()) {
+        None => Ok(()),
+        Some(row) => Err(Error::NotFinite {
+            what: format!(
+                "the weight of row {} (its propensity is 0 or 1 but for rounding; trim such rows)",
+                observed.rows.index(row) + 1
+            ),
+        }),
+    }
+}
+
+/// # Errors
+/// `TooFewClusters` for one cluster.
+pub(super) fn units(observed: &Observed, clusters: Option<&String>) -> Result<Units> {
+    let units = Units::new(
+        observed.len(),
+        Some(&observed.weights),
+        observed.clusters.as_deref(),
+    );
+    match (clusters, units.weighed) {
+        (Some(column), 0..2) => Err(Error::TooFewClusters {
+            column: column.clone(),
+            clusters: units.weighed,
+        }),
+        _ => Ok(units),
+    }
+}
+
 /// The weighted mean outcome of an arm: what each row adds to its error comes from its own residual and from the first step.
 fn mean(
     observed: &Observed,
@@ -342,25 +362,41 @@ fn mean(
     treated: bool,
     units: &Units,
 ) -> Linearised {
+    let weights: Vec<f64> = shape.iter().map(|(weight, _)| *weight).collect();
+    let rows: Vec<usize> = observed.of_arm(treated).collect();
+    weighted_mean(observed, &rows, &weights, units, |residuals| {
+        let slopes = residuals.iter().zip(shape);
+        let slopes: Vec<f64> = slopes.map(|(residual, shape)| shape.1 * residual).collect();
+        Some(step.of_arm(treated)?.first_step(observed, basis, &slopes))
+    })
+}
+
+/// The weighted mean outcome of some rows. `first` makes of residuals times sampling weights what the first step adds to the error of the sum, if there was one.
+pub(super) fn weighted_mean(
+    observed: &Observed,
+    rows: &[usize],
+    weights: &[f64],
+    units: &Units,
+    first: impl FnOnce(&[f64]) -> Option<Vec<f64>>,
+) -> Linearised {
     let (mut sum, mut total) = (0.0, 0.0);
-    for row in observed.of_arm(treated) {
-        let weight = observed.weights[row] * shape[row].0;
+    for &row in rows {
+        let weight = observed.weights[row] * weights[row];
         sum += weight * observed.y[row];
         total += weight;
     }
     let estimate = sum / total;
     let mut influence = vec![0.0; observed.len()];
-    let mut slope = vec![0.0; observed.len()];
-    for row in observed.of_arm(treated) {
-        let residual = observed.weights[row] * (observed.y[row] - estimate);
-        influence[row] = shape[row].0 * residual;
-        slope[row] = shape[row].1 * residual;
+    let mut residuals = vec![0.0; observed.len()];
+    for &row in rows {
+        residuals[row] = observed.weights[row] * (observed.y[row] - estimate);
+        influence[row] = weights[row] * residuals[row];
     }
-    if let Some(step) = step.of_arm(treated) {
-        let first = step.first_step(observed, basis, &slope);
-        for (psi, first) in influence.iter_mut().zip(first) {
-            *psi += first;
-        }
+    for (psi, first) in influence
+        .iter_mut()
+        .zip(first(&residuals).unwrap_or_default())
+    {
+        *psi += first;
     }
     let scale = units.correction().sqrt() / total;
     for psi in &mut influence {
