@@ -447,6 +447,25 @@ fn bounds_of_the_marginal_model_are_those_of_linear_programmes() {
         let row = &at.rows()[0];
         assert!(row.lower.abs().min(row.upper.abs()) < 1e-9, "{row:?}");
         assert!(fit.plot().unwrap().to_svg().contains("upper bound"));
+        // Sharp: weights that balance the terms, by linear programmes; within the others.
+        let sharp = model
+            .clone()
+            .estimand(estimand)
+            .sharp()
+            .fit(&frame)
+            .unwrap();
+        let bounds: Vec<f64> = sharp
+            .rows()
+            .iter()
+            .flat_map(|r| [r.lower, r.upper])
+            .collect();
+        agree(name, &bounds, &numbers(&theirs["sharp"][name]), 1e-8);
+        for (a, b) in sharp.rows().iter().zip(fit.rows()).skip(1) {
+            assert!(b.lower < a.lower && a.upper < b.upper);
+            assert!(b.interval.lower < a.interval.lower && a.interval.upper < b.interval.upper);
+        }
+        assert!(sharp.tipping_point() > fit.tipping_point());
+        assert!(sharp.to_string().contains("Weights balance"), "{sharp}");
         let back: MarginalSensitivityFit =
             serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
         assert_eq!(back, fit);

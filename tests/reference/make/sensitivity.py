@@ -111,6 +111,16 @@ def marginal():
         fit = linprog(cost, A_ub=upper, b_ub=np.zeros(2 * n), A_eq=equal, b_eq=[1], bounds=(0, None), method="highs")
         return -sign * fit.fun
 
+    def sharp(arm, certain, factor, lam, sign):
+        """Weights that balance the terms of the propensity (Dorn & Guo): sum f z h = sum f h."""
+        rows = w == arm
+        c, f, v, h = certain[rows], factor[rows], y[rows], x.to_numpy(float)[rows]
+        total = c.sum() + f.sum()
+        if not f.any():
+            return c @ v / total
+        fit = linprog(-sign * f * v, A_eq=(f[:, None] * h).T, b_eq=f @ h, bounds=(1 / lam, lam), method="highs")
+        return (c @ v - sign * fit.fun) / total
+
     one, none = np.ones(len(y)), np.zeros(len(y))
     odds = np.where(w == 1, (1 - e) / e, e / (1 - e))
     parts = {
@@ -118,13 +128,16 @@ def marginal():
         "att": lambda arm: (one, none) if arm == 1 else (none, odds),
         "atc": lambda arm: (one, none) if arm == 0 else (none, odds),
     }
-    out = {}
-    for name, part in parts.items():
-        out[name] = []
+    def bounds(of, part):
+        out = []
         for lam in [1.0, 1.3, 2.5]:
-            treated = [mean(1, *part(1), lam, s) for s in [-1, 1]]
-            control = [mean(0, *part(0), lam, s) for s in [-1, 1]]
-            out[name].append([treated[0] - control[1], treated[1] - control[0]])
+            treated = [of(1, *part(1), lam, s) for s in [-1, 1]]
+            control = [of(0, *part(0), lam, s) for s in [-1, 1]]
+            out.append([treated[0] - control[1], treated[1] - control[0]])
+        return out
+
+    out = {name: bounds(mean, part) for name, part in parts.items()}
+    out["sharp"] = {name: bounds(sharp, part) for name, part in parts.items()}
     return out
 
 
