@@ -246,6 +246,35 @@ fn confounders_are_those_of_doubleml() {
             serde_json::from_str(&serde_json::to_string(&ours).unwrap()).unwrap();
         assert_eq!(back, ours);
     }
+    // On the treated: bounds of DoubleML; its errors take the share of the treated as known, a bootstrap of the rows does not.
+    let ours = OmittedConfounder::doubly_robust_treated(&irm, "1").unwrap();
+    let treated = &theirs["treated"];
+    let e = ours.unadjusted();
+    let effect = [e.estimate, scale * e.std_error];
+    agree("treated", &effect, &numbers(&treated["effect"]), 1e-9);
+    agree(
+        "treated",
+        &[ours.scale()],
+        &numbers(&treated["max_bias"]),
+        1e-9,
+    );
+    for ((y, d, rho), wanted) in [(0.03, 0.03, 1.0), (0.1, 0.05, -0.7)]
+        .into_iter()
+        .zip(treated["bounds"].as_array().unwrap())
+    {
+        let b = ours.clone().correlation(rho).unwrap().bounds(y, d).unwrap();
+        let bounds = [b.lower.estimate, b.upper.estimate];
+        agree("treated", &bounds, &numbers(wanted)[..2], 1e-9);
+    }
+    let b = ours.bounds(0.3, 0.3).unwrap();
+    let errors = [b.lower.std_error, b.upper.std_error];
+    agree(
+        "treated",
+        &errors,
+        &numbers(&theirs["treated_errors"]),
+        0.03,
+    );
+    assert!(OmittedConfounder::doubly_robust_treated(&irm, "7").is_err());
     // What means and propensities would gain over poorer ones.
     let poor = frame.clone().with("half", vec![0.5; frame.rows()]).unwrap();
     let short = PartiallyLinear::new("y", "w", &["x1", "x2"])

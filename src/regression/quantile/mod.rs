@@ -327,7 +327,11 @@ pub(crate) fn least_check_loss(
         return Ok(0.0);
     }
     let vertex = solve(&problem, tau, &Progress::none())?;
-    Ok(vertex.residuals.iter().map(|r| problem::check(*r, tau)).sum())
+    Ok(vertex
+        .residuals
+        .iter()
+        .map(|r| problem::check(*r, tau))
+        .sum())
 }
 
 /// Whether coefficients fit all rows but for rounding.

@@ -77,6 +77,8 @@ def confounders():
     gain = gain_statistics(plr, poor)
     irm = DoubleMLIRM(data, LinearRegression(), LogisticRegression(), n_folds=2)
     irm.fit(external_predictions={"w": {"ml_g0": column("m0"), "ml_g1": column("m1"), "ml_m": column("e")}})
+    treated = DoubleMLIRM(data, LinearRegression(), LogisticRegression(), n_folds=2, score="ATTE")
+    treated.fit(external_predictions={"w": {"ml_g0": column("m0"), "ml_g1": column("m1"), "ml_m": column("e")}})
     # The bounds of the average effect over resampled rows.
     rng = np.random.default_rng(1)
     y, w, e = (d[c].to_numpy() for c in ["y", "w", "e"])
@@ -85,12 +87,17 @@ def confounders():
     sigma = (y - g) ** 2
     nu = 2 * (1 / e + 1 / (1 - e)) - (w / e - (1 - w) / (1 - e)) ** 2
     k = np.sqrt(0.3 * 0.3 / 0.7)
-    drawn = []
+    drawn, on_treated = [], []
+    nu_treated = w * (1 + 2 * e / (1 - e)) - (1 - w) * (e / (1 - e)) ** 2
+    top = (y - d["m0"].to_numpy()) * (w - (1 - w) * e / (1 - e))
     for _ in range(20000):
         i = rng.integers(0, len(y), len(y))
         s = np.sqrt(np.mean(sigma[i]) * np.mean(nu[i]))
+        p = w[i].mean()
+        t, s_treated = top[i].mean() / p, np.sqrt(np.mean(sigma[i]) * np.mean(nu_treated[i])) / p
+        on_treated.append([t - k * s_treated, t + k * s_treated])
         drawn.append([np.mean(effect.to_numpy()[i]) - k * s, np.mean(effect.to_numpy()[i]) + k * s])
-    return {"plr": analysis(plr), "irm": analysis(irm), "gain": [float(np.ravel(gain[k])[0]) for k in ["cf_y", "cf_d", "rho", "delta_theta"]], "exchanged": np.std(drawn, axis=0).tolist()}
+    return {"plr": analysis(plr), "irm": analysis(irm), "gain": [float(np.ravel(gain[k])[0]) for k in ["cf_y", "cf_d", "rho", "delta_theta"]], "exchanged": np.std(drawn, axis=0).tolist(), "treated": analysis(treated), "treated_errors": np.std(on_treated, axis=0).tolist()}
 
 
 def marginal():
