@@ -21,7 +21,7 @@
 //!
 //! What could still be wrong: [`OmittedVariable`], [`OmittedConfounder`], [`MarginalSensitivity`], [`CoefficientStability`], [`ConfoundingEValue`] say how strong something that was left out would have to be;
 //! [`ManskiBounds`], [`HorowitzManski`] and [`LeeBounds`] assume less; [`Placebo`] looks where there is nothing to find. [`Mediation`] says what of an effect goes through a mediator, [`PredictionPowered`]
-//! corrects labels that a model made by a few true ones, [`Misclassification`] by rates of error. [`LinearInMeans`] has effects of peers.
+//! corrects labels that a model made by a few true ones ([`PredictionPoweredQuantile`] for quantiles), [`Misclassification`] by rates of error. [`LinearInMeans`] has effects of peers.
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
@@ -90,7 +90,10 @@ pub use dynamic_panel::{DynamicPanelGmm, DynamicPanelGmmFit};
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
-pub use labels::{CorrectedForErrors, Misclassification, PredictionPowered, PredictionPoweredFit};
+pub use labels::{
+    CorrectedForErrors, Misclassification, PredictionPowered, PredictionPoweredFit,
+    PredictionPoweredQuantile, PredictionPoweredQuantileFit,
+};
 pub use matching::{
     JointImbalance, MatchDistance, MatchOrder, Matching, MatchingFit, RosenbaumBounds,
     RosenbaumBoundsFit, RosenbaumPoint, SetMatching, SetsFit, Stratification,

@@ -46,6 +46,7 @@ pub use linear::FitStatistics;
 pub use ols::{Ols, OlsFit};
 pub use ordered::{OrderedLogit, OrderedProbit};
 pub use parallel_lines::ParallelLinesTest;
+pub(crate) use quantile::least_check_loss;
 pub use quantile::{
     Quantile, QuantileCovariance, QuantileFit, QuantileProcess, QuantileStatistics,
 };

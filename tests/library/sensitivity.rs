@@ -246,6 +246,35 @@ fn confounders_are_those_of_doubleml() {
             serde_json::from_str(&serde_json::to_string(&ours).unwrap()).unwrap();
         assert_eq!(back, ours);
     }
+    // On the treated: bounds of DoubleML; its errors take the share of the treated as known, a bootstrap of the rows does not.
+    let ours = OmittedConfounder::doubly_robust_treated(&irm, "1").unwrap();
+    let treated = &theirs["treated"];
+    let e = ours.unadjusted();
+    let effect = [e.estimate, scale * e.std_error];
+    agree("treated", &effect, &numbers(&treated["effect"]), 1e-9);
+    agree(
+        "treated",
+        &[ours.scale()],
+        &numbers(&treated["max_bias"]),
+        1e-9,
+    );
+    for ((y, d, rho), wanted) in [(0.03, 0.03, 1.0), (0.1, 0.05, -0.7)]
+        .into_iter()
+        .zip(treated["bounds"].as_array().unwrap())
+    {
+        let b = ours.clone().correlation(rho).unwrap().bounds(y, d).unwrap();
+        let bounds = [b.lower.estimate, b.upper.estimate];
+        agree("treated", &bounds, &numbers(wanted)[..2], 1e-9);
+    }
+    let b = ours.bounds(0.3, 0.3).unwrap();
+    let errors = [b.lower.std_error, b.upper.std_error];
+    agree(
+        "treated",
+        &errors,
+        &numbers(&theirs["treated_errors"]),
+        0.03,
+    );
+    assert!(OmittedConfounder::doubly_robust_treated(&irm, "7").is_err());
     // What means and propensities would gain over poorer ones.
     let poor = frame.clone().with("half", vec![0.5; frame.rows()]).unwrap();
     let short = PartiallyLinear::new("y", "w", &["x1", "x2"])
@@ -447,6 +476,25 @@ fn bounds_of_the_marginal_model_are_those_of_linear_programmes() {
         let row = &at.rows()[0];
         assert!(row.lower.abs().min(row.upper.abs()) < 1e-9, "{row:?}");
         assert!(fit.plot().unwrap().to_svg().contains("upper bound"));
+        // Sharp: weights that balance the terms, by linear programmes; within the others.
+        let sharp = model
+            .clone()
+            .estimand(estimand)
+            .sharp()
+            .fit(&frame)
+            .unwrap();
+        let bounds: Vec<f64> = sharp
+            .rows()
+            .iter()
+            .flat_map(|r| [r.lower, r.upper])
+            .collect();
+        agree(name, &bounds, &numbers(&theirs["sharp"][name]), 1e-8);
+        for (a, b) in sharp.rows().iter().zip(fit.rows()).skip(1) {
+            assert!(b.lower < a.lower && a.upper < b.upper);
+            assert!(b.interval.lower < a.interval.lower && a.interval.upper < b.interval.upper);
+        }
+        assert!(sharp.tipping_point() > fit.tipping_point());
+        assert!(sharp.to_string().contains("Weights balance"), "{sharp}");
         let back: MarginalSensitivityFit =
             serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
         assert_eq!(back, fit);

@@ -3,6 +3,8 @@
 mod equations;
 mod misclassification;
 mod prediction_powered;
+mod quantile;
 
 pub use misclassification::{CorrectedForErrors, Misclassification};
 pub use prediction_powered::{PredictionPowered, PredictionPoweredFit};
+pub use quantile::{PredictionPoweredQuantile, PredictionPoweredQuantileFit};

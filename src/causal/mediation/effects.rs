@@ -10,6 +10,8 @@ use crate::numeric::special::normal;
 use crate::regression::binary::logistic;
 use crate::regression::{Logit, Ols, Probit};
 use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Nodes of the rule over a normal mediator: logits of any slope that data show are good to 1e-10.
 const NODES: usize = 60;
@@ -18,7 +20,7 @@ const NODES: usize = 60;
 const BLOCK: usize = 1024;
 
 /// A fitted model: its coefficients in the order of `names`, and their covariance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Coefficients {
     pub(super) names: Vec<String>,
     pub(super) estimates: DVector<f64>,
@@ -64,23 +66,28 @@ impl Coefficients {
     }
 }
 
-/// Where the parts of an index stand among the coefficients of a model, and the covariates' columns.
-#[derive(Clone, Debug)]
-pub(super) struct Index<'a> {
+/// Where the parts of an index stand among the coefficients of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Index {
     pub(super) constant: Option<usize>,
     pub(super) treatment: Option<usize>,
     pub(super) mediator: Option<usize>,
     pub(super) product: Option<usize>,
-    pub(super) covariates: Vec<(usize, &'a [f64])>,
+    /// Places of the coefficients and of the columns.
+    pub(super) covariates: Vec<(usize, usize)>,
 }
 
 /// The two models over the rows.
-pub(super) struct Models<'a> {
-    pub(super) mediator: (MediationModel, Coefficients, Index<'a>),
-    pub(super) outcome: (MediationModel, Coefficients, Index<'a>),
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Models {
+    pub(super) mediator: (MediationModel, Coefficients, Index),
+    pub(super) outcome: (MediationModel, Coefficients, Index),
     /// Treatment values: control, treated.
     pub(super) contrast: [f64; 2],
     pub(super) rows: usize,
+    /// The covariates' columns, which a file does not keep.
+    #[serde(skip)]
+    pub(super) columns: Arc<Vec<Vec<f64>>>,
 }
 
 /// Means of `Y(t, M(t'))` in the order 00, 01, 10, 11 of (t, t').
@@ -89,28 +96,46 @@ pub(super) struct Means {
     pub(super) covariance: DMatrix<f64>,
 }
 
-impl Models<'_> {
-    /// The means, with their covariance by the delta method, the sampling of rows included, when errors are asked for.
-    pub(super) fn means(&self, errors: bool) -> Result<Means> {
+impl Models {
+    /// Coefficients of mediator and outcome and the standard deviation of the errors of a linear mediator, and their covariance.
+    pub(super) fn parameters(&self) -> (Vec<f64>, DMatrix<f64>) {
         let (a, b) = (&self.mediator.1, &self.outcome.1);
-        let sigma = a.variance.map(|(variance, _)| variance.sqrt());
-        let mut at: Vec<f64> = a
-            .estimates
-            .iter()
-            .chain(b.estimates.iter())
-            .copied()
-            .collect();
-        at.extend(sigma);
         let (p, q) = (a.estimates.len(), b.estimates.len());
+        let both = a.estimates.iter().chain(b.estimates.iter());
+        let mut at: Vec<f64> = both.copied().collect();
+        at.extend(a.variance.map(|(variance, _)| variance.sqrt()));
+        let mut spread = DMatrix::zeros(at.len(), at.len());
+        spread.view_mut((0, 0), (p, p)).copy_from(&a.covariance);
+        spread.view_mut((p, p), (q, q)).copy_from(&b.covariance);
+        if let Some((variance, df)) = a.variance {
+            spread[(p + q, p + q)] = variance / (2.0 * df);
+        }
+        (at, spread)
+    }
+
+    /// The means for parameters that `map` makes of those given, with the correlation of both models' errors; with their covariance by the delta method, the sampling of rows included, when the
+    /// spread of the parameters is given.
+    pub(super) fn means(
+        &self,
+        at: &[f64],
+        spread: Option<&DMatrix<f64>>,
+        rho: f64,
+        map: impl Fn(&[f64]) -> Vec<f64>,
+    ) -> Result<Means> {
+        let (p, q) = (
+            self.mediator.1.estimates.len(),
+            self.outcome.1.estimates.len(),
+        );
         let nodes = gauss_hermite_normal(NODES)?;
         let nodes: Vec<(f64, f64)> = (nodes.nodes().iter().copied())
             .zip(nodes.weights().iter().copied())
             .collect();
-        let total = |theta: &[f64]| -> [f64; 14] {
+        let total = |given: &[f64]| -> [f64; 14] {
+            let theta = &map(given);
             let work = |rows: std::ops::Range<usize>| {
                 let mut sums = [0.0; 14];
                 for row in rows {
-                    let v = self.row(theta, p, q, row, &nodes);
+                    let v = self.row(theta, [p, q], rho, row, &nodes);
                     let mut at = 4;
                     for j in 0..4 {
                         sums[j] += v[j];
@@ -127,24 +152,18 @@ impl Models<'_> {
             blocks::reduce(self.rows, BLOCK, work, add).unwrap_or([0.0; 14])
         };
         let n = self.rows as f64;
-        let sums = total(&at);
+        let sums = total(at);
         let estimates = DVector::from_fn(4, |j, _| sums[j] / n);
-        if !errors {
+        let Some(spread) = spread else {
             return Ok(Means {
                 estimates,
                 covariance: DMatrix::zeros(4, 4),
             });
-        }
+        };
         let slopes = jacobian(
-            |theta| total(theta)[..4].iter().map(|s| s / n).collect(),
-            &at,
+            |given| total(given)[..4].iter().map(|s| s / n).collect(),
+            at,
         )?;
-        let mut spread = DMatrix::zeros(at.len(), at.len());
-        spread.view_mut((0, 0), (p, p)).copy_from(&a.covariance);
-        spread.view_mut((p, p), (q, q)).copy_from(&b.covariance);
-        if let Some((variance, df)) = a.variance {
-            spread[(p + q, p + q)] = variance / (2.0 * df);
-        }
         let mut covariance = &slopes * spread * slopes.transpose();
         let mut place = 4;
         for j in 0..4 {
@@ -164,14 +183,21 @@ impl Models<'_> {
     }
 
     /// The four means of a row.
-    fn row(&self, theta: &[f64], p: usize, q: usize, row: usize, nodes: &[(f64, f64)]) -> [f64; 4] {
+    fn row(
+        &self,
+        theta: &[f64],
+        [p, q]: [usize; 2],
+        rho: f64,
+        row: usize,
+        nodes: &[(f64, f64)],
+    ) -> [f64; 4] {
         let (a, b) = (&theta[..p], &theta[p..p + q]);
         let part = |coefficients: &[f64], at: Option<usize>| at.map_or(0.0, |k| coefficients[k]);
-        let base = |coefficients: &[f64], index: &Index<'_>| {
+        let base = |coefficients: &[f64], index: &Index| {
             let each = index
                 .covariates
                 .iter()
-                .map(|(k, column)| coefficients[*k] * column[row]);
+                .map(|(k, column)| coefficients[*k] * self.columns[*column][row]);
             part(coefficients, index.constant) + each.sum::<f64>()
         };
         let (ma, mb) = (&self.mediator.2, &self.outcome.2);
@@ -185,7 +211,8 @@ impl Models<'_> {
             *value = match (self.mediator.0, self.outcome.0) {
                 (MediationModel::Linear, MediationModel::Linear) => level + slope * index,
                 (MediationModel::Linear, MediationModel::Probit) => {
-                    let spread = (slope * theta[p + q]).hypot(1.0);
+                    // Of the errors of both: slope² σ² + 2 ρ slope σ + 1.
+                    let spread = (slope * theta[p + q] + rho).hypot((1.0 - rho * rho).sqrt());
                     normal::cdf((level + slope * index) / spread)
                 }
                 (MediationModel::Linear, MediationModel::Logit) => {

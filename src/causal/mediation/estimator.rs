@@ -1,6 +1,6 @@
 //! Natural direct and indirect effects.
 
-use super::effects::{Coefficients, Index, Means, Models};
+use super::effects::{Coefficients, Index, Models};
 use super::rho::MediationSensitivity;
 use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result, Warning};
@@ -11,6 +11,7 @@ use crate::report::{Cell, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// How the mean of mediator or outcome depends on its index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +105,7 @@ pub struct MediationFit {
     warnings: Vec<Warning>,
 }
 
-const NAMES: [&str; 8] = [
+pub(super) const NAMES: [&str; 8] = [
     "indirect_control",
     "indirect_treated",
     "direct_control",
@@ -183,9 +184,10 @@ impl Mediation {
     /// # Errors
     /// See [`Mediation`].
     pub fn fit(&self, frame: &Frame) -> Result<MediationFit> {
-        let (means, sample, warnings) = self.means(frame, true)?;
+        let (models, mut warnings) = self.models(frame)?;
+        let (at, spread) = models.parameters();
+        let means = models.means(&at, Some(&spread), 0.0, <[f64]>::to_vec)?;
         let (estimates, slopes) = effects(&means.estimates);
-        let mut warnings = warnings;
         let total = estimates[4].abs();
         let covariance = &slopes * &means.covariance * slopes.transpose();
         if total < 2.0 * covariance[(4, 4)].max(0.0).sqrt() {
@@ -193,13 +195,7 @@ impl Mediation {
                 message: "the total effect is less than two standard errors from zero: the proportion mediated is a ratio to almost nothing; report the effects".to_owned(),
             });
         }
-        let linear = [self.mediator_model, self.outcome_model] == [MediationModel::Linear; 2];
-        let sensitivity = if linear && !self.interaction {
-            let [control, treated] = self.contrast;
-            Some(MediationSensitivity::new(&sample, treated - control)?)
-        } else {
-            None
-        };
+        let rows = models.rows;
         Ok(MediationFit {
             title: format!(
                 "Mediation: {} on {} through {}",
@@ -208,7 +204,7 @@ impl Mediation {
             names: NAMES.map(str::to_owned).to_vec(),
             estimates,
             covariance,
-            rows: sample.rows,
+            rows,
             note: format!(
                 "Mediator {:?}, outcome {:?}{}; {} against {}.",
                 self.mediator_model,
@@ -222,7 +218,7 @@ impl Mediation {
                 self.contrast[0]
             )
             .to_lowercase(),
-            sensitivity,
+            sensitivity: MediationSensitivity::new(models),
             warnings,
         })
     }
@@ -251,7 +247,8 @@ impl Mediation {
             .seed(seed)
             .names(NAMES)
             .run(frame, |resample| {
-                let (means, _, _) = plain.means(resample.frame()?, false)?;
+                let (models, _) = plain.models(resample.frame()?)?;
+                let means = models.means(&models.parameters().0, None, 0.0, <[f64]>::to_vec)?;
                 Ok(effects(&means.estimates).0.as_slice().to_vec())
             })
     }
@@ -262,8 +259,8 @@ impl Mediation {
         format!("`{outcome}` ~ {first}{join}{terms}")
     }
 
-    /// The means of the four combinations, and the rows.
-    fn means(&self, frame: &Frame, errors: bool) -> Result<(Means, Sample, Vec<Warning>)> {
+    /// Both models, fitted.
+    fn models(&self, frame: &Frame) -> Result<(Models, Vec<Warning>)> {
         let [control, treated] = self.contrast;
         if !(control.is_finite() && treated.is_finite() && (treated - control).abs() > 0.0) {
             return Err(Error::invalid_option(
@@ -302,14 +299,8 @@ impl Mediation {
             });
         }
         let column = |name: &str| -> Result<Vec<f64>> { Ok(used.numeric(name)?.values().to_vec()) };
-        let sample = Sample {
-            rows: design.rows.len(),
-            y: column(&self.outcome)?,
-            d: column(&self.treatment)?,
-            m: column(&self.mediator)?,
-            covariates: Vec::new(),
-        };
-        for (name, values) in [(&self.treatment, &sample.d), (&self.mediator, &sample.m)] {
+        let (treatment, mediator) = (column(&self.treatment)?, column(&self.mediator)?);
+        for (name, values) in [(&self.treatment, &treatment), (&self.mediator, &mediator)] {
             if values.iter().all(|v| (v - values[0]).abs() <= 0.0) {
                 return Err(Error::Unidentified {
                     what: format!("what goes through `{}`: `{name}` is {} on every row", self.mediator, values[0]),
@@ -328,7 +319,7 @@ impl Mediation {
             }
             if self.interaction
                 && product.is_none()
-                && same(&values, &|i| sample.d[i] * sample.m[i])
+                && same(&values, &|i| treatment[i] * mediator[i])
             {
                 product = Some(column.name.clone());
                 continue;
@@ -344,6 +335,7 @@ impl Mediation {
         let mediator = Coefficients::fit(self.mediator_model, &first, &kind, &used)?;
         let outcome = Coefficients::fit(self.outcome_model, &long, &kind, &used)?;
         let place = |fit: &Coefficients, name: &str| fit.names.iter().position(|n| n == name);
+        let open = "a treatment that the covariates leave open and a mediator that treatment and covariates leave open; leave out what decides them";
         for (fit, name) in [
             (&outcome, &self.mediator),
             (&outcome, &self.treatment),
@@ -352,49 +344,44 @@ impl Mediation {
             if place(fit, name).is_none() {
                 return Err(Error::Unidentified {
                     what: format!("the effect of `{name}` beside the other regressors"),
-                    needs: "a treatment that the covariates leave open and a mediator that treatment and covariates leave open; leave out what decides them".to_owned(),
+                    needs: open.to_owned(),
                 });
             }
         }
-        let index = |fit: &Coefficients| Index {
+        let product = product.and_then(|name| place(&outcome, &name));
+        if self.interaction && product.is_none() {
+            return Err(Error::Unidentified {
+                what: format!(
+                    "how the effect of `{}` differs by `{}`",
+                    self.mediator, self.treatment
+                ),
+                needs: "a mediator that varies under every treatment; leave out the interaction"
+                    .to_owned(),
+            });
+        }
+        let index = |fit: &Coefficients, product: Option<usize>| Index {
             constant: place(fit, "(Intercept)"),
             treatment: place(fit, &self.treatment),
             mediator: place(fit, &self.mediator),
-            product: product.as_ref().and_then(|name| place(fit, name)),
-            covariates: (names.iter().zip(&covariates))
-                .filter_map(|(name, values)| Some((place(fit, name)?, values.as_slice())))
+            product,
+            covariates: (names.iter().enumerate())
+                .filter_map(|(column, name)| Some((place(fit, name)?, column)))
                 .collect(),
         };
-        let (mediator_index, outcome_index) = (index(&mediator), index(&outcome));
-        let means = Models {
-            mediator: (self.mediator_model, mediator, mediator_index),
-            outcome: (self.outcome_model, outcome, outcome_index),
+        let indices = (index(&mediator, None), index(&outcome, product));
+        let models = Models {
+            mediator: (self.mediator_model, mediator, indices.0),
+            outcome: (self.outcome_model, outcome, indices.1),
             contrast: self.contrast,
-            rows: sample.rows,
-        }
-        .means(errors)?;
-        Ok((
-            means,
-            Sample {
-                covariates,
-                ..sample
-            },
-            warnings,
-        ))
+            rows: design.rows.len(),
+            columns: Arc::new(covariates),
+        };
+        Ok((models, warnings))
     }
 }
 
-/// The rows in use.
-pub(super) struct Sample {
-    pub(super) rows: usize,
-    pub(super) y: Vec<f64>,
-    pub(super) d: Vec<f64>,
-    pub(super) m: Vec<f64>,
-    pub(super) covariates: Vec<Vec<f64>>,
-}
-
 /// The effects from the means 00, 01, 10, 11 of (t, t'), and their slopes.
-fn effects(means: &DVector<f64>) -> (DVector<f64>, DMatrix<f64>) {
+pub(super) fn effects(means: &DVector<f64>) -> (DVector<f64>, DMatrix<f64>) {
     // Rows: δ(0), δ(1), ζ(0), ζ(1), τ and the averages.
     let linear = DMatrix::from_row_slice(
         7,
@@ -426,16 +413,16 @@ fn effects(means: &DVector<f64>) -> (DVector<f64>, DMatrix<f64>) {
 }
 
 impl MediationFit {
-    /// What the indirect effect would be if the errors of both models were correlated; for linear models without interaction.
+    /// What the effects would be if the errors of both models were correlated; for a linear mediator and a linear or probit outcome, with or without interaction.
     ///
     /// # Errors
-    /// [`Error::Unidentified`] for other models.
+    /// [`Error::Unidentified`] for other models, whose errors are not jointly normal or, for a mediator of 0 and 1, are not seen.
     pub fn sensitivity(&self) -> Result<&MediationSensitivity> {
         self.sensitivity
             .as_ref()
             .ok_or_else(|| Error::Unidentified {
-                what: "the indirect effect under correlated errors".to_owned(),
-                needs: "linear models of mediator and outcome without interaction".to_owned(),
+                what: "the effects under correlated errors".to_owned(),
+                needs: "errors that are jointly normal and a mediator whose error is seen: a linear model of the mediator and a linear or probit one of the outcome".to_owned(),
             })
     }
 
@@ -458,7 +445,7 @@ impl MediationFit {
         if let Some(s) = &self.sensitivity {
             table = table.note(format!(
                 "The indirect effect is zero when the errors of both models correlate by {}.",
-                Cell::fixed(s.zero_at(), 3)
+                s.zeros()
             ));
         }
         table.warned(&self.warnings)

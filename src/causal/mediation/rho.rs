@@ -1,23 +1,35 @@
-//! What the indirect effect would be if something unobserved moved mediator and outcome together.
+//! What the effects would be if something unobserved moved mediator and outcome together.
 
-use super::estimator::Sample;
-use crate::causal::units::{Linearised, Units};
+use super::MediationModel;
+use super::effects::Models;
+use super::estimator::{NAMES, effects};
 use crate::error::{Error, Result};
 use crate::inference::Estimate;
-use crate::numeric::linalg::Cholesky;
 use crate::report::{Cell, Figure, LinePlot, Table};
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-/// The indirect effect of linear models as a function of the correlation ρ of their errors, which is zero if the mediator is as good as random given treatment and covariates:
+/// Natural effects as functions of the correlation ρ of the errors of both models, which is zero if the mediator is as good as random given treatment and covariates. With the mediator
+/// `M = x'a + ε₂`, what is regressed on it contains `E[ε₃ | M] = c (M − x'a)`: the coefficients of a linear outcome model with residual variance `s²` are
 ///
-/// `δ(ρ) = β (σ₁/σ₂) (ρ̃ − ρ √((1 − ρ̃²)/(1 − ρ²)))`,
+/// `b = b̂ + c â` and, of the mediator, `γ = γ̂ − c`, `c = ρ s/(σ₂ √(1 − ρ²))`,
 ///
-/// with β the effect of the treatment on the mediator, σ₂ and σ₁ the standard deviations of what treatment and covariates leave of mediator and outcome, and ρ̃ their correlation. It is zero at `ρ = ρ̃`. An unobserved variable that explains the shares `R²_M` and `R²_Y`
-/// of the errors of both models makes `ρ² = R²_M R²_Y`. Standard errors are by the delta method, robust to heteroskedastic errors.
+/// those of a probit `b = √(1 − ρ²) b̂ + c â`, `γ = √(1 − ρ²) γ̂ − c`, `c = ρ/σ₂`; an interaction of treatment and mediator is kept, times `√(1 − ρ²)` for a probit. Effects follow as without ρ; for a probit the errors of `Y(t, M(t'))`
+/// have variance `γ_t² σ₂² + 2ρ γ_t σ₂ + 1`, `γ_t` the mediator's effect under t. Total effects do not change. These are the maximum likelihood estimates at a given ρ; for linear models without interaction
+///
+/// `δ(ρ) = β (σ₁/σ₂) (ρ̃ − ρ √((1 − ρ̃²)/(1 − ρ²)))`
+///
+/// with β the effect of the treatment on the mediator, σ₁ the standard deviation of what treatment and covariates leave of the outcome and ρ̃ its correlation with that of the mediator, at which there is no indirect effect.
+///
+/// An unobserved variable that explains the shares `R²_M` and `R²_Y` of the errors of both models makes `ρ² = R²_M R²_Y`. Standard errors are by the delta method over the parameters of both models, of which the residual variances have those of normal errors.
+///
+/// # Errors
+/// [`Error::DataNotKept`] for a fit with covariates that was read from a file.
 ///
 /// # References
 /// Imai, K., Keele, L. & Yamamoto, T. (2010). Identification, inference and sensitivity analysis for causal mediation effects. *Statistical Science* 25(1), 51–71, theorem 4. doi:10.1214/10-STS321
+///
+/// Imai, K., Keele, L. & Tingley, D. (2010). A general approach to causal mediation analysis. *Psychological Methods* 15(4), 309–334. doi:10.1037/a0020761
 ///
 /// ```
 /// use cocreate::prelude::*;
@@ -25,123 +37,190 @@ use serde::{Deserialize, Serialize};
 /// let fit = Mediation::new("lwage", "smsa66", "educ").covariates("black + south").fit(&card)?;
 /// let sensitivity = fit.sensitivity()?;
 /// assert!((sensitivity.at(0.0)?.estimate - fit.coefficient("indirect")?.estimate).abs() < 1e-12);
-/// assert!(sensitivity.at(sensitivity.zero_at())?.estimate.abs() < 1e-12);
+/// assert!(sensitivity.at(sensitivity.zero_at()[0])?.estimate.abs() < 1e-12);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MediationSensitivity {
-    /// β times the contrast, and the variances and covariance of the residuals: s₁₁, s₁₂, s₂₂.
-    moments: [f64; 4],
-    covariance: DMatrix<f64>,
+    models: Models,
+    /// Coefficients of both models, σ₂ and, for a linear outcome, s.
+    parameters: Vec<f64>,
+    spread: DMatrix<f64>,
 }
 
-/// The indirect effect at one correlation.
+/// The effects at one correlation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MediationPoint {
     /// ρ.
     pub rho: f64,
-    /// The indirect effect.
+    /// The indirect effect, the average over both treatments.
     pub indirect: Estimate,
+    /// All effects, with the names of those of [`MediationFit`](super::MediationFit).
+    pub effects: Vec<Estimate>,
 }
 
 impl MediationSensitivity {
-    pub(super) fn new(sample: &Sample, contrast: f64) -> Result<Self> {
-        let n = sample.rows;
-        let mut columns: Vec<&[f64]> = sample.covariates.iter().map(Vec::as_slice).collect();
-        let d = residual(&sample.d, &columns)?;
-        columns.push(&sample.d);
-        let (e1, e2) = (
-            residual(&sample.y, &columns)?,
-            residual(&sample.m, &columns)?,
-        );
-        let units = Units::new(n, None, None);
-        let square: f64 = d.iter().map(|d| d * d).sum::<f64>() / n as f64;
-        let slope = d.iter().zip(&sample.m).map(|(d, m)| d * m).sum::<f64>() / n as f64 / square;
-        let part = |estimate: f64, influence: Vec<f64>| Linearised {
-            estimate,
-            influence: influence.into_iter().map(|v| v / n as f64).collect(),
-        };
-        let product = |a: &[f64], b: &[f64]| {
-            let values: Vec<f64> = a.iter().zip(b).map(|(a, b)| a * b).collect();
-            let mean = units.mean(&values);
-            part(mean, values.into_iter().map(|v| v - mean).collect())
-        };
-        let beta = d
-            .iter()
-            .zip(&e2)
-            .map(|(d, e)| contrast * d * e / square)
-            .collect();
-        let parts = [
-            part(contrast * slope, beta),
-            product(&e1, &e1),
-            product(&e1, &e2),
-            product(&e2, &e2),
-        ];
-        Ok(Self {
-            moments: [0, 1, 2, 3].map(|k: usize| parts[k].estimate),
-            covariance: units.covariance(&parts),
+    /// None for models whose errors are not jointly normal.
+    pub(super) fn new(models: Models) -> Option<Self> {
+        let (mut parameters, mut spread) = models.parameters();
+        let (variance, df) = models.mediator.1.variance?;
+        if models.outcome.0 == MediationModel::Logit {
+            return None;
+        }
+        if let Some((other, other_df)) = models.outcome.1.variance {
+            // In the mediator's degrees of freedom, so that the ratio is that of the sums of squares.
+            let residual = (other * other_df / df).sqrt();
+            let k = parameters.len();
+            parameters.push(residual);
+            spread = spread.resize(k + 1, k + 1, 0.0);
+            spread[(k, k)] = residual * residual / (2.0 * other_df);
+        }
+        (variance > 0.0).then_some(Self {
+            models,
+            parameters,
+            spread,
         })
     }
 
-    /// The correlation at which there is no indirect effect.
-    pub fn zero_at(&self) -> f64 {
-        let [_, s11, s12, s22] = self.moments;
-        s12 / (s11 * s22).sqrt()
+    /// The correlations at which there is no indirect effect, under control and under treatment: the same without interaction.
+    pub fn zero_at(&self) -> [f64; 2] {
+        let (p, index) = (
+            self.models.mediator.1.estimates.len(),
+            &self.models.outcome.2,
+        );
+        let q = self.models.outcome.1.estimates.len();
+        let of = |at: Option<usize>| at.map_or(0.0, |k| self.parameters[p + k]);
+        let (sigma, residual) = (
+            self.parameters[p + q],
+            self.parameters.get(p + q + 1).copied().unwrap_or(1.0),
+        );
+        // γ_t = 0 where ρ/√(1 − ρ²) = γ̂_t σ₂/s.
+        self.models.contrast.map(|t| {
+            let slope = (of(index.mediator) + of(index.product) * t) * sigma;
+            slope / slope.hypot(residual)
+        })
     }
 
-    /// The product of the shares of both errors that an unobserved variable would have to explain for there to be no indirect effect, `ρ̃²`.
-    pub fn r_squared_product(&self) -> f64 {
-        self.zero_at().powi(2)
+    /// The products of the shares of both errors that an unobserved variable would have to explain for there to be no indirect effect, the squares of [`MediationSensitivity::zero_at`].
+    pub fn r_squared_product(&self) -> [f64; 2] {
+        self.zero_at().map(|rho| rho * rho)
     }
 
-    /// The indirect effect at a correlation of the errors.
+    /// The correlations at which there is no indirect effect, in words.
+    pub(super) fn zeros(&self) -> String {
+        let [control, treated] = self.zero_at();
+        if self.models.outcome.2.product.is_none() {
+            return Cell::fixed(control, 3).to_string();
+        }
+        format!(
+            "{} (control) and {} (treated)",
+            Cell::fixed(control, 3),
+            Cell::fixed(treated, 3)
+        )
+    }
+
+    /// The indirect effect, the average over both treatments, at a correlation of the errors.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a correlation outside (−1, 1).
+    /// As [`MediationSensitivity::effects`].
     pub fn at(&self, rho: f64) -> Result<Estimate> {
+        Ok(self.point(rho)?.indirect)
+    }
+
+    /// All effects at a correlation of the errors, with the names of those of [`MediationFit`](super::MediationFit).
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for a correlation outside (−1, 1); [`Error::DataNotKept`].
+    pub fn effects(&self, rho: f64) -> Result<Vec<Estimate>> {
+        Ok(self.point(rho)?.effects)
+    }
+
+    /// The effects at several correlations.
+    ///
+    /// # Errors
+    /// As [`MediationSensitivity::effects`].
+    pub fn points(&self, rho: &[f64]) -> Result<Vec<MediationPoint>> {
+        rho.iter().map(|rho| self.point(*rho)).collect()
+    }
+
+    fn point(&self, rho: f64) -> Result<MediationPoint> {
         if !(rho > -1.0 && rho < 1.0) {
             return Err(Error::invalid_option("rho", rho, "between −1 and 1"));
         }
-        let [beta, s11, s12, s22] = self.moments;
-        let odds = rho / (1.0 - rho * rho).sqrt();
-        // γ = (s₁₂ − ρ/√(1 − ρ²) √(s₁₁s₂₂ − s₁₂²))/s₂₂.
-        let root = (s11 * s22 - s12 * s12).max(0.0).sqrt();
-        let gamma = (s12 - odds * root) / s22;
-        let slope = DVector::from_column_slice(&[
-            gamma,
-            -beta * odds * 0.5 / root,
-            beta * (1.0 + odds * s12 / root) / s22,
-            -beta * (gamma + odds * 0.5 * s11 / root) / s22,
-        ]);
-        let variance = (self.covariance.clone() * &slope).dot(&slope);
-        Ok(Estimate {
-            name: format!("indirect effect at ρ = {rho}"),
-            estimate: beta * gamma,
-            std_error: variance.max(0.0).sqrt(),
-            degrees_of_freedom: f64::INFINITY,
+        let both = [&self.models.mediator.2, &self.models.outcome.2];
+        let columns = both.iter().flat_map(|index| &index.covariates);
+        if columns.map(|(_, column)| column + 1).max().unwrap_or(0) > self.models.columns.len() {
+            return Err(Error::DataNotKept {
+                what: "effects under correlated errors".to_owned(),
+                remedy: "ask the fit before it is written to a file, or fit again".to_owned(),
+            });
+        }
+        let means = self
+            .models
+            .means(&self.parameters, Some(&self.spread), rho, |given| {
+                self.turned(given, rho)
+            })?;
+        let (estimates, slopes) = effects(&means.estimates);
+        let covariance = &slopes * &means.covariance * slopes.transpose();
+        let effects: Vec<Estimate> = (0..NAMES.len())
+            .map(|k| Estimate {
+                name: NAMES[k].to_owned(),
+                estimate: estimates[k],
+                std_error: covariance[(k, k)].max(0.0).sqrt(),
+                degrees_of_freedom: f64::INFINITY,
+            })
+            .collect();
+        let mut indirect = effects[5].clone();
+        indirect.name = format!("indirect effect at ρ = {rho}");
+        Ok(MediationPoint {
+            rho,
+            indirect,
+            effects,
         })
     }
 
-    /// The indirect effect at several correlations.
-    ///
-    /// # Errors
-    /// [`Error::InvalidOption`] for a correlation outside (−1, 1).
-    pub fn points(&self, rho: &[f64]) -> Result<Vec<MediationPoint>> {
-        let each = rho.iter().map(|rho| {
-            Ok(MediationPoint {
-                rho: *rho,
-                indirect: self.at(*rho)?,
-            })
-        });
-        each.collect()
+    /// The parameters under ρ from those without.
+    fn turned(&self, given: &[f64], rho: f64) -> Vec<f64> {
+        let (p, q) = (
+            self.models.mediator.1.estimates.len(),
+            self.models.outcome.1.estimates.len(),
+        );
+        let root = (1.0 - rho * rho).sqrt();
+        let sigma = given[p + q];
+        let (scale, c) = match given.get(p + q + 1) {
+            Some(residual) => (1.0, rho * residual / (sigma * root)),
+            None => (root, rho / sigma),
+        };
+        let mut out = given[..=p + q].to_vec();
+        out[p..p + q].iter_mut().for_each(|b| *b *= scale);
+        let (first, second) = (&self.models.mediator.2, &self.models.outcome.2);
+        let pairs = [
+            (first.constant, second.constant),
+            (first.treatment, second.treatment),
+        ];
+        let mut add = |from: usize, to: usize| out[p + to] += c * given[from];
+        for (from, to) in pairs {
+            if let (Some(from), Some(to)) = (from, to) {
+                add(from, to);
+            }
+        }
+        for (from, column) in &first.covariates {
+            if let Some((to, _)) = second.covariates.iter().find(|(_, other)| other == column) {
+                add(*from, *to);
+            }
+        }
+        if let Some(mediator) = second.mediator {
+            out[p + mediator] -= c;
+        }
+        out
     }
 
     /// The indirect effect over ρ with its band at 95 %.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] when nothing finite is to be drawn.
+    /// [`Error::InvalidOption`] when nothing finite is to be drawn; [`Error::DataNotKept`].
     pub fn plot(&self) -> Result<Figure> {
-        let rho: Vec<f64> = (-90..=90).map(|k| f64::from(k) / 100.0).collect();
+        let rho: Vec<f64> = (-45..=45).map(|k| f64::from(k) / 50.0).collect();
         let (mut y, mut low, mut high) = (Vec::new(), Vec::new(), Vec::new());
         for point in self.points(&rho)? {
             let i = point.indirect.confidence_interval(0.95)?;
@@ -149,18 +228,20 @@ impl MediationSensitivity {
             low.push(i.lower);
             high.push(i.upper);
         }
-        LinePlot::new()
+        let mut plot = LinePlot::new()
             .title("Indirect effect under correlated errors")
             .x_title("ρ")
             .y_title("indirect effect")
-            .reference_y(0.0)
-            .reference_x(self.zero_at())
-            .line("indirect effect", &rho, &y)
+            .reference_y(0.0);
+        if self.models.outcome.2.product.is_none() {
+            plot = plot.reference_x(self.zero_at()[0]);
+        }
+        plot.line("indirect effect", &rho, &y)
             .band(&low, &high)
             .draw()
     }
 
-    /// The indirect effect at correlations from −0.8 to 0.8.
+    /// The indirect effect at correlations from −0.8 to 0.8; without covariates, which a file does not keep, the correlations alone at which it is zero.
     pub fn table(&self) -> Table {
         let mut table = Table::new("Indirect effect under correlated errors").columns([
             "ρ",
@@ -185,43 +266,10 @@ impl MediationSensitivity {
             ]);
         }
         table.note(format!(
-            "Zero at ρ = {}: unobserved variables must explain shares of both errors whose product is {}.",
-            Cell::fixed(self.zero_at(), 3),
-            Cell::fixed(self.r_squared_product(), 4)
+            "Zero at ρ = {}: unobserved variables must explain shares of both errors whose product is its square.",
+            self.zeros()
         ))
     }
 }
 
 crate::report::notebook::shown!(MediationSensitivity);
-
-/// What a constant and columns leave of a vector by least squares.
-fn residual(y: &[f64], columns: &[&[f64]]) -> Result<Vec<f64>> {
-    let n = y.len() as f64;
-    let centred = |v: &[f64]| -> Vec<f64> {
-        let mean = v.iter().sum::<f64>() / n;
-        v.iter().map(|v| v - mean).collect()
-    };
-    let x: Vec<Vec<f64>> = columns.iter().map(|c| centred(c)).collect();
-    let mut out = centred(y);
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let gram = DMatrix::from_fn(x.len(), x.len(), |i, j| dot(&x[i], &x[j]));
-    let factor = Cholesky::new(&gram);
-    let kept: Vec<&Vec<f64>> = factor.kept().iter().map(|k| &x[*k]).collect();
-    // Twice: the second pass takes away the rounding of the first.
-    for _ in 0..2 {
-        let right = DVector::from_iterator(kept.len(), kept.iter().map(|c| dot(c, &out)));
-        let slopes = factor.solve_vector(&right);
-        for (slope, column) in slopes.iter().zip(&kept) {
-            out.iter_mut()
-                .zip(*column)
-                .for_each(|(o, c)| *o -= slope * c);
-        }
-    }
-    if dot(&out, &out) <= 1e-20 * dot(&centred(y), &centred(y)) {
-        return Err(Error::Unidentified {
-            what: "the correlation of errors of a model that fits perfectly".to_owned(),
-            needs: "errors of mediator and outcome".to_owned(),
-        });
-    }
-    Ok(out)
-}

@@ -2,11 +2,11 @@
 
 use super::percent_of;
 use crate::causal::Estimand;
-use crate::data::Frame;
+use crate::data::{Design, Formula, Frame};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Bootstrap, Interval, Method, check_level};
 use crate::numeric::{Progress, Seed};
-use crate::regression::{Logit, Quantity};
+use crate::regression::{Logit, Quantity, least_check_loss};
 use crate::report::{Cell, Figure, LinePlot, Table};
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +21,20 @@ use serde::{Deserialize, Serialize};
 /// a linear fractional programme whose solution gives Λ to outcomes above a cut and 1/Λ below. Intervals go from a low percentile of the bootstrapped lower bounds to a high percentile of the upper ones; they hold every effect within
 /// the model with at least the level, estimation of the propensities included.
 ///
-/// The bounds use less than the model says (weights need not balance the covariates), so they are valid and may be wide (Dorn & Guo 2023). Λ = 1 is the Hájek estimate.
+/// These bounds use less than the model says and may be wide: true weights balance the covariates, those of the worst case need not. With [`MarginalSensitivity::sharp`] the worst case is sought among weights for which
+///
+/// `Σ_treated z h(x)/o = Σ_treated h(x)/o`, h the constant and the terms of the propensity's logit.
+///
+/// The programme is linear; its solution gives Λ to outcomes above the quantile `Λ/(1 + Λ)` given h and 1/Λ to those below (quantile balancing, Dorn & Guo 2023), so that the bound is the Hájek mean and `(Λ² − 1)/Λ` times the mean check loss of the
+/// quantile regression weighted by 1/o. These bounds lie within the others; they are the sharp ones when that quantile is linear in the terms, and valid when it is not. They cost four quantile regressions a draw and Λ.
+///
+/// Λ = 1 is the Hájek estimate.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `lambda` | 1, 1.25, 1.5, 2, 3 | values of Λ | ≥ 1 |
 /// | `estimand` | [`Estimand::Ate`] | whose effect | not the overlap |
+/// | `sharp` | off | quantile balancing | |
 /// | `draws` | 999 | of the bootstrap | ≥ 2 |
 /// | `level` | 0.95 | of intervals | (0, 1) |
 /// | `clusters` | none | column of clusters, drawn whole | |
@@ -60,6 +68,8 @@ pub struct MarginalSensitivity {
     terms: String,
     lambda: Vec<f64>,
     estimand: Estimand,
+    #[serde(default)]
+    sharp: bool,
     draws: usize,
     level: f64,
     clusters: Option<String>,
@@ -90,8 +100,14 @@ pub struct MarginalBounds {
     pub interval: Interval,
 }
 
-/// Outcomes of an arm in ascending order with the weight that is certain and the weight that is times z.
-type Arm = Vec<(f64, f64, f64)>;
+/// An arm.
+#[derive(Default)]
+struct Arm {
+    /// Outcomes in ascending order with the weight that is certain and the weight that is times z.
+    rows: Vec<(f64, f64, f64)>,
+    /// What the weights balance, in the order of the rows; empty when they need not.
+    columns: Vec<Vec<f64>>,
+}
 
 impl MarginalSensitivity {
     /// The effect of a treatment of 0 and 1 on an outcome, with the terms of the propensity's logit.
@@ -106,6 +122,7 @@ impl MarginalSensitivity {
             terms: terms.into(),
             lambda: vec![1.0, 1.25, 1.5, 2.0, 3.0],
             estimand: Estimand::Ate,
+            sharp: false,
             draws: 999,
             level: 0.95,
             clusters: None,
@@ -122,6 +139,12 @@ impl MarginalSensitivity {
     /// Whose effect.
     pub fn estimand(mut self, estimand: Estimand) -> Self {
         self.estimand = estimand;
+        self
+    }
+
+    /// Asks for the bounds by quantile balancing instead of those that let weights balance nothing.
+    pub fn sharp(mut self) -> Self {
+        self.sharp = true;
         self
     }
 
@@ -181,7 +204,7 @@ impl MarginalSensitivity {
         let seed = self.seed.ok_or_else(|| Error::SeedRequired {
             what: "the percentile bootstrap of the marginal sensitivity model".to_owned(),
         })?;
-        let arms = self.arms(frame)?;
+        let (arms, mut warnings) = self.arms(frame)?;
         let bootstrap = match &self.clusters {
             Some(column) => Bootstrap::cluster(column),
             None => Bootstrap::pairs(),
@@ -194,14 +217,15 @@ impl MarginalSensitivity {
             .seed(seed.child("marginal sensitivity"))
             .names(names)
             .run_with(frame, progress, |resample| {
-                let arms = self.arms(resample.frame()?)?;
-                Ok(self.lambda.iter().flat_map(|l| effect(&arms, *l)).collect())
+                let (arms, _) = self.arms(resample.frame()?)?;
+                let each = self.lambda.iter().map(|l| effect(&arms, *l));
+                Ok(each.collect::<Result<Vec<_>>>()?.concat())
             })?;
         let limits = drawn.confidence_interval_by(Method::Percentile, self.level)?;
         let rows = (self.lambda.iter().enumerate())
             .map(|(k, lambda)| {
-                let [lower, upper] = effect(&arms, *lambda);
-                MarginalBounds {
+                let [lower, upper] = effect(&arms, *lambda)?;
+                Ok(MarginalBounds {
                     lambda: *lambda,
                     lower,
                     upper,
@@ -211,10 +235,9 @@ impl MarginalSensitivity {
                         lower: limits[2 * k].lower,
                         upper: limits[2 * k + 1].upper,
                     },
-                }
+                })
             })
-            .collect();
-        let mut warnings = Vec::new();
+            .collect::<Result<Vec<_>>>()?;
         if drawn.failed() > 0 {
             warnings.push(Warning::Note {
                 message: format!(
@@ -228,37 +251,33 @@ impl MarginalSensitivity {
         Ok(MarginalSensitivityFit {
             model: self.clone(),
             rows,
-            tipping_point: tipping_point(&arms),
+            tipping_point: tipping_point(&arms)?,
             failed: drawn.failed(),
             warnings,
         })
     }
 
-    /// Control, then treated.
-    fn arms(&self, frame: &Frame) -> Result<[Arm; 2]> {
-        let formula = format!("`{}` ~ {}", self.treatment, self.terms);
-        let fit = Logit::new(formula.as_str()).fit(frame)?;
-        let propensity = fit.predict(frame, Quantity::Mean)?;
-        let (y, w) = (
-            frame.numeric(&self.outcome)?,
-            frame.numeric(&self.treatment)?,
-        );
-        let mut arms = [Vec::new(), Vec::new()];
-        for (row, ((y, w), e)) in y
-            .values()
-            .iter()
-            .zip(w.values().iter())
-            .zip(&propensity)
-            .enumerate()
-        {
+    /// Control, then treated, and what a reader must know of the rows.
+    fn arms(&self, frame: &Frame) -> Result<([Arm; 2], Vec<Warning>)> {
+        let formula = Formula::from(format!("`{}` ~ {}", self.treatment, self.terms));
+        let fit = Logit::new(formula.clone()).fit(frame)?;
+        let design = Design::build(&formula.parse()?, frame, &[&self.outcome])?;
+        let rows = &design.rows;
+        let propensity = rows.gather(&fit.predict(frame, Quantity::Mean)?);
+        let y = rows.gather(frame.numeric(&self.outcome)?.values());
+        let w = rows.gather(frame.numeric(&self.treatment)?.values());
+        let dropped = rows.total() - rows.len();
+        let warnings = (dropped > 0).then(|| Warning::RowsDropped {
+            dropped,
+            missing: design.missing.clone(),
+        });
+        let mut weighted = [Vec::new(), Vec::new()];
+        for (at, ((y, w), e)) in y.iter().zip(&w).zip(&propensity).enumerate() {
             if y.is_infinite() {
                 return Err(Error::Infinite {
                     column: self.outcome.clone(),
-                    row: row + 1,
+                    row: rows.index(at) + 1,
                 });
-            }
-            if y.is_nan() || w.is_nan() || e.is_nan() {
-                continue;
             }
             let treated = *w > 0.5;
             let odds = if treated {
@@ -271,10 +290,19 @@ impl MarginalSensitivity {
                 (Estimand::Att, false) | (Estimand::Atc, true) => (0.0, odds),
                 _ => (1.0, odds),
             };
-            arms[usize::from(treated)].push((*y, certain, factor));
+            weighted[usize::from(treated)].push((at, (*y, certain, factor)));
         }
-        for (treated, arm) in arms.iter_mut().enumerate() {
-            if arm.is_empty() {
+        let mut arms = [Arm::default(), Arm::default()];
+        let columns: Vec<Vec<f64>> = if self.sharp {
+            let terms = design.exogenous.iter().map(|c| c.values(rows));
+            std::iter::once(vec![1.0; rows.len()])
+                .chain(terms)
+                .collect()
+        } else {
+            Vec::new()
+        };
+        for (treated, mut own) in weighted.into_iter().enumerate() {
+            if own.is_empty() {
                 return Err(Error::NoRows {
                     reason: format!(
                         "`{}` is {treated} on no row with an outcome `{}`",
@@ -282,16 +310,46 @@ impl MarginalSensitivity {
                     ),
                 });
             }
-            arm.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            own.sort_by(|a, b| a.1.0.total_cmp(&b.1.0));
+            arms[treated] = Arm {
+                columns: (columns.iter())
+                    .map(|column| own.iter().map(|(at, _)| column[*at]).collect())
+                    .collect(),
+                rows: own.into_iter().map(|(_, row)| row).collect(),
+            };
         }
-        Ok(arms)
+        Ok((arms, warnings.into_iter().collect()))
     }
 }
 
 /// The lower and the upper bound of the effect.
-fn effect(arms: &[Arm; 2], lambda: f64) -> [f64; 2] {
-    let [control, treated] = [0, 1].map(|arm: usize| extremes(&arms[arm], lambda));
-    [treated[0] - control[1], treated[1] - control[0]]
+fn effect(arms: &[Arm; 2], lambda: f64) -> Result<[f64; 2]> {
+    let of = |arm: &Arm| {
+        if arm.columns.is_empty() {
+            Ok(extremes(arm, lambda))
+        } else {
+            balanced(arm, lambda)
+        }
+    };
+    let (control, treated) = (of(&arms[0])?, of(&arms[1])?);
+    Ok([treated[0] - control[1], treated[1] - control[0]])
+}
+
+/// The smallest and the largest mean of an arm among weights that balance the columns: by duality the quantile regression's loss.
+fn balanced(arm: &Arm, lambda: f64) -> Result<[f64; 2]> {
+    let whole: f64 = arm.rows.iter().map(|(_, c, f)| c + f).sum();
+    let mean = arm.rows.iter().map(|(y, c, f)| y * (c + f)).sum::<f64>() / whole;
+    let y: Vec<f64> = arm.rows.iter().map(|r| r.0).collect();
+    let factors: Vec<f64> = arm.rows.iter().map(|r| r.2).collect();
+    if lambda <= 1.0 || factors.iter().all(|f| *f <= 0.0) {
+        return Ok([mean; 2]);
+    }
+    let times = (lambda - 1.0 / lambda) / whole;
+    let loss = |tau: f64| least_check_loss(&arm.columns, &y, &factors, tau);
+    Ok([
+        mean - times * loss(1.0 / (1.0 + lambda))?,
+        mean + times * loss(lambda / (1.0 + lambda))?,
+    ])
 }
 
 /// The smallest and the largest mean of an arm: z is one of its ends below a cut of the outcomes and the other above, and all cuts are tried.
@@ -302,13 +360,13 @@ fn extremes(arm: &Arm, lambda: f64) -> [f64; 2] {
             (weight * y, weight)
         };
         let (mut top, mut bottom) = (0.0, 0.0);
-        for row in arm {
+        for row in &arm.rows {
             let (y, w) = weight(above, *row);
             top += y;
             bottom += w;
         }
         let mut best: f64 = top / bottom;
-        for row in arm {
+        for row in &arm.rows {
             let (old, new) = (weight(above, *row), weight(below, *row));
             top += new.0 - old.0;
             bottom += new.1 - old.1;
@@ -323,25 +381,28 @@ fn extremes(arm: &Arm, lambda: f64) -> [f64; 2] {
 }
 
 /// The least Λ at which the bounds hold zero; infinite when none does.
-fn tipping_point(arms: &[Arm; 2]) -> f64 {
+fn tipping_point(arms: &[Arm; 2]) -> Result<f64> {
     const HALVINGS: usize = 60;
-    let (mut low, mut high) = (0.0, 20.0);
-    let holds = |log: f64| {
-        let [lower, upper] = effect(arms, f64::exp(log));
-        lower <= 0.0 && upper >= 0.0
+    /// Where a search without balance ends, as a logarithm, and with it: quantiles further out are those of no row.
+    const ENDS: [f64; 2] = [20.0, 7.0];
+    let sharp = arms.iter().any(|arm| !arm.columns.is_empty());
+    let (mut low, mut high) = (0.0, ENDS[usize::from(sharp)]);
+    let holds = |log: f64| -> Result<bool> {
+        let [lower, upper] = effect(arms, f64::exp(log))?;
+        Ok(lower <= 0.0 && upper >= 0.0)
     };
-    if !holds(high) {
-        return f64::INFINITY;
+    if !holds(high)? {
+        return Ok(f64::INFINITY);
     }
     for _ in 0..HALVINGS {
         let middle = 0.5 * (low + high);
-        if holds(middle) {
+        if holds(middle)? {
             high = middle;
         } else {
             low = middle;
         }
     }
-    high.exp()
+    Ok(high.exp())
 }
 
 impl MarginalSensitivityFit {
@@ -350,7 +411,7 @@ impl MarginalSensitivityFit {
         &self.rows
     }
 
-    /// The least Λ at which the bounds, without sampling error, hold zero; infinite when outcomes are so that none does.
+    /// The least Λ at which the bounds, without sampling error, hold zero; infinite when outcomes are so that none does (sharp bounds: none up to 1000).
     pub fn tipping_point(&self) -> f64 {
         self.tipping_point
     }
@@ -403,7 +464,12 @@ impl MarginalSensitivityFit {
         }
         table
             .note(format!(
-                "Percentile bootstrap, {} draws, level {} %. The bounds hold zero from Λ = {}.",
+                "{}ercentile bootstrap, {} draws, level {} %. The bounds hold zero from Λ = {}.",
+                if self.model.sharp {
+                    "Weights balance the terms of the propensity. P"
+                } else {
+                    "P"
+                },
                 self.model.draws,
                 percent_of(self.model.level),
                 Cell::significant(self.tipping_point, 4)

@@ -2,6 +2,7 @@
 
 use super::contours::{contours, levels};
 use super::{check_share, equal_share};
+use crate::causal::arm_scores::position;
 use crate::causal::units::Units;
 use crate::causal::{DoublyRobustFit, PartiallyLinearFit};
 use crate::error::{Error, Result};
@@ -151,6 +152,46 @@ impl OmittedConfounder {
             outcome,
             representer,
         };
+        Self::new(effect, &scores, &units)
+    }
+
+    /// Of the average effect of an arm on those who had it, against the control, of a doubly robust fit: the representer is `1{W = k}/p − 1{W = 0} e_k/(e_0 p)`, p the share of the arm.
+    ///
+    /// # Errors
+    /// As [`OmittedConfounder::doubly_robust`].
+    pub fn doubly_robust_treated(fit: &DoublyRobustFit, arm: &str) -> Result<Self> {
+        let effect = fit.effect_on_treated().coefficient(arm)?;
+        let units = Units::of(fit.scores());
+        let own = position(fit.arms(), arm)?;
+        let n = fit.rows();
+        let treated: Vec<f64> = (0..n)
+            .map(|i| f64::from(u8::from(fit.arm_of[i] as usize == own)))
+            .collect();
+        let share = units.mean(&treated);
+        let mut scores = Scores {
+            effect: vec![0.0; n],
+            outcome: vec![0.0; n],
+            representer: vec![0.0; n],
+        };
+        for row in 0..n {
+            let odds = fit.propensities[own][row] / fit.propensities[0][row];
+            let y = fit.outcome[row];
+            let gap = y - fit.means[0][row];
+            if treated[row] > 0.0 {
+                scores.effect[row] = (gap - effect.estimate) / share;
+                scores.outcome[row] = (y - fit.means[own][row]).powi(2);
+                scores.representer[row] = (1.0 + 2.0 * odds) / (share * share);
+            } else if fit.arm_of[row] == 0 {
+                scores.effect[row] = -gap * odds / share;
+                scores.outcome[row] = gap * gap;
+                scores.representer[row] = -(odds / share).powi(2);
+            }
+        }
+        // It is over p², which is estimated.
+        let variance = units.mean(&scores.representer);
+        for (value, treated) in scores.representer.iter_mut().zip(&treated) {
+            *value -= 2.0 * variance * (treated / share - 1.0);
+        }
         Self::new(effect, &scores, &units)
     }
 

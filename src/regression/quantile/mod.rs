@@ -17,6 +17,7 @@ use super::linear::Weights;
 use crate::data::{Formula, Frame};
 use crate::error::{Error, Result, Warning};
 use crate::numeric::Progress;
+use crate::numeric::linalg::Cholesky;
 use fit::{Parts, assemble};
 use nalgebra::DMatrix;
 use problem::Problem;
@@ -294,6 +295,43 @@ fn objective_of_constant(y: &[f64], weights: Option<&[f64]>, tau: f64) -> f64 {
     (0..y.len())
         .map(|i| problem::check(y[i] - quantile * weight(i), tau))
         .sum()
+}
+
+/// `min_b Σ w ρ_τ(y − x'b)`: the least that the regressors leave. Zero for a perfect fit; rows without weight and columns that are combinations of others do not matter.
+pub(crate) fn least_check_loss(
+    columns: &[Vec<f64>],
+    y: &[f64],
+    weights: &[f64],
+    tau: f64,
+) -> Result<f64> {
+    let used: Vec<usize> = (0..y.len()).filter(|i| weights[*i] > 0.0).collect();
+    let weighted = |v: &[f64]| -> Vec<f64> { used.iter().map(|i| weights[*i] * v[*i]).collect() };
+    // In units in which each column has length one.
+    let x: Vec<Vec<f64>> = (columns.iter())
+        .map(|column| {
+            let column = weighted(column);
+            let length = column.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let unit = if length > 0.0 { 1.0 / length } else { 0.0 };
+            column.iter().map(|v| unit * v).collect()
+        })
+        .collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let gram = DMatrix::from_fn(x.len(), x.len(), |i, j| dot(&x[i], &x[j]));
+    let mut kept = Cholesky::new(&gram).kept().to_vec();
+    kept.sort_unstable();
+    let problem = Problem {
+        x: kept.iter().map(|k| x[*k].clone()).collect(),
+        y: weighted(y),
+    };
+    if problem.rows() <= problem.parameters() || is_perfect(&problem, &problem.least_squares()) {
+        return Ok(0.0);
+    }
+    let vertex = solve(&problem, tau, &Progress::none())?;
+    Ok(vertex
+        .residuals
+        .iter()
+        .map(|r| problem::check(*r, tau))
+        .sum())
 }
 
 /// Whether coefficients fit all rows but for rounding.

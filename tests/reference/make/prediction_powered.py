@@ -1,6 +1,7 @@
 """prediction_powered.json: means, linear regressions and logits with predicted labels, by ppi-python; the rows are drawn here and stand in the fixture."""
 
 import numpy as np
+from ppi_py import ppi_quantile_ci, ppi_quantile_pointestimate
 from ppi_py import ppi_logistic_ci, ppi_logistic_pointestimate, ppi_mean_pointestimate, ppi_ols_ci, ppi_ols_pointestimate
 from ppi_py.ppi import _calc_lam_glm, _logistic_get_stats, _ols_get_stats
 from scipy.stats import norm
@@ -56,6 +57,11 @@ if __name__ == "__main__":
             else:
                 values[name][kind] = pair(ppi_ols_pointestimate(*d, lam=lam), ppi_ols_ci(*d, lam=lam))
             values[name][kind + "_lambda"] = lam
+    # On the values seen: estimate, lower, upper at 95 %.
+    values["quantiles"] = []
+    for q in [0.1, 0.5, 0.75]:
+        point = ppi_quantile_pointestimate(y[:n], f[:n], f[n:], q, exact_grid=True)
+        values["quantiles"].append([q, point, *ppi_quantile_ci(y[:n], f[:n], f[n:], q, alpha=0.05, exact_grid=True)])
     assert np.allclose(values["tuned"]["mean"][0], ppi_mean_pointestimate(y[:n], f[:n], f[n:]), rtol=1e-12)
     assert np.allclose(values["tuned"]["ols"][0], ppi_ols_pointestimate(*data["ols"]), rtol=1e-12)
     save(

@@ -77,6 +77,8 @@ def confounders():
     gain = gain_statistics(plr, poor)
     irm = DoubleMLIRM(data, LinearRegression(), LogisticRegression(), n_folds=2)
     irm.fit(external_predictions={"w": {"ml_g0": column("m0"), "ml_g1": column("m1"), "ml_m": column("e")}})
+    treated = DoubleMLIRM(data, LinearRegression(), LogisticRegression(), n_folds=2, score="ATTE")
+    treated.fit(external_predictions={"w": {"ml_g0": column("m0"), "ml_g1": column("m1"), "ml_m": column("e")}})
     # The bounds of the average effect over resampled rows.
     rng = np.random.default_rng(1)
     y, w, e = (d[c].to_numpy() for c in ["y", "w", "e"])
@@ -85,12 +87,17 @@ def confounders():
     sigma = (y - g) ** 2
     nu = 2 * (1 / e + 1 / (1 - e)) - (w / e - (1 - w) / (1 - e)) ** 2
     k = np.sqrt(0.3 * 0.3 / 0.7)
-    drawn = []
+    drawn, on_treated = [], []
+    nu_treated = w * (1 + 2 * e / (1 - e)) - (1 - w) * (e / (1 - e)) ** 2
+    top = (y - d["m0"].to_numpy()) * (w - (1 - w) * e / (1 - e))
     for _ in range(20000):
         i = rng.integers(0, len(y), len(y))
         s = np.sqrt(np.mean(sigma[i]) * np.mean(nu[i]))
+        p = w[i].mean()
+        t, s_treated = top[i].mean() / p, np.sqrt(np.mean(sigma[i]) * np.mean(nu_treated[i])) / p
+        on_treated.append([t - k * s_treated, t + k * s_treated])
         drawn.append([np.mean(effect.to_numpy()[i]) - k * s, np.mean(effect.to_numpy()[i]) + k * s])
-    return {"plr": analysis(plr), "irm": analysis(irm), "gain": [float(np.ravel(gain[k])[0]) for k in ["cf_y", "cf_d", "rho", "delta_theta"]], "exchanged": np.std(drawn, axis=0).tolist()}
+    return {"plr": analysis(plr), "irm": analysis(irm), "gain": [float(np.ravel(gain[k])[0]) for k in ["cf_y", "cf_d", "rho", "delta_theta"]], "exchanged": np.std(drawn, axis=0).tolist(), "treated": analysis(treated), "treated_errors": np.std(on_treated, axis=0).tolist()}
 
 
 def marginal():
@@ -111,6 +118,16 @@ def marginal():
         fit = linprog(cost, A_ub=upper, b_ub=np.zeros(2 * n), A_eq=equal, b_eq=[1], bounds=(0, None), method="highs")
         return -sign * fit.fun
 
+    def sharp(arm, certain, factor, lam, sign):
+        """Weights that balance the terms of the propensity (Dorn & Guo): sum f z h = sum f h."""
+        rows = w == arm
+        c, f, v, h = certain[rows], factor[rows], y[rows], x.to_numpy(float)[rows]
+        total = c.sum() + f.sum()
+        if not f.any():
+            return c @ v / total
+        fit = linprog(-sign * f * v, A_eq=(f[:, None] * h).T, b_eq=f @ h, bounds=(1 / lam, lam), method="highs")
+        return (c @ v - sign * fit.fun) / total
+
     one, none = np.ones(len(y)), np.zeros(len(y))
     odds = np.where(w == 1, (1 - e) / e, e / (1 - e))
     parts = {
@@ -118,13 +135,16 @@ def marginal():
         "att": lambda arm: (one, none) if arm == 1 else (none, odds),
         "atc": lambda arm: (one, none) if arm == 0 else (none, odds),
     }
-    out = {}
-    for name, part in parts.items():
-        out[name] = []
+    def bounds(of, part):
+        out = []
         for lam in [1.0, 1.3, 2.5]:
-            treated = [mean(1, *part(1), lam, s) for s in [-1, 1]]
-            control = [mean(0, *part(0), lam, s) for s in [-1, 1]]
-            out[name].append([treated[0] - control[1], treated[1] - control[0]])
+            treated = [of(1, *part(1), lam, s) for s in [-1, 1]]
+            control = [of(0, *part(0), lam, s) for s in [-1, 1]]
+            out.append([treated[0] - control[1], treated[1] - control[0]])
+        return out
+
+    out = {name: bounds(mean, part) for name, part in parts.items()}
+    out["sharp"] = {name: bounds(sharp, part) for name, part in parts.items()}
     return out
 
 
