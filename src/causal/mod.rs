@@ -86,7 +86,7 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
-pub use dynamic_panel::{DynamicPanelGmm, DynamicPanelGmmFit};
+pub use dynamic_panel::{DifferenceInHansen, DynamicPanelGmm, DynamicPanelGmmFit};
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};
