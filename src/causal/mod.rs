@@ -25,6 +25,7 @@
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
+mod autoregressive_errors;
 mod average;
 pub(crate) mod bounds;
 pub(crate) mod builders;
