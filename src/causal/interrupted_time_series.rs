@@ -1,5 +1,6 @@
 //! Interrupted time series: did level and slope of a series change when treatment began?
 
+use super::autoregressive_errors::ErrorLikelihood;
 use super::interrupted_time_series_fit::InterruptedTimeSeriesFit;
 use crate::data::{Column, Frame};
 use crate::error::{Error, Result, Warning};
@@ -36,19 +37,26 @@ const OWN_TREND: &str = "interrupted_trend";
 /// |---|---|---|
 /// | [`terms`](Self::terms) | none | further right-hand side in the grammar of formulas: seasons `C(month)`, holidays, weather |
 /// | [`comparison`](Self::comparison) | none | a column that is 1 on rows of the interrupted series and 0 on those of a control series |
-/// | [`autoregressive`](Self::autoregressive) | no | errors are modelled: a share of the one before plus something new |
+/// | [`seasons`](Self::seasons) | none | waves of a season's length |
+/// | [`autoregressive`](Self::autoregressive), [`autoregressive_order`](Self::autoregressive_order), [`full_likelihood`](Self::full_likelihood) | no | errors are modelled: a share of the one before plus something new; shares of several before |
 /// | [`covariance`](Self::covariance) | Newey–West; Driscoll–Kraay with a comparison, for shocks that both share | errors may depend on earlier ones |
 ///
-/// Newey–West errors are too small in short series whose errors depend on each other. In 10 000 simulated series of 80 periods whose errors share 0.4 with the one before, 90 % intervals of
-/// `level` cover 78 % of the time by Newey–West, 86 % with [`autoregressive`](Self::autoregressive), and 73 % if dependence is ignored.
+/// Newey–West errors are too small in short series whose errors depend on each other. In 4 000 simulated series of 80 periods, 90 % intervals of `level` cover
+///
+/// | errors | Newey–West | [`autoregressive`](Self::autoregressive) | [`autoregressive_order`](Self::autoregressive_order) 1 | of order 2 | [`full_likelihood`](Self::full_likelihood) 1 | 2 |
+/// |---|---|---|---|---|---|---|
+/// | 0.4 of the one before | 78 % | 86 % | 88 % | 87 % | 86 % | 83 % |
+/// | and 0.3 of that before | 62 % | 72 % | 76 % | 84 % | 72 % | 79 % |
+///
+/// of the time, and 73 % in the first row if dependence is ignored; in 200 periods those of order 2 cover 88 % in the second row, others at most 78 %.
 ///
 /// # Errors
 /// Those of [`Ols`]; [`Error::DuplicateColumn`] when the frame has a column with the name of one of the above; [`Error::InvalidOption`] for a period that comes twice;
-/// [`Error::OutOfRange`] for a comparison other than 0 and 1; [`Error::Unidentified`] with fewer than two periods before or from the interruption on, and when terms explain the interruption.
+/// [`Error::OutOfRange`] for a comparison other than 0 and 1; [`Error::Unidentified`] with fewer than two periods before or from the interruption on, when terms explain the interruption, and for errors that drift.
 ///
 /// # References
 /// Wagner, Soumerai, Zhang & Ross-Degnan (2002), doi:10.1046/j.1365-2710.2002.00430.x; Lopez Bernal, Cummins & Gasparrini (2017), doi:10.1093/ije/dyw098, and (2018), doi:10.1093/ije/dyy135, for
-/// control series; Newey & West (1987), doi:10.2307/1913610.
+/// control series; Newey & West (1987), doi:10.2307/1913610; Harvey & Durbin (1986), doi:10.2307/2981553, for seasons and dependent errors.
 ///
 /// # Examples
 /// ```
@@ -74,7 +82,20 @@ pub struct InterruptedTimeSeries {
     terms: Option<String>,
     pub(super) comparison: Option<String>,
     covariance: Option<Covariance>,
-    pub(super) autoregressive: bool,
+    pub(super) errors: SeriesErrors,
+    /// The length of a season and the number of its waves.
+    seasons: Option<(f64, usize)>,
+}
+
+/// How errors depend on those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum SeriesErrors {
+    /// Not modelled.
+    Any,
+    /// Of order one, by Prais & Winsten.
+    PraisWinsten,
+    /// Of some order, by maximum likelihood.
+    Autoregressive(usize, ErrorLikelihood),
 }
 
 impl InterruptedTimeSeries {
@@ -87,7 +108,8 @@ impl InterruptedTimeSeries {
             terms: None,
             comparison: None,
             covariance: None,
-            autoregressive: false,
+            errors: SeriesErrors::Any,
+            seasons: None,
         }
     }
 
@@ -112,7 +134,27 @@ impl InterruptedTimeSeries {
     /// Errors that are a share of the error before plus something new (AR(1)), by Prais & Winsten's transformation with the share of the residuals, iterated. Standard errors are then those
     /// of independent errors of one variance after the transformation, and a covariance that is given is refused.
     pub fn autoregressive(mut self) -> Self {
-        self.autoregressive = true;
+        self.errors = SeriesErrors::PraisWinsten;
+        self
+    }
+
+    /// Errors that are an autoregression of this order (AR(p)), `e_t = φ₁ e_{t−1} + … + φ_p e_{t−p} + u_t`, by restricted maximum likelihood: exact, with the first periods of each run, as `gls` of R's
+    /// nlme with `corARMA`. Standard errors are those of generalised least squares with the φ that is found.
+    pub fn autoregressive_order(mut self, order: usize) -> Self {
+        self.errors = SeriesErrors::Autoregressive(order, ErrorLikelihood::Restricted);
+        self
+    }
+
+    /// The autoregression of [`autoregressive_order`](Self::autoregressive_order) by full maximum likelihood, as R's `arima` and `gls` with `method = "ML"`, whose φ are nearer to zero in short series.
+    pub fn full_likelihood(mut self, order: usize) -> Self {
+        self.errors = SeriesErrors::Autoregressive(order, ErrorLikelihood::Full);
+        self
+    }
+
+    /// Seasons of a length, in units of the time column (in periods when that holds dates), as so many waves: terms `sin(2πk d_t/length)` and `cos(2πk d_t/length)`, `k = 1, 2, …`. Seasons of any form are
+    /// [`terms`](Self::terms) such as `C(month)`.
+    pub fn seasons(mut self, length: f64, waves: usize) -> Self {
+        self.seasons = Some((length, waves));
         self
     }
 
@@ -124,13 +166,7 @@ impl InterruptedTimeSeries {
         if !self.start.is_finite() {
             return Err(Error::invalid_option("start", self.start, "a finite time"));
         }
-        if self.autoregressive && self.covariance.is_some() {
-            return Err(Error::invalid_option(
-                "covariance",
-                "given beside `.autoregressive()`",
-                "left out: its errors are those of the transformed series",
-            ));
-        }
+        self.check()?;
         let time = frame.column(&self.time)?;
         let since = self.since(frame, time)?;
         let own = self.own(frame)?;
@@ -160,7 +196,12 @@ impl InterruptedTimeSeries {
             working = working.with(LEVEL, after)?.with(SLOPE, late)?;
             names.extend([LEVEL, SLOPE]);
         }
-        let terms = self.terms.iter().map(String::as_str);
+        let mut waves = Vec::new();
+        for (name, values) in self.waves(&since) {
+            working = working.with(&name, values)?;
+            waves.push(name);
+        }
+        let terms = waves.iter().chain(&self.terms).map(String::as_str);
         let right: Vec<&str> = names.into_iter().chain(terms).collect();
         let covariance = self
             .covariance
@@ -173,6 +214,52 @@ impl InterruptedTimeSeries {
             .covariance(covariance)
             .fit(&working)?;
         InterruptedTimeSeriesFit::new(self, &fit, &working, own.as_deref(), warnings)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.errors != SeriesErrors::Any && self.covariance.is_some() {
+            return Err(Error::invalid_option(
+                "covariance",
+                "given beside autoregressive errors",
+                "left out: its errors are those of the transformed series",
+            ));
+        }
+        if let SeriesErrors::Autoregressive(order @ (0 | 25..), _) = self.errors {
+            return Err(Error::invalid_option("order", order, "from 1 to 24"));
+        }
+        match self.seasons {
+            Some((length, waves))
+                if !(length.is_finite() && length >= 2.0)
+                    || waves == 0
+                    || 2.0 * waves as f64 > length =>
+            {
+                Err(Error::invalid_option(
+                    "seasons",
+                    format!("{waves} waves of a length of {length}"),
+                    "a length of 2 or more, and waves from 1 to half of it",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The waves of the seasons; of the shortest that periods can show the sine is zero.
+    fn waves(&self, since: &[f64]) -> Vec<(String, Vec<f64>)> {
+        let Some((length, waves)) = self.seasons else {
+            return Vec::new();
+        };
+        let of = |wave: usize, f: fn(f64) -> f64| -> Vec<f64> {
+            let angle = std::f64::consts::TAU * wave as f64 / length;
+            since.iter().map(|d| f(angle * d)).collect()
+        };
+        (1..=waves)
+            .flat_map(|wave| {
+                let sine = (2.0 * (wave as f64) < length)
+                    .then(|| (format!("sin{wave}"), of(wave, f64::sin)));
+                sine.into_iter()
+                    .chain([(format!("cos{wave}"), of(wave, f64::cos))])
+            })
+            .collect()
     }
 
     /// Time since the interruption of each row; NaN where missing.

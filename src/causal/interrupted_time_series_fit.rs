@@ -1,7 +1,8 @@
 //! What an interrupted time series found.
 
-use super::interrupted_time_series::{InterruptedTimeSeries, LEVEL, SLOPE, TREND};
-use super::prais_winsten::prais_winsten;
+use super::autoregressive_errors::{ErrorLikelihood, autoregressive_errors};
+use super::interrupted_time_series::{InterruptedTimeSeries, LEVEL, SLOPE, SeriesErrors, TREND};
+use super::prais_winsten::{Ordered, prais_winsten};
 use crate::data::{Column, Design, Formula, Frame};
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, Inference, coefficient_table};
@@ -36,7 +37,7 @@ pub struct InterruptedTimeSeriesFit {
     #[serde(deserialize_with = "crate::numeric::infinite::above")]
     degrees: f64,
     covariance_label: String,
-    rho: Option<f64>,
+    autoregression: Vec<f64>,
     periods: Vec<InterruptedPeriod>,
     start: f64,
     dates: bool,
@@ -66,16 +67,44 @@ impl InterruptedTimeSeriesFit {
         let kept = fit.kept_rows()?;
         let rows = regressors(fit, working)?;
         let (since, outcome) = (working.real(TREND)?, working.numeric(&model.outcome)?);
-        let ((estimates, covariance), rho) = if model.autoregressive {
+        let modelled = match model.errors {
+            SeriesErrors::Any => None,
+            SeriesErrors::PraisWinsten => Some(None),
+            SeriesErrors::Autoregressive(order, likelihood) => Some(Some((order, likelihood))),
+        };
+        let (estimates, covariance, autoregression) = if let Some(how) = modelled {
             let series = |row: usize| own.map_or(0.0, |own| own[row]);
             let used: Vec<(usize, f64, f64)> = (0..n)
                 .filter(|row| kept[*row])
                 .map(|row| (row, series(row), since[row]))
                 .collect();
-            let made = prais_winsten(&rows, outcome.values(), &used)?;
-            ((made.estimates, made.covariance), Some(made.rho))
+            let ordered = Ordered::new(&rows, outcome.values(), &used);
+            let made = match how {
+                None => prais_winsten(&ordered)?,
+                Some((order, likelihood)) => autoregressive_errors(&ordered, order, likelihood)?,
+            };
+            (made.estimates, made.covariance, made.coefficients)
         } else {
-            ((fit.estimates().clone(), fit.covariance().clone()), None)
+            (
+                fit.estimates().clone(),
+                fit.covariance().clone(),
+                Vec::new(),
+            )
+        };
+        let shares: Vec<String> = autoregression.iter().map(|s| format!("{s:.3}")).collect();
+        let shares = shares.join(", ");
+        let covariance_label = match model.errors {
+            SeriesErrors::Any => fit.covariance_kind().to_string(),
+            SeriesErrors::PraisWinsten => {
+                format!("Prais–Winsten, each error {shares} of the one before")
+            }
+            SeriesErrors::Autoregressive(order, likelihood) => {
+                let how = match likelihood {
+                    ErrorLikelihood::Restricted => "restricted maximum likelihood",
+                    ErrorLikelihood::Full => "maximum likelihood",
+                };
+                format!("generalised least squares, AR({order}) of errors by {how} ({shares})")
+            }
         };
         let fitted: Vec<f64> = rows.iter().map(|x| x.dot(&estimates)).collect();
         let zeroed = [LEVEL, SLOPE].map(|name| names.iter().position(|n| n == name));
@@ -121,7 +150,7 @@ impl InterruptedTimeSeriesFit {
             .collect();
         Ok(Self {
             model: model.clone(),
-            degrees: if model.autoregressive {
+            degrees: if modelled.is_some() {
                 (kept.iter().filter(|k| **k).count() - names.len()) as f64
             } else {
                 fit.degrees_of_freedom(&DVector::zeros(names.len()))
@@ -129,11 +158,8 @@ impl InterruptedTimeSeriesFit {
             names,
             estimates,
             covariance,
-            covariance_label: rho.map_or_else(
-                || fit.covariance_kind().to_string(),
-                |rho| format!("Prais–Winsten, each error {rho:.3} of the one before"),
-            ),
-            rho,
+            covariance_label,
+            autoregression,
             start: since
                 .iter()
                 .copied()
@@ -208,9 +234,17 @@ impl InterruptedTimeSeriesFit {
         })
     }
 
-    /// How much of an error is in the next, with [`InterruptedTimeSeries::autoregressive`].
+    /// How much of an error is in the next, with [`InterruptedTimeSeries::autoregressive`] and autoregressions of order one.
     pub fn autocorrelation(&self) -> Option<f64> {
-        self.rho
+        match self.autoregression.as_slice() {
+            [rho] => Some(*rho),
+            _ => None,
+        }
+    }
+
+    /// The coefficients of the autoregression of errors, on the one before first; empty when errors are not modelled.
+    pub fn autoregression(&self) -> &[f64] {
+        &self.autoregression
     }
 
     /// The interrupted series, in time, with its counterfactual.

@@ -25,6 +25,7 @@
 
 pub(crate) mod arm_scores;
 pub(crate) mod arms;
+mod autoregressive_errors;
 mod average;
 pub(crate) mod bounds;
 pub(crate) mod builders;
@@ -86,7 +87,7 @@ pub use dose_response::DoseResponse;
 pub use dose_response_fit::DoseResponseFit;
 pub use doubly_robust::DoublyRobust;
 pub use doubly_robust_fit::DoublyRobustFit;
-pub use dynamic_panel::{DynamicPanelGmm, DynamicPanelGmmFit};
+pub use dynamic_panel::{DifferenceInHansen, DynamicPanelGmm, DynamicPanelGmmFit};
 pub use instrumented::{InstrumentedFit, LocalAverageEffect, PartiallyLinearIv};
 pub use interrupted_time_series::InterruptedTimeSeries;
 pub use interrupted_time_series_fit::{InterruptedPeriod, InterruptedTimeSeriesFit};

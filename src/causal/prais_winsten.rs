@@ -1,5 +1,6 @@
 //! Least squares when each error is a share of the one before plus something new.
 
+use super::autoregressive_errors::{Autoregression, Filter};
 use crate::error::{Error, Result};
 use crate::numeric::linalg::Cholesky;
 use nalgebra::{DMatrix, DVector};
@@ -7,24 +8,27 @@ use nalgebra::{DMatrix, DVector};
 const MOST: usize = 500;
 const TOLERANCE: f64 = 1e-11;
 
-/// Estimates with errors of one variance after the transformation.
-pub(super) struct PraisWinsten {
-    pub(super) estimates: DVector<f64>,
-    pub(super) covariance: DMatrix<f64>,
-    pub(super) rho: f64,
+/// Rows of the design that follow each other in time within a series.
+pub(super) struct Ordered {
+    pub(super) x: DMatrix<f64>,
+    pub(super) y: DVector<f64>,
+    /// Whether the row follows the one above by one period.
+    pub(super) follows: Vec<bool>,
 }
 
-/// Rows of the design that follow each other in time within a series.
-struct Ordered {
-    x: DMatrix<f64>,
-    y: DVector<f64>,
-    /// Whether the row follows the one above by one period.
-    follows: Vec<bool>,
+/// Least squares of filtered rows.
+pub(super) struct Solved {
+    pub(super) estimates: DVector<f64>,
+    pub(super) covariance: DMatrix<f64>,
+    /// The sum of squared residuals.
+    pub(super) squares: f64,
+    /// Of the products of regressors.
+    pub(super) log_determinant: f64,
 }
 
 impl Ordered {
     /// Rows in use, given with their series and time.
-    fn new(rows: &[DVector<f64>], outcome: &[f64], used: &[(usize, f64, f64)]) -> Self {
+    pub(super) fn new(rows: &[DVector<f64>], outcome: &[f64], used: &[(usize, f64, f64)]) -> Self {
         let mut order = used.to_vec();
         order.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)));
         let step = |pair: &[(usize, f64, f64)]| {
@@ -46,47 +50,86 @@ impl Ordered {
         }
     }
 
-    /// Rows less `rho` times those before; the first of a run times `√(1 − ρ²)`.
-    fn solve(&self, rho: f64) -> Result<(DVector<f64>, DMatrix<f64>)> {
+    pub(super) fn longest_run(&self) -> usize {
+        let mut place = 0;
+        (self.follows.iter())
+            .map(|follows| {
+                place = if *follows { place + 1 } else { 1 };
+                place
+            })
+            .max()
+            .unwrap_or(0)
+    }
+
+    pub(super) fn solve(&self, filter: &Filter) -> Result<Solved> {
         let (n, k) = self.x.shape();
-        let first = (1.0 - rho * rho).sqrt();
-        let moved = |row: usize, of: &dyn Fn(usize) -> f64| {
-            if self.follows[row] {
-                of(row) - rho * of(row - 1)
-            } else {
-                first * of(row)
-            }
-        };
-        let x = DMatrix::from_fn(n, k, |row, column| moved(row, &|r| self.x[(r, column)]));
-        let y = DVector::from_fn(n, |row, _| moved(row, &|r| self.y[r]));
-        let factor = Cholesky::full_rank(&x.tr_mul(&x), "the transformed regressors")?;
+        let x = filter.applied(&self.x, &self.follows);
+        let y = DMatrix::from_column_slice(n, 1, self.y.as_slice());
+        let y = filter.applied(&y, &self.follows).column(0).into_owned();
+        let products = x.tr_mul(&x);
+        let factor = Cholesky::full_rank(&products, "the transformed regressors")?;
         let estimates = factor.solve_vector(&x.tr_mul(&y));
         let squares = (y - &x * &estimates).norm_squared();
-        Ok((estimates, factor.inverse() * (squares / (n - k) as f64)))
+        Ok(Solved {
+            covariance: factor.inverse() * (squares / (n - k) as f64),
+            log_determinant: products.cholesky().map_or(f64::NAN, |c| c.ln_determinant()),
+            estimates,
+            squares,
+        })
+    }
+
+    /// Those of residuals, by regression of each on those before it in its run.
+    pub(super) fn partial_autocorrelations(&self, e: &DVector<f64>, order: usize) -> Vec<f64> {
+        let place: Vec<usize> = (self.follows.iter())
+            .scan(0, |place, follows| {
+                *place = if *follows { *place + 1 } else { 0 };
+                Some(*place)
+            })
+            .collect();
+        let covariance = |lag: usize| -> f64 {
+            (lag..e.len())
+                .filter(|row| place[*row] >= lag)
+                .map(|row| e[row] * e[row - lag])
+                .sum()
+        };
+        let gamma: Vec<f64> = (0..=order).map(covariance).collect();
+        let (mut weights, mut left) = (Vec::<f64>::new(), gamma[0]);
+        (1..=order)
+            .map(|lag| {
+                let said: f64 = (weights.iter().enumerate())
+                    .map(|(i, w)| w * gamma[lag - 1 - i])
+                    .sum();
+                let last = if left > 0.0 {
+                    (gamma[lag] - said) / left
+                } else {
+                    0.0
+                };
+                let before = weights.clone();
+                for (i, weight) in weights.iter_mut().enumerate() {
+                    *weight -= last * before[lag - 2 - i];
+                }
+                weights.push(last);
+                left *= 1.0 - last * last;
+                last
+            })
+            .collect()
     }
 }
 
-/// Prais & Winsten (1954), iterated: the share is that of a regression of residuals on those before them.
-///
-/// `used` has the place, the series and the time of each row in use; a period that is missing begins a new run.
-pub(super) fn prais_winsten(
-    rows: &[DVector<f64>],
-    outcome: &[f64],
-    used: &[(usize, f64, f64)],
-) -> Result<PraisWinsten> {
-    let rows = Ordered::new(rows, outcome, used);
+/// Prais & Winsten (1954), iterated: the share is that of a regression of residuals on those before them. A period that is missing begins a new run.
+pub(super) fn prais_winsten(rows: &Ordered) -> Result<Autoregression> {
     let mut rho = 0.0_f64;
     let mut change = f64::INFINITY;
     for _ in 0..MOST {
-        let (estimates, covariance) = rows.solve(rho)?;
+        let solved = rows.solve(&Filter::of_partial(&[rho]))?;
         if change < TOLERANCE {
-            return Ok(PraisWinsten {
-                estimates,
-                covariance,
-                rho,
+            return Ok(Autoregression {
+                estimates: solved.estimates,
+                covariance: solved.covariance,
+                coefficients: vec![rho],
             });
         }
-        let e = &rows.y - &rows.x * estimates;
+        let e = &rows.y - &rows.x * solved.estimates;
         let (mut products, mut squares) = (0.0, 0.0);
         for row in (1..e.len()).filter(|row| rows.follows[*row]) {
             products += e[row] * e[row - 1];

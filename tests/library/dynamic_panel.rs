@@ -279,3 +279,256 @@ fn bad_input_and_weak_designs() {
     let exact = model().collapsed().instrument_lags(1).fit(&frame).unwrap();
     assert!(exact.hansen().is_none() && exact.sargan().is_none());
 }
+
+/// The panel of Arellano & Bond (1991) in logarithms, with lags of its regressors: `w1` is the wage of the year before.
+fn employment() -> Frame {
+    let frame = data("tests/reference/employment.csv");
+    let column = |name: &str| frame.numeric(name).unwrap().values().to_vec();
+    let (firm, year) = (column("firm"), column("year"));
+    let lagged = |values: &[f64], lag: usize| -> Vec<f64> {
+        (0..firm.len())
+            .map(|row| {
+                let then = row.checked_sub(lag);
+                let same = then.filter(|then| {
+                    firm[*then] == firm[row] && year[*then] + lag as f64 == year[row]
+                });
+                same.map_or(f64::NAN, |then| values[then])
+            })
+            .collect()
+    };
+    let mut out = frame.clone();
+    for (name, lags) in [("w", 1), ("k", 2), ("ys", 2)] {
+        for lag in 1..=lags {
+            let values = lagged(&column(name), lag);
+            out = out.with(format!("{name}{lag}"), values).unwrap();
+        }
+    }
+    out
+}
+
+fn jobs() -> DynamicPanelGmm {
+    DynamicPanelGmm::difference("n", "firm", "year").outcome_lags(2)
+}
+
+fn close(what: &str, ours: f64, printed: f64, half: f64) {
+    assert!(
+        (ours - printed).abs() <= half,
+        "{what}: {ours} printed as {printed}"
+    );
+}
+
+#[test]
+fn the_employment_equation_is_that_of_plm_of_stata_and_of_the_paper() {
+    let reference = fixture("employment");
+    let frame = employment();
+    let a = || {
+        jobs()
+            .period_effects()
+            .exogenous(&["w", "w1", "k", "k1", "k2", "ys", "ys1", "ys2"])
+    };
+    let b = jobs()
+        .period_effects()
+        .exogenous(&["w", "w1", "k", "ys", "ys1"]);
+    for (key, model) in [("a1", a().one_step()), ("a2", a()), ("b", b)] {
+        let (theirs, fit) = (&reference["values"][key], model.fit(&frame).unwrap());
+        let slopes = numbers(&theirs["estimates"]);
+        let count = slopes.len();
+        agree(key, &fit.estimates().as_slice()[..count], &slopes, 1e-7);
+        agree(
+            key,
+            &fit.std_errors().as_slice()[..count],
+            &numbers(&theirs["errors"]),
+            1e-7,
+        );
+        let z: Vec<f64> = fit.autocorrelation().iter().map(|t| t.statistic).collect();
+        agree(key, &z, &numbers(&theirs["autocorrelation"]), 1e-6);
+        if key != "a1" {
+            let hansen = fit.hansen().unwrap().statistic;
+            agree(key, &[hansen], &numbers(&theirs["hansen"]), 1e-7);
+        }
+        // Table 4 of the paper, first lag and wage.
+        let printed = match key {
+            "a1" => [0.686, -0.608],
+            "a2" => [0.629, -0.526],
+            _ => [0.474, -0.513],
+        };
+        for (name, printed) in ["L1.n", "w"].into_iter().zip(printed) {
+            close(
+                key,
+                fit.coefficient(name).unwrap().estimate,
+                printed,
+                5.1e-4,
+            );
+        }
+        assert_eq!((fit.units(), fit.rows()), (140, 611));
+    }
+    // What `xtabond2 … gmm(L.n) iv(w L.w … yr*) nolevel robust` prints of (a1): Roodman (2009), page 109.
+    let fit = a().one_step().fit(&frame).unwrap();
+    assert_eq!(fit.instruments(), 41);
+    // The paper prints 65.8; xtabond2 divides the squared residuals by the rows and not by those less the coefficients.
+    let sargan = fit.sargan().unwrap().statistic;
+    close("Sargan", sargan, 65.8, 0.051);
+    close("Sargan", sargan * 611.0 / 595.0, 67.59, 0.0051);
+    close("Hansen", fit.hansen().unwrap().statistic, 31.38, 0.0051);
+    let own = ["w", "w1", "k", "k1", "k2", "ys", "ys1", "ys2", "year"];
+    let test = fit.difference_in_hansen(&own).unwrap();
+    close("others", test.excluding.unwrap().statistic, 12.01, 0.0051);
+    close("own", test.difference.statistic, 19.37, 0.0051);
+    assert_eq!(
+        test.difference.distribution,
+        Distribution::ChiSquared { df: 14.0 }
+    );
+}
+
+#[test]
+fn differences_in_hansen_are_those_of_xtabond2() {
+    // xtabond2 n L(1/2).n w k, gmm(n, lag(2 4)) gmm(w, lag(1 3)) iv(k) nolevel twostep robust, as in the documentation of pydynpd.
+    let model = jobs()
+        .predetermined(&["w"])
+        .exogenous(&["k"])
+        .instrument_lags(3);
+    let fit = model.fit(&employment()).unwrap();
+    let printed = [
+        ("L1.n", 0.170_061_6, 0.104_665_2),
+        ("L2.n", -0.011_338_1, 0.037_720_5),
+        ("w", -0.951_058_2, 0.127_729_8),
+        ("k", 0.463_722_3, 0.071_832_8),
+    ];
+    for (name, estimate, error) in printed {
+        let ours = fit.coefficient(name).unwrap();
+        close(name, ours.estimate, estimate, 1e-6);
+        close(name, ours.std_error, error, 1e-6);
+    }
+    close(
+        "Sargan",
+        fit.sargan().unwrap().statistic * 611.0 / 607.0,
+        91.61,
+        0.0051,
+    );
+    close("Hansen", fit.hansen().unwrap().statistic, 47.86, 0.0051);
+    let groups = [
+        ("n", 23.75, 24.11, 17.0),
+        ("w", 17.25, 30.61, 18.0),
+        ("k", 38.33, 9.53, 1.0),
+    ];
+    for (name, without, difference, df) in groups {
+        let test = fit.difference_in_hansen(&[name]).unwrap();
+        close(name, test.excluding.unwrap().statistic, without, 0.0051);
+        close(name, test.difference.statistic, difference, 0.0051);
+        assert_eq!(
+            test.difference.distribution,
+            Distribution::ChiSquared { df }
+        );
+    }
+    let text = fit.instrument_table().to_string();
+    assert!(
+        text.contains("24.11") && text.contains("38.33") && !text.contains("of levels"),
+        "{text}"
+    );
+    let refused = fit.difference_in_hansen(&["ys"]).unwrap_err().to_string();
+    assert!(refused.contains("n, w, k"), "{refused}");
+    assert!(fit.difference_in_hansen(&["n", "w"]).is_err());
+    assert!(
+        fit.difference_in_hansen_of_levels()
+            .unwrap_err()
+            .to_string()
+            .contains("system")
+    );
+}
+
+#[test]
+fn orthogonal_deviations_are_those_of_pydynpd() {
+    let reference = fixture("employment_orthogonal");
+    let frame = employment();
+    let model = || {
+        jobs()
+            .predetermined(&["w"])
+            .exogenous(&["k"])
+            .orthogonal_deviations()
+            .instrument_lags(3)
+    };
+    let system = || {
+        DynamicPanelGmm::system("n", "firm", "year")
+            .predetermined(&["w", "k"])
+            .orthogonal_deviations()
+    };
+    let models = [
+        ("one", model().one_step()),
+        ("two", model()),
+        ("collapsed", model().collapsed()),
+        ("system", system().instrument_lags(2).collapsed()),
+        ("system_full", system()),
+    ];
+    let year = frame.numeric("year").unwrap();
+    let balanced: Vec<bool> = year
+        .values()
+        .iter()
+        .map(|t| (1978.0..=1982.0).contains(t))
+        .collect();
+    let balanced = frame.filter(&balanced).unwrap();
+    for (key, model) in models {
+        let of_system = key.starts_with("system");
+        let theirs = &reference["values"][key];
+        let fit = model
+            .fit(if of_system { &balanced } else { &frame })
+            .unwrap();
+        agree(
+            key,
+            fit.estimates().as_slice(),
+            &numbers(&theirs["estimates"]),
+            1e-8,
+        );
+        agree(
+            key,
+            fit.std_errors().as_slice(),
+            &numbers(&theirs["errors"]),
+            1e-8,
+        );
+        let hansen = fit.hansen().unwrap().statistic;
+        agree(key, &[hansen], &numbers(&theirs["hansen"])[..1], 1e-8);
+        let z: Vec<f64> = fit.autocorrelation().iter().map(|t| t.statistic).collect();
+        if key != "one" {
+            agree(key, &z, &numbers(&theirs["autocorrelation"]), 1e-7);
+        }
+        assert_eq!(
+            fit.instruments() as f64,
+            numbers(&theirs["instruments"])[0],
+            "{key}"
+        );
+        let title = fit.table().to_string();
+        assert!(title.contains("rthogonal deviations"), "{title}");
+        assert_eq!(
+            fit.difference_in_hansen_of_levels().is_ok(),
+            of_system,
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn in_balanced_panels_deviations_are_weighted_differences() {
+    // Arellano & Bover (1995): with all instruments, one step does not depend on how the effects are removed.
+    let frame = panel(80, 6, 0.5, 3);
+    let model = || {
+        DynamicPanelGmm::difference("y", "id", "t")
+            .predetermined(&["x"])
+            .one_step()
+    };
+    let differences = model().fit(&frame).unwrap();
+    let deviations = model().orthogonal_deviations().fit(&frame).unwrap();
+    let [a, b] = [&differences, &deviations].map(|fit| fit.estimates().as_slice().to_vec());
+    agree("estimates", &a, &b, 1e-9);
+    let [a, b] = [&differences, &deviations].map(|fit| fit.std_errors().as_slice().to_vec());
+    agree("errors", &a, &b, 1e-9);
+    // With gaps deviations keep rows that differences lose.
+    let mut keep = vec![true; frame.rows()];
+    for row in (2..frame.rows()).step_by(6) {
+        keep[row] = !row.is_multiple_of(4);
+    }
+    let gaps = frame.filter(&keep).unwrap();
+    let [few, more] = [model(), model().orthogonal_deviations()].map(|m| m.fit(&gaps).unwrap());
+    assert!(few.rows() < more.rows(), "{} {}", few.rows(), more.rows());
+    let back: DynamicPanelGmmFit =
+        serde_json::from_str(&serde_json::to_string(&more).unwrap()).unwrap();
+    assert_eq!(back, more);
+}

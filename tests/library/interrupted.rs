@@ -265,3 +265,159 @@ fn bad_input_is_refused_with_the_remedy() {
     let short = at(76.0).fit(&frame).unwrap();
     assert!(short.to_html().contains("4 from it on"));
 }
+
+/// Drivers killed or seriously injured by month, in logarithms; the seat belt is month 169.
+fn drivers() -> (Frame, InterruptedTimeSeries) {
+    let frame = data("tests/reference/drivers.csv");
+    let killed = frame.numeric("drivers").unwrap();
+    let logs: Vec<f64> = killed.values().iter().map(|d| d.ln()).collect();
+    let frame = frame.with("logs", logs).unwrap();
+    (frame, InterruptedTimeSeries::new("logs", "t", 169.0))
+}
+
+#[test]
+fn autoregressions_of_any_order_are_those_of_gls_and_arima() {
+    let reference = fixture("drivers");
+    let values = &reference["values"];
+    let (frame, model) = drivers();
+    let months = || model.clone().terms("C(month)");
+    let models = [
+        ("one", months().autoregressive_order(1)),
+        ("two", months().autoregressive_order(2)),
+        ("three", months().autoregressive_order(3)),
+        ("full", months().full_likelihood(2)),
+        (
+            "waves",
+            model.clone().seasons(12.0, 2).autoregressive_order(2),
+        ),
+    ];
+    for (key, model) in models {
+        let (fit, theirs) = (model.fit(&frame).unwrap(), &values[key]);
+        let [estimates, errors] = of(&fit, &["trend", "level", "slope"], 1.0);
+        agree(key, &estimates, &numbers(&theirs["estimates"]), 1e-5);
+        agree(key, &errors, &numbers(&theirs["errors"]), 1e-5);
+        agree(key, fit.autoregression(), &numbers(&theirs["phi"]), 1e-5);
+        assert!(fit.table().to_string().contains("AR("));
+        let back: InterruptedTimeSeriesFit =
+            serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
+        assert_eq!(back, fit);
+    }
+    let fit = months().full_likelihood(2).fit(&frame).unwrap();
+    agree(
+        "arima",
+        fit.autoregression(),
+        &numbers(&values["arima"]["phi"]),
+        1e-5,
+    );
+    // One wave fewer than half the season has all but the alternating one: months have eleven terms, five waves ten.
+    let five = model.clone().seasons(12.0, 5).fit(&frame).unwrap();
+    let six = model.clone().seasons(12.0, 6).fit(&frame).unwrap();
+    let all = months().fit(&frame).unwrap();
+    assert_eq!(five.names().len() + 1, six.names().len());
+    agree(
+        "six waves",
+        &[six.coefficient("level").unwrap().estimate],
+        &[all.coefficient("level").unwrap().estimate],
+        1e-9,
+    );
+}
+
+#[test]
+fn autoregressions_know_gaps_scale_and_what_they_cannot_do() {
+    let (frame, model) = drivers();
+    let fit = |frame: &Frame| {
+        model
+            .clone()
+            .seasons(12.0, 1)
+            .autoregressive_order(2)
+            .fit(frame)
+            .unwrap()
+    };
+    let whole = fit(&frame);
+    // The order of rows and the unit of the outcome do not matter.
+    let back: Vec<usize> = (0..frame.rows()).rev().collect();
+    let tenfold: Vec<f64> = frame
+        .real("logs")
+        .unwrap()
+        .iter()
+        .map(|y| 10.0 * y + 3.0)
+        .collect();
+    let other = fit(&frame
+        .clone()
+        .with_or_replace("logs", tenfold)
+        .unwrap()
+        .take(&back)
+        .unwrap());
+    agree("phi", whole.autoregression(), other.autoregression(), 1e-6);
+    let [own, tenth] = [&whole, &other].map(|f| f.coefficient("level").unwrap());
+    agree(
+        "level",
+        &[10.0 * own.estimate, 10.0 * own.std_error],
+        &[tenth.estimate, tenth.std_error],
+        1e-6,
+    );
+    // A month without a value begins a new run, and the series before and after say the same.
+    let mut logs = frame.real("logs").unwrap().to_vec();
+    logs[100] = f64::NAN;
+    let gap = fit(&frame.clone().with_or_replace("logs", logs).unwrap());
+    assert!((gap.autoregression()[0] - whole.autoregression()[0]).abs() < 0.1);
+    // A line without errors has no autoregression.
+    let line: Vec<f64> = frame
+        .numeric("t")
+        .unwrap()
+        .values()
+        .iter()
+        .map(|t| 2.0 + 0.5 * t)
+        .collect();
+    let exact = fit(&frame.clone().with_or_replace("logs", line).unwrap());
+    assert!(exact.autoregression().iter().all(|phi| *phi == 0.0));
+    let refused = |model: InterruptedTimeSeries, needle: &str| {
+        let text = model.fit(&frame).unwrap_err().to_string();
+        assert!(text.contains(needle), "{text}");
+    };
+    refused(model.clone().autoregressive_order(0), "from 1 to 24");
+    refused(
+        model
+            .clone()
+            .autoregressive_order(2)
+            .covariance(Covariance::Classical),
+        "autoregressive errors",
+    );
+    refused(model.clone().seasons(12.0, 7), "half of it");
+    refused(model.clone().seasons(f64::NAN, 1), "half of it");
+    refused(model.clone().seasons(12.0, 0), "half of it");
+    // A walk has no level to return to, and short runs no order.
+    let mut sum = 0.0;
+    let walk: Vec<f64> = frame
+        .real("logs")
+        .unwrap()
+        .iter()
+        .map(|y| {
+            sum += y - 7.4;
+            sum
+        })
+        .collect();
+    let walk = frame.clone().with_or_replace("logs", walk).unwrap();
+    let drifting = model.clone().full_likelihood(1).fit(&walk);
+    assert!(
+        drifting.as_ref().map_or_else(
+            |e| e.to_string().contains("drifts"),
+            |f| f.autoregression()[0] > 0.8
+        ),
+        "{drifting:?}"
+    );
+    let few = frame
+        .filter(
+            &(0..frame.rows())
+                .map(|row| (160..176).contains(&row) && row % 4 > 0)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap();
+    let text = model
+        .clone()
+        .autoregressive_order(2)
+        .fit(&few)
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("longest run has 3"), "{text}");
+}

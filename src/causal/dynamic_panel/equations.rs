@@ -4,6 +4,7 @@ use super::estimator::DynamicPanelGmm;
 use crate::causal::panel::Panel;
 use crate::error::{Error, Result};
 use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
 
 /// A variable of the model.
 pub(super) struct Regressor {
@@ -22,14 +23,21 @@ impl Regressor {
     }
 }
 
-/// One unit's rows: first the differenced ones.
+/// One unit's rows: first the transformed ones, then those in levels.
 pub(super) struct Block {
     pub(super) y: DVector<f64>,
     pub(super) x: DMatrix<f64>,
     pub(super) z: DMatrix<f64>,
-    /// The period of each row.
+    /// What each row has of the error of each period.
+    pub(super) loadings: DMatrix<f64>,
+    pub(super) differences: Differences,
+}
+
+/// One unit's differenced rows, whose residuals are tested for autocorrelation.
+pub(super) struct Differences {
+    pub(super) y: DVector<f64>,
+    pub(super) x: DMatrix<f64>,
     pub(super) periods: Vec<usize>,
-    pub(super) differenced: usize,
 }
 
 /// All units' rows.
@@ -37,22 +45,76 @@ pub(super) struct Equations {
     pub(super) blocks: Vec<Block>,
     pub(super) names: Vec<String>,
     pub(super) units: usize,
-    /// Differenced rows.
+    /// Transformed rows.
     pub(super) rows: usize,
+    /// Whose instrument each is.
+    pub(super) sources: Vec<Source>,
+}
+
+/// Whose instrument one is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source {
+    /// The variable, or the column of periods.
+    pub(super) name: String,
+    /// Whether it is for rows in levels alone.
+    pub(super) levels: bool,
 }
 
 /// An instrument: which rows it is for, and its value there.
 enum Instrument {
-    /// The level of a variable some periods ago, in differenced rows (of one period, when not collapsed).
+    /// The level of a variable some periods ago, in transformed rows (of one period, when not collapsed).
     Level(usize, usize, Option<usize>),
     /// The difference of a variable some periods ago, in rows in levels.
     Difference(usize, usize, Option<usize>),
-    /// A variable itself, differenced in differenced rows.
+    /// A variable itself, transformed in transformed rows.
     Own(usize),
-    /// The effect of a period, differenced in differenced rows.
+    /// The effect of a period, transformed in transformed rows.
     Period(usize),
     /// One in rows in levels.
     Constant,
+}
+
+/// A row of the equations: a sum of periods, each with a weight.
+struct Row {
+    levels: bool,
+    /// To which instruments are dated: of a difference the later period, of an orthogonal deviation the one after.
+    period: usize,
+    terms: Vec<(usize, f64)>,
+}
+
+impl Row {
+    fn level(period: usize) -> Self {
+        Self {
+            levels: true,
+            period,
+            terms: vec![(period, 1.0)],
+        }
+    }
+
+    fn difference(period: usize) -> Self {
+        Self {
+            levels: false,
+            period,
+            terms: vec![(period, 1.0), (period - 1, -1.0)],
+        }
+    }
+
+    /// A period less the mean of those that follow, scaled so that independent errors of one variance stay so.
+    fn deviation(period: usize, later: &[usize]) -> Self {
+        let n = later.len() as f64;
+        let scale = (n / (n + 1.0)).sqrt();
+        let mut terms = vec![(period, scale)];
+        terms.extend(later.iter().map(|t| (*t, -scale / n)));
+        Self {
+            levels: false,
+            period: period + 1,
+            terms,
+        }
+    }
+
+    fn sum(&self, value: impl Fn(usize) -> f64) -> f64 {
+        self.terms.iter().map(|(t, w)| w * value(*t)).sum()
+    }
 }
 
 /// Values by unit and period, NaN where there is no row.
@@ -72,15 +134,6 @@ impl Cells<'_> {
     fn change(&self, variable: usize, unit: usize, period: Option<usize>) -> f64 {
         let before = period.and_then(|period| period.checked_sub(1));
         self.at(variable, unit, period) - self.at(variable, unit, before)
-    }
-
-    /// A value in levels or differenced.
-    fn value(&self, difference: bool, variable: usize, unit: usize, period: Option<usize>) -> f64 {
-        if difference {
-            self.change(variable, unit, period)
-        } else {
-            self.at(variable, unit, period)
-        }
     }
 }
 
@@ -122,79 +175,96 @@ impl Equations {
         if model.levels {
             names.push("(Intercept)".to_owned());
         }
-        let instruments = instruments(model, regressors, periods, &effects);
-        let dummy = |difference: bool, effect: usize, period: usize| {
-            let now = f64::from(u8::from(effect == period));
-            let then = f64::from(u8::from(effect + 1 == period));
-            if difference { now - then } else { now }
-        };
+        let (instruments, sources): (Vec<Instrument>, Vec<Source>) =
+            instruments(model, regressors, periods, &effects)
+                .into_iter()
+                .unzip();
+        let dummy = |row: &Row, effect: usize| row.sum(|t| f64::from(u8::from(t == effect)));
         let mut blocks = Vec::new();
         let mut rows = 0;
         for unit in 0..panel.units.len() {
-            let mut kept = Vec::new();
-            for difference in [true, false] {
-                let from = if difference { first } else { lags };
-                if !difference && !model.levels {
-                    continue;
+            let value = |variable: usize, lag: usize, period: usize| {
+                cells.at(variable, unit, period.checked_sub(lag))
+            };
+            let complete = |period: &usize| {
+                let lagged = (1..=lags).map(|lag| (0, lag));
+                let others = (0..regressors.len()).map(|variable| (variable, 0));
+                !(lagged.chain(others)).any(|(of, lag)| value(of, lag, *period).is_nan())
+            };
+            let known: Vec<usize> = (lags..periods).filter(complete).collect();
+            let adjacent = known.windows(2).filter(|p| p[0] + 1 == p[1]);
+            let differences: Vec<Row> = adjacent.map(|p| Row::difference(p[1])).collect();
+            let left = |row: &Row| row.sum(|t| value(0, 0, t));
+            let right = |row: &Row| -> Vec<f64> {
+                let mut x: Vec<f64> = (1..=lags)
+                    .map(|lag| row.sum(|t| value(0, lag, t)))
+                    .collect();
+                x.extend((1..regressors.len()).map(|of| row.sum(|t| value(of, 0, t))));
+                x.extend(effects.iter().map(|effect| dummy(row, *effect)));
+                if model.levels {
+                    x.push(f64::from(u8::from(row.levels)));
                 }
-                for period in from..periods {
-                    let value = |variable: usize, lag: usize| {
-                        cells.value(difference, variable, unit, period.checked_sub(lag))
-                    };
-                    let y = value(0, 0);
-                    let mut x: Vec<f64> = (1..=lags).map(|lag| value(0, lag)).collect();
-                    x.extend((1..regressors.len()).map(|variable| value(variable, 0)));
-                    if y.is_nan() || x.iter().any(|x| x.is_nan()) {
-                        continue;
-                    }
-                    x.extend(
-                        effects
-                            .iter()
-                            .map(|effect| dummy(difference, *effect, period)),
-                    );
-                    if model.levels {
-                        x.push(f64::from(u8::from(!difference)));
-                    }
-                    let z: Vec<f64> = (instruments.iter())
-                        .map(|instrument| {
-                            let of = |only: &Option<usize>| only.is_none_or(|only| only == period);
-                            let value = match instrument {
-                                Instrument::Level(variable, lag, only)
-                                    if difference && of(only) =>
-                                {
-                                    cells.at(*variable, unit, period.checked_sub(*lag))
-                                }
-                                Instrument::Difference(variable, lag, only)
-                                    if !difference && of(only) =>
-                                {
-                                    cells.change(*variable, unit, period.checked_sub(*lag))
-                                }
-                                Instrument::Own(variable) => {
-                                    cells.value(difference, *variable, unit, Some(period))
-                                }
-                                Instrument::Period(effect) => dummy(difference, *effect, period),
-                                Instrument::Constant if !difference => 1.0,
-                                _ => 0.0,
-                            };
-                            if value.is_nan() { 0.0 } else { value }
-                        })
-                        .collect();
-                    kept.push((difference, period, y, x, z));
-                }
+                x
+            };
+            let columns = |rows: &[Row]| -> (DVector<f64>, DMatrix<f64>) {
+                let x: Vec<Vec<f64>> = rows.iter().map(&right).collect();
+                (
+                    DVector::from_iterator(rows.len(), rows.iter().map(left)),
+                    DMatrix::from_fn(rows.len(), names.len(), |row, column| x[row][column]),
+                )
+            };
+            let (dy, dx) = columns(&differences);
+            let tested = Differences {
+                y: dy,
+                x: dx,
+                periods: differences.iter().map(|row| row.period).collect(),
+            };
+            let mut used = if model.orthogonal {
+                let before_last = known.len().saturating_sub(1);
+                (0..before_last)
+                    .map(|at| Row::deviation(known[at], &known[at + 1..]))
+                    .collect()
+            } else {
+                differences
+            };
+            rows += used.len();
+            if model.levels {
+                used.extend(known.iter().map(|period| Row::level(*period)));
             }
-            if kept.is_empty() {
+            if used.is_empty() {
                 continue;
             }
-            let differenced = kept.iter().filter(|row| row.0).count();
-            rows += differenced;
+            let instrument = |row: &Row, instrument: &Instrument| -> f64 {
+                let of = |only: &Option<usize>| only.is_none_or(|only| only == row.period);
+                let value = match instrument {
+                    Instrument::Level(variable, lag, only) if !row.levels && of(only) => {
+                        cells.at(*variable, unit, row.period.checked_sub(*lag))
+                    }
+                    Instrument::Difference(variable, lag, only) if row.levels && of(only) => {
+                        cells.change(*variable, unit, row.period.checked_sub(*lag))
+                    }
+                    Instrument::Own(variable) => row.sum(|t| value(*variable, 0, t)),
+                    Instrument::Period(effect) => dummy(row, *effect),
+                    Instrument::Constant if row.levels => 1.0,
+                    _ => 0.0,
+                };
+                if value.is_nan() { 0.0 } else { value }
+            };
+            let (y, x) = columns(&used);
+            let mut loadings = DMatrix::zeros(used.len(), periods);
+            for (at, row) in used.iter().enumerate() {
+                for (period, weight) in &row.terms {
+                    loadings[(at, *period)] = *weight;
+                }
+            }
             blocks.push(Block {
-                y: DVector::from_fn(kept.len(), |row, _| kept[row].2),
-                x: DMatrix::from_fn(kept.len(), names.len(), |row, column| kept[row].3[column]),
-                z: DMatrix::from_fn(kept.len(), instruments.len(), |row, column| {
-                    kept[row].4[column]
+                z: DMatrix::from_fn(used.len(), instruments.len(), |row, column| {
+                    instrument(&used[row], &instruments[column])
                 }),
-                periods: kept.iter().map(|row| row.1).collect(),
-                differenced,
+                y,
+                x,
+                loadings,
+                differences: tested,
             });
         }
         if rows <= names.len() {
@@ -208,42 +278,28 @@ impl Equations {
             blocks,
             names,
             rows,
+            sources,
         })
     }
 }
 
-impl Block {
-    /// The covariance of two rows when errors are independent with variance one: `(h)` of differences is 2 and −1, of a difference and a level ±1.
-    pub(super) fn shape(&self, a: usize, b: usize) -> f64 {
-        let weight = |row: usize, period: usize| -> f64 {
-            let own = self.periods[row];
-            if own == period {
-                1.0
-            } else if row < self.differenced && own == period + 1 {
-                -1.0
-            } else {
-                0.0
-            }
-        };
-        let own = self.periods[a];
-        let before = own
-            .checked_sub(1)
-            .map_or(0.0, |t| weight(a, t) * weight(b, t));
-        weight(a, own) * weight(b, own) + before
-    }
-}
-
+/// The instruments, each with whose it is.
 fn instruments(
     model: &DynamicPanelGmm,
     regressors: &[Regressor],
     periods: usize,
     effects: &[usize],
-) -> Vec<Instrument> {
+) -> Vec<(Instrument, Source)> {
     let mut all = Vec::new();
     let (lags, first) = (model.outcome_lags, model.outcome_lags + 1);
+    let source = |name: &str, levels: bool| Source {
+        name: name.to_owned(),
+        levels,
+    };
     for (variable, regressor) in regressors.iter().enumerate() {
+        let of = source(&regressor.name, false);
         let Some(nearest) = regressor.first_lag else {
-            all.push(Instrument::Own(variable));
+            all.push((Instrument::Own(variable), of));
             continue;
         };
         let furthest = |period: usize| {
@@ -253,29 +309,35 @@ fn instruments(
         };
         if model.collapsed {
             all.extend(
-                (nearest..=furthest(periods - 1)).map(|lag| Instrument::Level(variable, lag, None)),
+                (nearest..=furthest(periods - 1))
+                    .map(|lag| (Instrument::Level(variable, lag, None), of.clone())),
             );
         } else {
             for period in first..periods {
                 let each = (nearest..=furthest(period))
-                    .map(|lag| Instrument::Level(variable, lag, Some(period)));
+                    .map(|lag| (Instrument::Level(variable, lag, Some(period)), of.clone()));
                 all.extend(each);
             }
         }
         if model.levels {
             // Further differences are implied by these and the levels above.
             let lag = nearest - 1;
+            let of = source(&regressor.name, true);
             if model.collapsed {
-                all.push(Instrument::Difference(variable, lag, None));
+                all.push((Instrument::Difference(variable, lag, None), of));
             } else {
-                let of = |period| Instrument::Difference(variable, lag, Some(period));
-                all.extend((lags.max(lag + 1)..periods).map(of));
+                let each = (lags.max(lag + 1)..periods).map(|period| {
+                    let instrument = Instrument::Difference(variable, lag, Some(period));
+                    (instrument, of.clone())
+                });
+                all.extend(each);
             }
         }
     }
-    all.extend(effects.iter().map(|effect| Instrument::Period(*effect)));
+    let of = source(&model.period, false);
+    all.extend((effects.iter()).map(|effect| (Instrument::Period(*effect), of.clone())));
     if model.levels {
-        all.push(Instrument::Constant);
+        all.push((Instrument::Constant, source("(Intercept)", true)));
     }
     all
 }

@@ -22,18 +22,22 @@ use serde::{Deserialize, Serialize};
 /// | [`endogenous`](Self::endogenous) | none | regressors that depend on `e_it`: instruments are their levels from lag 2 on |
 /// | [`predetermined`](Self::predetermined) | none | regressors that depend on earlier errors alone: levels from lag 1 on |
 /// | [`exogenous`](Self::exogenous) | none | regressors that depend on no error: their own difference (and level) is the instrument |
+/// | [`orthogonal_deviations`](Self::orthogonal_deviations) | no | forward orthogonal deviations in place of differences: `c_t (Y_it − mean of the later Y_is)`, `c_t² = n/(n + 1)` with n later periods (Arellano & Bover 1995) |
 /// | [`period_effects`](Self::period_effects) | no | a constant for each period of the differences |
 /// | [`one_step`](Self::one_step) | two steps | one step has the weights of independent errors of one variance; two steps weigh by the residuals of the first |
 /// | [`instrument_lags`](Self::instrument_lags) | all | at most so many lags of each variable are instruments |
 /// | [`collapsed`](Self::collapsed) | no | one instrument a lag and not one a lag and period |
 ///
 /// Errors allow for dependence and different variances within units; those of two steps have Windmeijer's (2005) correction. The fit carries Hansen's and Sargan's tests of the instruments and
-/// the tests of first- and second-order autocorrelation of differenced residuals; the first is expected, the second refutes lag 2 as instruments. Differences are of adjacent periods
-/// among those in the frame; gaps are allowed. The first step of the system weighs differences and levels jointly (`h(3)` of `xtabond2`).
+/// the tests of first- and second-order autocorrelation of differenced residuals (also after orthogonal deviations); the first is expected, the second refutes lag 2 as instruments. Differences are of adjacent periods
+/// among those in the frame; gaps are allowed, and orthogonal deviations lose fewer rows to them. The first step of the system weighs differences and levels jointly (`h(3)` of `xtabond2`).
 ///
-/// On the employment data of Arellano & Bond (1991; in R's plm) it gives their Table 4, column (b): 0.474 for the first lag.
+/// On the employment data of Arellano & Bond (1991) it gives their Table 4, columns (a1), (a2) and (b): 0.686, 0.629 and 0.474 for the first lag. Errors of two steps are larger than those printed
+/// there, which have no correction. Sargan's statistic is theirs, too; `xtabond2` has `n/(n − k)` times it, for n rows and k coefficients. Hansen's statistic can be taken apart by the
+/// instruments of each variable and those of levels: [`DynamicPanelGmmFit::difference_in_hansen`], [`DynamicPanelGmmFit::instrument_table`].
 ///
-/// In 1 000 simulated panels of 150 units and 6 periods with persistence 0.5, intervals of level 0.9 cover 88 % (differences) and 89 % (system) of the time; least squares with unit effects
+/// In 1 000 simulated panels of 150 units and 6 periods with persistence 0.5, intervals of level 0.9 cover 88 % (differences), 89 % (orthogonal deviations) and 89 % (system) of the time, and differences in
+/// Hansen's statistics reject valid instruments at the level 0.1 in 10 % (of a variable) and 12 % (of levels); least squares with unit effects
 /// estimates 0.23.
 ///
 /// What must hold: errors of a unit do not depend on earlier ones; units are independent; regressors are of the kind declared; for the system, changes of the instruments do not depend on `η_i`
@@ -76,6 +80,8 @@ pub struct DynamicPanelGmm {
     pub(super) unit: String,
     pub(super) period: String,
     pub(super) levels: bool,
+    #[serde(default)]
+    pub(super) orthogonal: bool,
     pub(super) outcome_lags: usize,
     endogenous: Vec<String>,
     predetermined: Vec<String>,
@@ -105,6 +111,7 @@ impl DynamicPanelGmm {
             unit: unit.to_owned(),
             period: period.to_owned(),
             levels: false,
+            orthogonal: false,
             outcome_lags: 1,
             endogenous: Vec::new(),
             predetermined: Vec::new(),
@@ -145,6 +152,12 @@ impl DynamicPanelGmm {
     /// Regressors that depend on no error.
     pub fn exogenous<S: AsRef<str>>(mut self, columns: &[S]) -> Self {
         self.exogenous = owned(columns);
+        self
+    }
+
+    /// In place of differences, each period less the mean of those that follow.
+    pub fn orthogonal_deviations(mut self) -> Self {
+        self.orthogonal = true;
         self
     }
 

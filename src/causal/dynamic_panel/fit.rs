@@ -2,6 +2,7 @@
 
 use super::equations::Equations;
 use super::estimator::{DynamicPanelGmm, Steps};
+use super::instruments::InstrumentMoments;
 use super::moments::Solved;
 use crate::error::Warning;
 use crate::inference::{Inference, TestResult, coefficient_table};
@@ -22,6 +23,7 @@ pub struct DynamicPanelGmmFit {
     hansen: Option<TestResult>,
     sargan: Option<TestResult>,
     autocorrelation: Vec<TestResult>,
+    pub(super) moments: InstrumentMoments,
     warnings: Vec<Warning>,
 }
 
@@ -67,6 +69,7 @@ impl DynamicPanelGmmFit {
             hansen: solved.hansen,
             sargan: solved.sargan,
             autocorrelation: solved.autocorrelation,
+            moments: solved.moments,
             warnings,
         }
     }
@@ -76,7 +79,7 @@ impl DynamicPanelGmmFit {
         self.units
     }
 
-    /// Differenced rows.
+    /// Differenced rows, or orthogonal deviations.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -108,11 +111,20 @@ impl DynamicPanelGmmFit {
 
     /// The coefficients and the tests.
     pub fn table(&self) -> Table {
-        let how = match (self.model.levels, self.model.steps) {
-            (false, Steps::One) => "Difference GMM, one step",
-            (false, Steps::Two) => "Difference GMM, two steps",
-            (true, Steps::One) => "System GMM, one step",
-            (true, Steps::Two) => "System GMM, two steps",
+        let what = match (self.model.levels, self.model.orthogonal) {
+            (false, false) => "Difference GMM",
+            (false, true) => "GMM of orthogonal deviations",
+            (true, false) => "System GMM",
+            (true, true) => "System GMM with orthogonal deviations",
+        };
+        let steps = match self.model.steps {
+            Steps::One => "one step",
+            Steps::Two => "two steps",
+        };
+        let rows = if self.model.orthogonal {
+            "orthogonal deviations"
+        } else {
+            "differences"
         };
         let errors = if self.model.steps == Steps::One {
             "robust, clustered by unit"
@@ -120,9 +132,9 @@ impl DynamicPanelGmmFit {
             "Windmeijer's"
         };
         let mut table = coefficient_table(self)
-            .with_title(format!("{how}: {}", self.model.outcome))
+            .with_title(format!("{what}, {steps}: {}", self.model.outcome))
             .note(format!(
-                "{} units, {} differences, {} instruments. Standard errors: {errors}.",
+                "{} units, {} {rows}, {} instruments. Standard errors: {errors}.",
                 self.units, self.rows, self.instruments
             ));
         for test in self

@@ -3,7 +3,9 @@
 mod equations;
 mod estimator;
 mod fit;
+mod instruments;
 mod moments;
 
 pub use estimator::DynamicPanelGmm;
 pub use fit::DynamicPanelGmmFit;
+pub use instruments::DifferenceInHansen;

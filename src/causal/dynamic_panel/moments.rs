@@ -2,6 +2,7 @@
 
 use super::equations::{Block, Equations};
 use super::estimator::{DynamicPanelGmm, Steps};
+use super::instruments::InstrumentMoments;
 use crate::error::{Error, Result};
 use crate::inference::{Distribution, TestResult};
 use crate::numeric::linalg::{Cholesky, block, spectral, symmetrize};
@@ -19,7 +20,8 @@ pub(super) struct Moments<'a> {
     zy: DVector<f64>,
     /// Weights of the first step, before inversion.
     shape: DMatrix<f64>,
-    levels: bool,
+    kept: Vec<usize>,
+    model: &'a DynamicPanelGmm,
 }
 
 /// What the steps found.
@@ -32,6 +34,7 @@ pub(super) struct Solved {
     pub(super) autocorrelation: Vec<TestResult>,
     /// Whether the weights of the second step needed a generalised inverse.
     pub(super) singular: bool,
+    pub(super) moments: InstrumentMoments,
 }
 
 /// A step: weights, the matrix that makes estimates of moments, estimates, and residuals by unit.
@@ -50,7 +53,7 @@ fn outer(scores: &[DVector<f64>], size: usize) -> DMatrix<f64> {
 }
 
 /// An inverse where there is one, else the generalised one; true for the latter.
-fn inverse(matrix: &DMatrix<f64>) -> (DMatrix<f64>, bool) {
+pub(super) fn inverse(matrix: &DMatrix<f64>) -> (DMatrix<f64>, bool) {
     if let Ok(factor) = Cholesky::full_rank(matrix, "weights")
         && factor.smallest_pivot() > SINGULAR
     {
@@ -68,7 +71,7 @@ fn inverse(matrix: &DMatrix<f64>) -> (DMatrix<f64>, bool) {
 }
 
 impl<'a> Moments<'a> {
-    pub(super) fn new(equations: &'a Equations, model: &DynamicPanelGmm) -> Result<Self> {
+    pub(super) fn new(equations: &'a Equations, model: &'a DynamicPanelGmm) -> Result<Self> {
         let width = equations.blocks.first().map_or(0, |b| b.z.ncols());
         let sum = |of: &dyn Fn(&Block) -> DMatrix<f64>, columns: usize| {
             (equations.blocks.iter()).fold(DMatrix::zeros(width, columns), |sum, b| sum + of(b))
@@ -88,9 +91,9 @@ impl<'a> Moments<'a> {
         }
         let shape = sum(
             &|b| {
-                let rows = b.periods.len();
-                let h = DMatrix::from_fn(rows, rows, |r, s| b.shape(r, s));
-                b.z.tr_mul(&(h * &b.z))
+                // Errors are independent and of one variance.
+                let z = b.loadings.tr_mul(&b.z);
+                z.tr_mul(&z)
             },
             width,
         );
@@ -114,7 +117,8 @@ impl<'a> Moments<'a> {
             zx,
             shape: block(&shape, &kept, &kept),
             z,
-            levels: model.levels,
+            kept,
+            model,
         })
     }
 
@@ -173,12 +177,14 @@ impl<'a> Moments<'a> {
             "Hansen's test: the instruments are valid",
             sum.dot(&(&second.weights * &sum)),
         );
-        let sargan = if self.levels {
+        let sargan = if self.model.levels {
             None
         } else {
             let squares: f64 = first.residuals.iter().map(DVector::norm_squared).sum();
+            // A difference has two errors, an orthogonal deviation the variance of one.
+            let errors = if self.model.orthogonal { 1 } else { 2 };
             let variance =
-                squares / (2 * (self.equations.rows - self.equations.names.len())) as f64;
+                squares / (errors * (self.equations.rows - self.equations.names.len())) as f64;
             let sum = total(&first);
             let statistic = sum.dot(&(&first.weights * &sum)) / variance;
             test(
@@ -195,7 +201,17 @@ impl<'a> Moments<'a> {
         let autocorrelation = (1..=2)
             .filter_map(|order| self.autocorrelation(&step, &covariance, order))
             .collect();
+        let sources = self
+            .kept
+            .iter()
+            .map(|at| self.equations.sources[*at].clone());
         Ok(Solved {
+            moments: InstrumentMoments {
+                sources: sources.collect(),
+                zx: self.zx.clone(),
+                zy: self.zy.clone(),
+                spread,
+            },
             estimates: step.estimates,
             covariance,
             instruments,
@@ -244,19 +260,17 @@ impl<'a> Moments<'a> {
         let (mut sum, mut squares) = (0.0, 0.0);
         let mut slope = DVector::zeros(k);
         let mut joint = DVector::zeros(self.zx.nrows());
-        for ((b, e), score) in self
-            .equations
-            .blocks
-            .iter()
-            .zip(&step.residuals)
-            .zip(&step.scores)
-        {
+        for (b, score) in self.equations.blocks.iter().zip(&step.scores) {
+            let tested = &b.differences;
+            let e = &tested.y - &tested.x * &step.estimates;
             let mut product = 0.0;
-            for row in 0..b.differenced {
-                let then = (0..b.differenced).find(|r| b.periods[*r] + order == b.periods[row]);
+            for (row, period) in tested.periods.iter().enumerate() {
+                let then = tested.periods[..row]
+                    .iter()
+                    .position(|p| p + order == *period);
                 if let Some(then) = then {
                     product += e[row] * e[then];
-                    slope += b.x.row(row).transpose() * e[then];
+                    slope += tested.x.row(row).transpose() * e[then];
                 }
             }
             sum += product;
