@@ -85,6 +85,7 @@ mod randomization;
 mod resampling;
 mod rollout;
 mod rollout_pooled;
+mod rollout_published;
 mod rosenbaum;
 mod selection;
 mod sensitivity;

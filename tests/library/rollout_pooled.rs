@@ -45,7 +45,7 @@ fn pooled_effects_and_their_aggregates_are_those_of_csdid() {
     let reference = fixture("rollout_pooled");
     let tolerance = reference["tolerance"].as_f64().unwrap();
     let frame = with_gaps();
-    for case in reference["values"].as_array().unwrap() {
+    for case in reference["values"]["pooled"].as_array().unwrap() {
         let fit = model(case).fit(&frame).unwrap();
         let names: Vec<&str> = fit.names().iter().map(String::as_str).collect();
         let cells = case["cells"].as_array().unwrap();
@@ -95,6 +95,46 @@ fn pooled_effects_and_their_aggregates_are_those_of_csdid() {
             &numbers(&case["dynamic"]),
             tolerance,
         );
+    }
+}
+
+#[test]
+fn controls_that_would_decide_alone_are_left_out_as_by_drdid() {
+    let values = &fixture("rollout_pooled")["values"]["trimmed"];
+    let [x, d, before, after] = ["x", "d", "before", "after"].map(|key| numbers(&values[key]));
+    let n = x.len();
+    let twice = |values: &[f64]| [values, values].concat();
+    let frame = Frame::new()
+        .with(
+            "unit",
+            twice(&(0..n).map(|i| i as f64).collect::<Vec<f64>>()),
+        )
+        .unwrap()
+        .with("year", [vec![1.0; n], vec![2.0; n]].concat())
+        .unwrap()
+        .with(
+            "start",
+            twice(&d.iter().map(|d| 2.0 * d).collect::<Vec<f64>>()),
+        )
+        .unwrap()
+        .with("x", twice(&x))
+        .unwrap()
+        .with("y", [before, after].concat())
+        .unwrap();
+    let plain = ((n as f64 - 1.0) / n as f64).sqrt();
+    for (key, method) in [
+        ("ipw", DidMethod::InversePropensity),
+        ("dr", DidMethod::DoublyRobust),
+    ] {
+        let fit = CallawaySantAnna::new("y", "start", "unit", "year")
+            .starts()
+            .covariates("x")
+            .method(method)
+            .fit(&frame)
+            .unwrap();
+        let own = [fit.estimates()[0], plain * fit.std_errors()[0]];
+        agree(key, &own, &numbers(&values[key]), 1e-7);
+        assert!(fit.warnings()[0].to_string().contains("left out"), "{fit}");
     }
 }
 

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 from common import generated, save, software
 from csdid.att_gt import ATTgt
+from csdid.attgt_fnc import drdid_trim
 
 warnings.filterwarnings("ignore")
 
@@ -36,6 +37,25 @@ def estimates(data, case):
     return entry
 
 
+def trimmed():
+    """Two periods in which the propensity of some controls is 0.995 or more: they are left out."""
+    random = np.random.default_rng(5)
+    n = 300
+    x = random.normal(size=n).round(3)
+    d = (3 * x + random.logistic(size=n) > 0).astype(int)
+    x[:2], d[:2] = 3.2, 0
+    before = (x + random.normal(size=n)).round(4)
+    after = (before + 0.5 * x + d + random.normal(size=n)).round(4)
+    found = {}
+    for name, estimator in [("ipw", drdid_trim.std_ipw_did_panel), ("dr", drdid_trim.drdid_panel)]:
+        att, influence = estimator(after, before, d, x[:, None])
+        other = estimator(after, before, d, x[:, None], trim_level=1.0)[0]
+        print(name, att, other)
+        assert abs(att - other) > 1e-3
+        found[name] = [att, np.std(influence) / np.sqrt(n)]
+    return dict(x=x, d=d, before=before, after=after, **found)
+
+
 def main():
     data = kept(generated("rollout"))
     cases = []
@@ -54,7 +74,7 @@ def main():
         data=["tests/reference/rollout.csv"],
         tolerance=1e-7,
         note="Rows i with 7 i mod 11 = 3 are taken out. Errors have no factor G/(G - 1).",
-        values=values,
+        values=dict(pooled=values, trimmed=trimmed()),
     )
 
 
