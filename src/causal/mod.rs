@@ -70,9 +70,9 @@ pub use bounds::{
 pub use did::{
     BaconComparison, BaconControl, BaconDecomposition, BasePeriod, CallawaySantAnna,
     CallawaySantAnnaFit, ControlGroup, DidMethod, EventStudy, GroupTime, Imputation, ImputationFit,
-    LocalProjections, PreTrendPower, PreTrendTime, RolloutEffects, SmoothInterval, Stacked,
-    SunAbraham, SunAbrahamFit, Switching, SwitchingFit, TrendSensitivity, TwoWayFixedEffects,
-    TwoWayFixedEffectsFit, TwoWayWeights,
+    LocalProjections, PreTrendPower, PreTrendTime, RelativeInterval, RelativeMagnitudes,
+    RolloutEffects, SmoothInterval, Stacked, SunAbraham, SunAbrahamFit, Switching, SwitchingFit,
+    TrendSensitivity, TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use discontinuity::{
     BandwidthRule, BinRule, DensityBandwidthRule, DensityCurve, DiscontinuityBandwidths,

@@ -48,6 +48,33 @@ impl Panel {
     /// missing units or periods; `InvalidOption` for a pair that comes twice, with both rows.
     pub(crate) fn read(frame: &Frame, unit: &str, period: &str, rows: &Rows) -> Result<Self> {
         let units = frame.groups(unit)?.over(rows);
+        if units.missing > 0 {
+            return Err(Error::MissingClusters {
+                column: unit.to_owned(),
+                missing: units.missing,
+            });
+        }
+        Self::place(frame, (unit, &units.codes, &units.levels), period, rows)
+    }
+
+    /// Every row is a unit of its own: repeated cross-sections.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn of_rows(frame: &Frame, period: &str, rows: &Rows) -> Result<Self> {
+        let codes: Vec<u32> = (0..rows.len() as u32).collect();
+        let levels: Vec<String> = (0..rows.len())
+            .map(|row| (rows.index(row) + 1).to_string())
+            .collect();
+        Self::place(frame, ("row", &codes, &levels), period, rows)
+    }
+
+    fn place(
+        frame: &Frame,
+        (unit, codes, levels): (&str, &[u32], &[String]),
+        period: &str,
+        rows: &Rows,
+    ) -> Result<Self> {
         let column = frame.column(period)?;
         if matches!(column, Column::Label(_)) {
             return Err(Error::WrongKind {
@@ -58,15 +85,13 @@ impl Panel {
             });
         }
         let times = frame.groups(period)?.over(rows);
-        for (column, missing) in [(unit, units.missing), (period, times.missing)] {
-            if missing > 0 {
-                return Err(Error::MissingClusters {
-                    column: column.to_owned(),
-                    missing,
-                });
-            }
+        if times.missing > 0 {
+            return Err(Error::MissingClusters {
+                column: period.to_owned(),
+                missing: times.missing,
+            });
         }
-        let (n, t) = (units.count(), times.count());
+        let (n, t) = (levels.len(), times.count());
         let numbers = match column {
             Column::Real(real) => {
                 let mut numbers = vec![0.0; t];
@@ -85,7 +110,7 @@ impl Panel {
             _ => (0..t).map(|place| place as f64).collect(),
         };
         let mut cells = vec![EMPTY; n * t];
-        for (row, (unit_code, code)) in units.codes.iter().zip(times.codes.iter()).enumerate() {
+        for (row, (unit_code, code)) in codes.iter().zip(times.codes.iter()).enumerate() {
             let cell = &mut cells[*unit_code as usize * t + *code as usize];
             if *cell != EMPTY {
                 return Err(Error::invalid_option(
@@ -94,7 +119,7 @@ impl Panel {
                         "{} and {}, which are both `{unit}` {} in `{period}` {}",
                         rows.index(*cell as usize) + 1,
                         rows.index(row) + 1,
-                        units.levels[*unit_code as usize],
+                        levels[*unit_code as usize],
                         times.levels[*code as usize]
                     ),
                     "one row a unit and period; sum or average those that belong together",
@@ -106,11 +131,11 @@ impl Panel {
         Ok(Self {
             unit_column: unit.to_owned(),
             period_column: period.to_owned(),
-            units: units.levels.to_vec(),
+            units: levels.to_vec(),
             periods: labels
                 .map(|(label, value)| Period { label, value })
                 .collect(),
-            unit_of: units.codes.to_vec(),
+            unit_of: codes.to_vec(),
             period_of: times.codes.to_vec(),
             rows: rows.clone(),
             cells,
@@ -248,7 +273,8 @@ impl Adoption {
         })
     }
 
-    /// From a treatment that is 0 until it starts and 1 from then on; one value a used row. Units treated in their first row have that row's period.
+    /// From a treatment that is 0 until it starts and 1 from then on; one value a used row. Units treated in their first row count as treated
+    /// from the first period of the panel on: when they began is not known, nor their outcomes before.
     ///
     /// # Errors
     /// `OutOfRange` for a value that is neither 0 nor 1, and for one that goes back to 0.
@@ -262,12 +288,15 @@ impl Adoption {
         let is = |row: usize, value: f64| (status[row] - value).abs() < f64::EPSILON;
         let mut first = vec![None; panel.units.len()];
         for (unit, first) in first.iter_mut().enumerate() {
+            let mut seen = false;
             for period in 0..panel.periods.len() {
                 let Some(row) = panel.at(unit, period) else {
                     continue;
                 };
+                let start = if seen { period as u32 } else { 0 };
+                seen = true;
                 if is(row, 1.0) {
-                    first.get_or_insert(period as u32);
+                    first.get_or_insert(start);
                 } else if first.is_some() {
                     return Err(Error::OutOfRange {
                         column: treatment.to_owned(),
@@ -371,8 +400,9 @@ mod tests {
         let panel = Panel::read(&frame(), "unit", "year", &Rows::all(5)).unwrap();
         let adoption = Adoption::from_status(&panel, "on", &[1.0, 0.0, 1.0, 0.0, 1.0]).unwrap();
         let of = |name: &str| adoption.first[panel.units.iter().position(|u| u == name).unwrap()];
-        assert_eq!((of("a"), of("b"), of("c")), (None, Some(0), Some(1)));
-        assert_eq!((adoption.cohorts(), adoption.never()), (vec![0, 1], 1));
+        // The only row of c is treated: since when is not known.
+        assert_eq!((of("a"), of("b"), of("c")), (None, Some(0), Some(0)));
+        assert_eq!((adoption.cohorts(), adoption.never()), (vec![0], 1));
         let off = Adoption::from_status(&panel, "on", &[0.0, 0.0, 1.0, 0.0, 1.0]).unwrap_err();
         assert!(off.to_string().contains("row 1"), "{off}");
         assert!(Adoption::from_status(&panel, "on", &[2.0, 0.0, 1.0, 0.0, 1.0]).is_err());

@@ -30,10 +30,16 @@ use std::fmt;
 /// | `base_period` | [`BasePeriod::Varying`] | what the estimates before treatment are differences to | |
 /// | `weights` | none | a column, constant within units | ≥ 0 |
 /// | `clusters` | the unit | a column, in which units lie | |
+/// | [`unbalanced`](Self::unbalanced) | no | whether a panel may have gaps | |
 ///
-/// The panel must be balanced. Units treated from the first period on say nothing and are left out, counted in a warning. Errors come from influence functions, the first step's estimation and that
+/// Units treated from the first period on say nothing and are left out, counted in a warning. Errors come from influence functions, the first step's estimation and that
 /// of the cohorts' shares included, summed within clusters, with the factor G/(G − 1) that R's `did` does not have; intervals are those of t with G − 1 degrees of
-/// freedom. [`MultiplierBootstrap`](crate::inference::MultiplierBootstrap) makes simultaneous intervals of any of the results.
+/// freedom; shares of cohorts are those of units. Controls with a propensity of 0.995 or more are left out of weighted means, counted in a warning, as in R's DRDID. [`MultiplierBootstrap`](crate::inference::MultiplierBootstrap) makes simultaneous intervals of any of the results.
+///
+/// A panel must be balanced, unless [`unbalanced`](Self::unbalanced) is asked for; [`repeated_cross_sections`](Self::repeated_cross_sections) has no units at all. Both pool the rows of the two periods of
+/// a comparison, with covariates of the row's own period: means of the cohort and the controls after and before (`did` with `allow_unbalanced_panel` and `panel = FALSE`), by `reg_did_rc`, `std_ipw_did_rc` and the locally
+/// efficient `drdid_rc` of DRDID. It must then hold too that who is observed does not change between periods in what matters for the outcome. Comparisons without rows of one side in one period are left out, named in a
+/// warning.
 ///
 /// Measured on 120 units, 6 periods and two cohorts with effects that differ (4 000 samples, Monte Carlo error 0.3 points): 95 % intervals by time since treatment cover 95.2 % of the time, simultaneous ones all
 /// four effects 95.1 %, the simple average 96.6 % (cohorts had fixed shares there, and errors allow for random ones); the test of effects before treatment at 5 % rejects 5.8 %. With 10 000 units, 20 periods and 342 group-time
@@ -68,6 +74,8 @@ pub struct CallawaySantAnna {
     pub(super) controls: ControlGroup,
     pub(super) anticipation: f64,
     pub(super) base_period: BasePeriod,
+    #[serde(default)]
+    unbalanced: bool,
 }
 
 /// How covariates enter a comparison of two groups over two periods.
@@ -133,7 +141,21 @@ impl CallawaySantAnna {
             controls: ControlGroup::default(),
             anticipation: 0.0,
             base_period: BasePeriod::default(),
+            unbalanced: false,
         }
+    }
+
+    /// The same from repeated cross-sections, in which every row is another unit; `start` holds the period from which on a row's group is treated (missing or 0 for never).
+    pub fn repeated_cross_sections(outcome: &str, start: &str, period: &str) -> Self {
+        let mut model = Self::new(outcome, start, "row", period).starts();
+        model.columns.cross_sections = true;
+        model
+    }
+
+    /// Takes panels with gaps: if there are any, each comparison pools the rows of its two periods as if they were cross-sections, and errors are summed within units.
+    pub fn unbalanced(mut self) -> Self {
+        self.unbalanced = true;
+        self
     }
 
     /// Covariates given which outcomes would move in parallel: the right-hand side of a formula.
@@ -189,9 +211,12 @@ impl CallawaySantAnna {
         let rollout = self
             .columns
             .read(frame, self.covariates.as_deref().unwrap_or("1"))?;
-        rollout
-            .panel
-            .require_balanced("a comparison of two periods")?;
+        let pooled = self.unbalanced || self.columns.cross_sections;
+        if !pooled && rollout.panel.gaps() > 0 {
+            rollout
+                .panel
+                .require_balanced("a comparison of two periods without `.unbalanced()`")?;
+        }
         let rollout = rollout.with_a_past(self.anticipation)?;
         let times = GroupTimes::estimate(self, &rollout, progress)?;
         Ok(CallawaySantAnnaFit::new(self, &rollout, times))

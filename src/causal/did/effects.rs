@@ -74,6 +74,29 @@ impl RolloutEffects {
         }
     }
 
+    /// Of estimates that were made elsewhere.
+    pub(super) fn given(
+        estimand: &str,
+        names: Vec<String>,
+        estimates: DVector<f64>,
+        covariance: DMatrix<f64>,
+    ) -> Self {
+        Self {
+            estimand: estimand.to_owned(),
+            names,
+            estimates,
+            covariance,
+            size: RolloutSize {
+                rows: 0,
+                units: 0,
+                clusters: (String::new(), 0),
+            },
+            errors: String::new(),
+            warnings: Vec::new(),
+            influence: None,
+        }
+    }
+
     /// What is estimated, in words.
     pub fn estimand(&self) -> &str {
         &self.estimand
@@ -135,8 +158,11 @@ impl RolloutEffects {
     /// The effects as a table.
     pub fn table(&self) -> Table {
         let (column, count) = &self.size.clusters;
-        coefficient_table(self)
-            .with_title(&self.estimand)
+        let table = coefficient_table(self).with_title(&self.estimand);
+        if *count == 0 {
+            return table.note("Estimates and covariance as given.");
+        }
+        table
             .note(format!(
                 "{} rows, {} units. {}, {} clusters by {column}.",
                 Cell::count(self.size.rows),
@@ -152,7 +178,10 @@ impl Inference for RolloutEffects {
     crate::inference::fields::inference_of_fields!();
 
     fn degrees_of_freedom(&self, _: &DVector<f64>) -> f64 {
-        self.size.clusters.1 as f64 - 1.0
+        match self.size.clusters.1 {
+            0 => f64::INFINITY,
+            count => count as f64 - 1.0,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::effects::{RolloutEffects, rollout_verbs};
 use crate::error::{Error, Result};
 use crate::inference::multiplicity::Simultaneous;
 use crate::inference::{Estimate, Inference, TestResult};
+use crate::numeric::linalg::symmetrize;
 use crate::report::figure::EventStudyPlot;
 use crate::report::{Figure, Table};
 use nalgebra::{DMatrix, DVector};
@@ -16,6 +17,9 @@ pub struct EventStudy {
     pub(super) effects: RolloutEffects,
     times: Vec<f64>,
     reference: Option<f64>,
+    /// How long before treatment units may react.
+    #[serde(default)]
+    anticipation: f64,
 }
 
 rollout_verbs!(EventStudy);
@@ -26,7 +30,85 @@ impl EventStudy {
             effects,
             times,
             reference,
+            anticipation: 0.0,
         }
+    }
+
+    /// Effects this long before treatment may be anticipation, and are no sign of trends.
+    pub(super) fn anticipated(mut self, time: f64) -> Self {
+        self.anticipation = time;
+        self
+    }
+
+    /// An event study of estimates that were made elsewhere, for its tests, [powers](Self::pre_trend_power) and sensitivities: effects by increasing time since treatment with their covariance, relative to
+    /// those of the reference time, which is not among them. Intervals and tests are those of the normal distribution.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for lists of different lengths, times that do not increase or hold the reference, and numbers that are not finite; [`Error::Matrix`] for a covariance that is not
+    /// symmetric or has no positive diagonal.
+    ///
+    /// # Examples
+    /// ```
+    /// use cocreate::prelude::*;
+    /// use nalgebra::DMatrix;
+    /// let covariance = DMatrix::from_diagonal_element(3, 3, 0.01);
+    /// let study = EventStudy::from_estimates(&[-2.0, 0.0, 1.0], &[0.05, 0.5, 0.7], &covariance, -1.0)?;
+    /// assert!(study.relative_magnitudes(&[0.0], &[1.0], 0.95)?.breakdown > 1.0);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    pub fn from_estimates(
+        times: &[f64],
+        estimates: &[f64],
+        covariance: &DMatrix<f64>,
+        reference: f64,
+    ) -> Result<Self> {
+        let count = times.len();
+        if count == 0 || estimates.len() != count || covariance.shape() != (count, count) {
+            return Err(Error::invalid_option(
+                "times, estimates, covariance",
+                format!(
+                    "{count}, {} and {} x {}",
+                    estimates.len(),
+                    covariance.nrows(),
+                    covariance.ncols()
+                ),
+                "one estimate, one row and one column a time",
+            ));
+        }
+        let mut all = (times.iter().chain(estimates).chain([&reference])).chain(covariance);
+        if !all.all(|value| value.is_finite()) {
+            return Err(Error::invalid_option(
+                "times, estimates, covariance",
+                "a number that is missing or infinite",
+                "finite numbers",
+            ));
+        }
+        if times.windows(2).any(|w| w[1] <= w[0])
+            || times.iter().any(|t| t.total_cmp(&reference).is_eq())
+        {
+            return Err(Error::invalid_option(
+                "times",
+                format!("{times:?}"),
+                format!("increasing times without the reference, {reference}"),
+            ));
+        }
+        let largest = covariance.amax();
+        if covariance.diagonal().min() <= 0.0
+            || (covariance - covariance.transpose()).amax() > 1e-8 * largest
+        {
+            return Err(Error::Matrix {
+                message: "the covariance of effects must be symmetric, with a positive diagonal"
+                    .to_owned(),
+            });
+        }
+        let names = times.iter().map(|time| Self::name(*time)).collect();
+        let effects = RolloutEffects::given(
+            "Effects by time since treatment",
+            names,
+            DVector::from_column_slice(estimates),
+            symmetrize(covariance),
+        );
+        Ok(Self::new(effects, times.to_vec(), Some(reference)))
     }
 
     /// The name of the effect at a time.
@@ -82,9 +164,14 @@ impl EventStudy {
         Ok(self.effects.combination("average", &weights))
     }
 
-    /// Names of the effects before treatment.
+    /// Places of the effects before treatment, and before its anticipation where that is allowed for.
+    pub(super) fn earlier(&self) -> Vec<usize> {
+        self.places(|time| time < -self.anticipation)
+    }
+
+    /// Names of the effects before treatment, and before its anticipation where that is allowed for.
     pub fn before(&self) -> Vec<&str> {
-        let places = self.places(|time| time < 0.0);
+        let places = self.earlier();
         places.iter().map(|at| self.names()[*at].as_str()).collect()
     }
 
@@ -94,13 +181,13 @@ impl EventStudy {
         places.iter().map(|at| self.names()[*at].as_str()).collect()
     }
 
-    /// The joint (Wald) test that all effects before treatment are zero. Not to reject is no proof that trends are parallel: see
+    /// The joint (Wald) test that all effects before treatment (and before its anticipation, where that is allowed for) are zero. Not to reject is no proof that trends are parallel: see
     /// [`pre_trend_power`](Self::pre_trend_power).
     ///
     /// # Errors
     /// [`Error::Unidentified`] without effects before treatment; [`Error::Matrix`] when their covariance is singular (fewer units or clusters than effects).
     pub fn pre_trend_test(&self) -> Result<TestResult> {
-        let before = self.places(|time| time < 0.0);
+        let before = self.earlier();
         if before.is_empty() {
             return Err(Error::Unidentified {
                 what: "a trend before treatment".to_owned(),

@@ -1,6 +1,7 @@
 //! One cohort, one period, one base period: the comparison of two groups over two periods, and what each unit adds to its error.
 
 use super::callaway_santanna::{BasePeriod, CallawaySantAnna, ControlGroup, DidMethod};
+use super::pooled::Pooled;
 use super::sample::Rollout;
 use crate::causal::weighting::observed::{Basis, Observed};
 use crate::causal::weighting::tilt::{Tilt, Tilted};
@@ -10,8 +11,8 @@ use crate::numeric::linalg::Cholesky;
 use crate::numeric::{Progress, blocks};
 use nalgebra::{DMatrix, DVector};
 
-/// Controls with a propensity above this have odds above 200, and decide the comparison alone.
-const LARGE_PROPENSITY: f64 = 0.995;
+/// The odds of a propensity of 0.995: controls from there on would decide the comparison alone and are left out, as R's DRDID does.
+pub(super) const LARGE_ODDS: f64 = 0.995 / 0.005;
 
 /// A comparison that is made.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +33,13 @@ pub(super) struct GroupTimes {
 }
 
 /// What one comparison gives.
-struct Compared {
-    estimate: f64,
-    /// Units with what they add.
-    influence: Vec<(u32, f64)>,
-    /// Controls whose propensity is near one.
-    extreme: usize,
-    left_out: Vec<Warning>,
+pub(super) struct Compared {
+    pub(super) estimate: f64,
+    /// Units with what they add; a unit may come twice.
+    pub(super) influence: Vec<(u32, f64)>,
+    /// Controls left out for a propensity near one.
+    pub(super) extreme: usize,
+    pub(super) left_out: Vec<Warning>,
 }
 
 /// The units of one comparison.
@@ -58,9 +59,14 @@ impl GroupTimes {
         progress: &Progress,
     ) -> Result<Self> {
         let (comparisons, empty) = comparisons(model, rollout)?;
+        let pooled = rollout.panel.gaps() > 0;
         let compared = blocks::map(comparisons.len(), |i| -> Result<Compared> {
             progress.report("group-time effects", i, comparisons.len())?;
-            Cell::new(model, rollout, comparisons[i]).compare(model.method)
+            if pooled {
+                pool(model, rollout, comparisons[i]).compare(model.method)
+            } else {
+                Cell::new(model, rollout, comparisons[i]).compare(model.method)
+            }
         });
         let compared = compared.into_iter().collect::<Result<Vec<_>>>()?;
         let mut influence = DMatrix::zeros(rollout.panel.units.len(), compared.len());
@@ -68,7 +74,7 @@ impl GroupTimes {
         let mut extreme = 0;
         for (at, cell) in compared.iter().enumerate() {
             for (unit, value) in &cell.influence {
-                influence[(*unit as usize, at)] = *value;
+                influence[(*unit as usize, at)] += *value;
             }
             extreme += cell.extreme;
             for warning in &cell.left_out {
@@ -80,16 +86,21 @@ impl GroupTimes {
         if extreme > 0 {
             warnings.push(Warning::Note {
                 message: format!(
-                    "poor overlap: {extreme} times a control has a propensity above {LARGE_PROPENSITY} and thereby decides a comparison; use fewer covariates, or outcome regression"
+                    "poor overlap: {extreme} times a control is left out for a propensity of 0.995 or more, with which it would decide a comparison; use fewer covariates, or outcome regression"
                 ),
             });
         }
         if !empty.is_empty() {
             warnings.push(Warning::Note {
                 message: format!(
-                    "{} of {} group-time effects have no controls left and are not estimated: {}",
+                    "{} of {} group-time effects have no controls left{} and are not estimated: {}",
                     empty.len(),
                     empty.len() + comparisons.len(),
+                    if pooled {
+                        ", or no rows of the cohort or its controls in one of the two periods,"
+                    } else {
+                        ""
+                    },
                     shortened(&empty)
                 ),
             });
@@ -164,7 +175,12 @@ fn comparisons(
                 base,
             };
             let control = |unit: usize| is_control(model, rollout, comparison, unit);
-            if (0..rollout.panel.units.len()).any(control) {
+            let made_here = if rollout.panel.gaps() > 0 {
+                pool(model, rollout, comparison).is_complete()
+            } else {
+                (0..rollout.panel.units.len()).any(control)
+            };
+            if made_here {
                 made.push(comparison);
             } else {
                 empty.push(name(rollout, comparison));
@@ -177,6 +193,12 @@ fn comparisons(
         ));
     }
     Ok((made, empty))
+}
+
+fn pool<'a>(model: &CallawaySantAnna, rollout: &'a Rollout, comparison: Comparison) -> Pooled<'a> {
+    Pooled::new(rollout, comparison, |unit| {
+        is_control(model, rollout, comparison, unit)
+    })
 }
 
 fn is_control(
@@ -284,24 +306,28 @@ impl<'a> Cell<'a> {
         );
         let mut psi = treated.psi.clone();
         // What the regression's error does to the mean of the cohort, less what it does to that of the controls.
-        let mut shift = weighted_mean(&basis, &treated.weights) / treated.total;
+        let mut shift = weighted_sum(&basis, &treated.weights) / treated.total;
         let mut estimate = treated.mean;
         let mut extreme = 0;
         if let Some((observed, step)) = &propensity {
             let odds: Vec<f64> = step.eta.iter().map(|eta| eta.exp()).collect();
-            let limit = LARGE_PROPENSITY / (1.0 - LARGE_PROPENSITY);
-            extreme = (odds.iter().zip(&self.treated))
-                .filter(|(odds, treated)| **odds > limit && !**treated)
-                .count();
+            let large = |row: usize| odds[row] >= LARGE_ODDS && !self.treated[row];
+            extreme = (0..self.len()).filter(|row| large(*row)).count();
             let weight = |row: usize| {
-                if self.treated[row] {
+                if self.treated[row] || large(row) {
                     0.0
                 } else {
                     self.weights[row] * odds[row]
                 }
             };
             let controls = self.arm(weight, &residual);
-            shift -= weighted_mean(&basis, &controls.weights) / controls.total;
+            if controls.total <= 0.0 {
+                return Err(self.named(Error::Unidentified {
+                    what: "the mean of controls like the cohort".to_owned(),
+                    needs: "controls with a propensity below 0.995; use fewer covariates, or outcome regression".to_owned(),
+                }));
+            }
+            shift -= weighted_sum(&basis, &controls.weights) / controls.total;
             let slope: Vec<f64> = (controls.psi.iter()).map(|p| p * controls.total).collect();
             let first = step.first_step(observed, &basis, &slope);
             for (row, psi) in psi.iter_mut().enumerate() {
@@ -349,34 +375,17 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Least squares of the controls' changes: coefficients and the inverse of the Gram matrix.
+    /// Least squares of the controls' changes.
     fn regression(&self, basis: &Basis) -> Result<(DVector<f64>, DMatrix<f64>)> {
-        let p = basis.width;
-        let mut gram = DMatrix::zeros(p, p);
-        let mut right = DVector::zeros(p);
-        let mut controls = 0;
-        for row in (0..self.len()).filter(|row| !self.treated[*row]) {
-            let x = basis.row(row);
-            controls += 1;
-            for a in 0..p {
-                let scaled = self.weights[row] * x[a];
-                right[a] += scaled * self.change[row];
-                for b in 0..p {
-                    gram[(a, b)] += scaled * x[b];
-                }
+        let weight = |row: usize| {
+            if self.treated[row] {
+                0.0
+            } else {
+                self.weights[row]
             }
-        }
-        let factor = Cholesky::new(&gram);
-        if factor.rank() < p {
-            return Err(Error::Unidentified {
-                what: "the regression of the controls".to_owned(),
-                needs: format!(
-                    "covariates that vary among the {controls} controls and are not too many for them ({} here); use fewer, or controls that are not yet treated",
-                    p - 1
-                ),
-            });
-        }
-        Ok((factor.solve_vector(&right), factor.inverse()))
+        };
+        let weights: Vec<f64> = (0..self.len()).map(weight).collect();
+        least_squares(basis, &weights, &self.change)
     }
 
     fn observed(&self, covariates: Vec<(String, Vec<f64>)>) -> Observed {
@@ -418,7 +427,7 @@ struct Arm {
 }
 
 /// `Σ w x`.
-fn weighted_mean(basis: &Basis, weights: &[f64]) -> DVector<f64> {
+pub(super) fn weighted_sum(basis: &Basis, weights: &[f64]) -> DVector<f64> {
     let mut sum = DVector::zeros(basis.width);
     for (row, weight) in weights.iter().enumerate().filter(|(_, w)| w.abs() > 0.0) {
         for (total, x) in sum.iter_mut().zip(basis.row(row)) {
@@ -426,4 +435,38 @@ fn weighted_mean(basis: &Basis, weights: &[f64]) -> DVector<f64> {
         }
     }
     sum
+}
+
+/// Weighted least squares of one side's rows: coefficients and the inverse of the Gram matrix.
+pub(super) fn least_squares(
+    basis: &Basis,
+    weights: &[f64],
+    y: &[f64],
+) -> Result<(DVector<f64>, DMatrix<f64>)> {
+    let p = basis.width;
+    let mut gram = DMatrix::zeros(p, p);
+    let mut right = DVector::zeros(p);
+    let mut rows = 0;
+    for (row, weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+        let x = basis.row(row);
+        rows += 1;
+        for a in 0..p {
+            let scaled = weight * x[a];
+            right[a] += scaled * y[row];
+            for b in 0..p {
+                gram[(a, b)] += scaled * x[b];
+            }
+        }
+    }
+    let factor = Cholesky::new(&gram);
+    if factor.rank() < p {
+        return Err(Error::Unidentified {
+            what: "the regression of outcomes".to_owned(),
+            needs: format!(
+                "covariates that vary among the {rows} controls (or rows of the cohort) in it and are not too many for them ({} here); use fewer, or controls that are not yet treated",
+                p - 1
+            ),
+        });
+    }
+    Ok((factor.solve_vector(&right), factor.inverse()))
 }

@@ -258,11 +258,8 @@ impl CallawaySantAnnaFit {
             .then(|| self.shares().map(Shares::reference))
             .transpose()?
             .flatten();
-        Ok(EventStudy::new(
-            self.aggregated(what, parts)?,
-            times,
-            reference,
-        ))
+        let study = EventStudy::new(self.aggregated(what, parts)?, times, reference);
+        Ok(study.anticipated(self.model.anticipation))
     }
 
     /// The group-time effects as a table.

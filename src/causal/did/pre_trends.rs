@@ -14,6 +14,12 @@ use serde::{Deserialize, Serialize};
 /// The level of the tests of single effects before treatment.
 const LEVEL: f64 = 0.05;
 
+/// Below this chance to pass the test, means of the samples that pass would be all error of the integrals.
+const RARE: f64 = 5e-3;
+
+/// The largest power that is searched.
+const MOST: f64 = 0.99;
+
 /// The seed of the lattice of the integrals, whose error is 1e-4: no draws that a user would want to repeat.
 const LATTICE: u64 = 1;
 
@@ -47,15 +53,15 @@ impl EventStudy {
     /// The slope of a linear difference in trends that the test of effects before treatment finds with the given power, e.g. 0.8, and what it does to the estimates: a test that finds large slopes only says little.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for a power that is not between the size of the test and one; those of [`pre_trend_power`](Self::pre_trend_power).
+    /// [`Error::InvalidOption`] for a power that is not above the size of the test, and at most 0.99; those of [`pre_trend_power`](Self::pre_trend_power).
     pub fn detectable_slope(&self, power: f64) -> Result<PreTrendPower> {
         let test = PreTest::new(self)?;
         let size = test.power(0.0);
-        if !(power > size && power < 1.0) {
+        if !(power > size && power <= MOST) {
             return Err(Error::invalid_option(
                 "power",
                 power,
-                format!("between {size:.4}, the size of the test, and 1"),
+                format!("above {size:.4}, the size of the test, and at most {MOST}"),
             ));
         }
         // Each effect alone has more than any power at some slope.
@@ -77,12 +83,22 @@ impl EventStudy {
     ///
     /// # Errors
     /// [`Error::Unidentified`] without effects before treatment, or without a common reference period: take a universal base period; [`Error::Matrix`] when their
-    /// covariance is singular.
+    /// covariance is singular; [`Error::InvalidOption`] for a slope that is not finite, or so large that less than 0.5 % of samples pass the test.
     ///
     /// # References
     /// Roth (2022), doi:10.1257/aeri.20210236; Tallis (1961), doi:10.1111/j.2517-6161.1961.tb00408.x.
     pub fn pre_trend_power(&self, slope: f64) -> Result<PreTrendPower> {
         let test = PreTest::new(self)?;
+        if !(slope.is_finite() && test.power(slope) <= 1.0 - RARE) {
+            return Err(Error::invalid_option(
+                "slope",
+                slope,
+                format!(
+                    "a number with which at least {} % of samples pass the test",
+                    100.0 * RARE
+                ),
+            ));
+        }
         let bias = |time: f64| slope * (time - test.reference);
         let inside = test.mean_inside(slope);
         let shift = DVector::from_fn(inside.len(), |i, _| inside[i] - slope * test.trend[i]);
@@ -129,9 +145,7 @@ impl PreTest {
         let reference = study.reference().ok_or_else(|| {
             unidentified("one reference period for all effects; add `.base_period(BasePeriod::Universal)`, or use SunAbraham")
         })?;
-        let before: Vec<usize> = (0..study.times().len())
-            .filter(|at| study.times()[*at] < 0.0)
-            .collect();
+        let before = study.earlier();
         if before.is_empty() {
             return Err(unidentified(
                 "effects before treatment besides the reference period",

@@ -17,6 +17,9 @@ pub(super) struct RolloutColumns {
     pub(super) period: String,
     /// Whether the treatment column holds each unit's first treated period.
     pub(super) starts: bool,
+    /// Whether each row is a unit of its own.
+    #[serde(default)]
+    pub(super) cross_sections: bool,
     pub(super) weights: Option<String>,
     pub(super) clusters: Option<String>,
 }
@@ -69,6 +72,7 @@ impl RolloutColumns {
             unit: unit.to_owned(),
             period: period.to_owned(),
             starts: false,
+            cross_sections: false,
             weights: None,
             clusters: None,
         }
@@ -125,7 +129,8 @@ impl RolloutColumns {
                 "covariates by name, without `.` and `|`",
             ));
         }
-        let mut also: Vec<&str> = vec![&self.unit, &self.period];
+        let mut also: Vec<&str> = vec![&self.period];
+        also.extend((!self.cross_sections).then_some(self.unit.as_str()));
         also.extend((!self.starts).then_some(self.treatment.as_str()));
         also.extend(self.weights.as_deref());
         frame.column(&self.treatment)?;
@@ -138,7 +143,11 @@ impl RolloutColumns {
                 missing: design.missing,
             });
         }
-        let panel = Panel::read(frame, &self.unit, &self.period, &rows)?;
+        let panel = if self.cross_sections {
+            Panel::of_rows(frame, &self.period, &rows)?
+        } else {
+            Panel::read(frame, &self.unit, &self.period, &rows)?
+        };
         let numbers =
             |name: &str| -> Result<Vec<f64>> { Ok(rows.gather(frame.numeric(name)?.values())) };
         let adoption = adopt(&panel, &numbers(&self.treatment)?)?;

@@ -88,18 +88,10 @@ impl EventStudy {
                 "0 or more, a change of slope from period to period",
             ));
         }
-        if times.is_empty() || times.iter().any(|time| *time < 0.0) {
-            return Err(Error::invalid_option(
-                "times",
-                format!("{times:?}"),
-                "at least one time from 0 on",
-            ));
-        }
         let problem = Smooth::new(self, times)?;
         let alpha = 1.0 - level;
-        let names: Vec<String> = times.iter().map(|time| Self::name(*time)).collect();
         Ok(TrendSensitivity {
-            effect: format!("mean of {}", names.join(", ")),
+            effect: problem.effect.clone(),
             level,
             parallel: problem.parallel(alpha)?,
             intervals: bounds
@@ -112,6 +104,7 @@ impl EventStudy {
 
 /// The estimators of one effect, by their weights c on changes of slope before treatment.
 struct Smooth {
+    effect: String,
     /// `l'β̂_post`, and its variance.
     after: f64,
     after_variance: f64,
@@ -128,17 +121,38 @@ struct Smooth {
     fixed: f64,
 }
 
-impl Smooth {
-    fn new(study: &EventStudy, times: &[f64]) -> Result<Self> {
+/// The mean effect at some times, and the times about the reference period.
+pub(super) struct Window {
+    pub(super) effect: String,
+    reference: f64,
+    /// From one time to the next.
+    step: f64,
+    /// Places of effects before the reference, and after it, in order.
+    pub(super) before: Vec<usize>,
+    pub(super) after: Vec<usize>,
+    /// The weight of each effect.
+    pub(super) weights: DVector<f64>,
+}
+
+impl Window {
+    pub(super) fn new(study: &EventStudy, times: &[f64], what: &str) -> Result<Self> {
+        if times.is_empty() || times.iter().any(|time| *time < 0.0) {
+            return Err(Error::invalid_option(
+                "times",
+                format!("{times:?}"),
+                "at least one time from 0 on",
+            ));
+        }
         let unidentified = |needs: &str| Error::Unidentified {
-            what: "the effect under smooth differences in trends".to_owned(),
+            what: what.to_owned(),
             needs: needs.to_owned(),
         };
         let reference = study.reference().ok_or_else(|| {
             unidentified("one reference period for all effects; add `.base_period(BasePeriod::Universal)`, or use SunAbraham")
         })?;
         let all = study.times();
-        let before: Vec<usize> = (0..all.len()).filter(|at| all[*at] < reference).collect();
+        let (before, after): (Vec<usize>, Vec<usize>) =
+            (0..all.len()).partition(|at| all[*at] < reference);
         if before.is_empty() {
             return Err(unidentified("effects before the reference period"));
         }
@@ -158,6 +172,33 @@ impl Smooth {
         for time in times {
             weights[study.position(&EventStudy::name(*time))?] += share;
         }
+        let names: Vec<String> = times.iter().map(|time| EventStudy::name(*time)).collect();
+        Ok(Self {
+            effect: format!("mean of {}", names.join(", ")),
+            reference,
+            step,
+            before,
+            after,
+            weights,
+        })
+    }
+}
+
+impl Smooth {
+    fn new(study: &EventStudy, times: &[f64]) -> Result<Self> {
+        let Window {
+            reference,
+            step,
+            before,
+            weights,
+            effect,
+            ..
+        } = Window::new(
+            study,
+            times,
+            "the effect under smooth differences in trends",
+        )?;
+        let share = 1.0 / times.len() as f64;
         let covariance = Inference::covariance(study);
         let product = covariance * &weights;
         // Periods after the reference.
@@ -180,6 +221,7 @@ impl Smooth {
         let own = block(covariance, &before, &before);
         Cholesky::full_rank(&own, "the covariance of effects before treatment")?;
         Ok(Self {
+            effect,
             after: weights.dot(study.estimates()),
             after_variance: weights.dot(&product),
             before: DVector::from_iterator(size, before.iter().map(|at| study.estimates()[*at])),

@@ -155,12 +155,12 @@ impl TwoWayFixedEffects {
     }
 
     /// Coefficients by time since treatment, relative to the last period before; without never-treated units also relative to the earliest, since two are then not
-    /// identified. With effects that differ between cohorts each is contaminated by those of other times (Sun & Abraham 2021).
+    /// identified. Units treated from the first period on, whose time since treatment is not known, are left out, counted in a warning. With effects that differ between cohorts each is contaminated by those of other times (Sun & Abraham 2021).
     ///
     /// # Errors
     /// See [`TwoWayFixedEffects`].
     pub fn event_study(&self, frame: &Frame) -> Result<EventStudy> {
-        let rollout = self.read(frame)?;
+        let rollout = self.read(frame)?.with_a_past(0.0)?;
         let mut working = Working::new(&rollout)?;
         let event_times = rollout.event_times();
         let mut times = rollout.distinct_times();
