@@ -19,6 +19,7 @@ mod model;
 mod newton;
 mod objective;
 mod outcome;
+mod secant;
 mod stopping;
 mod trust_region;
 
@@ -29,6 +30,7 @@ pub use lbfgs::Lbfgs;
 pub use newton::Newton;
 pub use objective::Objective;
 pub use outcome::{Convergence, Minimum, Reason};
+pub(crate) use secant::secant_root;
 pub use stopping::Stopping;
 pub use trust_region::TrustRegion;
 
