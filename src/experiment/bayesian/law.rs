@@ -9,7 +9,7 @@ use crate::numeric::quadrature::Rule;
 /// Nodes of a panel: where d grows by [`RISE`], the integral of `exp(−d)` is then known to 10⁻¹¹ of itself.
 pub(super) const NODES: usize = 16;
 /// By how much d grows over a panel.
-const RISE: f64 = 3.0;
+const RISE: f64 = 2.0;
 /// The widest panel about the mode, in units of the chart.
 const WIDEST: f64 = 1.2;
 
