@@ -1,10 +1,8 @@
 //! Posteriors of arms: draws from them, and the probability that each is the best.
 
 use crate::error::{Error, Result};
-use crate::numeric::quadrature::gauss_legendre;
-use crate::numeric::special::{beta, normal};
+use crate::experiment::bayesian;
 use crate::simulate::draws::Draws;
-use std::f64::consts::PI;
 
 /// What is believed of one arm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,82 +25,28 @@ impl Posterior {
             Self::Normal { mean, .. } => mean,
         }
     }
+}
 
-    fn sd(self) -> f64 {
-        match self {
-            Self::Beta { a, b } => (a * b / (a + b + 1.0)).sqrt() / (a + b),
-            Self::Normal { sd, .. } => sd,
-        }
-    }
-
-    fn density(self, x: f64) -> f64 {
-        match self {
-            Self::Beta { a, b } => beta::pdf(a, b, x),
-            Self::Normal { mean, sd } => normal::pdf((x - mean) / sd) / sd,
-        }
-    }
-
-    fn below(self, x: f64) -> f64 {
-        match self {
-            Self::Beta { a, b } => beta::regularized(a, b, x),
-            Self::Normal { mean, sd } => normal::cdf((x - mean) / sd),
+impl From<Posterior> for bayesian::Posterior {
+    fn from(arm: Posterior) -> Self {
+        match arm {
+            Posterior::Beta { a, b } => Self::Beta { a, b },
+            Posterior::Normal { mean, sd } => Self::Normal { mean, sd },
         }
     }
 }
 
-/// Where a node of the quadrature lies, and how fast it moves there. Beta densities may be infinite at 0 and 1 like `x^{−1/2}`, which `x = (1 − cos πu)/2` takes away.
-fn chart(kind: Posterior, u: f64) -> (f64, f64) {
-    match kind {
-        Posterior::Beta { .. } => ((1.0 - (PI * u).cos()) / 2.0, PI / 2.0 * (PI * u).sin()),
-        Posterior::Normal { .. } => (u, 1.0),
-    }
-}
-
-/// `P(θ_a is the largest) = ∫ f_a Π_{b≠a} F_b`, by Gauss–Legendre rules between points that follow every posterior's own scale; they are made to add up to one.
+/// `P(θ_a is the largest)` of every arm, made to add up to one.
 pub(super) fn best_probabilities(arms: &[Posterior]) -> Result<Vec<f64>> {
-    /// Standard deviations at which panels end.
-    const CUTS: [f64; 13] = [
-        -9.0, -6.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 9.0,
-    ];
-    const NODES: usize = 8;
     const TOLERANCE: f64 = 1e-3;
-    let rule = gauss_legendre(NODES, 0.0, 1.0)?;
-    let place = |x: f64| match arms[0] {
-        Posterior::Beta { .. } => (1.0 - 2.0 * x.clamp(0.0, 1.0)).acos() / PI,
-        Posterior::Normal { .. } => x,
-    };
-    let mut ends: Vec<f64> = arms
-        .iter()
-        .flat_map(|arm| CUTS.iter().map(|c| place(arm.mean() + c * arm.sd())))
-        .collect();
-    ends.sort_by(f64::total_cmp);
-    ends.dedup();
-    let mut best = vec![0.0; arms.len()];
-    let mut below = vec![0.0; arms.len()];
-    for panel in ends.windows(2) {
-        let width = panel[1] - panel[0];
-        for (node, weight) in rule.nodes().iter().zip(rule.weights()) {
-            let (x, speed) = chart(arms[0], panel[0] + width * node);
-            for (below, arm) in below.iter_mut().zip(arms) {
-                *below = arm.below(x);
-            }
-            for (a, best) in best.iter_mut().enumerate() {
-                let others: f64 = (0..arms.len())
-                    .filter(|b| *b != a)
-                    .map(|b| below[b])
-                    .product();
-                if others > 0.0 {
-                    *best += width * weight * speed * arms[a].density(x) * others;
-                }
-            }
-        }
-    }
+    let arms: Vec<bayesian::Posterior> = arms.iter().map(|arm| (*arm).into()).collect();
+    let mut best = bayesian::probability_best(&arms)?;
     let total: f64 = best.iter().sum();
     if (total - 1.0).abs() > TOLERANCE || total.is_nan() {
         return Err(Error::invalid_option(
             "prior",
             format!("one whose probabilities add up to {total:.3}"),
-            "of one half at least in its successes and failures, so that they can be integrated",
+            "of more successes and failures, so that they can be integrated",
         ));
     }
     for best in &mut best {
@@ -140,6 +84,7 @@ pub(super) fn top_two(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numeric::special::normal;
 
     #[test]
     fn two_normal_arms_compare_as_their_difference() {

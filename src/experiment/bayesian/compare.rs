@@ -1,115 +1,157 @@
 //! Comparisons of posteriors by quadrature.
 
+use super::law::{self, Law, Point};
 use super::posterior::Posterior;
 use crate::error::Result;
-use crate::numeric::optimize::brent_root;
+use crate::numeric::optimize::{brent_root, secant_root};
 use crate::numeric::quadrature::{Rule, gauss_legendre};
 use crate::numeric::special::normal;
+use std::cell::OnceCell;
 
 /// Nodes of each panel.
-const NODES: usize = 10;
+const NODES: usize = 14;
 /// How exact the quantile of a difference is, as a share of where it is looked for.
 const PRECISION: f64 = 1e-11;
 
 /// The arms with a rule that integrates over where any of them has mass.
 pub(super) struct Arms<'a> {
-    laws: &'a [Posterior],
-    nodes: Vec<(f64, f64)>,
-    /// Nodes of each arm alone, with its density in their weights.
-    masses: Vec<Vec<(f64, f64)>>,
+    posteriors: &'a [Posterior],
+    laws: Vec<Law<'a>>,
+    /// Weights of the rule, and what every arm says of its node.
+    nodes: Vec<(f64, Vec<Point>)>,
+    /// Nodes of each arm alone, with its density in their weights, once they are asked for.
+    masses: Vec<OnceCell<Vec<(f64, f64)>>>,
+    panel: Rule,
 }
 
 impl<'a> Arms<'a> {
-    pub(super) fn new(arms: &'a [Posterior]) -> Result<Self> {
+    pub(super) fn new(posteriors: &'a [Posterior]) -> Result<Self> {
         let panel = gauss_legendre(NODES, 0.0, 1.0)?;
-        let cuts: Vec<Vec<f64>> = arms.iter().map(Posterior::cuts).collect();
-        let masses = (arms.iter().zip(&cuts))
-            .map(|(arm, cuts)| {
-                let nodes = rolled(arm, &panel, cuts.clone()).into_iter();
-                nodes.map(|(x, w)| (x, w * arm.pdf(x))).collect()
-            })
+        let cuts: Vec<Vec<f64>> = posteriors.iter().map(Posterior::cuts).collect();
+        let all = cuts.iter().flatten();
+        let range = all.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], cut| {
+            [low.min(*cut), high.max(*cut)]
+        });
+        let rule = gauss_legendre(law::NODES, -1.0, 1.0)?;
+        let laws: Vec<Law> = (posteriors.iter())
+            .map(|posterior| Law::new(posterior, range, &rule))
             .collect();
+        let nodes = rolled(&posteriors[0], &panel, cuts.concat());
         Ok(Self {
-            nodes: rolled(&arms[0], &panel, cuts.concat()),
-            masses,
-            laws: arms,
+            posteriors,
+            nodes: (nodes.into_iter())
+                .map(|(x, w)| (w, laws.iter().map(|law| law.at(x)).collect()))
+                .collect(),
+            laws,
+            masses: vec![OnceCell::new(); posteriors.len()],
+            panel,
+        })
+    }
+
+    fn masses(&self, i: usize) -> &[(f64, f64)] {
+        self.masses[i].get_or_init(|| {
+            let arm = &self.posteriors[i];
+            let nodes = rolled(arm, &self.panel, arm.cuts()).into_iter();
+            nodes
+                .map(|(x, w)| (x, w * self.laws[i].at(x).density))
+                .collect()
         })
     }
 
     /// P(arm has the largest mean) of each.
     pub(super) fn probability_best(&self) -> Vec<f64> {
-        (0..self.laws.len())
-            .map(|i| {
-                let beaten = |x: f64| self.others(i, x).product::<f64>();
-                self.nodes
-                    .iter()
-                    .map(|(x, w)| w * self.laws[i].pdf(*x) * beaten(*x))
-                    .sum()
-            })
-            .collect()
+        each(&self.nodes, best)
     }
 
     /// `E max_j θ_j − E θ_i = ∫ F_i (1 − Π_{j≠i} F_j)` of each: every term is positive, so that small losses keep their digits.
     pub(super) fn expected_loss(&self) -> Vec<f64> {
-        (0..self.laws.len())
-            .map(|i| {
-                let lost = |x: f64| {
-                    let logs: f64 = (self.laws.iter().enumerate())
-                        .filter(|(j, _)| *j != i)
-                        .map(|(_, arm)| (-arm.sf(x)).ln_1p())
-                        .sum();
-                    self.laws[i].cdf(x) * -logs.exp_m1()
-                };
-                self.nodes.iter().map(|(x, w)| w * lost(*x)).sum()
-            })
-            .collect()
-    }
-
-    fn others(&self, i: usize, x: f64) -> impl Iterator<Item = f64> {
-        let others = self.laws.iter().enumerate().filter(move |(j, _)| *j != i);
-        others.map(move |(_, arm)| arm.cdf(x))
+        each(&self.nodes, |i, arms| {
+            let logs: f64 = others(i, arms).map(|arm| (-arm.above).ln_1p()).sum();
+            arms[i].below * -logs.exp_m1()
+        })
     }
 
     /// P(θ_i > shift + factor·θ_j), over the nodes of the narrower of the two: the other is smooth between them.
     pub(super) fn probability_above(&self, i: usize, j: usize, shift: f64, factor: f64) -> f64 {
         let (arm, base) = (&self.laws[i], &self.laws[j]);
-        let found: f64 = if arm.deviation() < factor * base.deviation() {
-            self.masses[i]
+        // In the variable that such a shift or factor leaves alike in both.
+        let width = |law: &Posterior| {
+            law.deviation()
+                * match law {
+                    Posterior::T { .. } | Posterior::Normal { .. } => 1.0,
+                    _ if shift.abs() > 0.0 => 1.0,
+                    Posterior::Beta { .. } if factor.ln().abs() <= 0.0 => law.chart(law.mean()).1,
+                    _ => 1.0 / law.mean(),
+                }
+        };
+        let found: f64 = if width(&self.posteriors[i]) < width(&self.posteriors[j]) {
+            self.masses(i)
                 .iter()
-                .map(|(x, mass)| mass * base.cdf((x - shift) / factor))
+                .map(|(x, mass)| mass * base.at((x - shift) / factor).below)
                 .sum()
         } else {
-            self.masses[j]
+            self.masses(j)
                 .iter()
-                .map(|(y, mass)| mass * arm.sf(shift + factor * y))
+                .map(|(y, mass)| mass * arm.at(shift + factor * y).above)
                 .sum()
         };
         found.clamp(0.0, 1.0)
     }
 
+    /// The quantile of an arm.
+    pub(super) fn quantile(&self, i: usize, p: f64) -> f64 {
+        self.laws[i].quantile(p)
+    }
+
     /// The quantile of θ_i − θ_j.
     pub(super) fn difference_quantile(&self, i: usize, j: usize, p: f64) -> Result<f64> {
-        let (arm, base) = (&self.laws[i], &self.laws[j]);
-        // With a quarter of the tail in each arm less than p lies below the first, and more below the second.
-        let tail = 0.25 * p.min(1.0 - p);
-        let low = arm.quantile(tail) - base.quantile(1.0 - tail);
-        let high = arm.quantile(1.0 - tail) - base.quantile(tail);
-        let gap = |d: f64| 1.0 - p - self.probability_above(i, j, d, 1.0);
-        Ok(brent_root(gap, low, high, PRECISION * (high - low))?.point)
+        let (arm, base) = (&self.posteriors[i], &self.posteriors[j]);
+        let spread = arm.deviation().hypot(base.deviation());
+        let range = self.ends(i, j, p);
+        let range = [range[0][0] - range[1][1], range[0][1] - range[1][0]];
+        crossing(p, arm.mean() - base.mean(), spread, range, |d| {
+            self.probability_above(i, j, d, 1.0)
+        })
     }
 
     /// The quantile of θ_i/θ_j − 1, for positive means; sought on the scale of logarithms, since the mean of control may be all but zero.
     pub(super) fn lift_quantile(&self, i: usize, j: usize, p: f64) -> Result<f64> {
-        let (arm, base) = (&self.laws[i], &self.laws[j]);
-        let tail = 0.25 * p.min(1.0 - p);
-        let low = (arm.quantile(tail) / base.quantile(1.0 - tail)).max(f64::MIN_POSITIVE);
-        let high = (arm.quantile(1.0 - tail) / base.quantile(tail)).min(f64::MAX);
-        let (low, high) = (low.ln(), high.ln());
-        let gap = |r: f64| 1.0 - p - self.probability_above(i, j, 0.0, r.exp());
-        Ok(brent_root(gap, low, high, PRECISION * (high - low))?
-            .point
-            .exp_m1())
+        let (arm, base) = (&self.posteriors[i], &self.posteriors[j]);
+        let relative = |law: &Posterior| law.deviation() / law.mean();
+        let range = self.ends(i, j, p);
+        let low = (range[0][0] / range[1][1]).max(f64::MIN_POSITIVE).ln();
+        let high = (range[0][1] / range[1][0]).min(f64::MAX).ln();
+        let centre = (arm.mean() / base.mean()).ln();
+        let spread = relative(arm).hypot(relative(base));
+        crossing(p, centre, spread, [low, high], |r| {
+            self.probability_above(i, j, 0.0, r.exp())
+        })
+        .map(f64::exp_m1)
     }
+
+    /// Ends of two arms: with a quarter of the tail beyond each, less than p lies below the lowest difference, and more below the highest.
+    fn ends(&self, i: usize, j: usize, p: f64) -> [[f64; 2]; 2] {
+        let tail = 0.25 * p.min(1.0 - p);
+        [i, j].map(|arm| [tail, 1.0 - tail].map(|p| self.laws[arm].quantile(p)))
+    }
+}
+
+/// Where the probability of being above is 1 − p: from a normal guess by the secant rule, else within the range.
+fn crossing(
+    p: f64,
+    centre: f64,
+    spread: f64,
+    [low, high]: [f64; 2],
+    above: impl Fn(f64) -> f64,
+) -> Result<f64> {
+    let gap = |x: f64| 1.0 - p - above(x);
+    let z = normal::quantile(p);
+    let (start, slope) = (centre + z * spread, normal::pdf(z) / spread);
+    let found = secant_root(gap, start, slope, [low, high], PRECISION * (high - low));
+    Ok(match found {
+        Some(found) => found,
+        None => brent_root(gap, low, high, PRECISION * (high - low))?.point,
+    })
 }
 
 /// E max of independent normals.
@@ -150,14 +192,44 @@ pub(super) fn mean_of_largest(laws: &[(f64, f64)]) -> Result<f64> {
     Ok(best + up - down)
 }
 
-/// The rule on every stretch between two cuts, in the variable in which such densities are smooth.
+/// P(arm has the largest mean) of each, where nothing else is asked: polynomials do not pay then.
+pub(in crate::experiment) fn probability_best(arms: &[Posterior]) -> Result<Vec<f64>> {
+    const NODES: usize = 8;
+    let panel = gauss_legendre(NODES, 0.0, 1.0)?;
+    let cuts = arms.iter().flat_map(Posterior::cuts).collect();
+    let nodes: Vec<(f64, Vec<Point>)> = (rolled(&arms[0], &panel, cuts).into_iter())
+        .map(|(x, w)| (w, arms.iter().map(|arm| Point::exact(arm, x)).collect()))
+        .collect();
+    Ok(each(&nodes, best))
+}
+
+/// The integral of a function of each arm.
+fn each(nodes: &[(f64, Vec<Point>)], of: impl Fn(usize, &[Point]) -> f64) -> Vec<f64> {
+    let arms = nodes.first().map_or(0, |(_, arms)| arms.len());
+    (0..arms)
+        .map(|i| nodes.iter().map(|(w, arms)| w * of(i, arms)).sum())
+        .collect()
+}
+
+/// The density of an arm's mean where it is the largest.
+fn best(i: usize, arms: &[Point]) -> f64 {
+    let others = others(i, arms).map(|arm| arm.below);
+    arms[i].density * others.product::<f64>()
+}
+
+fn others(i: usize, arms: &[Point]) -> impl Iterator<Item = &Point> {
+    let others = arms.iter().enumerate().filter(move |(j, _)| *j != i);
+    others.map(|(_, arm)| arm)
+}
+
+/// The rule on every stretch between two cuts, in the variable in which a density is smooth.
 fn rolled(like: &Posterior, panel: &Rule, cuts: Vec<f64>) -> Vec<(f64, f64)> {
-    let cuts = cuts.into_iter().map(|x| like.unrolled(x)).collect();
+    let cuts = cuts.into_iter().map(|x| like.chart(x).0).collect();
     let nodes = spread(panel, cuts).into_iter();
     nodes
-        .map(|(u, weight)| {
-            let (x, slope) = like.rolled(u);
-            (x, weight * slope)
+        .map(|(w, weight)| {
+            let x = like.mean_at(w);
+            (x, weight / like.chart(x).1)
         })
         .collect()
 }

@@ -115,8 +115,8 @@ impl BayesianFit {
                 rows,
                 mean: posteriors[i].mean(),
                 deviation: posteriors[i].deviation(),
-                lower: posteriors[i].quantile(tail),
-                upper: posteriors[i].quantile(1.0 - tail),
+                lower: rule.quantile(i, tail),
+                upper: rule.quantile(i, 1.0 - tail),
                 probability_best: best[i],
                 expected_loss: losses[i],
             })

@@ -3,16 +3,19 @@
 mod compare;
 mod fit;
 mod hierarchical;
+mod law;
 mod model;
 mod posterior;
 
+pub(in crate::experiment) use compare::probability_best;
 pub use fit::{BayesianArm, BayesianComparison, BayesianDecision, BayesianFit};
 pub use hierarchical::{HierarchicalEffects, HierarchicalFit, PooledEffect};
 pub use model::{BayesianModel, NormalPrior};
+pub(in crate::experiment) use posterior::Posterior;
 
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
-use crate::experiment::arms::{Arms, measured, note};
+use crate::experiment::arms::{self, measured, note};
 use crate::inference::check_level;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +133,7 @@ impl BayesianTest {
                 "a positive finite difference",
             ));
         }
-        let arms = Arms::read(&self.arm, self.control.as_deref(), frame)?;
+        let arms = arms::Arms::read(&self.arm, self.control.as_deref(), frame)?;
         let y = measured(frame, &self.outcome)?;
         let exposure = self
             .exposure

@@ -3,8 +3,10 @@
 use super::model::NormalPrior;
 use crate::error::Result;
 use crate::numeric::quadrature::gauss_legendre;
+use crate::numeric::special::kernel::{exp_m1_minus, ln_1p_minus};
 use crate::numeric::special::{beta, gamma, normal, student_t};
 use serde::{Deserialize, Serialize};
+use std::f64::consts::{LN_2, SQRT_2};
 
 /// Probability beyond which the tails of what is integrated are left out.
 const TAIL: f64 = 1e-13;
@@ -17,23 +19,26 @@ const POINTS: usize = 513;
 const REACH: f64 = 9.0;
 /// Points of a tabulated distribution between two cuts.
 const EVERY: usize = 16;
-/// Where another distribution is cut in panels.
-const CUTS: [f64; 6] = [TAIL, 1e-8, 1e-4, 0.01, 0.12, 0.5];
-/// The same where tails fall as a power.
-const HEAVY_CUTS: [f64; 9] = [TAIL, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 0.01, 0.12, 0.5];
+/// Where the body of a posterior ends: how far the logarithm of the density has fallen from the mode. Beyond lies 10⁻¹⁷.
+pub(super) const BODY: f64 = 36.0;
+/// The same but for the inexactness of [`Posterior::falls_by`].
+const LAST: f64 = 0.99 * BODY;
+/// Where the density is nothing.
+const NOTHING: f64 = 740.0;
 
 /// The posterior of the mean outcome of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Posterior {
+pub(in crate::experiment) enum Posterior {
     Beta { a: f64, b: f64 },
     T { df: f64, centre: f64, scale: f64 },
     Gamma { shape: f64, rate: f64 },
+    Normal { mean: f64, sd: f64 },
     Table(Tabulated),
 }
 
 /// A positive quantity by its distribution function and density in the logarithm, on equal steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tabulated {
+pub(in crate::experiment) struct Tabulated {
     start: f64,
     step: f64,
     cdf: Vec<f64>,
@@ -54,6 +59,7 @@ impl Posterior {
             Self::Beta { a, b } => a / (a + b),
             Self::T { centre, .. } => *centre,
             Self::Gamma { shape, rate } => shape / rate,
+            Self::Normal { mean, .. } => *mean,
             Self::Table(t) => t.mean,
         }
     }
@@ -63,6 +69,7 @@ impl Posterior {
             Self::Beta { a, b } => (a * b / (a + b + 1.0)).sqrt() / (a + b),
             Self::T { df, scale, .. } => scale * (df / (df - 2.0)).sqrt(),
             Self::Gamma { shape, rate } => shape.sqrt() / rate,
+            Self::Normal { sd, .. } => *sd,
             Self::Table(t) => t.deviation,
         }
     }
@@ -84,6 +91,7 @@ impl Posterior {
                     0.0
                 }
             }
+            Self::Normal { mean, sd } => normal::pdf((x - mean) / sd) / sd,
             Self::Table(t) => t.at(x).1,
         }
     }
@@ -93,6 +101,7 @@ impl Posterior {
             Self::Beta { a, b } => beta::regularized(*a, *b, x.clamp(0.0, 1.0)),
             Self::T { df, centre, scale } => student_t::cdf((x - centre) / scale, *df),
             Self::Gamma { shape, rate } => gamma::lower_regularized(*shape, rate * x.max(0.0)),
+            Self::Normal { mean, sd } => normal::cdf((x - mean) / sd),
             Self::Table(t) => t.at(x).0,
         }
     }
@@ -102,6 +111,7 @@ impl Posterior {
             Self::Beta { a, b } => beta::upper_regularized(*a, *b, x.clamp(0.0, 1.0)),
             Self::T { df, centre, scale } => student_t::sf((x - centre) / scale, *df),
             Self::Gamma { shape, rate } => gamma::upper_regularized(*shape, rate * x.max(0.0)),
+            Self::Normal { mean, sd } => normal::sf((x - mean) / sd),
             Self::Table(t) => 1.0 - t.at(x).0,
         }
     }
@@ -111,56 +121,141 @@ impl Posterior {
             Self::Beta { a, b } => beta::quantile(*a, *b, p),
             Self::T { df, centre, scale } => centre + scale * student_t::quantile(p, *df),
             Self::Gamma { shape, rate } => gamma::quantile(*shape, p) / rate,
+            Self::Normal { mean, sd } => mean + sd * normal::quantile(p),
             Self::Table(t) => t.quantile(p),
         }
     }
 
-    fn upper_quantile(&self, q: f64) -> f64 {
+    /// A variable w that is zero at a mode and in which the density is proportional to the exponential of a concave function, and its derivative: log odds,
+    /// logarithms, the inverse hyperbolic sine of a Student's t.
+    pub(super) fn chart(&self, x: f64) -> (f64, f64) {
         match self {
-            Self::Beta { a, b } => beta::upper_quantile(*a, *b, q),
-            Self::T { df, centre, scale } => centre + scale * student_t::upper_quantile(q, *df),
-            Self::Gamma { shape, rate } => gamma::upper_quantile(*shape, q) / rate,
-            Self::Table(t) => t.quantile(1.0 - q),
+            Self::Beta { a, b } => {
+                let y = 1.0 - x;
+                ((x / y * (b / a)).ln(), 1.0 / (x * y))
+            }
+            Self::T { df, centre, scale } => {
+                let unit = scale * df.sqrt();
+                let t = (x - centre) / unit;
+                (t.asinh(), 1.0 / (unit * t.hypot(1.0)))
+            }
+            Self::Gamma { shape, rate } => ((x * rate / shape).ln(), 1.0 / x),
+            Self::Normal { mean, sd } => ((x - mean) / sd, 1.0 / sd),
+            Self::Table(_) => (x.ln(), 1.0 / x),
         }
+    }
+
+    /// The mean at a place of the chart.
+    pub(super) fn mean_at(&self, w: f64) -> f64 {
+        match self {
+            Self::Beta { a, b } => 1.0 / (1.0 + b / a * (-w).exp()),
+            Self::T { df, centre, scale } => centre + scale * df.sqrt() * w.sinh(),
+            Self::Gamma { shape, rate } => shape / rate * w.exp(),
+            Self::Normal { mean, sd } => mean + sd * w,
+            Self::Table(_) => w.exp(),
+        }
+    }
+
+    /// By how much the logarithm of the density in the chart has fallen since the mode, and its derivative.
+    pub(super) fn drop(&self, w: f64) -> (f64, f64) {
+        /// Beyond, eʷ is all of eʷ − 1.
+        const FAR: f64 = 40.0;
+        /// Parts so small may cancel: what is left of them is good to 10⁻¹³.
+        const SMALL: f64 = 1e3;
+        match self {
+            // (a + b) ln(1 + p(eʷ − 1)) − a w with p = a/(a + b), at most one half so that nothing cancels.
+            Self::Beta { a, b } if a > b => {
+                let (d, slope) = Self::Beta { a: *b, b: *a }.drop(-w);
+                (d, -slope)
+            }
+            Self::Beta { a, b } => {
+                let (n, p) = (a + b, a / (a + b));
+                if w > FAR {
+                    return (n * p.ln() + b * w, *b);
+                }
+                let grown = w.exp_m1();
+                let d = if a * w.abs() < SMALL {
+                    n * (p * grown).ln_1p() - a * w
+                } else {
+                    n * ln_1p_minus(p * grown) + a * exp_m1_minus(w)
+                };
+                (d, a * b * grown / (b + a * (1.0 + grown)))
+            }
+            Self::T { df, .. } => {
+                let half = (0.5 * w).sinh();
+                let d = if w.abs() > FAR {
+                    df * (w.abs() - LN_2)
+                } else {
+                    df * (2.0 * half * half).ln_1p()
+                };
+                (d, df * w.tanh())
+            }
+            Self::Gamma { shape, .. } => (shape * exp_m1_minus(w), shape * w.exp_m1()),
+            Self::Normal { .. } | Self::Table(_) => (0.5 * w * w, w),
+        }
+    }
+
+    /// Where, above (with `sign` 1) or below (−1) the mode, the logarithm of the density has fallen by d. By Newton's method, which for a convex function goes one
+    /// way from its second step on; the place need not be exact.
+    pub(super) fn falls_by(&self, d: f64, sign: f64) -> f64 {
+        const STEPS: usize = 100;
+        const NEARLY: f64 = 1e-3;
+        let curvature = match self {
+            Self::Beta { a, b } => a / (a + b) * b,
+            Self::T { df, .. } => *df,
+            Self::Gamma { shape, .. } => *shape,
+            Self::Normal { .. } | Self::Table(_) => 1.0,
+        };
+        let mut w = sign * (2.0 * d / curvature).sqrt();
+        for _ in 0..STEPS {
+            let (found, slope) = self.drop(w);
+            let step = (d - found) / slope;
+            w += step;
+            if step.abs() <= NEARLY * w.abs() || !step.is_finite() {
+                break;
+            }
+        }
+        w
     }
 
     /// Points, in order, between which the density is smooth enough for a short rule.
     pub(super) fn cuts(&self) -> Vec<f64> {
+        /// The widest panel about the mode, in units of the chart.
+        const WIDEST: f64 = 3.0;
         if let Self::Table(table) = self {
             // Equal steps of the logarithm: the tail above is long.
             return (table.cdf.iter().enumerate().step_by(EVERY))
                 .map(|(i, _)| (table.start + table.step * i as f64).exp())
                 .collect();
         }
-        let cuts = if matches!(self, Self::T { .. }) {
-            &HEAVY_CUTS[..]
-        } else {
-            &CUTS[..]
+        let further = |d: f64| (d.sqrt() + SQRT_2).powi(2).min(BODY);
+        let side = |sign: f64| {
+            let ends = self.side(sign, 0.0, WIDEST, further).into_iter();
+            ends.map(|w| self.mean_at(w))
         };
-        let low = cuts.iter().map(|p| self.quantile(*p));
-        let high = (cuts.iter().rev().skip(1)).map(|p| self.upper_quantile(*p));
-        low.chain(high).collect()
+        let mut cuts: Vec<f64> = side(-1.0).rev().collect();
+        cuts.push(self.mean_at(0.0));
+        cuts.extend(side(1.0));
+        cuts
     }
 
-    /// A variable in which the density has no singular ends: log odds of shares, logarithms of positive means.
-    pub(super) fn unrolled(&self, x: f64) -> f64 {
-        match self {
-            Self::Beta { .. } => (x / (1.0 - x)).ln(),
-            Self::T { .. } => x,
-            Self::Gamma { .. } | Self::Table(_) => x.ln(),
+    /// Ends of panels of the chart on one side of the mode, outwards, to the end of the body and as far as `reach`. After a fall by d comes the end where it has
+    /// fallen `further`; a panel is no wider than `widest` and half its distance from the mode, since on the shoulder of a shallow tail the density bends.
+    pub(super) fn side(
+        &self,
+        sign: f64,
+        reach: f64,
+        widest: f64,
+        further: impl Fn(f64) -> f64,
+    ) -> Vec<f64> {
+        let (mut ends, mut w, mut d) = (vec![], 0.0_f64, 0.0);
+        while d < LAST || d < NOTHING && sign * (reach - w) > 0.0 {
+            let fallen = self.falls_by(further(d), sign).abs();
+            w = sign * fallen.min(1.5 * w.abs() + widest);
+            d = self.drop(w).0;
+            ends.push(w);
         }
-    }
-
-    /// Back, with the derivative.
-    pub(super) fn rolled(&self, u: f64) -> (f64, f64) {
-        match self {
-            Self::Beta { .. } => {
-                let x = 1.0 / (1.0 + (-u).exp());
-                (x, x * (1.0 - x))
-            }
-            Self::T { .. } => (u, 1.0),
-            Self::Gamma { .. } | Self::Table(_) => (u.exp(), u.exp()),
-        }
+        ends
     }
 
     /// From the posterior of the share of buyers, Beta(a, b), and that of logs of what buyers spend.
@@ -291,7 +386,7 @@ impl Tabulated {
     }
 
     /// Distribution function and density at x, by cubics that agree with both at the points.
-    fn at(&self, x: f64) -> (f64, f64) {
+    pub(super) fn at(&self, x: f64) -> (f64, f64) {
         if x <= 0.0 {
             return (0.0, 0.0);
         }
@@ -299,10 +394,10 @@ impl Tabulated {
         if place <= 0.0 {
             return (0.0, 0.0);
         }
-        let i = place as usize;
-        if i + 1 >= self.cdf.len() {
+        if place >= (self.cdf.len() - 1) as f64 {
             return (1.0, 0.0);
         }
+        let i = place as usize;
         let t = place - i as f64;
         let (low, high) = (self.cdf[i], self.cdf[i + 1]);
         let (from, to) = (self.step * self.density[i], self.step * self.density[i + 1]);

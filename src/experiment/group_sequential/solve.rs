@@ -4,7 +4,7 @@ use super::boundary::{EfficacyBoundary, SpendingFunction};
 use super::recursion::Density;
 use super::walk::{Allowed, Bounds, Chain, Walk};
 use crate::error::{Error, Result};
-use crate::numeric::optimize::brent_root;
+use crate::numeric::optimize::{brent_root, secant_root};
 use crate::numeric::special::normal;
 
 /// The tolerance of constants and drifts, in units of z.
@@ -175,7 +175,7 @@ impl Asked<'_> {
             }
         };
         let near = WIDEST.map(|factor| factor * start);
-        let settled = secant(USUAL * start, near, &mut lack);
+        let settled = secant_root(&mut lack, USUAL * start, 1.0, near, TOLERANCE);
         let found = match settled {
             Some(found) => Ok(found),
             None => brent_root(&mut lack, near[0], near[1], TOLERANCE).map(|root| root.point),
@@ -266,23 +266,4 @@ fn extrapolated(tried: &[Option<Solved>; 2], drift: f64) -> Vec<Bounds> {
         [_, Some(one)] => one.bounds.clone(),
         _ => vec![],
     }
-}
-
-/// The root of a nearly linear function of slope about one, by the secant rule; `None` where that does not lead to one.
-fn secant(start: f64, [low, high]: [f64; 2], mut f: impl FnMut(f64) -> f64) -> Option<f64> {
-    const STEPS: usize = 12;
-    let (mut at, mut value, mut slope) = (start, f(start), 1.0);
-    for _ in 0..STEPS {
-        let next = at - value / slope;
-        if !(next > low && next < high) {
-            return None;
-        }
-        if (next - at).abs() <= TOLERANCE {
-            return Some(at);
-        }
-        let found = f(next);
-        slope = (found - value) / (next - at);
-        (at, value) = (next, found);
-    }
-    None
 }

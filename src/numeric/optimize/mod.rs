@@ -20,6 +20,7 @@ mod nelder_mead;
 mod newton;
 mod objective;
 mod outcome;
+mod secant;
 mod stopping;
 mod trust_region;
 
@@ -31,6 +32,7 @@ pub(crate) use nelder_mead::nelder_mead;
 pub use newton::Newton;
 pub use objective::Objective;
 pub use outcome::{Convergence, Minimum, Reason};
+pub(crate) use secant::secant_root;
 pub use stopping::Stopping;
 pub use trust_region::TrustRegion;
 

@@ -66,7 +66,7 @@ impl Tail {
 }
 
 /// ln(1 + u) − u without cancellation near 0, for u > −1.
-pub(super) fn ln_1p_minus(u: f64) -> f64 {
+pub(crate) fn ln_1p_minus(u: f64) -> f64 {
     if !(-0.6..=1.5).contains(&u) {
         return u.ln_1p() - u;
     }
@@ -87,7 +87,7 @@ pub(super) fn ln_1p_minus(u: f64) -> f64 {
 }
 
 /// eʷ − 1 − w without cancellation near 0.
-pub(super) fn exp_m1_minus(w: f64) -> f64 {
+pub(crate) fn exp_m1_minus(w: f64) -> f64 {
     if w.abs() > 1.0 {
         return w.exp_m1() - w;
     }

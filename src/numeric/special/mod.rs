@@ -32,7 +32,7 @@ pub mod truncated_normal;
 
 mod bivariate_normal;
 mod chi_scale;
-mod kernel;
+pub(crate) mod kernel;
 mod polygamma;
 mod quadrature;
 mod root;
