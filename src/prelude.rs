@@ -193,9 +193,10 @@ pub use crate::uplift::policy::{
 pub use crate::uplift::{
     ArmEffects, CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit,
     ContinuousEffects, ContinuousEffectsFit, EffectLearner, EffectLoss, ForestCalibration,
-    ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget, ForestTuning,
-    LocalLinearForest, LocalLinearForestFit, MetaKind, MetaLearner, MetaLearnerFit, MultiArmForest,
-    MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction,
-    RecipeLoss, SurvivalForest, SurvivalForestFit, SurvivalPrediction, SurvivalTarget, TuningTrial,
-    UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
+    ForestIntervals, ForestNeighbour, ForestNuisances, ForestPrediction, ForestTarget,
+    ForestTuning, ForestWeights, LocalLinearForest, LocalLinearForestFit, MetaKind, MetaLearner,
+    MetaLearnerFit, MultiArmForest, MultiArmForestFit, MultiArmPrediction, QuantileForest,
+    QuantileForestFit, QuantilePrediction, RecipeLoss, SurvivalForest, SurvivalForestFit,
+    SurvivalPrediction, SurvivalTarget, TuningTrial, UpliftCriterion, UpliftForest,
+    UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
 };
