@@ -33,6 +33,9 @@ use serde::{Deserialize, Serialize};
 /// | local linear | 2.32 | 1.90 | 1.25 | 1.43 | 75 % |
 /// | with `ridge_splits(0.1)` | 2.05 | 1.57 | 1.24 | 1.50 | 82 % |
 ///
+/// Where one slope is all there is they are no better: on log(1 + exp(6 x₁)) with ten features, noise of 1 and 1 000 rows errors were 0.18 by means and
+/// 0.20 by ridge regressions.
+///
 /// What is missed is the bias alone: the same intervals hold the mean of the predictions in 93 to 95 %.
 /// With few trees standard errors are too large, since a variance that is told with noise is kept positive: by 37 % with 300 trees, 15 % with 2 000; with
 /// bags of ten, `.bag_size(10)`, by 5 % with 500.
