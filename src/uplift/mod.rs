@@ -14,10 +14,11 @@ mod shape;
 
 pub use forest::{
     CausalForest, CausalForestFit, CausalSurvivalForest, CausalSurvivalForestFit,
-    ForestCalibration, ForestIntervals, ForestNuisances, ForestPrediction, ForestTarget,
-    ForestTuning, LocalLinearForest, LocalLinearForestFit, MultiArmForest, MultiArmForestFit,
-    MultiArmPrediction, QuantileForest, QuantileForestFit, QuantilePrediction, SurvivalForest,
-    SurvivalForestFit, SurvivalPrediction, SurvivalTarget, TuningTrial,
+    ForestCalibration, ForestIntervals, ForestNeighbour, ForestNuisances, ForestPrediction,
+    ForestTarget, ForestTuning, ForestWeights, LocalLinearForest, LocalLinearForestFit,
+    MultiArmForest, MultiArmForestFit, MultiArmPrediction, QuantileForest, QuantileForestFit,
+    QuantilePrediction, SurvivalForest, SurvivalForestFit, SurvivalPrediction, SurvivalTarget,
+    TuningTrial,
 };
 pub use forest::{
     UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,

@@ -106,6 +106,73 @@ fn a_correction_with_an_endless_penalty_changes_nothing() {
     }
 }
 
+/// Predictions are what their definition makes of the weights: a slope, a mean, a quantile.
+#[test]
+fn predictions_are_made_of_forest_weights() {
+    let (frame, _) = smooth(300, 8);
+    let ids: Vec<String> = (0..300).map(|i| format!("c{}", i / 3)).collect();
+    let times: Vec<f64> = (0..300).map(|i| f64::from(i % 4)).collect();
+    let frame = frame.with("id", ids).unwrap();
+    let frame = frame.with("times", times.clone()).unwrap();
+    let (new, _) = smooth(20, 9);
+    let column = |name: &str| frame.real(name).unwrap().to_vec();
+    let (y, w, m) = (column("y"), column("w"), column("m"));
+    let sum = |near: &[ForestNeighbour], f: &dyn Fn(usize) -> f64| -> f64 {
+        let each = near.iter().map(|n| n.weight * f(n.row));
+        each.sum()
+    };
+    let causal = given(40).clusters("id").weights("times");
+    let causal = causal.fit(&frame).unwrap();
+    let flat = LocalLinearForest::new("y", &X).penalty(1e12).trees(40);
+    let flat = flat.weights("times").seed(1).fit(&frame).unwrap();
+    let median = QuantileForest::new("y", &X).quantiles(&[0.5]).trees(40);
+    let median = median.seed(1).fit(&frame).unwrap();
+    let effects = causal.predict(&new).unwrap().estimates;
+    let means = flat.predict(&new).unwrap().estimates;
+    let medians = median.predict(&new).unwrap();
+    let medians = medians.quantile(0.5).unwrap();
+    let weights = [
+        causal.forest_weights(&new).unwrap(),
+        flat.forest_weights(&new).unwrap(),
+        median.forest_weights(&new).unwrap(),
+    ];
+    for i in 0..20 {
+        let [slope, mean, middle] = weights.each_ref().map(|all| all.of(i).unwrap());
+        for near in [slope, mean, middle] {
+            assert!((sum(near, &|_| 1.0) - 1.0).abs() < 1e-12);
+            assert!(near.is_sorted_by(|a, b| a.row < b.row));
+        }
+        let total = sum(slope, &|r| times[r]);
+        let level = |v: &dyn Fn(usize) -> f64| sum(slope, &|r| times[r] * v(r)) / total;
+        let (of_y, of_w) = (|r: usize| y[r] - m[r], |r: usize| w[r] - 0.5);
+        let (my, mw) = (level(&of_y), level(&of_w));
+        let shared = level(&|r| (of_w(r) - mw) * (of_y(r) - my));
+        let effect = shared / level(&|r| (of_w(r) - mw).powi(2));
+        assert!((effect - effects[i]).abs() < 1e-9 * effect.abs().max(1.0));
+        let found = sum(mean, &|r| times[r] * y[r]) / sum(mean, &|r| times[r]);
+        assert!((found - means[i]).abs() < 1e-6);
+        let below = sum(middle, &|r| f64::from(u8::from(y[r] <= medians[i])));
+        let under = sum(middle, &|r| f64::from(u8::from(y[r] < medians[i])));
+        assert!(below > 0.5 - 1e-9 && under < 0.5 + 1e-9);
+    }
+    assert!(
+        weights[0]
+            .of(20)
+            .unwrap_err()
+            .to_string()
+            .contains("below 20")
+    );
+    let told = causal.lean().forest_weights(&new).unwrap_err().to_string();
+    assert!(told.contains("forest weights"), "{told}");
+    for size in weights[2].effective_rows() {
+        assert!((1.0..300.0).contains(&size), "{size}");
+    }
+    assert!(weights[2].to_string().contains("training rows"));
+    let text = serde_json::to_string(&weights[0]).unwrap();
+    let back: ForestWeights = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, weights[0]);
+}
+
 #[test]
 fn slopes_halve_the_error_of_smooth_effects() {
     let (frame, _) = smooth(800, 3);

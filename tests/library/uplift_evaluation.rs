@@ -409,6 +409,16 @@ fn rows_without_weight_change_nothing() {
         calibration.fit(&few, &own).unwrap(),
     ];
     assert!((a.slope().std_error - b.slope().std_error).abs() < 1e-12);
+    // Nor do they where they alone have the lowest predictions, and many have the next ones.
+    let effects = vec![vec![0.0; 6], vec![5.0, 1.0, 2.0, 0.0, 3.0, 4.0]];
+    let heavy = ArmScores::new(["none", "some"], effects).unwrap();
+    let heavy = heavy.weights(vec![0.0, 1.0, 1.0, 1.0, 1.0, 1.0]).unwrap();
+    let predicted = [0.0, 1.0, 1.0, 1.0, 2.0, 2.0];
+    let groups = calibration.fit(&heavy, &predicted).unwrap();
+    let means: Vec<f64> = (groups.groups().iter())
+        .map(|group| group.effect.estimate)
+        .collect();
+    assert!(means.len() == 2 && (means[0] - 1.0).abs() < 1e-12 && (means[1] - 3.5).abs() < 1e-12);
     for (a, b) in a.groups().iter().zip(b.groups()) {
         assert!(
             (a.effect.estimate - b.effect.estimate).abs() < 1e-12,

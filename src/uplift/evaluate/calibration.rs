@@ -218,15 +218,14 @@ fn groups_of(predicted: &[f64], units: &Units, groups: usize) -> Vec<usize> {
         let weight: f64 = rows.iter().map(|row| units.weights[*row as usize]).sum();
         let middle = before + 0.5 * weight;
         before += weight;
-        let group = match last {
-            // Rows without weight make no group of their own.
-            Some(last) if weight <= 0.0 => last,
-            _ => ((middle * groups as f64) as usize).min(groups - 1),
-        };
-        if last.is_some_and(|l| l != group) {
-            next += 1;
+        // Rows without weight make no group of their own.
+        if weight > 0.0 {
+            let group = ((middle * groups as f64) as usize).min(groups - 1);
+            if last.is_some_and(|l| l != group) {
+                next += 1;
+            }
+            last = Some(group);
         }
-        last = Some(group);
         for row in rows {
             members[*row as usize] = next;
         }

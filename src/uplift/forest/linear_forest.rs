@@ -17,13 +17,33 @@ use serde::{Deserialize, Serialize};
 ///
 /// where `α_i(x)` is how often row i falls in the leaf of x and `d = X − x` in standard deviations of the features. A forest's own mean, which
 /// is the limit of large λ, is a step function that is flat at the edges of the data and blunt where the outcome is smooth; the regression takes the
-/// slope away. Trees are those of a regression forest, whose splits maximise the difference of means. Variances are those of little
-/// bags with the influence of each row on μ: they know the spread of a prediction, not the bias that is left where the outcome bends. On Friedman's
-/// function with ten features, intervals of 95 % covered 83 to 87 of 100 points with 1 000 rows, and 90 with 5 000.
+/// slope away.
+///
+/// Trees are those of a regression forest, whose splits maximise the difference of means, and so go where the outcome is steep. With
+/// [`LocalLinearForest::ridge_splits`] they maximise the difference of what a ridge regression of the outcome on the features leaves in each node (with the slopes of
+/// all rows in nodes of fewer than √n), and go where it bends, which is what the prediction cannot do by itself: `enable.ll.split` of grf, whose
+/// penalty is 0.1. Here λ counts in standard deviations of the features, so that their units and zeros do not matter.
+///
+/// Variances are those of little bags with the influence of each row on μ: they know the spread of a prediction, not the bias that is left where
+/// the outcome bends. On Friedman's function of ten features with noise of 5, 1 000 rows and 2 000 trees (ten samples, 300 points):
+///
+/// | | error (root mean square) | bias | standard deviation | standard error | 95 % intervals cover |
+/// |---|---|---|---|---|---|
+/// | forest (λ → ∞) | 2.71 | 2.58 | 0.81 | 0.90 | 48 % |
+/// | local linear | 2.32 | 1.90 | 1.25 | 1.43 | 75 % |
+/// | with `ridge_splits(0.1)` | 2.05 | 1.57 | 1.24 | 1.50 | 82 % |
+///
+/// Where one slope is all there is they are no better: on log(1 + exp(6 x₁)) with ten features, noise of 1 and 1 000 rows errors were 0.18 by means and
+/// 0.20 by ridge regressions.
+///
+/// What is missed is the bias alone: the same intervals hold the mean of the predictions in 93 to 95 %.
+/// With few trees standard errors are too large, since a variance that is told with noise is kept positive: by 37 % with 300 trees, 15 % with 2 000; with
+/// bags of ten, `.bag_size(10)`, by 5 % with 500.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `slopes` | all numbers | the features that are corrected for: few that matter are better than all | features that are numbers |
+/// | `ridge_splits` | none: splits by the difference of means | penalty of the regressions by whose residuals nodes are split | > 0 |
 /// | `penalty` | by the squared error out of bag on at most 1 000 rows | λ | > 0 |
 /// | `weights`, `clusters` | none | columns | |
 /// | `min_node_size` | 5 | nodes of so many rows are not split | ≥ 1 |
@@ -39,7 +59,7 @@ use serde::{Deserialize, Serialize};
 /// [`Error::InvalidOption`](crate::Error::InvalidOption), also for a slope that is no feature or no number.
 ///
 /// # References
-/// - Friedberg, Tibshirani, Athey & Wager (2021), *JCGS* 30(2), doi:10.1080/10618600.2020.1831930.
+/// - Friedberg, Tibshirani, Athey & Wager (2021), *JCGS* 30(2), doi:10.1080/10618600.2020.1831930 (section 2: the regression; its splits).
 ///
 /// # Examples
 /// ```

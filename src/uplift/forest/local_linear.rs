@@ -51,16 +51,7 @@ impl CausalForestFit {
             ));
         }
         check_penalty("penalty", penalty)?;
-        let trained = self.frame.as_ref().ok_or_else(|| Error::DataNotKept {
-            what: "a local linear correction".to_owned(),
-            remedy: "fit the forest again, or use .predict()".to_owned(),
-        })?;
-        let rows = if self.sample.kept.is_empty() {
-            Rows::all(trained.rows())
-        } else {
-            Rows::some(trained.rows(), self.sample.kept.clone())
-        };
-        let known = Features::matching(trained, &self.info)?.gather(&rows)?;
+        let known = self.training_features("a local linear correction")?;
         let new = Features::matching(frame, &self.info)?;
         let n = self.rows();
         let weight = self.sample.weights.clone();
@@ -79,7 +70,7 @@ impl CausalForestFit {
             count: scale.count(),
         };
         let codes = Codes::cut(&known, &self.cuts);
-        let (groves, seen) = self.groves(&known, &codes, &locals)?;
+        let (groves, seen) = self.groves(&known, &codes)?;
         let penalty = match penalty {
             Some(given) => given,
             None => locals.penalty(&groves, &seen, &codes, self.ensemble.overall[0]),
@@ -97,21 +88,31 @@ impl CausalForestFit {
         Ok(prediction(&predicted, new.unseen()))
     }
 
+    /// The features of the rows in use.
+    pub(super) fn training_features(&self, what: &str) -> Result<Features> {
+        let trained = self.frame.as_ref().ok_or_else(|| Error::DataNotKept {
+            what: what.to_owned(),
+            remedy: "fit the forest again, or use .predict()".to_owned(),
+        })?;
+        let rows = if self.sample.kept.is_empty() {
+            Rows::all(trained.rows())
+        } else {
+            Rows::some(trained.rows(), self.sample.kept.clone())
+        };
+        Features::matching(trained, &self.info)?.gather(&rows)
+    }
+
     /// The trees with the rows in their leaves: what each has drawn follows from the seed.
-    fn groves(
-        &self,
-        features: &Features,
-        codes: &Codes,
-        locals: &Locals,
-    ) -> Result<(Vec<Grove>, Seen)> {
+    pub(super) fn groves(&self, features: &Features, codes: &Codes) -> Result<(Vec<Grove>, Seen)> {
         let (plan, seed) = self.forest.drawing()?;
         let clusters = self.sample.clusters.as_ref();
+        let weights = self.sample.weights.as_ref();
         let units = Binned::units(features.rows(), clusters);
         let drawn = crate::numeric::blocks::map(plan.bags, |bag| {
             let drawn = plan.draws(&units, bag, seed).zip(bag * plan.sampling.bag..);
             let filled = drawn.map(|((drawn, _), t)| {
                 let mut fill = drawn.fill;
-                fill.retain(|row| locals.weight[*row as usize] > 0.0);
+                fill.retain(|row| weights.is_none_or(|w| w[*row as usize] > 0.0));
                 let grove = Grove::of(self.ensemble.trees[t].clone(), &fill, codes);
                 (grove, drawn.seen)
             });

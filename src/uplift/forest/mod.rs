@@ -45,6 +45,7 @@ mod survival_fit;
 mod tree;
 mod tuning;
 mod uplift_trees;
+mod weights;
 
 pub use average::ForestTarget;
 pub use calibration::ForestCalibration;
@@ -68,3 +69,4 @@ pub use tuning::{ForestTuning, TuningTrial};
 pub use uplift_trees::{
     UpliftCriterion, UpliftForest, UpliftForestFit, UpliftNode, UpliftTree, UpliftTreeFit,
 };
+pub use weights::{ForestNeighbour, ForestWeights};

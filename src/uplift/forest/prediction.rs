@@ -86,7 +86,8 @@ impl ForestPrediction {
     }
 
     /// Pointwise intervals `estimate ± z · std. error`. They hold for the forest's expectation at each point; where the effect changes
-    /// faster than leaves can follow, the bias comes on top.
+    /// faster than leaves can follow, the bias comes on top. With few trees they are too long, since a variance that is told with noise is kept positive:
+    /// more trees, or the same trees in larger bags (`.bag_size(10)`), tell it better.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for a level outside (0, 1); [`Error::Unidentified`] without variances.

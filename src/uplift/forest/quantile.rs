@@ -27,6 +27,13 @@ pub(super) const MOST_QUANTILES: usize = 14;
 /// that is left where the leaves of x hold different distributions. With normal outcomes, mean and spread linear in two of four features, intervals of 95 %
 /// of the quantiles 0.1, 0.5 and 0.9 covered 88, 93 and 87 of 100 with 300 rows, 93, 94 and 93 with 1 000, and 96 each with 4 000.
 ///
+/// Standard errors are above the standard deviation of the quantile between samples, for two reasons. With few trees the variance of F is told with noise, and what is
+/// kept positive is too large on average: errors of the median of that design (1 000 rows) were 1.45 times the standard deviation with 300 trees, 1.13 times with
+/// 2 000 and 1.01 times with 10 000, as those of a forest of means are. Larger bags tell the same variance with fewer trees: 0.99 times with 2 000 and
+/// `.bag_size(10)`. And in the tails the distance to the quantile of `q − zσ` grows faster than z: half of an interval by 1.96 is then still
+/// 1.0 and 1.3 times the standard deviation of the quantiles 0.9 and 0.1. Intervals that are not too long cover less, since they do not know the bias: 91, 93 and
+/// 84 of 100 with bags of ten.
+///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `quantiles` | 0.1, 0.5, 0.9 | the quantiles, for splits and predictions | (0, 1), increasing, at most 14 |

@@ -116,7 +116,7 @@ impl Sampled for RidgeSplits<'_> {
 }
 
 impl<const L: usize> Relabel<L> for RidgeSplits<'_> {
-    /// `ρ = y − ȳ − (x − x̄)'β` with the slopes of the node (Friedberg et al. 2021, section 2.3).
+    /// `ρ = y − ȳ − (x − x̄)'β` with the slopes of the node (Friedberg et al. 2021, section 2).
     fn relabel(
         &self,
         growth: &Growth,
