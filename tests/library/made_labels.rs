@@ -273,6 +273,27 @@ fn the_matrix_is_undone_and_its_intervals_cover() {
 }
 
 #[test]
+fn corrections_are_those_of_maximum_likelihood() {
+    let reference = fixture("misclassification");
+    let v = &reference["values"];
+    let c = Misclassification::new(68, 12, 114, 6).unwrap();
+    let difference = Estimate {
+        name: "d".into(),
+        estimate: 0.6,
+        std_error: 0.05,
+        degrees_of_freedom: f64::INFINITY,
+    };
+    for (name, ours) in [
+        ("share", c.share(1300, 5000)),
+        ("difference", c.difference((310, 700), (205, 800))),
+        ("effect", c.effect_of_class(&difference, 1300, 5000)),
+    ] {
+        let e = ours.unwrap().corrected;
+        agree(name, &[e.estimate, e.std_error], &numbers(&v[name]), 1e-8);
+    }
+}
+
+#[test]
 fn validation_samples_that_say_nothing_are_named() {
     let text = |r: Result<Misclassification>| r.unwrap_err().to_string();
     assert!(text(Misclassification::new(0, 0, 9, 1)).contains("when the truth is 1"));

@@ -1,5 +1,6 @@
 //! Effects of peers: two-stage least squares written out, coverage, identification, bad input.
 
+use crate::support::{agree, fixture, numbers};
 use cocreate::prelude::*;
 use cocreate::simulate::Network;
 use nalgebra::{DMatrix, DVector};
@@ -85,6 +86,53 @@ fn estimates_are_two_stage_least_squares_written_out() {
     let left = (&target - parts * slopes).norm_squared() / target.norm_squared();
     assert!((fit.independence() - left).abs() < 1e-12);
     assert!(fit.to_string().contains("social multiplier") && fit.isolated() == 0);
+}
+
+#[test]
+fn estimates_and_errors_are_those_of_linearmodels() {
+    let reference = fixture("linear_in_means");
+    let v = &reference["values"];
+    let column = |name: &str| numbers(&v[name]);
+    let ties: Vec<(u32, u32)> = (column("ties").chunks(2))
+        .map(|t| (t[0] as u32, t[1] as u32))
+        .collect();
+    let network = Network::from_ties(column("x").len(), &ties).unwrap();
+    let frame = ["x", "z", "y", "village"]
+        .iter()
+        .fold(Frame::new(), |f, name| f.with(*name, column(name)).unwrap());
+    let of = |covariance: Covariance| {
+        let model = LinearInMeans::new("y", "x + z").covariance(covariance);
+        model.fit(&frame, &network).unwrap()
+    };
+    let names: Vec<&str> = (v["names"].as_array().unwrap().iter())
+        .map(|n| n.as_str().unwrap())
+        .collect();
+    let robust = of(Covariance::Hc1);
+    let pick = |fit: &LinearInMeansFit, what: fn(&Estimate) -> f64| -> Vec<f64> {
+        (names.iter().map(|n| what(&fit.coefficient(n).unwrap()))).collect()
+    };
+    agree(
+        "estimates",
+        &pick(&robust, |e| e.estimate),
+        &column("estimates"),
+        1e-9,
+    );
+    agree(
+        "errors",
+        &pick(&robust, |e| e.std_error),
+        &column("errors"),
+        1e-9,
+    );
+    let clustered = of(Covariance::cluster("village"));
+    agree(
+        "clustered",
+        &pick(&clustered, |e| e.std_error),
+        &column("clustered"),
+        1e-9,
+    );
+    let multiplier = v["multiplier"].as_f64().unwrap();
+    assert!((robust.social_multiplier().unwrap().estimate / multiplier - 1.0).abs() < 1e-9);
+    assert!(robust.isolated() > 0);
 }
 
 #[test]

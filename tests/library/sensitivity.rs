@@ -536,6 +536,49 @@ fn the_percentile_bootstrap_misses_an_effect_at_the_edge_of_the_model_as_often_a
     assert!((1..=15).contains(&missed) && naive > 110);
 }
 
+#[test]
+fn sharp_bounds_reach_the_worst_case_and_no_further() {
+    // Outcomes x + e with e even on ±1/2 among those seen of either arm. The worst of the other rows for Λ = 2 has twice as many in the upper third and half as many below:
+    // a mean e of 2/9 − 1/18 = 1/6 for half of the rows, and −1/6 in the other arm. The sharp upper bound of the effect, which is 0 without confounding, is 1/6.
+    let mut g = Seed::new(2).stream(0);
+    let (mut y, mut w, mut x) = (vec![], vec![], vec![]);
+    for _ in 0..6000 {
+        let v = unit(&mut g) / 3.0_f64.sqrt();
+        let share = 1.0 / (1.0 + (-v).exp());
+        x.push(v);
+        w.push(f64::from(u8::from(
+            unit(&mut g) / 12.0_f64.sqrt() + 0.5 < share,
+        )));
+        y.push(v + unit(&mut g) / 12.0_f64.sqrt());
+    }
+    let mut gaps = y.clone();
+    gaps[..3].fill(f64::NAN);
+    let frame = [("y", y), ("w", w), ("x", x), ("gaps", gaps)]
+        .into_iter()
+        .fold(Frame::new(), |f, (name, values)| {
+            f.with(name, values).unwrap()
+        });
+    let model = |y: &str| {
+        let model = MarginalSensitivity::new(y, "w", "x")
+            .lambda(&[2.0])
+            .draws(9)
+            .level(0.5);
+        model.seed(4)
+    };
+    let sharp = model("y").sharp().fit(&frame).unwrap();
+    let plain = model("y").fit(&frame).unwrap();
+    let row = &sharp.rows()[0];
+    println!("{row:?} {:?}", plain.rows()[0]);
+    // The weighted difference has a standard error of 0.009.
+    assert!((row.upper - 1.0 / 6.0).abs() < 0.03 && (row.lower + 1.0 / 6.0).abs() < 0.03);
+    assert!(plain.rows()[0].upper > 0.25 && sharp.warnings().is_empty());
+    let dropped = model("gaps").sharp().fit(&frame).unwrap();
+    assert!(matches!(
+        dropped.warnings(),
+        [Warning::RowsDropped { dropped: 3, .. }]
+    ));
+}
+
 /// Rows where what is left out is uncorrelated with the control, exactly.
 fn proportional(n: usize, seed: u64) -> Frame {
     let frame = rows(n, seed);

@@ -122,37 +122,32 @@ impl Models {
         rho: f64,
         map: impl Fn(&[f64]) -> Vec<f64>,
     ) -> Result<Means> {
-        let (p, q) = (
-            self.mediator.1.estimates.len(),
-            self.outcome.1.estimates.len(),
-        );
         let nodes = gauss_hermite_normal(NODES)?;
         let nodes: Vec<(f64, f64)> = (nodes.nodes().iter().copied())
             .zip(nodes.weights().iter().copied())
             .collect();
-        let total = |given: &[f64]| -> [f64; 14] {
-            let theta = &map(given);
-            let work = |rows: std::ops::Range<usize>| {
-                let mut sums = [0.0; 14];
-                for row in rows {
-                    let v = self.row(theta, [p, q], rho, row, &nodes);
-                    let mut at = 4;
-                    for j in 0..4 {
-                        sums[j] += v[j];
-                        for k in 0..=j {
-                            sums[at] += v[j] * v[k];
-                            at += 1;
-                        }
+        let theta = map(at);
+        // Four means, ten products of them, and the slopes of each in all parameters.
+        let size = 14 + 4 * theta.len();
+        let work = |rows: std::ops::Range<usize>| {
+            let mut sums = vec![0.0; size];
+            for row in rows {
+                let (moments, slopes) = sums.split_at_mut(14);
+                let v = self.row(&theta, rho, row, &nodes, slopes);
+                let mut place = 4;
+                for j in 0..4 {
+                    moments[j] += v[j];
+                    for k in 0..=j {
+                        moments[place] += v[j] * v[k];
+                        place += 1;
                     }
                 }
-                sums
-            };
-            let add =
-                |a: &mut [f64; 14], b: [f64; 14]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-            blocks::reduce(self.rows, BLOCK, work, add).unwrap_or([0.0; 14])
+            }
+            sums
         };
+        let add = |a: &mut Vec<f64>, b: Vec<f64>| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        let sums = blocks::reduce(self.rows, BLOCK, work, add).unwrap_or_else(|| vec![0.0; size]);
         let n = self.rows as f64;
-        let sums = total(at);
         let estimates = DVector::from_fn(4, |j, _| sums[j] / n);
         let Some(spread) = spread else {
             return Ok(Means {
@@ -160,10 +155,8 @@ impl Models {
                 covariance: DMatrix::zeros(4, 4),
             });
         };
-        let slopes = jacobian(
-            |given| total(given)[..4].iter().map(|s| s / n).collect(),
-            at,
-        )?;
+        let direct = DMatrix::from_fn(4, theta.len(), |j, k| sums[14 + j * theta.len() + k] / n);
+        let slopes = direct * jacobian(&map, at)?;
         let mut covariance = &slopes * spread * slopes.transpose();
         let mut place = 4;
         for j in 0..4 {
@@ -182,16 +175,21 @@ impl Models {
         })
     }
 
-    /// The four means of a row.
+    /// The four means of a row, whose slopes are added to `slopes`.
     fn row(
         &self,
         theta: &[f64],
-        [p, q]: [usize; 2],
         rho: f64,
         row: usize,
         nodes: &[(f64, f64)],
+        slopes: &mut [f64],
     ) -> [f64; 4] {
+        let (p, q) = (
+            self.mediator.1.estimates.len(),
+            self.outcome.1.estimates.len(),
+        );
         let (a, b) = (&theta[..p], &theta[p..p + q]);
+        let sigma = theta.get(p + q).copied().unwrap_or(0.0);
         let part = |coefficients: &[f64], at: Option<usize>| at.map_or(0.0, |k| coefficients[k]);
         let base = |coefficients: &[f64], index: &Index| {
             let each = index
@@ -203,31 +201,81 @@ impl Models {
         let (ma, mb) = (&self.mediator.2, &self.outcome.2);
         let (base_m, base_y) = (base(a, ma), base(b, mb));
         let mut out = [0.0; 4];
-        for (j, value) in out.iter_mut().enumerate() {
+        for (j, own) in slopes.chunks_exact_mut(theta.len()).enumerate() {
             let (t, other) = (self.contrast[j / 2], self.contrast[j % 2]);
             let level = base_y + part(b, mb.treatment) * t;
             let slope = part(b, mb.mediator) + part(b, mb.product) * t;
             let index = base_m + part(a, ma.treatment) * other;
-            *value = match (self.mediator.0, self.outcome.0) {
-                (MediationModel::Linear, MediationModel::Linear) => level + slope * index,
-                (MediationModel::Linear, MediationModel::Probit) => {
-                    // Of the errors of both: slope² σ² + 2 ρ slope σ + 1.
-                    let spread = (slope * theta[p + q] + rho).hypot((1.0 - rho * rho).sqrt());
-                    normal::cdf((level + slope * index) / spread)
-                }
-                (MediationModel::Linear, MediationModel::Logit) => {
-                    let sigma = theta[p + q];
-                    let each = nodes
-                        .iter()
-                        .map(|(z, w)| w * logistic(level + slope * (index + sigma * z)));
-                    each.sum()
-                }
-                (binary, outcome) => {
-                    let share = binary.mean(index);
-                    share * outcome.mean(level + slope) + (1.0 - share) * outcome.mean(level)
+            let (value, by) = self.value([level, slope, index, sigma], rho, nodes);
+            out[j] = value;
+            let mut add = |place: Option<usize>, by: f64| {
+                if let Some(place) = place {
+                    own[place] += by;
                 }
             };
+            let second = |k: usize| p + k;
+            add(mb.constant.map(second), by[0]);
+            add(mb.treatment.map(second), by[0] * t);
+            add(mb.mediator.map(second), by[1]);
+            add(mb.product.map(second), by[1] * t);
+            add(ma.constant, by[2]);
+            add(ma.treatment, by[2] * other);
+            add((p + q < theta.len()).then_some(p + q), by[3]);
+            for (index, first, by) in [(mb, p, by[0]), (ma, 0, by[2])] {
+                for (k, column) in &index.covariates {
+                    add(Some(first + k), by * self.columns[*column][row]);
+                }
+            }
         }
         out
+    }
+
+    /// The mean outcome at a level without the mediator, a slope in it, an index of the mediator and a standard deviation of its errors; and its slopes in these.
+    fn value(
+        &self,
+        [level, slope, index, sigma]: [f64; 4],
+        rho: f64,
+        nodes: &[(f64, f64)],
+    ) -> (f64, [f64; 4]) {
+        match (self.mediator.0, self.outcome.0) {
+            (MediationModel::Linear, MediationModel::Linear) => {
+                (level + slope * index, [1.0, index, slope, 0.0])
+            }
+            (MediationModel::Linear, MediationModel::Probit) => {
+                // Of the errors of both: slope² σ² + 2 ρ slope σ + 1.
+                let along = slope * sigma + rho;
+                let spread = along.hypot((1.0 - rho * rho).sqrt());
+                let z = (level + slope * index) / spread;
+                let density = normal::pdf(z) / spread;
+                let less = z * along / spread;
+                let by = [1.0, index - less * sigma, slope, -less * slope];
+                (normal::cdf(z), by.map(|v| density * v))
+            }
+            (MediationModel::Linear, MediationModel::Logit) => {
+                let (mut value, mut by) = (0.0, [0.0; 4]);
+                for (z, w) in nodes {
+                    let mediator = index + sigma * z;
+                    let share = logistic(level + slope * mediator);
+                    value += w * share;
+                    let density = w * share * (1.0 - share);
+                    let each = [1.0, mediator, slope, slope * z];
+                    by.iter_mut().zip(each).for_each(|(b, v)| *b += density * v);
+                }
+                (value, by)
+            }
+            (binary, outcome) => {
+                let share = binary.mean(index);
+                let [with, without] = [level + slope, level];
+                let moved = outcome.mean(with) - outcome.mean(without);
+                let by_slope = share * outcome.slope(with);
+                let by = [
+                    by_slope + (1.0 - share) * outcome.slope(without),
+                    by_slope,
+                    binary.slope(index) * moved,
+                    0.0,
+                ];
+                (outcome.mean(without) + share * moved, by)
+            }
+        }
     }
 }

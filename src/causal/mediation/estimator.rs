@@ -33,6 +33,15 @@ impl MediationModel {
             Self::Logit => logistic(index),
         }
     }
+
+    /// The derivative of the mean.
+    pub(super) fn slope(self, index: f64) -> f64 {
+        match self {
+            Self::Linear => 1.0,
+            Self::Probit => normal::pdf(index),
+            Self::Logit => logistic(index) * (1.0 - logistic(index)),
+        }
+    }
 }
 
 /// Mediation: how much of the effect of a treatment goes through a mediator M. With `Y(t, m)` the outcome under treatment t and mediator m,

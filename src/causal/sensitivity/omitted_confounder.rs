@@ -173,11 +173,11 @@ impl OmittedConfounder {
             outcome: vec![0.0; n],
             representer: vec![0.0; n],
         };
-        for row in 0..n {
+        for (row, treated) in treated.iter().enumerate() {
             let odds = fit.propensities[own][row] / fit.propensities[0][row];
             let y = fit.outcome[row];
             let gap = y - fit.means[0][row];
-            if treated[row] > 0.0 {
+            if *treated > 0.0 {
                 scores.effect[row] = (gap - effect.estimate) / share;
                 scores.outcome[row] = (y - fit.means[own][row]).powi(2);
                 scores.representer[row] = (1.0 + 2.0 * odds) / (share * share);
