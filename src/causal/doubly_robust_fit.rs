@@ -104,7 +104,31 @@ impl DoublyRobustFit {
                 Units::of(&self.scores).ratio(&top, own, |_| true)
             })
             .collect();
-        self.effects("Average effect on the treated", &parts)
+        self.effects("Average effect on the treated (ATT)", &parts)
+    }
+
+    /// The average effect of every arm on those who had control, `E[Y(k) − Y(0) | W = 0]`, by the score
+    /// `1{W = k} (e_0/e_k) (Y − μ_k) − 1{W = 0} (Y − μ_k)` over `1{W = 0}`.
+    pub fn effect_on_untreated(&self) -> AverageEffects {
+        let parts: Vec<Linearised> = (1..self.arms().len())
+            .map(|arm| {
+                let top: Vec<f64> = (0..self.rows())
+                    .map(|i| {
+                        let residual = self.outcome[i] - self.means[arm][i];
+                        if self.arm_of[i] as usize == arm {
+                            residual * self.propensities[0][i] / self.propensities[arm][i]
+                        } else if self.arm_of[i] == 0 {
+                            -residual
+                        } else {
+                            0.0
+                        }
+                    })
+                    .collect();
+                let own = |i: usize| f64::from(u8::from(self.arm_of[i] == 0));
+                Units::of(&self.scores).ratio(&top, own, |_| true)
+            })
+            .collect();
+        self.effects("Average effect on the untreated (ATC)", &parts)
     }
 
     /// The effect in the overlap, weighted by `h = e_k e_0/(e_k + e_0)`: where propensities are near zero nothing is asked. It is the slope of
@@ -114,7 +138,7 @@ impl DoublyRobustFit {
         let parts: Vec<Linearised> = (1..self.arms().len())
             .map(|arm| self.overlap_part(arm))
             .collect();
-        self.effects("Average effect in the overlap", &parts)
+        self.effects("Average effect in the overlap (ATO)", &parts)
     }
 
     fn overlap_part(&self, arm: usize) -> Linearised {
@@ -200,6 +224,11 @@ impl DoublyRobustFit {
             model = model.weights(column);
         }
         model.fit(&frame)
+    }
+
+    /// The treatment's column.
+    pub(super) fn treatment(&self) -> &str {
+        &self.model.columns.treatment
     }
 
     /// The scores of every arm, of the rows in use.

@@ -53,6 +53,7 @@ pub(crate) mod panel;
 pub(crate) mod partially_linear;
 mod peers;
 mod prais_winsten;
+mod propensity_checks;
 mod quantile_effects;
 pub(crate) mod sample;
 mod sensitivity;
@@ -106,6 +107,7 @@ pub use nuisance::StackMember;
 pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use peers::{LinearInMeans, LinearInMeansFit};
+pub use propensity_checks::{PropensityBin, PropensityCalibration};
 pub use quantile_effects::{QuantileEffects, QuantileEffectsFit};
 pub use sensitivity::{
     CoefficientStability, ConfoundedEffect, ConfounderBenchmark, ConfounderGain, ConfoundingEValue,

@@ -99,10 +99,11 @@ fn intervals_cover_the_average_effect_when_nuisances_are_learned() {
         [
             inside(fit.average_effect()),
             inside(&fit.effect_on_treated()),
+            inside(&fit.effect_on_untreated()),
             inside(&fit.effect_in_overlap()),
         ]
     };
-    let mut counts = [0; 3];
+    let mut counts = [0; 4];
     for seed in 0..DRAWS {
         for (count, one) in counts.iter_mut().zip(covers(seed)) {
             *count += one;
@@ -153,6 +154,7 @@ proptest! {
         for pick in [
             |f: &DoublyRobustFit| f.average_effect().clone(),
             DoublyRobustFit::effect_on_treated,
+            DoublyRobustFit::effect_on_untreated,
             DoublyRobustFit::effect_in_overlap,
         ] {
             let [a, b, c] = [&weighted, &copied, &reversed].map(|f| pick(f).coefficients()[0].clone());
@@ -348,4 +350,138 @@ fn a_rare_arm_of_a_trial_keeps_its_share_and_an_undecided_design_is_refused() {
     let frame = frame.clone().replace("x", vec![0.5; rows]).unwrap();
     let error = twice.fit(&frame).unwrap_err().to_string();
     assert!(error.contains("given twice for arm `1`"), "{error}");
+}
+
+#[test]
+fn effects_on_the_untreated_are_those_on_the_treated_of_the_opposite_question() {
+    let frame = data("tests/reference/causal.csv");
+    for model in [given(), given().weights("weight").clusters("village")] {
+        let fit = model.clone().fit(&frame).unwrap();
+        let opposite = model.control("1").fit(&frame).unwrap();
+        let pairs = [
+            [fit.effect_on_untreated(), opposite.effect_on_treated()],
+            [fit.effect_on_treated(), opposite.effect_on_untreated()],
+            [fit.effect_in_overlap(), opposite.effect_in_overlap()],
+        ];
+        for [own, other] in pairs {
+            let [own, other] = [&own, &other].map(|e| pair(e, 1.0));
+            agree("opposite", &own, &[-other[0], other[1]], 1e-12);
+        }
+        let titles = [
+            fit.effect_on_treated(),
+            fit.effect_on_untreated(),
+            fit.effect_in_overlap(),
+        ];
+        for (effects, name) in titles.iter().zip(["(ATT)", "(ATC)", "(ATO)"]) {
+            assert!(effects.estimand().contains(name), "{}", effects.estimand());
+        }
+    }
+    // Of three arms each is compared with control among those who had control.
+    let arms = DoublyRobust::new("outcome", "arm", &FEATURES)
+        .propensity("a", "p_a")
+        .propensity("b", "p_b")
+        .outcome_mean("a", "q_a")
+        .outcome_mean("b", "q_b")
+        .outcome_mean("c", "q_c")
+        .fit(&frame)
+        .unwrap();
+    let column = |name: &str| frame.numeric(name).unwrap().values().to_vec();
+    let (y, a, b, q) = (
+        column("outcome"),
+        column("p_a"),
+        column("p_b"),
+        column("q_b"),
+    );
+    let arm = frame.label("arm").unwrap();
+    let (mut top, mut count) = (0.0, 0.0);
+    for row in 0..frame.rows() {
+        match arm.get(row) {
+            Some("a") => (top, count) = (top + q[row] - y[row], count + 1.0),
+            Some("b") => top += a[row] / b[row] * (y[row] - q[row]),
+            _ => {}
+        }
+    }
+    let ours = arms
+        .effect_on_untreated()
+        .coefficient("b")
+        .unwrap()
+        .estimate;
+    assert!((ours - top / count).abs() < 1e-12);
+}
+
+#[test]
+fn propensities_are_checked_by_bins_and_spiegelhalter() {
+    let frame = data("tests/reference/causal.csv");
+    let fit = given().fit(&frame).unwrap();
+    let check = fit.propensity_calibration("1", 5).unwrap();
+    assert_eq!(
+        check.bins().iter().map(|b| b.rows).sum::<usize>(),
+        frame.rows()
+    );
+    // By hand: the test, and the share in the lowest bin.
+    let (w, e) = (frame.numeric("w").unwrap(), frame.numeric("e").unwrap());
+    let (w, e) = (w.values().to_vec(), e.values().to_vec());
+    let n = w.len() as f64;
+    let score: Vec<f64> = w
+        .iter()
+        .zip(&e)
+        .map(|(w, e)| (1.0 - 2.0 * e) * (w - e))
+        .collect();
+    let mean = score.iter().sum::<f64>() / n;
+    let squares: f64 = score.iter().map(|s| (s - mean).powi(2)).sum();
+    let z = mean / (squares / (n - 1.0) / n).sqrt();
+    let test = check.spiegelhalter().unwrap();
+    agree("spiegelhalter", &[test.statistic], &[z], 1e-10);
+    let mut order: Vec<usize> = (0..w.len()).collect();
+    order.sort_by(|a, b| e[*a].total_cmp(&e[*b]));
+    let lowest = &check.bins()[0];
+    let rows = &order[..lowest.rows];
+    let share = rows.iter().map(|row| w[*row]).sum::<f64>() / rows.len() as f64;
+    assert!((lowest.share - share).abs() < 1e-12 && lowest.std_error > 0.0);
+    // The other arm is the mirror of this one.
+    let other = fit.propensity_calibration("0", 1).unwrap();
+    let one = fit.propensity_calibration("1", 1).unwrap();
+    assert!((other.bins()[0].share + one.bins()[0].share - 1.0).abs() < 1e-12);
+    // What is known to be wrong is found, what is right is not.
+    let wrong: Vec<f64> = e.iter().map(|e| 0.5 + 0.4 * (e - 0.5)).collect();
+    let shrunk = frame.clone().with_or_replace("e", wrong).unwrap();
+    let shrunk = given()
+        .fit(&shrunk)
+        .unwrap()
+        .propensity_calibration("1", 5)
+        .unwrap();
+    assert!(shrunk.spiegelhalter().unwrap().statistic.abs() > test.statistic.abs());
+    // Calibrated propensities that take few values keep them together.
+    let learned = DoublyRobust::new("y", "w", &FEATURES)
+        .learner(Learner::linear())
+        .seed(7)
+        .fit(&frame)
+        .unwrap();
+    let steps = learned.propensity_calibration("1", 20).unwrap();
+    assert!(
+        steps
+            .bins()
+            .windows(2)
+            .all(|b| b[0].propensity < b[1].propensity)
+    );
+    assert!(steps.largest_gap() < 0.02, "{}", steps.largest_gap());
+    let even = frame
+        .clone()
+        .with_or_replace("e", vec![0.5; frame.rows()])
+        .unwrap();
+    assert!(
+        given()
+            .fit(&even)
+            .unwrap()
+            .propensity_calibration("1", 3)
+            .unwrap()
+            .spiegelhalter()
+            .is_none()
+    );
+    for figure in [check.plot(), fit.overlap_plot("1")] {
+        assert!(figure.unwrap().to_svg().starts_with("<svg"));
+    }
+    assert!(check.table().to_string().contains("Spiegelhalter"));
+    assert!(fit.propensity_calibration("2", 5).is_err() && fit.overlap_plot("2").is_err());
+    assert!(fit.propensity_calibration("1", 0).is_err());
 }

@@ -520,3 +520,47 @@ fn bad_input_is_refused_with_its_remedy() {
     let fit = base.fit(&low).unwrap();
     assert!(message(fit.targeted().unwrap_err()).contains("average_effect"));
 }
+
+#[test]
+fn clusters_make_partially_linear_intervals_cover_over_splits_too() {
+    const DRAWS: u64 = 100;
+    let mut covered = [0_u32; 3];
+    for draw in 0..DRAWS {
+        let mut generator = Seed::new(5).stream(draw);
+        let mut normal = || -> f64 { generator.sample(StandardNormal) };
+        let (mut x, mut d, mut y, mut village) = (vec![], vec![], vec![], vec![]);
+        for cluster in 0..40 {
+            let (of_outcome, of_dose) = (normal(), normal());
+            for _ in 0..6 {
+                x.push(normal());
+                d.push(0.7 * x[x.len() - 1] + 0.5 * of_dose + normal());
+                village.push(f64::from(cluster));
+                y.push(1.5 * d[d.len() - 1] + x[x.len() - 1] + of_outcome + normal());
+            }
+        }
+        let frame = Frame::new()
+            .with("x", x)
+            .and_then(|f| f.with("d", d))
+            .and_then(|f| f.with("y", y))
+            .and_then(|f| f.with("village", village))
+            .unwrap();
+        let model = || PartiallyLinear::new("y", "d", &["x"]).learner(Learner::linear());
+        let clustered = |seed: Seed| model().clusters("village").seed(seed).fit(&frame);
+        let fits = [
+            model().seed(draw).fit(&frame).unwrap().effect().clone(),
+            clustered(Seed::new(draw)).unwrap().effect().clone(),
+            AverageEffects::over_splits(3, draw, |seed| Ok(clustered(seed)?.effect().clone()))
+                .unwrap(),
+        ];
+        for (covered, fit) in covered.iter_mut().zip(fits) {
+            let i = fit.coefficients()[0].confidence_interval(0.95).unwrap();
+            *covered += u32::from(i.lower < 1.5 && 1.5 < i.upper);
+        }
+    }
+    println!("{covered:?} of {DRAWS}");
+    // Three Monte Carlo errors of 2.2 points.
+    assert!(
+        covered[0] < covered[1] && covered[1] >= 88 && covered[2] >= 88,
+        "{covered:?}"
+    );
+}

@@ -99,6 +99,12 @@ impl PanelColumns {
         let features = (predictors.iter())
             .map(|predictor| {
                 let column = frame.numeric(&predictor.column)?;
+                if let Some(row) = column.values().iter().position(|v| v.is_infinite()) {
+                    return Err(Error::Infinite {
+                        column: predictor.column.clone(),
+                        row: row + 1,
+                    });
+                }
                 Ok(Feature::new(predictor.clone(), &over(column.values())))
             })
             .collect::<Result<_>>()?;

@@ -32,7 +32,7 @@ pub(super) struct Feature {
 
 impl Feature {
     pub(super) fn new(predictor: Predictor, values: &[Vec<f64>]) -> Self {
-        let present = |v: &f64| v.is_finite().then_some(*v);
+        let present = |v: &f64| (!v.is_nan()).then_some(*v);
         Self {
             predictor,
             values: (values.iter())
