@@ -488,8 +488,21 @@ fn a_written_fit_reads_back_and_says_what_it_lacks() {
         serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
     assert_eq!(back.to_string(), fit.to_string());
     assert!(back.simple().unwrap_err().to_string().contains("fit again"));
-    let figure = fit.event_study().unwrap().plot(None).unwrap();
-    assert!(figure.to_svg().contains("time since treatment"));
+    let study = fit.event_study().unwrap();
+    let plain = study.plot(None).unwrap().to_svg().to_owned();
+    assert!(plain.contains("time since treatment") && !plain.contains("of all at once"));
+    let bands = MultiplierBootstrap::new()
+        .seed(7)
+        .run(&study, &study.after(), 0.9)
+        .unwrap();
+    let banded = study.plot(Some(&bands)).unwrap().to_svg().to_owned();
+    assert!(
+        banded.contains("thin: 90 % intervals of all at once"),
+        "{banded}"
+    );
+    // Each effect that has a band has a thick whisker within a thin one; the others have one.
+    let thick = |svg: &str| svg.matches("stroke-width=\"50\"").count();
+    assert_eq!((thick(&plain), thick(&banded)), (0, study.after().len()));
 }
 
 proptest::proptest! {

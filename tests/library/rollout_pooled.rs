@@ -344,3 +344,98 @@ fn units_that_enter_treated_are_left_out() {
     assert!((a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12);
     assert_eq!(a.2, b.2 + 1);
 }
+
+#[test]
+fn leads_of_imputation_are_those_of_untreated_rows() {
+    let reference = fixture("imputation_leads");
+    let frame = data("tests/reference/rollout.csv");
+    let tolerance = reference["tolerance"].as_f64().unwrap();
+    for case in reference["values"].as_array().unwrap() {
+        let leads = case["leads"].as_u64().unwrap() as usize;
+        let mut plain = Imputation::new("y", "treated", "unit", "year")
+            .clusters(case["cluster"].as_str().unwrap());
+        if let Some(column) = case["weights"].as_str() {
+            plain = plain.weights(column);
+        }
+        if let Some(terms) = case["covariates"].as_str() {
+            plain = plain.covariates(terms);
+        }
+        let study = |model: &Imputation| model.fit(&frame).unwrap().event_study().clone();
+        let (with, without) = (study(&plain.clone().leads(leads)), study(&plain));
+        assert_eq!(with.before().len(), leads);
+        assert_eq!(with.before()[leads - 1], "t-1");
+        let estimates = with.estimates().as_slice();
+        agree(
+            "leads",
+            &estimates[..leads],
+            &numbers(&case["estimates"]),
+            tolerance,
+        );
+        // Effects after treatment do not know of them.
+        agree(
+            "effects",
+            &estimates[leads..],
+            without.estimates().as_slice(),
+            1e-12,
+        );
+        let covariance = Inference::covariance(&with);
+        let rows: Vec<Vec<f64>> = case["covariance"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(numbers)
+            .collect();
+        for i in 0..leads {
+            let own: Vec<f64> = (0..leads).map(|j| covariance[(i, j)]).collect();
+            agree("covariance", &own, &rows[i], tolerance);
+        }
+        let after = covariance.view(
+            (leads, leads),
+            (without.times().len(), without.times().len()),
+        );
+        assert!((after - Inference::covariance(&without)).amax() < 1e-14);
+        assert!(with.pre_trend_test().unwrap().p_value > 0.0);
+    }
+    let refused = |model: Imputation| model.fit(&frame).unwrap_err().to_string();
+    let all = refused(Imputation::new("y", "treated", "unit", "year").leads(5));
+    assert!(all.contains("fewer leads"), "{all}");
+    let more = refused(Imputation::new("y", "treated", "unit", "year").leads(60));
+    assert!(more.contains("fewer leads"), "{more}");
+    let two = refused(Imputation::two_stage("y", "treated", "unit", "year").leads(1));
+    assert!(two.contains("two stages"), "{two}");
+}
+
+#[test]
+fn the_test_of_leads_keeps_its_size_and_is_independent_of_the_effect() {
+    let runs = 400;
+    let (mut rejected, mut pairs) = (0, Vec::new());
+    for run in 0..runs {
+        let rollout = StaggeredRollout {
+            units: 120,
+            periods: 8,
+            keep_oracle: false,
+            seed: Some(Seed::new(run)),
+            ..StaggeredRollout::new()
+        };
+        let frame = rollout.simulate().unwrap().data;
+        let fit = Imputation::new("y", "treated", "unit", "period")
+            .leads(2)
+            .fit(&frame)
+            .unwrap();
+        let study = fit.event_study();
+        rejected += u32::from(study.pre_trend_test().unwrap().p_value < 0.05);
+        pairs.push((
+            study.at(-1.0).unwrap().estimate,
+            study.at(0.0).unwrap().estimate,
+        ));
+    }
+    let count = runs as f64;
+    let mean = |f: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(f).sum::<f64>() / count;
+    let (a, b) = (mean(&|p| p.0), mean(&|p| p.1));
+    let product = mean(&|p| (p.0 - a) * (p.1 - b));
+    let spread = mean(&|p| (p.0 - a).powi(2)) * mean(&|p| (p.1 - b).powi(2));
+    let correlation = product / spread.sqrt();
+    println!("rejected {rejected} of {runs}, correlation {correlation}");
+    assert!((8..=34).contains(&rejected), "{rejected}");
+    assert!(correlation.abs() < 3.5 / count.sqrt(), "{correlation}");
+}

@@ -97,6 +97,35 @@ impl RolloutEffects {
         }
     }
 
+    /// With other effects of the same clusters before them, whose influences have their small-sample factor.
+    pub(super) fn preceded(
+        self,
+        mut names: Vec<String>,
+        estimates: &DVector<f64>,
+        influence: &DMatrix<f64>,
+    ) -> Result<Self> {
+        let own = Influence::influence(&self, None)?;
+        let (first, all) = (names.len(), names.len() + self.names.len());
+        let joint = |row: usize, column: usize| match column.checked_sub(first) {
+            None => influence[(row, column)],
+            Some(column) => own[(row, column)],
+        };
+        names.extend(self.names);
+        let about = About {
+            estimand: self.estimand,
+            size: self.size,
+            errors: self.errors,
+            warnings: self.warnings,
+        };
+        let both = estimates.iter().chain(self.estimates.iter()).copied();
+        Ok(Self::scaled(
+            about,
+            names,
+            DVector::from_iterator(all, both),
+            DMatrix::from_fn(own.nrows(), all, joint),
+        ))
+    }
+
     /// What is estimated, in words.
     pub fn estimand(&self) -> &str {
         &self.estimand

@@ -205,10 +205,10 @@ impl EventStudy {
         )
     }
 
-    /// The effects with their pointwise 95 % intervals; `bands` draws simultaneous intervals beside them.
+    /// The effects with their pointwise 95 % intervals; with `bands` simultaneous intervals as thin whiskers around them.
     ///
     /// # Errors
-    /// [`Error::InvalidOption`] for bands of other effects, or when nothing can be drawn.
+    /// [`Error::UnknownCoefficient`] for bands of other effects; [`Error::InvalidOption`] when nothing can be drawn.
     pub fn plot(&self, bands: Option<&Simultaneous>) -> Result<Figure> {
         const LEVEL: f64 = 0.95;
         let mut plot = EventStudyPlot::new()
@@ -218,19 +218,22 @@ impl EventStudy {
         if let Some(reference) = self.reference {
             plot = plot.reference(reference);
         }
-        if bands.is_some() {
-            plot = plot.series("pointwise");
+        let wide = bands.map_or(&[][..], |bands| &bands.intervals);
+        if let Some(first) = wide.first() {
+            plot = plot.note(format!(
+                "Thick: {} % intervals of each effect alone; thin: {} % intervals of all at once.",
+                100.0 * LEVEL,
+                100.0 * first.level
+            ));
+        }
+        for interval in wide {
+            self.position(&interval.name)?;
         }
         for (time, effect) in self.times.iter().zip(self.coefficients()) {
             let interval = effect.confidence_interval(LEVEL)?;
             plot = plot.point(*time, effect.estimate, interval.lower, interval.upper);
-        }
-        if let Some(bands) = bands {
-            plot = plot.series("simultaneous");
-            for interval in &bands.intervals {
-                let at = self.position(&interval.name)?;
-                let estimate = self.estimates()[at];
-                plot = plot.point(self.times[at], estimate, interval.lower, interval.upper);
+            if let Some(band) = wide.iter().find(|band| band.name == effect.name) {
+                plot = plot.band(band.lower, band.upper);
             }
         }
         plot.draw()

@@ -2,10 +2,13 @@
 
 use super::effects::{About, RolloutEffects};
 use super::event_study::EventStudy;
+use super::regression::{OUTCOME, Working, clustered};
 use super::sample::{Rollout, RolloutColumns, rollout_options};
 use super::untreated::Untreated;
 use crate::data::Frame;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::inference::Inference;
+use crate::numeric::Progress;
 use crate::report::Table;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -17,7 +20,7 @@ use super::effects::rollout_verbs;
 ///
 /// | constructor | effects before treatment | errors |
 /// |---|---|---|
-/// | [`new`](Self::new) (Borusyak, Jaravel & Spiess 2024) | none | conservative: residuals of treated rows are taken about the mean of their cohort and period |
+/// | [`new`](Self::new) (Borusyak, Jaravel & Spiess 2024) | none, or [`leads`](Self::leads) | conservative: residuals of treated rows are taken about the mean of their cohort and period |
 /// | [`two_stage`](Self::two_stage) (Gardner 2022) | mean residuals of untreated rows by time before treatment, each relative to all untreated rows | of both stages as one moment estimator |
 ///
 /// The estimates from treatment on are the same. Under spherical errors no unbiased estimator has a smaller variance; all periods before treatment count, where
@@ -30,6 +33,7 @@ use super::effects::rollout_verbs;
 /// | `covariates` | none | the right-hand side of a formula |
 /// | `weights` | none | a column, constant within units |
 /// | `clusters` | the unit | a column, in which units lie |
+/// | [`leads`](Self::leads) | 0 | effects of the last periods before treatment that are tested, for the first constructor |
 ///
 /// It must hold that untreated outcomes follow the model, and that nobody anticipates. Panels may have gaps. Units treated from the first period on are left out, counted in a warning. Errors are sums over
 /// clusters, with the factor G/(G − 1).
@@ -37,8 +41,8 @@ use super::effects::rollout_verbs;
 /// Measured as for [`CallawaySantAnna`](super::CallawaySantAnna): 95 % intervals of the average effect cover 95.0 % of the time by imputation, 96.9 % in two stages.
 ///
 /// # Errors
-/// [`Error::Unidentified`](crate::Error::Unidentified) for periods without untreated rows (leave them out), units without one, and covariates that do not vary within units and periods; those of
-/// reading the panel.
+/// [`Error::Unidentified`] for periods without untreated rows (leave them out), units without one, covariates that do not vary within units and periods, and leads without earlier
+/// periods to compare with; [`Error::InvalidOption`] for leads of two stages, which have all; those of reading the panel.
 ///
 /// # References
 /// Borusyak, Jaravel & Spiess (2024), doi:10.1093/restud/rdae007; Gardner (2022), doi:10.48550/arXiv.2207.05943.
@@ -58,6 +62,8 @@ pub struct Imputation {
     columns: RolloutColumns,
     covariates: Option<String>,
     two_stage: bool,
+    #[serde(default)]
+    leads: usize,
 }
 
 /// The average effect, `ATT`, over all treated rows; the verbs of [`Inference`](crate::inference::Inference) are those of it.
@@ -77,6 +83,7 @@ impl Imputation {
             columns: RolloutColumns::new(outcome, treatment, unit, period),
             covariates: None,
             two_stage: false,
+            leads: 0,
         }
     }
 
@@ -94,18 +101,35 @@ impl Imputation {
         self
     }
 
+    /// Tests trends before treatment: adds to the event study the coefficients of indicators of the last `leads` times before treatment in the regression of untreated rows,
+    /// `y_it = α_i + λ_t + x_it'δ + Σ_k τ_k 1{t − G_i = −k} + ε_it`, relative to all earlier times and to units that are never treated (Borusyak, Jaravel & Spiess 2024, section 4.4).
+    ///
+    /// The imputation does not use them: it takes all untreated rows as they are. With spherical errors the test is independent of the effects, so that to go on only when it passes does no
+    /// harm. Their errors are clustered (CR1); the covariance with effects after treatment is that of influences.
+    pub fn leads(mut self, leads: usize) -> Self {
+        self.leads = leads;
+        self
+    }
+
     /// Imputes, and averages the effects.
     ///
     /// # Errors
     /// See [`Imputation`].
     pub fn fit(&self, frame: &Frame) -> Result<ImputationFit> {
+        if self.two_stage && self.leads > 0 {
+            return Err(Error::invalid_option(
+                "leads",
+                self.leads,
+                "0 for two stages, whose event study has all times before treatment",
+            ));
+        }
         let rollout = self
             .columns
             .read(frame, self.covariates.as_deref().unwrap_or("1"))?
             .with_a_past(0.0)?;
         let treated = rollout.adoption.cohorts();
         if treated.is_empty() {
-            return Err(crate::error::Error::Unidentified {
+            return Err(Error::Unidentified {
                 what: "an effect of treatment".to_owned(),
                 needs: "units that are treated after the first period".to_owned(),
             });
@@ -126,13 +150,19 @@ impl Imputation {
             })
             .collect();
         let names = times.iter().map(|time| EventStudy::name(*time)).collect();
-        let study = self.means(
+        let mut study = self.means(
             "Effects by time since treatment",
             &rollout,
             &model,
             names,
             &each,
         );
+        if self.leads > 0 {
+            let (before, effects, influence) = self.before(&rollout.retain(model.used())?)?;
+            let names = before.iter().map(|time| EventStudy::name(*time)).collect();
+            study = study.preceded(names, &effects, &influence)?;
+            times.splice(0..0, before);
+        }
         Ok(ImputationFit {
             effects: self.means(
                 "Average effect",
@@ -143,6 +173,40 @@ impl Imputation {
             ),
             study: EventStudy::new(study, times, None),
         })
+    }
+
+    /// Times, coefficients and influences of the last times before treatment, from untreated rows.
+    fn before(&self, untreated: &Rollout) -> Result<(Vec<f64>, DVector<f64>, DMatrix<f64>)> {
+        let unidentified = |time: &str| Error::Unidentified {
+            what: format!("the effect {time} before treatment"),
+            needs: "untreated rows of earlier times to compare with; ask for fewer leads"
+                .to_owned(),
+        };
+        let mut times = untreated.distinct_times();
+        let first = times.len().checked_sub(self.leads);
+        let first = first.ok_or_else(|| unidentified("of the earliest lead"))?;
+        times.drain(..first);
+        let event_times = untreated.event_times();
+        let mut working = Working::new(untreated)?;
+        for time in &times {
+            let own = event_times
+                .iter()
+                .map(|t| f64::from(u8::from(t.total_cmp(time).is_eq())));
+            working.add(&EventStudy::name(*time), own.collect())?;
+        }
+        let fit = working.fit(OUTCOME, &Progress::none())?;
+        let influence = clustered(&fit)?;
+        let places = (times.iter())
+            .map(|time| {
+                let name = EventStudy::name(*time);
+                fit.position(&name).map_err(|_| unidentified(&name))
+            })
+            .collect::<Result<Vec<usize>>>()?;
+        Ok((
+            times,
+            DVector::from_fn(places.len(), |i, _| fit.estimates()[places[i]]),
+            influence.select_columns(&places),
+        ))
     }
 
     /// Means over disjoint sets of rows, with what each unit adds to their error.

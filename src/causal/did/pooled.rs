@@ -218,51 +218,49 @@ impl<'a> Pooled<'a> {
             predictions: Vec::new(),
             odds: false,
         };
-        let mut terms = Vec::new();
-        match method {
-            Some(DidMethod::OutcomeRegression) => {
-                terms.extend([plain(1.0, true, true), plain(-1.0, true, false)]);
-                terms.push(Term {
+        if method == Some(DidMethod::OutcomeRegression) {
+            return vec![
+                plain(1.0, true, true),
+                plain(-1.0, true, false),
+                Term {
                     sign: -1.0,
                     weights: self.of(true, None),
                     outcome: false,
                     predictions: vec![(0, -1.0), (1, 1.0)],
                     odds: false,
-                });
-            }
-            _ => {
-                let robust = method == Some(DidMethod::DoublyRobust);
-                for (treated, after) in [(true, true), (true, false), (false, true), (false, false)]
-                {
-                    let mut term = plain(if treated == after { 1.0 } else { -1.0 }, treated, after);
-                    if !treated && method.is_some() {
-                        term.odds = true;
-                        for (weight, odds) in term.weights.iter_mut().zip(odds) {
-                            *weight *= odds;
-                        }
-                    }
-                    if robust {
-                        term.predictions.push((usize::from(after), -1.0));
-                    }
-                    terms.push(term);
+                },
+            ];
+        }
+        let mut terms = Vec::new();
+        let robust = method == Some(DidMethod::DoublyRobust);
+        for (treated, after) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut term = plain(if treated == after { 1.0 } else { -1.0 }, treated, after);
+            if !treated && method.is_some() {
+                term.odds = true;
+                for (weight, odds) in term.weights.iter_mut().zip(odds) {
+                    *weight *= odds;
                 }
-                if robust {
-                    // Predictions of the cohort less those of controls: over both periods in place of one, where there are more rows.
-                    for after in [true, false] {
-                        let sign = if after { 1.0 } else { -1.0 };
-                        for (sign, period) in [(sign, None), (-sign, Some(after))] {
-                            terms.push(Term {
-                                sign,
-                                weights: self.of(true, period),
-                                outcome: false,
-                                predictions: vec![
-                                    (2 + usize::from(after), 1.0),
-                                    (usize::from(after), -1.0),
-                                ],
-                                odds: false,
-                            });
-                        }
-                    }
+            }
+            if robust {
+                term.predictions.push((usize::from(after), -1.0));
+            }
+            terms.push(term);
+        }
+        if robust {
+            // Predictions of the cohort less those of controls: over both periods in place of one, where there are more rows.
+            for after in [true, false] {
+                let sign = if after { 1.0 } else { -1.0 };
+                for (sign, period) in [(sign, None), (-sign, Some(after))] {
+                    terms.push(Term {
+                        sign,
+                        weights: self.of(true, period),
+                        outcome: false,
+                        predictions: vec![
+                            (2 + usize::from(after), 1.0),
+                            (usize::from(after), -1.0),
+                        ],
+                        odds: false,
+                    });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Effects by time relative to treatment.
 
 use super::axes::{Axes, Key, Vertical};
+use super::canvas::colour;
 use super::labels::{HEIGHT, Labels, labelled};
 use super::marks::{self, Mark};
 use super::scale::{Range, whole};
@@ -31,6 +32,9 @@ pub struct EventStudyPlot {
     treatment: Option<f64>,
 }
 
+/// Width of a whisker within another.
+const INNER: f64 = 5.0;
+
 #[derive(Clone, Debug, Serialize)]
 struct Point {
     series: usize,
@@ -38,6 +42,7 @@ struct Point {
     estimate: f64,
     low: f64,
     high: f64,
+    band: Option<(f64, f64)>,
 }
 
 labelled!(EventStudyPlot);
@@ -74,7 +79,16 @@ impl EventStudyPlot {
             estimate,
             low,
             high,
+            band: None,
         });
+        self
+    }
+
+    /// A wider interval of the point that was added last, as of a simultaneous band: a thin whisker around its own, which is thick then.
+    pub fn band(mut self, low: f64, high: f64) -> Self {
+        if let Some(point) = self.points.last_mut() {
+            point.band = Some((low, high));
+        }
         self
     }
 
@@ -105,7 +119,9 @@ impl EventStudyPlot {
         let lines = self.reference.into_iter().chain(self.treatment);
         let x = Range::of("times", times.chain(lines))?;
         let y = Range::of("points", drawn.iter().map(|p| p.estimate))?;
-        let ends = Range::of("intervals", drawn.iter().flat_map(|p| [p.low, p.high]))?;
+        let bands = drawn.iter().filter_map(|p| p.band);
+        let ends = drawn.iter().flat_map(|p| [p.low, p.high]);
+        let ends = Range::of("intervals", ends.chain(bands.flat_map(|b| [b.0, b.1])))?;
         let (Some(x), Some(y)) = (x, y) else {
             return Err(nothing_to_draw("points"));
         };
@@ -137,7 +153,12 @@ impl EventStudyPlot {
             let step = self.step(plot.px(1.0) - plot.px(0.0)) / series as f64;
             for p in drawn {
                 let x = plot.px(p.time) + marks::dodge(p.series, series, step);
-                marks::vertical_whisker(plot, p.series, (p.low, p.high), x);
+                let own = (p.low, p.high);
+                marks::vertical_whisker(plot, p.series, p.band.unwrap_or(own), x);
+                if p.band.is_some() && own.0.is_finite() && own.1.is_finite() {
+                    let ends = ((x, plot.py(own.0)), (x, plot.py(own.1)));
+                    plot.canvas.line(ends.0, ends.1, colour(p.series), INNER);
+                }
                 let at = (x, plot.py(p.estimate));
                 marks::point(plot.canvas, p.series, at, marks::RADIUS);
             }

@@ -36,6 +36,9 @@ fn gallery(text: &str, scale: f64) -> Vec<Figure> {
             coefficients = coefficients.point(name, value, value - scale, end);
             bars = bars.bar(name, value);
             events = events.point(j as f64 - 3.0, value, value - scale, end);
+            if i == 1 {
+                events = events.band(value - 2.0 * scale, value + 2.0 * scale);
+            }
         }
         let shifted: Vec<f64> = y.iter().map(|v| v + shift).collect();
         lines = lines.line(series, &x, &shifted);
