@@ -1,8 +1,11 @@
 //! Bandits against MABWiser, against the bounds of theory, and their properties.
 
 use super::support::{agree, data, fixture, numbers};
+use cocreate::numeric::Seed;
 use cocreate::prelude::*;
 use proptest::prelude::*;
+use rand::RngExt;
+use rand_distr::Distribution as _;
 
 fn arms(value: &serde_json::Value) -> Vec<usize> {
     numbers(value).into_iter().map(|a| a as usize).collect()
@@ -184,6 +187,47 @@ fn context_is_learned_and_change_is_followed() {
 }
 
 #[test]
+fn bandits_with_context_follow_a_change_when_they_forget() {
+    let at = |round: usize| -> [f64; 2] { [1.0, if round.is_multiple_of(2) { 1.0 } else { -1.0 }] };
+    let regret = |bandit: &ContextualBandit| -> f64 {
+        let runs: Vec<f64> = (0..30_u64)
+            .map(|seed| {
+                let mut bandit = bandit.clone().seed(seed);
+                let mut noise = Seed::new(seed).stream(5);
+                let mut lost = 0.0;
+                for round in 0..1200 {
+                    let x = at(round);
+                    let choice = bandit.choose(&x).unwrap();
+                    // Half-way the arms change places.
+                    let good = ((choice.arm == 0) == (x[1] > 0.0)) == (round < 600);
+                    let chance = if good { 0.8 } else { 0.3 };
+                    lost += 0.8 - chance;
+                    let reward = f64::from(u8::from(noise.random::<f64>() < chance));
+                    bandit.update(&choice, &x, reward).unwrap();
+                }
+                lost
+            })
+            .collect();
+        runs.iter().sum::<f64>() / runs.len() as f64
+    };
+    for policy in [
+        ContextualPolicy::LinUcb { alpha: 0.5 },
+        ContextualPolicy::LinThompson { scale: 0.5 },
+        ContextualPolicy::LogisticThompson,
+    ] {
+        let plain = ContextualBandit::new(policy, 2, 2);
+        let all = regret(&plain);
+        let window = regret(&plain.clone().window(150));
+        let faded = regret(&plain.discount(0.99));
+        println!("{policy:?}: all {all:.0}, window {window:.0}, discount {faded:.0}");
+        assert!(
+            window < 0.7 * all && faded < 0.7 * all,
+            "{policy:?}: {all} {window} {faded}"
+        );
+    }
+}
+
+#[test]
 fn delays_and_batches_cost_little_and_probabilities_are_those_of_the_draws() {
     const DRAWS: usize = 20_000;
     let world = BanditEnvironment::bernoulli([0.3, 0.5, 0.6]);
@@ -349,6 +393,73 @@ fn the_best_arm_is_found_as_surely_as_promised() {
         }
         assert!(best.rounds() < 20_000);
     }
+}
+
+#[test]
+fn bounds_are_a_change_of_units_and_normal_arms_are_told_apart() {
+    // Rewards from −20 to 30 are those from 0 to 1.
+    for policy in [
+        BestArmPolicy::SuccessiveElimination,
+        BestArmPolicy::Lucb,
+        BestArmPolicy::TrackAndStop,
+    ] {
+        let slack = if policy == BestArmPolicy::TrackAndStop {
+            0.0
+        } else {
+            0.02
+        };
+        let mut unit = BestArm::new(policy, 3).slack(slack);
+        let mut wide = BestArm::new(policy, 3)
+            .slack(50.0 * slack)
+            .bounds(-20.0, 30.0);
+        let mut draws = Seed::new(11).stream(0);
+        while let Some(arm) = unit.next().unwrap() {
+            assert_eq!(wide.next().unwrap(), Some(arm), "{policy:?}");
+            let win = draws.random::<f64>() < [0.2, 0.7, 0.4][arm];
+            unit.update(arm, f64::from(u8::from(win))).unwrap();
+            wide.update(arm, if win { 30.0 } else { -20.0 }).unwrap();
+        }
+        assert_eq!((wide.next().unwrap(), wide.best()), (None, unit.best()));
+        assert!(
+            wide.update(0, 31.0)
+                .unwrap_err()
+                .to_string()
+                .contains("from -20 to 30")
+                || policy == BestArmPolicy::TrackAndStop
+        );
+    }
+    assert!(
+        BestArm::new(BestArmPolicy::Lucb, 2)
+            .bounds(1.0, 1.0)
+            .next()
+            .is_err()
+    );
+    // Normal rewards: wrong at most so often, and not far from the least number of rounds, whatever the level and the unit.
+    let (means, delta) = ([0.0, 0.5, 1.0], 0.1);
+    let run = |seed: u64, level: f64, unit: f64| {
+        let policy = BestArmPolicy::TrackAndStopGaussian { sd: unit };
+        let mut search = BestArm::new(policy, 3).error(delta);
+        let mut draws = Seed::new(seed).stream(3);
+        while let Some(arm) = search.next().unwrap() {
+            let noise: f64 = rand_distr::StandardNormal.sample(&mut draws);
+            search
+                .update(arm, level + unit * (means[arm] + noise))
+                .unwrap();
+        }
+        (search.best(), search.rounds() as f64)
+    };
+    let runs: Vec<(usize, f64)> = (0..300).map(|seed| run(seed, 0.0, 1.0)).collect();
+    let wrong = runs.iter().filter(|(best, _)| *best != 2).count();
+    let mean = runs.iter().map(|(_, rounds)| rounds).sum::<f64>() / runs.len() as f64;
+    let bound = BestArm::lower_bound_gaussian(&means, 1.0, delta).unwrap();
+    println!("wrong {wrong} of 300; rounds {mean:.0}, at least {bound:.0}");
+    assert!(wrong <= 40 && mean > bound && mean < 8.0 * bound);
+    assert_eq!(run(5, 0.0, 1.0), run(5, 64.0, 8.0));
+    let two = BestArm::lower_bound_gaussian(&[3.0, 5.0], 4.0, 0.05).unwrap();
+    assert!(
+        (two - 8.0 * 4.0 * (0.9 * 19_f64.ln())).abs() < 1e-6,
+        "{two}"
+    );
 }
 
 #[test]

@@ -242,19 +242,11 @@ impl OffPolicyFit {
         let last = self.records.iter().filter(|e| e.name == LOGGED);
         let first = self.records.iter().filter(|e| e.name != LOGGED);
         for estimate in first.chain(last) {
-            let ends = estimate.confidence_interval(self.level);
-            let (low, high) = ends.map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper));
             let name = match estimate.name.as_str() {
                 LOGGED => "policy of the log",
                 name => name,
             };
-            table = table.row([
-                Cell::text(name),
-                Cell::significant(estimate.estimate, 4),
-                Cell::significant(estimate.std_error, 3).parenthesised(),
-                Cell::significant(low, 4),
-                Cell::significant(high, 4),
-            ]);
+            table = table.row(cells(name, estimate, self.level));
         }
         table = table
             .summary([
@@ -280,6 +272,19 @@ impl OffPolicyFit {
             ))
             .warned(&self.warnings)
     }
+}
+
+/// A value with its standard error and the ends of its interval.
+pub(super) fn cells(name: &str, value: &Estimate, level: f64) -> [Cell; 5] {
+    let ends = value.confidence_interval(level);
+    let (low, high) = ends.map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper));
+    [
+        Cell::text(name),
+        Cell::significant(value.estimate, 4),
+        Cell::significant(value.std_error, 3).parenthesised(),
+        Cell::significant(low, 4),
+        Cell::significant(high, 4),
+    ]
 }
 
 shown!(OffPolicyFit);

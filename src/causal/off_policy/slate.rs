@@ -2,6 +2,7 @@
 
 use super::super::units::Units;
 use super::columns::{chances, numbers, shares};
+use super::fit::cells;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::bootstrap::whole;
@@ -433,23 +434,14 @@ impl SlatePolicyFit {
             ]);
         let estimates = self.coefficients();
         for estimate in estimates.iter().chain([&self.logged]) {
-            let ends = estimate.confidence_interval(self.level);
-            let (low, high) = ends.map_or((f64::NAN, f64::NAN), |e| (e.lower, e.upper));
             let of_weights = self.mean_weights.iter().zip(&self.effective_slates);
             let mut own = of_weights.filter(|(w, _)| w.name == estimate.name);
             let (weight, effective) =
                 own.next().map_or((Cell::empty(), Cell::empty()), |(w, e)| {
                     (Cell::significant(w.estimate, 4), Cell::fixed(*e, 0))
                 });
-            table = table.row([
-                Cell::text(estimate.name.as_str()),
-                Cell::significant(estimate.estimate, 4),
-                Cell::significant(estimate.std_error, 3).parenthesised(),
-                Cell::significant(low, 4),
-                Cell::significant(high, 4),
-                weight,
-                effective,
-            ]);
+            let value = cells(&estimate.name, estimate, self.level);
+            table = table.row(value.into_iter().chain([weight, effective]));
         }
         table
             .note(format!(

@@ -26,6 +26,18 @@ pub(super) struct Arms {
     latest: VecDeque<(usize, f64)>,
 }
 
+impl Memory {
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Discount(factor) if !(factor > 0.0 && factor <= 1.0) => Err(
+                Error::invalid_option("discount", factor, "above 0 and at most 1"),
+            ),
+            Self::Window(0) => Err(Error::invalid_option("window", 0, "one reward at least")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Arms {
     pub(super) fn new(arms: usize, memory: Memory) -> Self {
         Self {
@@ -39,13 +51,7 @@ impl Arms {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        match self.memory {
-            Memory::Discount(factor) if !(factor > 0.0 && factor <= 1.0) => Err(
-                Error::invalid_option("discount", factor, "above 0 and at most 1"),
-            ),
-            Memory::Window(0) => Err(Error::invalid_option("window", 0, "one reward at least")),
-            _ => Ok(()),
-        }
+        self.memory.check()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,22 +1,28 @@
 //! Which arm is best, with few rounds and a bound on being wrong.
 
 use super::arms::divergence;
-use super::track::{optimal_shares, statistic};
+use super::track::{Divergence, binary, normal, optimal_shares, ratios, statistic};
 use crate::error::{Error, Result};
 use crate::report::{Cell, Table, shown};
 use serde::{Deserialize, Serialize};
 
-/// How a [`BestArm`] samples. Rewards lie in [0, 1]; t is the number of rounds, n that of an arm.
+/// How a [`BestArm`] samples. Rewards lie in [0, 1], or are brought there by their [`bounds`](BestArm::bounds); t is the number of rounds, n that of an arm.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum BestArmPolicy {
     /// All arms in turn; an arm goes when the best is ahead by twice `√(ln(4Kn²/δ)/2n)` (Even-Dar, Mannor & Mansour 2006).
     SuccessiveElimination,
     /// The leader and its strongest challenger in turn, until their intervals `√(ln(5Kt⁴/4δ)/2n)` part (Kalyanakrishnan, Tewari, Auer & Stone 2012).
     Lucb,
     /// The shares of arms that tell the best apart soonest, tracked as they are estimated, until the likelihood ratio passes `ln(2t(K − 1)/δ)` (Garivier & Kaufmann 2016).
-    /// Rewards are 0 or 1.
+    /// Rewards are 0 or 1 (one bound or the other).
     TrackAndStop,
+    /// The same for normal rewards with a known standard deviation, which need no bounds, until against every other arm the likelihood ratio passes
+    /// `(1 + 1/min(n, n'))(ln((K − 1)/δ) + ½ ln(1 + n) + ½ ln(1 + n'))`: by the method of mixtures, at all times at once.
+    TrackAndStopGaussian {
+        /// Standard deviation of a reward.
+        sd: f64,
+    },
 }
 
 impl BestArmPolicy {
@@ -26,6 +32,7 @@ impl BestArmPolicy {
             Self::SuccessiveElimination => "successive elimination",
             Self::Lucb => "LUCB",
             Self::TrackAndStop => "track-and-stop",
+            Self::TrackAndStopGaussian { .. } => "track-and-stop (normal)",
         }
     }
 }
@@ -38,14 +45,16 @@ impl BestArmPolicy {
 /// | option | default | meaning | range |
 /// |---|---|---|---|
 /// | `error` | 0.05 | δ | (0, 1) |
-/// | `slack` | 0 | how much worse the arm may be (elimination and LUCB) | ≥ 0 |
+/// | `slack` | 0 | how much worse the arm may be (elimination and LUCB), in units of the reward | ≥ 0 |
+/// | `bounds` | 0 and 1 | of rewards | low < high |
 ///
 /// # Errors
-/// [`Error::InvalidOption`]; [`Error::OutOfRange`] for a reward outside [0, 1], or other than 0 and 1 with track-and-stop.
+/// [`Error::InvalidOption`]; [`Error::OutOfRange`] for a reward outside its bounds, or other than the bounds with track-and-stop.
 ///
 /// # References
 /// Even-Dar, E., Mannor, S. & Mansour, Y. (2006). Action elimination and stopping conditions. *JMLR* 7, 1079–1105; Kalyanakrishnan, S., Tewari, A., Auer, P. & Stone, P. (2012). PAC subset
-/// selection in stochastic multi-armed bandits. *ICML*; Garivier, A. & Kaufmann, E. (2016). Optimal best arm identification with fixed confidence. *COLT*, PMLR 49.
+/// selection in stochastic multi-armed bandits. *ICML*; Garivier, A. & Kaufmann, E. (2016). Optimal best arm identification with fixed confidence. *COLT*, PMLR 49; Kaufmann, E. & Koolen, W. M. (2021). Mixture martingales
+/// revisited with applications to sequential tests and confidence intervals. *JMLR* 22 (246) (thresholds by mixtures).
 ///
 /// # Examples
 /// ```
@@ -63,6 +72,7 @@ pub struct BestArm {
     policy: BestArmPolicy,
     error: f64,
     slack: f64,
+    bounds: (f64, f64),
     count: Vec<u64>,
     sum: Vec<f64>,
     /// Arms not eliminated.
@@ -76,6 +86,7 @@ impl BestArm {
             policy,
             error: 0.05,
             slack: 0.0,
+            bounds: (0.0, 1.0),
             count: vec![0; arms],
             sum: vec![0.0; arms],
             alive: vec![true; arms],
@@ -94,7 +105,40 @@ impl BestArm {
         self
     }
 
+    /// The bounds of rewards; before the first reward.
+    pub fn bounds(mut self, low: f64, high: f64) -> Self {
+        self.bounds = (low, high);
+        self
+    }
+
+    /// Whether rewards are normal, and need no bounds.
+    fn unbounded(&self) -> bool {
+        matches!(self.policy, BestArmPolicy::TrackAndStopGaussian { .. })
+    }
+
+    /// What a reward of zero and a reward of one stand for: units in which the policies reckon.
+    fn unit(&self) -> (f64, f64) {
+        match self.policy {
+            BestArmPolicy::TrackAndStopGaussian { sd } => (0.0, sd),
+            _ => (self.bounds.0, self.bounds.1 - self.bounds.0),
+        }
+    }
+
     fn check(&self) -> Result<()> {
+        let (low, unit) = self.unit();
+        if !(unit > 0.0 && unit.is_finite() && low.is_finite()) {
+            let (option, value, expected) = if self.unbounded() {
+                ("sd", unit.to_string(), "finite and above 0")
+            } else {
+                let (low, high) = self.bounds;
+                (
+                    "bounds",
+                    format!("{low} and {high}"),
+                    "finite, the lower one first",
+                )
+            };
+            return Err(Error::invalid_option(option, value, expected));
+        }
         if self.count.len() < 2 {
             return Err(Error::invalid_option(
                 "arms",
@@ -112,7 +156,8 @@ impl BestArm {
         if !(self.slack >= 0.0 && self.slack.is_finite()) {
             return Err(Error::invalid_option("slack", self.slack, "at least 0"));
         }
-        if self.policy == BestArmPolicy::TrackAndStop && self.slack > 0.0 {
+        let tracks = self.unbounded() || self.policy == BestArmPolicy::TrackAndStop;
+        if tracks && self.slack > 0.0 {
             return Err(Error::invalid_option(
                 "slack",
                 self.slack,
@@ -134,7 +179,9 @@ impl BestArm {
         Ok(match self.policy {
             BestArmPolicy::SuccessiveElimination => self.eliminating(),
             BestArmPolicy::Lucb => self.challenging(),
-            BestArmPolicy::TrackAndStop => self.tracking(),
+            BestArmPolicy::TrackAndStop | BestArmPolicy::TrackAndStopGaussian { .. } => {
+                self.tracking()
+            }
         })
     }
 
@@ -145,7 +192,8 @@ impl BestArm {
             return None;
         }
         let least = left.min_by_key(|a| self.count[*a])?;
-        let close = self.slack > 0.0 && 2.0 * self.radius(self.count[least]) <= self.slack;
+        let slack = self.slack / self.unit().1;
+        let close = slack > 0.0 && 2.0 * self.radius(self.count[least]) <= slack;
         (!close).then_some(least)
     }
 
@@ -169,7 +217,7 @@ impl BestArm {
         }
         let apart = highest - (self.mean(leader) - radius(leader));
         // The wider interval first: both are tried in turn.
-        (apart >= self.slack && apart > 0.0).then_some(
+        (apart >= self.slack / self.unit().1 && apart > 0.0).then_some(
             if self.count[challenger] < self.count[leader] {
                 challenger
             } else {
@@ -183,8 +231,18 @@ impl BestArm {
         let t = self.rounds() as f64;
         let counts: Vec<f64> = self.count.iter().map(|n| *n as f64).collect();
         let means: Vec<f64> = (0..arms).map(|a| self.mean(a)).collect();
-        let threshold = (2.0 * t * (arms as f64 - 1.0) / self.error).ln();
-        if statistic(&means, &counts) > threshold {
+        let others = arms as f64 - 1.0;
+        let kl: Divergence = if self.unbounded() { normal } else { binary };
+        let leading = counts[self.best()];
+        let threshold = |arm: usize| {
+            if self.unbounded() {
+                let mixed = 0.5 * (leading.ln_1p() + counts[arm].ln_1p());
+                (1.0 + 1.0 / leading.min(counts[arm])) * ((others / self.error).ln() + mixed)
+            } else {
+                (2.0 * t * others / self.error).ln()
+            }
+        };
+        if ratios(kl, &means, &counts).all(|(arm, ratio)| ratio > threshold(arm)) {
             return None;
         }
         let least = (0..arms).min_by_key(|a| self.count[*a])?;
@@ -192,7 +250,7 @@ impl BestArm {
         if counts[least] < t.sqrt() - arms as f64 / 2.0 {
             return Some(least);
         }
-        let shares = optimal_shares(&means);
+        let shares = optimal_shares(kl, &means);
         (0..arms)
             .max_by(|a, b| (t * shares[*a] - counts[*a]).total_cmp(&(t * shares[*b] - counts[*b])))
     }
@@ -206,23 +264,29 @@ impl BestArm {
         if arm >= arms {
             return Err(Error::invalid_option("arm", arm, format!("below {arms}")));
         }
+        self.check()?;
+        let (low, unit) = self.unit();
+        let scaled = (reward - low) / unit;
         let binary = self.policy == BestArmPolicy::TrackAndStop;
-        let whole = reward.abs() <= 0.0 || (reward - 1.0).abs() <= 0.0;
-        if !(0.0..=1.0).contains(&reward) || (binary && !whole) {
+        let whole = scaled.abs() <= 0.0 || (scaled - 1.0).abs() <= 0.0;
+        let outside = !self.unbounded() && !(0.0..=1.0).contains(&scaled);
+        if !scaled.is_finite() || outside || (binary && !whole) {
+            let (low, high) = self.bounds;
             return Err(Error::OutOfRange {
                 column: "reward".to_owned(),
                 row: self.rounds() as usize + 1,
                 value: reward,
                 expected: if binary {
-                    "0 or 1"
+                    format!("{low} or {high}")
+                } else if self.unbounded() {
+                    "finite".to_owned()
                 } else {
-                    "from 0 to 1; rescale rewards by their bounds"
-                }
-                .to_owned(),
+                    format!("from {low} to {high}, or declare other bounds before the first")
+                },
             });
         }
         self.count[arm] += 1;
-        self.sum[arm] += reward;
+        self.sum[arm] += scaled;
         if self.policy == BestArmPolicy::SuccessiveElimination {
             self.eliminate();
         }
@@ -245,6 +309,7 @@ impl BestArm {
         }
     }
 
+    /// In units of the policy.
     fn mean(&self, arm: usize) -> f64 {
         self.sum[arm] / (self.count[arm] as f64).max(1.0)
     }
@@ -282,7 +347,23 @@ impl BestArm {
         if let Some(bad) = means.iter().find(|m| !(**m > 0.0 && **m < 1.0)) {
             return Err(Error::invalid_option("means", bad, "above 0 and below 1"));
         }
-        let rate = statistic(means, &optimal_shares(means));
+        let rate = statistic(binary, means, &optimal_shares(binary, means));
+        Ok(divergence(delta, 1.0 - delta) / rate)
+    }
+
+    /// The same for normal rewards with these means and this standard deviation; of two arms `8 (sd/Δ)² kl(δ, 1 − δ)`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for means that are not finite, fewer than two, a standard deviation that is not above 0, or a δ outside (0, 1).
+    pub fn lower_bound_gaussian(means: &[f64], sd: f64, delta: f64) -> Result<f64> {
+        Self::new(BestArmPolicy::TrackAndStopGaussian { sd }, means.len())
+            .error(delta)
+            .check()?;
+        if let Some(bad) = means.iter().find(|m| !m.is_finite()) {
+            return Err(Error::invalid_option("means", bad, "finite"));
+        }
+        let means: Vec<f64> = means.iter().map(|m| m / sd).collect();
+        let rate = statistic(normal, &means, &optimal_shares(normal, &means));
         Ok(divergence(delta, 1.0 - delta) / rate)
     }
 
@@ -290,11 +371,12 @@ impl BestArm {
     pub fn table(&self) -> Table {
         let mut table = Table::new(format!("Best arm by {}", self.policy.name()))
             .columns(["Arm", "Tried", "Mean", "Left"]);
+        let (low, unit) = self.unit();
         for arm in 0..self.count.len() {
             table = table.row([
                 Cell::count(arm),
                 Cell::count(self.count[arm] as usize),
-                Cell::significant(self.mean(arm), 4),
+                Cell::significant(low + unit * self.mean(arm), 4),
                 Cell::text(if self.alive[arm] { "yes" } else { "no" }),
             ]);
         }

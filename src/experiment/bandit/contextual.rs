@@ -1,5 +1,8 @@
 //! Bandits with context: the reward of an arm is linear, or its odds are, in features of the round.
 
+use super::arms::Memory;
+use super::forgetting::{Forgetting, Told};
+use super::model::{Model, dot, logistic_step};
 use super::posterior::{Posterior, best_probabilities};
 use super::{BanditChoice, pick};
 use crate::error::{Error, Result};
@@ -47,6 +50,12 @@ impl ContextualPolicy {
 /// | `ridge` | 1 | prior precision of coefficients | above 0 |
 /// | `seed` | none; required by Thompson sampling | | |
 /// | `floor` | 0 | least probability of every arm | \[0, 1/K\] |
+/// | `discount` | 1 | a reward counts γ^k after k further ones, of any arm | (0, 1\] |
+/// | `window` | all | only the latest rewards count, of any arm | ≥ 1 |
+///
+/// A bandit that forgets keeps precisions instead of inverses: what a reward added to the precision of its arm, and to precision times mean, is discounted or taken off again, the prior is
+/// not, and an update costs `O(d³)` (of every arm with a discount). The s of a discounted bandit is that of the discounted precision, which is a little above the
+/// `√(x'A⁻¹ÃA⁻¹x)`, Ã discounted by γ², of Russac et al.
 ///
 /// # Errors
 /// [`Error::InvalidOption`], also for another number of features; [`Error::SeedRequired`]; [`Error::OutOfRange`] for features or rewards that are not finite, or rewards other than 0 and 1 where the model
@@ -54,7 +63,9 @@ impl ContextualPolicy {
 ///
 /// # References
 /// Li, L., Chu, W., Langford, J. & Schapire, R. (2010). A contextual-bandit approach to personalized news article recommendation. *WWW*. doi:10.1145/1772690.1772758; Agrawal, S. & Goyal, N.
-/// (2013). Thompson sampling for contextual bandits with linear payoffs. *ICML*; Chapelle, O. & Li, L. (2011). An empirical evaluation of Thompson sampling. *NeurIPS* 24.
+/// (2013). Thompson sampling for contextual bandits with linear payoffs. *ICML*; Chapelle, O. & Li, L. (2011). An empirical evaluation of Thompson sampling. *NeurIPS* 24; Russac, Y., Vernade,
+/// C. & Cappé, O. (2019). Weighted linear bandits for non-stationary environments. *NeurIPS* 32 (discount); Cheung, W. C., Simchi-Levi, D. & Zhu, R. (2019). Learning to optimize under
+/// non-stationarity. *AISTATS* (window).
 ///
 /// # Examples
 /// ```
@@ -82,96 +93,11 @@ pub struct ContextualBandit {
     chosen: Vec<u64>,
     models: Vec<Model>,
     scratch: Vec<f64>,
-}
-
-/// Coefficients of one arm and the inverse of their precision, row after row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Model {
-    inverse: Vec<f64>,
-    coefficients: Vec<f64>,
+    forgetting: Option<Forgetting>,
 }
 
 /// The largest feature: beyond, what is learned is lost in rounding beside a prior precision of one.
 const LARGEST: f64 = 1e100;
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-impl Model {
-    fn new(features: usize, ridge: f64) -> Self {
-        let mut inverse = vec![0.0; features * features];
-        for j in 0..features {
-            inverse[j * features + j] = 1.0 / ridge;
-        }
-        Self {
-            inverse,
-            coefficients: vec![0.0; features],
-        }
-    }
-
-    /// `x'A⁻¹x`.
-    fn leverage(&self, x: &[f64]) -> f64 {
-        let rows = self.inverse.chunks_exact(x.len());
-        let sum: f64 = rows.zip(x).map(|(row, xi)| xi * dot(row, x)).sum();
-        sum.max(0.0)
-    }
-
-    /// Takes in a row with weight w and the step along `A⁻¹x` that leads to the new mode.
-    fn step(&mut self, x: &[f64], along: &mut [f64], step: impl FnOnce(f64, f64) -> (f64, f64)) {
-        let features = x.len();
-        for (along, row) in along.iter_mut().zip(self.inverse.chunks_exact(features)) {
-            *along = dot(row, x);
-        }
-        let leverage = dot(along, x).max(0.0);
-        let (length, weight) = step(dot(&self.coefficients, x), leverage);
-        let shrink = weight / (1.0 + weight * leverage);
-        for (row, a) in self.inverse.chunks_exact_mut(features).zip(&*along) {
-            let factor = shrink * a;
-            for (value, b) in row.iter_mut().zip(&*along) {
-                *value -= factor * b;
-            }
-        }
-        for (coefficient, a) in self.coefficients.iter_mut().zip(&*along) {
-            *coefficient += length * a;
-        }
-    }
-}
-
-fn logistic(u: f64) -> f64 {
-    1.0 / (1.0 + (-u).exp())
-}
-
-/// The mode along one direction of a normal prior with mean `m` and variance `s` after an outcome: `a = y − σ(m + s a)`, by Newton's method from a bracket that halves when a
-/// step leaves it; and the curvature there.
-fn logistic_step(m: f64, s: f64, y: f64) -> (f64, f64) {
-    const STEPS: usize = 60;
-    const CLOSE: f64 = 1e-13;
-    let (mut low, mut high) = (y - 1.0, y);
-    let mut a = y - logistic(m);
-    for _ in 0..STEPS {
-        let p = logistic(m + s * a);
-        let gap = a - (y - p);
-        if gap > 0.0 {
-            high = a;
-        } else {
-            low = a;
-        }
-        let next = a - gap / (1.0 + s * p * (1.0 - p));
-        let next = if next > low && next < high {
-            next
-        } else {
-            f64::midpoint(low, high)
-        };
-        let moved = (next - a).abs();
-        a = next;
-        if moved < CLOSE {
-            break;
-        }
-    }
-    let p = logistic(m + s * a);
-    (a, p * (1.0 - p))
-}
 
 impl ContextualBandit {
     /// A bandit that has seen nothing, of some arms and features; put a constant among the features if arms differ in level.
@@ -187,13 +113,33 @@ impl ContextualBandit {
             chosen: vec![0; arms],
             models: vec![Model::new(features, 1.0); arms],
             scratch: vec![0.0; features],
+            forgetting: None,
         }
+    }
+
+    /// Lets a reward count γ^k after k further ones; what was learned is forgotten.
+    pub fn discount(self, factor: f64) -> Self {
+        self.remembering(Memory::Discount(factor))
+    }
+
+    /// Lets the latest rewards count only; what was learned is forgotten.
+    pub fn window(self, rewards: usize) -> Self {
+        self.remembering(Memory::Window(rewards))
+    }
+
+    fn remembering(mut self, memory: Memory) -> Self {
+        self.forgetting = Some(Forgetting::new(memory, 0, 0));
+        let ridge = self.ridge;
+        self.ridge(ridge)
     }
 
     /// The prior precision of coefficients; what was learned is forgotten.
     pub fn ridge(mut self, ridge: f64) -> Self {
         self.ridge = ridge;
         self.models = vec![Model::new(self.features, ridge); self.chosen.len()];
+        let memory = self.forgetting.as_ref().map(|f| f.memory);
+        self.forgetting =
+            memory.map(|memory| Forgetting::new(memory, self.chosen.len(), self.features));
         self
     }
 
@@ -222,6 +168,9 @@ impl ContextualBandit {
                 return option("scale", scale.to_string(), "finite and above 0");
             }
             _ => {}
+        }
+        if let Some(forgetting) = &self.forgetting {
+            forgetting.memory.check()?;
         }
         if arms < 2 {
             return option("arms", arms.to_string(), "two at least");
@@ -384,10 +333,37 @@ impl ContextualBandit {
                 expected: if logistic { "0 or 1" } else { "finite" }.to_owned(),
             });
         }
-        if logistic {
-            model.step(x, &mut self.scratch, |m, s| logistic_step(m, s, reward));
+        let step = |m: f64, s: f64| {
+            if logistic {
+                logistic_step(m, s, reward)
+            } else {
+                ((reward - m) / (1.0 + s), 1.0)
+            }
+        };
+        if let Some(forgetting) = &mut self.forgetting {
+            let (m, s) = (dot(&model.coefficients, x), model.leverage(x));
+            let (length, weight) = step(m, s);
+            let told = Told {
+                arm: choice.arm,
+                x: x.to_vec(),
+                weight,
+                pull: length + weight * (m + s * length),
+            };
+            for arm in forgetting.add(told) {
+                let unknown = || Error::Unidentified {
+                    what: format!("the coefficients of arm {arm}"),
+                    needs: "features of a smaller scale, or a larger ridge".to_owned(),
+                };
+                let (inverse, coefficients) = (forgetting.posterior(arm, self.ridge))
+                    .filter(|found| found.1.iter().all(|c| c.is_finite()))
+                    .ok_or_else(unknown)?;
+                self.models[arm] = Model {
+                    inverse,
+                    coefficients,
+                };
+            }
         } else {
-            model.step(x, &mut self.scratch, |m, s| ((reward - m) / (1.0 + s), 1.0));
+            model.step(x, &mut self.scratch, step);
         }
         self.updates += 1;
         Ok(())
@@ -431,54 +407,4 @@ impl ContextualBandit {
 shown!(ContextualBandit);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mode_of_a_step_solves_its_equation() {
-        for (m, s, y) in [
-            (0.0, 1.0, 1.0),
-            (-30.0, 50.0, 1.0),
-            (40.0, 0.3, 0.0),
-            (2.0, 1e4, 0.0),
-            (0.3, 0.0, 1.0),
-        ] {
-            let (a, weight) = logistic_step(m, s, y);
-            let p = logistic(m + s * a);
-            assert!((a - (y - p)).abs() < 1e-11, "{m} {s} {y}: {a}");
-            assert!((weight - p * (1.0 - p)).abs() < 1e-15);
-        }
-    }
-
-    #[test]
-    fn rank_one_steps_are_the_ridge_regression() {
-        let mut model = Model::new(3, 2.0);
-        let mut gram = nalgebra::DMatrix::from_diagonal_element(3, 3, 2.0);
-        let mut right = nalgebra::DVector::zeros(3);
-        let mut along = vec![0.0; 3];
-        for i in 0..50 {
-            let u = f64::from(i);
-            let (x, y) = ([1.0, u.sin(), (0.7 * u).cos()], (1.3 * u).sin());
-            model.step(&x, &mut along, |m, s| ((y - m) / (1.0 + s), 1.0));
-            let column = nalgebra::DVector::from_column_slice(&x);
-            gram += &column * column.transpose();
-            right += y * column;
-        }
-        let inverse = gram.try_inverse().unwrap();
-        let theta = &inverse * right;
-        assert!(
-            model
-                .coefficients
-                .iter()
-                .zip(theta.iter())
-                .all(|(a, b)| (a - b).abs() < 1e-12)
-        );
-        assert!(
-            model
-                .inverse
-                .iter()
-                .zip(inverse.iter())
-                .all(|(a, b)| (a - b).abs() < 1e-12)
-        );
-    }
-}
+mod tests;

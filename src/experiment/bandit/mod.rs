@@ -6,6 +6,8 @@ mod arms;
 mod best_arm;
 mod contextual;
 mod environment;
+mod forgetting;
+mod model;
 mod policy;
 mod posterior;
 mod replay;

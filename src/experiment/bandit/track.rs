@@ -1,11 +1,26 @@
-//! Optimal shares of arms for finding the best (Garivier & Kaufmann 2016), for success rates.
+//! Optimal shares of arms for finding the best (Garivier & Kaufmann 2016), for success rates and for normal means.
 
 use super::arms::divergence;
 
+/// The divergence kl of two means.
+pub(super) type Divergence = fn(f64, f64) -> f64;
+
+/// That of normal rewards, in standard deviations.
+pub(super) fn normal(first: f64, other: f64) -> f64 {
+    0.5 * (first - other).powi(2)
+}
+
+/// That of success rates, drawn in from 0 and 1 a little.
+pub(super) fn binary(first: f64, other: f64) -> f64 {
+    const INSIDE: f64 = 1e-6;
+    let inside = |m: f64| m.clamp(INSIDE, 1.0 - INSIDE);
+    divergence(inside(first), inside(other))
+}
+
 /// What two arms with counts in the ratio 1 : x tell about their order, per count of the first: `kl(μ₁, m) + x kl(μ, m)` at their pooled mean m.
-fn contrast(first: f64, other: f64, x: f64) -> f64 {
+fn contrast(kl: Divergence, first: f64, other: f64, x: f64) -> f64 {
     let pooled = (first + x * other) / (1.0 + x);
-    divergence(first, pooled) + x * divergence(other, pooled)
+    kl(first, pooled) + x * kl(other, pooled)
 }
 
 fn leader(means: &[f64]) -> usize {
@@ -18,23 +33,32 @@ fn leader(means: &[f64]) -> usize {
     best
 }
 
-/// The generalised likelihood ratio that the leader is not best, with counts or shares.
-pub(super) fn statistic(means: &[f64], counts: &[f64]) -> f64 {
+/// The generalised likelihood ratios that each of the others is better than the leader, with counts or shares.
+pub(super) fn ratios(
+    kl: Divergence,
+    means: &[f64],
+    counts: &[f64],
+) -> impl Iterator<Item = (usize, f64)> {
     let best = leader(means);
-    (0..means.len())
-        .filter(|a| *a != best)
-        .map(|a| counts[best] * contrast(means[best], means[a], counts[a] / counts[best]))
-        .fold(f64::INFINITY, f64::min)
+    (0..means.len()).filter(move |a| *a != best).map(move |a| {
+        let x = counts[a] / counts[best];
+        (a, counts[best] * contrast(kl, means[best], means[a], x))
+    })
+}
+
+/// The least of them.
+pub(super) fn statistic(kl: Divergence, means: &[f64], counts: &[f64]) -> f64 {
+    ratios(kl, means, counts).fold(f64::INFINITY, |least, (_, ratio)| least.min(ratio))
 }
 
 /// The x at which the contrast is y, below its limit `kl(μ₁, μ)`. The contrast is concave in x with slope `kl(μ, m)`, so that Newton's steps from 0 rise to the root.
-fn inverse(first: f64, other: f64, y: f64) -> f64 {
+fn inverse(kl: Divergence, first: f64, other: f64, y: f64) -> f64 {
     const STEPS: usize = 100;
     const CLOSE: f64 = 1e-12;
     let mut x = 0.0;
     for _ in 0..STEPS {
         let pooled = (first + x * other) / (1.0 + x);
-        let step = (y - contrast(first, other, x)) / divergence(other, pooled);
+        let step = (y - contrast(kl, first, other, x)) / kl(other, pooled);
         x += step;
         if step <= CLOSE * x {
             break;
@@ -43,17 +67,11 @@ fn inverse(first: f64, other: f64, y: f64) -> f64 {
     x
 }
 
-/// The shares of rounds that make the contrasts of all arms with the best equal and as large as can be: theorem 5. Means are drawn in from 0 and 1 a little; several best arms
-/// share evenly.
-pub(super) fn optimal_shares(means: &[f64]) -> Vec<f64> {
-    const INSIDE: f64 = 1e-6;
+/// The shares of rounds that make the contrasts of all arms with the best equal and as large as can be: theorem 5. Several best arms share evenly.
+pub(super) fn optimal_shares(kl: Divergence, means: &[f64]) -> Vec<f64> {
     const TWIN: f64 = 1e-9;
     const STEPS: usize = 40;
-    let means: Vec<f64> = means
-        .iter()
-        .map(|m| m.clamp(INSIDE, 1.0 - INSIDE))
-        .collect();
-    let best = leader(&means);
+    let best = leader(means);
     let top = means[best];
     let twins = means.iter().filter(|m| top - **m < TWIN).count();
     if twins > 1 {
@@ -72,15 +90,15 @@ pub(super) fn optimal_shares(means: &[f64]) -> Vec<f64> {
         others
             .iter()
             .map(|a| {
-                let x = inverse(top, means[*a], y);
+                let x = inverse(kl, top, means[*a], y);
                 let pooled = (top + x * means[*a]) / (1.0 + x);
-                divergence(top, pooled) / divergence(means[*a], pooled).max(f64::MIN_POSITIVE)
+                kl(top, pooled) / kl(means[*a], pooled).max(f64::MIN_POSITIVE)
             })
             .sum()
     };
     let limit = others
         .iter()
-        .map(|a| divergence(top, means[*a]))
+        .map(|a| kl(top, means[*a]))
         .fold(f64::INFINITY, f64::min);
     let (mut low, mut high) = (0.0, limit);
     for _ in 0..STEPS {
@@ -93,7 +111,7 @@ pub(super) fn optimal_shares(means: &[f64]) -> Vec<f64> {
     }
     let mut shares = vec![1.0; means.len()];
     for a in others {
-        shares[a] = inverse(top, means[a], low);
+        shares[a] = inverse(kl, top, means[a], low);
     }
     let total: f64 = shares.iter().sum();
     shares.iter().map(|s| s / total).collect()
@@ -113,20 +131,32 @@ mod tests {
                 vec![0.336, 0.251, 0.177, 0.132, 0.104],
             ),
         ] {
-            let shares = optimal_shares(&means);
+            let shares = optimal_shares(binary, &means);
             for (ours, theirs) in shares.iter().zip(&published) {
                 assert!((ours - theirs).abs() < 6e-4, "{shares:?}");
             }
-            let best = statistic(&means, &shares);
+            let best = statistic(binary, &means, &shares);
             for a in 0..means.len() {
                 for b in (0..means.len()).filter(|b| *b != a) {
                     let mut moved = shares.clone();
                     moved[a] += 1e-3;
                     moved[b] -= 1e-3;
-                    assert!(statistic(&means, &moved) < best);
+                    assert!(statistic(binary, &means, &moved) < best);
                 }
             }
         }
-        assert_eq!(optimal_shares(&[0.5, 0.2, 0.5]), [0.5, 0.0, 0.5]);
+        assert_eq!(optimal_shares(binary, &[0.5, 0.2, 0.5]), [0.5, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn normal_arms_have_their_closed_forms() {
+        // Two arms share evenly: T* = 8/Δ².
+        let means = [0.3, 1.0];
+        let shares = optimal_shares(normal, &means);
+        assert!((shares[0] - 0.5).abs() < 1e-9);
+        assert!((statistic(normal, &means, &shares) - 0.49 / 8.0).abs() < 1e-12);
+        // K − 1 that are equally bad: the best gets √(K − 1) times their share.
+        let shares = optimal_shares(normal, &[0.0, 0.0, 1.0, 0.0, 0.0]);
+        assert!((shares[2] / shares[0] - 2.0).abs() < 1e-6, "{shares:?}");
     }
 }
