@@ -171,12 +171,12 @@ pub use crate::report::{
     WaterfallPlot,
 };
 pub use crate::simulate::{
-    Allocation, Auctions, CloudOnboarding, CoProduction, Cohort, ConfidentChoice, CustomerBase,
-    CustomerSurvey, DataAsks, DataExchange, DataOffers, Disconfirmation, DynamicPanel,
-    EffectDesign, HeterogeneousEffects, InstrumentedEffects, InvitationTargeting, ItemResponses,
-    JointParticipation, LearningPanel, LogNormal, MassCustomization, Measure, MonteCarlo,
-    MonteCarloFit, MonteCarloTable, NeedInterviews, NetworkGifting, Offer, Oracle, Performance,
-    PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
+    Allocation, Auctions, ChosenWork, CloudOnboarding, CoProduction, Cohort, ConfidentChoice,
+    CustomerBase, CustomerSurvey, DataAsks, DataExchange, DataOffers, Disconfirmation,
+    DynamicPanel, EffectDesign, HeterogeneousEffects, InstrumentedEffects, InvitationTargeting,
+    ItemResponses, JointParticipation, LearningPanel, LogNormal, MassCustomization, Measure,
+    MonteCarlo, MonteCarloFit, MonteCarloTable, NeedInterviews, NetworkGifting, Offer, Oracle,
+    Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
     StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
