@@ -32,11 +32,14 @@ impl Slopes {
 /// Below this size of r·stake the logarithm of one plus something small is exact; above, logarithms of probabilities are.
 const SMALL_STAKE: f64 = 0.5;
 
-/// The certainty equivalent of `success` with probability Φ(z) and `failure` otherwise, for the CARA coefficient r ≥ 0:
-/// `−(1/r) ln[Φ(z) e^{−r·success} + Φ(−z) e^{−r·failure}]`, the mean at r = 0.
+/// The certainty equivalent of `success` with probability Φ(z) and `failure` otherwise, for the CARA coefficient r (below zero for a lover of risk, as an
+/// estimate may have it): `−(1/r) ln[Φ(z) e^{−r·success} + Φ(−z) e^{−r·failure}]`, the mean at r = 0.
 #[inline]
 pub fn lottery(r: f64, z: f64, success: f64, failure: f64) -> f64 {
     let stake = success - failure;
+    if r < 0.0 {
+        return -lottery(-r, z, -success, -failure);
+    }
     if r <= 0.0 {
         return failure + stake * normal::cdf(z);
     }
@@ -54,6 +57,9 @@ pub fn lottery(r: f64, z: f64, success: f64, failure: f64) -> f64 {
 #[inline]
 pub fn lottery_slope(r: f64, z: f64, success: f64, failure: f64) -> f64 {
     let stake = success - failure;
+    if r < 0.0 {
+        return -lottery_slope(-r, z, -success, -failure);
+    }
     if r <= 0.0 {
         return stake * normal::pdf(z);
     }
@@ -192,7 +198,7 @@ fn log_add(a: f64, b: f64) -> f64 {
 
 /// The outer layer `−(1/α) ln E exp(−α f(Y))`, `Y ~ N(mean, variance)`, with its derivatives with respect to mean and
 /// variance, for a function that returns its value and its slope, smooth on the scale of one, the slope at most `steepest` in size;
-/// `convex` says that f is convex and rises. α = 0 gives the mean.
+/// `convex` says that f is convex and rises. α = 0 gives the mean; a negative α, as an estimate may have it, is the aversion −α to −f.
 ///
 /// The trapezoidal rule follows the tilt of `e^{−αf}`. The derivative with respect to the variance is Stein's:
 /// `E[w f' Z]/(2√v E w)`, `w = e^{−αf}`.
@@ -203,6 +209,30 @@ pub(super) fn outer(
     steepest: f64,
     convex: bool,
     f: impl Fn(f64) -> (f64, f64),
+) -> Slopes {
+    if alpha < 0.0 {
+        let turned = |y: f64| {
+            let (value, slope) = f(y);
+            (-value, -slope)
+        };
+        let found = outer_averse(-alpha, mean, variance, steepest, false, &turned);
+        return Slopes {
+            value: -found.value,
+            by_mean: -found.by_mean,
+            by_variance: -found.by_variance,
+        };
+    }
+    outer_averse(alpha, mean, variance, steepest, convex, &f)
+}
+
+/// The same for α ≥ 0.
+fn outer_averse(
+    alpha: f64,
+    mean: f64,
+    variance: f64,
+    steepest: f64,
+    convex: bool,
+    f: &impl Fn(f64) -> (f64, f64),
 ) -> Slopes {
     /// Up to this tilt all places where the mass can be are covered; beyond, its mode is searched for.
     const WIDE: f64 = 8.0;
@@ -273,6 +303,23 @@ pub(super) fn outer(
 /// `−(1/α) ln E exp(−α f(Z))` over a standard normal draw, with the derivatives averaged under the tilted law, for a function
 /// with kinks: it returns its value and derivatives at the draw and the branch it took. `tilt` is α times a bound on its slope.
 pub(super) fn kinked(alpha: f64, tilt: f64, f: impl Fn(f64) -> (Slopes, bool)) -> Slopes {
+    let turn = |at: Slopes| Slopes {
+        value: -at.value,
+        by_mean: -at.by_mean,
+        by_variance: -at.by_variance,
+    };
+    if alpha < 0.0 {
+        let turned = |z: f64| {
+            let (at, branch) = f(z);
+            (turn(at), branch)
+        };
+        return turn(kinked_averse(-alpha, tilt.abs(), &turned));
+    }
+    kinked_averse(alpha, tilt, &f)
+}
+
+/// The same for α ≥ 0.
+fn kinked_averse(alpha: f64, tilt: f64, f: &impl Fn(f64) -> (Slopes, bool)) -> Slopes {
     let branch = |z: f64| f(z).1;
     let mut sums = Sums::default();
     let centre = f(0.0).0.value;
@@ -422,6 +469,16 @@ mod tests {
                 );
             }
         }
+        // A lover of risk: against the plain formula, and the difference.
+        for (r, z) in [(-0.05, 0.3), (-1.2, -0.8)] {
+            let plain = |z: f64| {
+                let p = normal::cdf(z);
+                -(p * f64::exp(-r * 3.0) + (1.0 - p) * f64::exp(r)).ln() / r
+            };
+            let by_z = (plain(z + h) - plain(z - h)) / (2.0 * h);
+            assert!((lottery(r, z, 3.0, -1.0) - plain(z)).abs() < 1e-12, "{r}");
+            assert!((lottery_slope(r, z, 3.0, -1.0) - by_z).abs() < 1e-8, "{r}");
+        }
         for z in [-45.0, 45.0] {
             assert!(lottery_slope(2.0, z, 3.0, -1.0).is_finite());
             assert!(lottery(2.0, z, 3.0, -1.0).is_finite());
@@ -431,7 +488,7 @@ mod tests {
     #[test]
     fn the_outer_layer_is_exact_where_a_closed_form_exists() {
         // Linear: mean − α v/2 (normal certainty equivalent), slopes 1 and −α/2.
-        for alpha in [0.0, 1e-8, 0.4, 0.8, 6.0] {
+        for alpha in [-2.0, -0.4, -1e-8, 0.0, 1e-8, 0.4, 0.8, 6.0] {
             let at = outer(alpha, 0.7, 1.9, 1.0, true, |y| (y, 1.0));
             assert!(
                 (at.value - (0.7 - 0.5 * alpha * 1.9)).abs() < 1e-11,
@@ -441,6 +498,23 @@ mod tests {
             assert!(
                 (at.by_variance + 0.5 * alpha).abs() < 1e-9,
                 "{alpha}: {at:?}"
+            );
+        }
+        // With kinks: max{0, Z} against quadrature, by lovers and haters of ambiguity.
+        for alpha in [-0.7, 0.7] {
+            let f = |z: f64| {
+                let at = Slopes {
+                    value: z.max(0.0),
+                    by_mean: f64::from(u8::from(z > 0.0)),
+                    by_variance: 0.0,
+                };
+                (at, z > 0.0)
+            };
+            let found = kinked(alpha, alpha, f);
+            let exact = -(0.5 + (0.5 * alpha * alpha).exp() * normal::cdf(-alpha)).ln() / alpha;
+            assert!(
+                (found.value - exact).abs() < 1e-10,
+                "{alpha}: {found:?} {exact}"
             );
         }
         // Nested CARA of one coefficient is one CARA over the sum of both noises.

@@ -3,6 +3,7 @@
 use super::closed::{flag, not_negative, process, seeded, seen_if};
 use super::generate::{Field, data, data_flag, generate, oracle};
 use super::oracle::{Oracle, Simulated};
+use crate::decision::{Belief, Cost, Preferences, Task, Terms, hypothetical};
 use crate::error::{Error, Result};
 use crate::numeric::Seed;
 use crate::numeric::quadrature::gauss_hermite_normal;
@@ -44,12 +45,19 @@ pub enum JointFlaw {
 /// | `report_noise`, `grid` | .6, .05 | of the report |
 /// | `rating` | 3, 1.2, .8 | τ_0, τ_1, σ_η |
 ///
+/// | `guarantees`, `risk_aversion` | none, .5 | equally likely payments on failure, and r over the noise of the task |
+/// | `effort` | none | what effort returns, what moves its cost, how far customers miss the best |
+///
+/// A guarantee G adds `γ_p·D(m_n, v_n)` to the choice, D what form 4 adds for it, with α = −2λγ_p/θ². Effort ([`ChosenWork`]) adds what the best of it gains, and
+/// helps to succeed; not together with guarantees.
+///
 /// With `calibrated()` beliefs are the best forecasts of ability from what customers know: b = 0, σ_m = ρσ_a, v_0 = σ_a²(1 − ρ²).
 ///
-/// **Data**: `x`, `item_k`, `report`, `rating`, `signals`, `signal` (their average, missing without), `coupon`, `tool`, `participates`, `success` (of participants).
+/// **Data** (`guarantee`, `effort` of participants, where there are any): `x`, `item_k`, `report`, `rating`, `signals`, `signal` (their average, missing without), `coupon`, `tool`, `participates`, `success` (of participants).
 /// **Oracle**: `ability`, `prior_mean`, `belief_mean`, `belief_variance`, `p_participation`, `p_success` (given ability); effects of the largest number of signals against
 /// none, over what they may say: `participation`, `success`, `anticipated_surplus`, `experienced_surplus` (in units of the taste shock:
-/// `zΦ(z) + φ(z)`, and that plus `Φ(z)(V^e − V^a)` with the experienced value at the true ability and without the premium for uncertainty).
+/// `zΦ(z) + φ(z)`, and that plus `Φ(z)(V^e − V^a)` with the experienced value at the true ability and without the premium for uncertainty); none with guarantees or
+/// effort.
 ///
 /// # Errors
 /// [`Error::SeedRequired`]; [`Error::InvalidOption`] for a level out of range.
@@ -93,6 +101,12 @@ pub struct JointParticipation {
     pub grid: f64,
     /// τ_0, τ_1, σ_η.
     pub rating: [f64; 3],
+    /// What is paid on failure: equally likely amounts; none for no guarantees.
+    pub guarantees: Vec<f64>,
+    /// r over the noise of the task, which a guarantee insures.
+    pub risk_aversion: f64,
+    /// What customers do with their effort, where they choose it.
+    pub effort: Option<ChosenWork>,
     /// Whether the oracle's rows are kept.
     pub keep_oracle: bool,
     /// The assumption that is broken.
@@ -130,6 +144,9 @@ impl Default for JointParticipation {
             report_noise: 0.6,
             grid: 0.05,
             rating: [3.0, 1.2, 0.8],
+            guarantees: vec![],
+            risk_aversion: 0.5,
+            effort: None,
             keep_oracle: true,
             flaw: None,
             seed: None,
@@ -138,6 +155,31 @@ impl Default for JointParticipation {
 }
 
 process!(JointParticipation, customers, "customers");
+
+/// How customers of [`JointParticipation`] choose their effort e: `ln(1 + e*) = max(0, ζ_0 + ζ_T tool + κ m_n − κ²v_n/2)`, which is missed by a normal error, and zero
+/// below zero. It adds `θγ ψ(ln(1 + e*))`, `ψ(l) = l − 1 + e^−l`, to the choice and `γ ln(1 + e)` to the index of success.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChosenWork {
+    /// γ.
+    pub returns: f64,
+    /// ζ_0, ζ_T.
+    pub index: [f64; 2],
+    /// κ.
+    pub relief: f64,
+    /// The deviation of `ln(1 + e)` from the best.
+    pub noise: f64,
+}
+
+impl Default for ChosenWork {
+    fn default() -> Self {
+        Self {
+            returns: 0.5,
+            index: [0.8, 0.4],
+            relief: 0.4,
+            noise: 0.5,
+        }
+    }
+}
 
 /// What a number of signals gives a customer on average over what they may say.
 struct Prospects {
@@ -243,9 +285,28 @@ impl JointParticipation {
                     + self.coupon_effect * coupon
                     + self.tool_effect * tool
                     + direct * a;
-                let value = index + self.taste * belief + self.uncertainty * variance;
+                let mut value = index + self.taste * belief + self.uncertainty * variance;
+                let guarantee = if self.guarantees.is_empty() {
+                    0.0
+                } else {
+                    self.guarantees[draws.below(self.guarantees.len())]
+                };
+                if guarantee > 0.0 {
+                    value += self.coupon_effect * self.insured(guarantee, belief, variance);
+                }
+                let mut lift = 0.0;
+                let mut effort = f64::NAN;
+                if let Some(work) = &self.effort {
+                    let best = work.index[0] + work.index[1] * tool + work.relief * belief
+                        - 0.5 * work.relief.powi(2) * variance;
+                    let log = (best + work.noise * draws.normal()).max(0.0);
+                    let gain = best.max(0.0) + (-best.max(0.0)).exp_m1();
+                    value += self.taste * work.returns * gain;
+                    lift = work.returns * log;
+                    effort = log.exp_m1();
+                }
                 let participates = flag(value + draws.normal() > 0.0);
-                let taught = a + teaches * coupon;
+                let taught = a + teaches * coupon + lift;
                 let success = flag(taught + draws.normal() > 0.0);
                 let seen = [
                     report,
@@ -265,6 +326,17 @@ impl JointParticipation {
                 ];
                 out[at..at + seen.len()].copy_from_slice(&seen);
                 at += seen.len();
+                if !self.guarantees.is_empty() {
+                    out[at] = guarantee;
+                    at += 1;
+                }
+                if self.effort.is_some() {
+                    out[at] = seen_if(participates, effort);
+                    at += 1;
+                }
+                if !self.has_effects() {
+                    return;
+                }
                 let prospects =
                     |n: u32| self.prospects(n, reaction, [a, taught, first, index], &rule);
                 let (without, with) = (prospects(0), prospects(most));
@@ -277,13 +349,41 @@ impl JointParticipation {
                 out[at..].copy_from_slice(&effects);
             },
         )?;
-        let truths = EFFECTS.map(|(field, name)| (name, made.mean(field)));
+        let effects = if self.has_effects() {
+            &EFFECTS[..]
+        } else {
+            &[]
+        };
+        let truths: Vec<(&str, f64)> = (effects.iter())
+            .map(|(field, name)| (*name, made.mean(field)))
+            .collect();
         let oracle = Oracle::new(made.oracle);
         let oracle = (truths.into_iter()).fold(oracle, |o, (name, value)| o.with(name, value));
         Ok(Simulated {
             data: made.data,
             oracle,
         })
+    }
+
+    /// What a guarantee is worth to a customer, in money.
+    fn insured(&self, guarantee: f64, mean: f64, variance: f64) -> f64 {
+        let taste = self.taste / self.coupon_effect;
+        let alpha = -2.0 * self.uncertainty * self.coupon_effect / self.taste.powi(2);
+        let preferences = Preferences::ambiguity_of_any_sign(self.risk_aversion, alpha);
+        let task = Task {
+            difficulty: 0.0,
+            effort_return: 0.0,
+        };
+        let terms = |guarantee: f64| Terms {
+            taste,
+            guarantee,
+            ..Terms::default()
+        };
+        let gross = |guarantee: f64| {
+            let faced = hypothetical(preferences, Cost::material(0.0), task, terms(guarantee));
+            Belief::new(mean, variance).map_or(f64::NAN, |belief| faced.gross(belief, 0.0))
+        };
+        gross(guarantee) - gross(0.0)
     }
 
     fn prospects(
@@ -313,6 +413,11 @@ impl JointParticipation {
         }
     }
 
+    /// Effects of signals are worked out for choices that beliefs enter linearly.
+    fn has_effects(&self) -> bool {
+        self.guarantees.is_empty() && self.effort.is_none()
+    }
+
     fn fields(&self) -> Vec<Field> {
         let mut fields = vec![data("x")];
         fields.extend((1..=self.items.len()).map(|k| data_flag(format!("item_{k}"))));
@@ -324,7 +429,15 @@ impl JointParticipation {
         ]);
         fields.extend(["ability", "prior_mean", "belief_mean", "belief_variance"].map(oracle));
         fields.extend(["p_participation", "p_success"].map(oracle));
-        fields.extend(EFFECTS.map(|(field, _)| oracle(field)));
+        if !self.guarantees.is_empty() {
+            fields.push(data("guarantee"));
+        }
+        if self.effort.is_some() {
+            fields.push(data("effort"));
+        }
+        if self.has_effects() {
+            fields.extend(EFFECTS.map(|(field, _)| oracle(field)));
+        }
         fields
     }
 
@@ -345,6 +458,26 @@ impl JointParticipation {
                 self.signal_variance,
                 "positive and finite",
             ));
+        }
+        let expected = "zero or positive amounts that are finite";
+        for guarantee in &self.guarantees {
+            if !(*guarantee >= 0.0 && guarantee.is_finite()) {
+                return Err(Error::invalid_option("guarantees", guarantee, expected));
+            }
+        }
+        if !self.guarantees.is_empty() {
+            not_negative("risk_aversion", self.risk_aversion)?;
+            let zero = [("coupon_effect", self.coupon_effect), ("taste", self.taste)]
+                .into_iter()
+                .find(|(_, value)| !(value.abs() > 0.0 && value.is_finite()));
+            if let Some((name, value)) = zero {
+                let expected = "other than zero: it gives a guarantee its value";
+                return Err(Error::invalid_option(name, value, expected));
+            }
+            if self.effort.is_some() {
+                let expected = "left out where there are guarantees";
+                return Err(Error::invalid_option("effort", "chosen", expected));
+            }
         }
         if !(-1.0..=1.0).contains(&self.rho) {
             return Err(Error::invalid_option("rho", self.rho, "between −1 and 1"));

@@ -89,7 +89,7 @@ pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
 pub use instrumented_effects::InstrumentedEffects;
 pub use invitation_targeting::InvitationTargeting;
 pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
-pub use joint_participation::{JointFlaw, JointParticipation};
+pub use joint_participation::{ChosenWork, JointFlaw, JointParticipation};
 pub use learning_panel::{LearningFlaw, LearningPanel};
 pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{

@@ -55,6 +55,7 @@ mod honest_discontinuity;
 mod identification;
 mod instrumental_variables;
 mod interrupted;
+mod joint_blocks;
 mod joint_willingness;
 mod learners;
 mod learning_panel;

@@ -33,6 +33,25 @@ pub(super) struct Placed {
     pub(super) alike: bool,
 }
 
+/// Tables of what guarantees are worth, by their amounts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Insurances(Vec<(f64, Insurance)>);
+
+impl Insurances {
+    fn of_amount(&self, guarantee: f64) -> Option<&Insurance> {
+        let same = |(own, _): &&(f64, Insurance)| own.to_bits() == guarantee.to_bits();
+        self.0.iter().find(same).map(|(_, table)| table)
+    }
+
+    /// The table for a customer; none without a guarantee.
+    fn of(&self, customer: &MarketCustomer, moved: &Moved) -> Option<&Insurance> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.of_amount(customer.situation.terms().guarantee + moved.guarantee)
+    }
+}
+
 /// Everything that is needed to work out scenarios.
 pub(super) struct Engine {
     rows: Placement,
@@ -131,14 +150,16 @@ impl Placed {
         &self,
         i: usize,
         scenarios: &[Scenario],
-        insurance: &[Option<Insurance>],
+        insurance: &[Insurances],
         treated: Option<&[bool]>,
         out: &mut Vec<f64>,
     ) {
         out.clear();
         let customer = &self.customers[i];
         let nothing = Moved::of(&Policy::new(""));
-        out.extend(customer.outcomes(&nothing, &self.conditions, None));
+        let (standing, insurance) = insurance.split_at(1);
+        let insured = standing.iter().find_map(|all| all.of(customer, &nothing));
+        out.extend(customer.outcomes(&nothing, &self.conditions, insured));
         if treated.is_some_and(|t| !t[i]) {
             for _ in scenarios {
                 out.extend_from_within(..CORE);
@@ -147,7 +168,8 @@ impl Placed {
         }
         for (scenario, insurance) in scenarios.iter().zip(insurance) {
             let moved = self.moved_in(scenario, i);
-            let core: Core = customer.outcomes(&moved, &self.conditions, insurance.as_ref());
+            let insured = insurance.of(customer, &moved);
+            let core: Core = customer.outcomes(&moved, &self.conditions, insured);
             out.extend(core);
         }
     }
@@ -161,19 +183,36 @@ impl Placed {
         }
     }
 
-    /// Tables of what guarantees are worth, where one table serves all.
-    pub(super) fn insurance(&self, scenarios: &[Scenario]) -> Vec<Option<Insurance>> {
-        let of = |scenario: &Scenario| {
-            let moved = self.moved_in(scenario, 0);
-            let customer = self.customers.first().filter(|_| self.alike)?;
+    /// Tables of what guarantees are worth, as things stand and in the scenarios, where customers are alike but for what they are guaranteed.
+    pub(super) fn insurance(&self, scenarios: &[Scenario]) -> Vec<Insurances> {
+        let nothing = Moved::of(&Policy::new(""));
+        let standing = std::iter::once(self.insured(|_| nothing));
+        let changed = (scenarios.iter()).map(|s| self.insured(|i| self.moved_in(s, i)));
+        standing.chain(changed).collect()
+    }
+
+    fn insured(&self, moved: impl Fn(usize) -> Moved) -> Insurances {
+        /// With more amounts than this a table for each is not worth its making.
+        const MOST: usize = 16;
+        let mut out = Insurances::default();
+        if !self.alike {
+            return out;
+        }
+        for (i, customer) in self.customers.iter().enumerate() {
+            let moved = moved(i);
+            let faced = customer.faced(&moved);
+            let guarantee = faced.terms().guarantee;
             let before = moved.timing == Some(PurchaseTiming::BeforePurchase);
-            if moved.guarantee <= 0.0 || before {
-                return None;
+            if guarantee.abs() <= 0.0 || before || out.of_amount(guarantee).is_some() {
+                continue;
+            }
+            if out.0.len() == MOST {
+                return Insurances::default();
             }
             let variance = customer.variance_after(&moved, &self.conditions);
-            Some(Insurance::of(&customer.faced(&moved), variance))
-        };
-        scenarios.iter().map(of).collect()
+            out.0.push((guarantee, Insurance::of(&faced, variance)));
+        }
+        out
     }
 
     /// Weighted means of the outcomes.

@@ -4,23 +4,22 @@ use super::customer::{Conditions, MarketCustomer};
 use super::engine::{Engine, Placed};
 use super::market::rule_for;
 use super::policy::{Moved, Policy};
+use super::support::set;
 use crate::data::{DesignColumn, Frame, elsewhere};
-use crate::decision::{Cost, Preferences, Task, TasteShock, Terms, Tool, hypothetical};
-use crate::error::{Error, Result, Warning};
+use crate::decision::{Cost, Preferences, Task, TasteShock, Terms, hypothetical};
+use crate::error::{Error, Result};
 use crate::inference::Inference;
 use crate::participation::JointWillingnessFit;
-use crate::simulate::PurchaseTiming;
 use nalgebra::DMatrix;
-use std::ops::Range;
 
 /// The fit behind a market, and what is said of its customers.
 #[derive(Clone, Debug)]
 pub(super) struct FittedCustomers {
-    fit: JointWillingnessFit,
+    pub(super) fit: JointWillingnessFit,
     pub(super) frame: Frame,
     pub(super) price: Option<f64>,
     pub(super) work_cost: Option<f64>,
-    pub(super) risk_aversion: f64,
+    pub(super) risk_aversion: Option<f64>,
     pub(super) base: Vec<(String, f64)>,
 }
 
@@ -32,14 +31,14 @@ type Designs = [Option<Equation>; 4];
 
 #[derive(Clone, Debug)]
 struct Equation {
-    coefficients: Range<usize>,
+    coefficients: Vec<usize>,
     columns: Vec<Vec<f64>>,
 }
 
 impl Equation {
     fn at(&self, row: usize, beta: &[f64]) -> f64 {
-        let pairs = self.columns.iter().zip(&beta[self.coefficients.clone()]);
-        pairs.map(|(x, b)| x[row] * b).sum()
+        let pairs = self.columns.iter().zip(&self.coefficients);
+        pairs.map(|(x, k)| x[row] * beta[*k]).sum()
     }
 }
 
@@ -57,6 +56,8 @@ pub(super) struct FittedEngine {
     price: f64,
     work_cost: f64,
     risk_aversion: f64,
+    /// What is paid on failure as things stand.
+    guarantees: Vec<f64>,
     conditions: Conditions,
 }
 
@@ -82,12 +83,18 @@ impl FittedCustomers {
                 needs: "success in the model (JointWillingness::success)".to_owned(),
             });
         }
+        if fit.names().iter().any(|name| name == "effort.belief") {
+            return Err(Error::Unidentified {
+                what: "what customers do under a policy that moves their effort".to_owned(),
+                needs: "a model without the block of effort (JointWillingness::effort): customers of a market choose the best effort without error".to_owned(),
+            });
+        }
         Ok(Self {
             frame: fit.likelihood().parts("a counterfactual")?.frame.clone(),
             fit: fit.clone(),
             price: None,
             work_cost: None,
-            risk_aversion: 0.0,
+            risk_aversion: None,
             base: vec![],
         })
     }
@@ -106,7 +113,12 @@ impl FittedCustomers {
         for policy in policies {
             self.check(policy, &mut warnings)?;
         }
-        let (name, r) = ("risk_aversion", self.risk_aversion);
+        let estimated = self.fit.guarantee_column().is_some();
+        if let (true, Some(said)) = (estimated, self.risk_aversion) {
+            let expected = "left out: it was estimated from the guarantees of the data";
+            return Err(Error::invalid_option("risk_aversion", said, expected));
+        }
+        let (name, r) = ("risk_aversion", self.risk_aversion.unwrap_or(0.0));
         if !(r >= 0.0 && r.is_finite()) {
             return Err(Error::invalid_option(
                 name,
@@ -172,6 +184,14 @@ impl FittedCustomers {
             });
         }
         let weights = self.weights(&frame, &positions);
+        let guarantees = match self.fit.guarantee_column() {
+            None => vec![0.0; positions.len()],
+            Some(column) => {
+                let column = frame.numeric(column)?;
+                let values = column.values();
+                positions.iter().map(|i| values[*i]).collect()
+            }
+        };
         let basis = format!(
             "Standard errors: those of the estimates ({}), for these customers.",
             self.fit.covariance_kind()
@@ -183,7 +203,8 @@ impl FittedCustomers {
             policies: prepared.collect::<Result<_>>()?,
             price: self.price.unwrap_or(0.0),
             work_cost: self.work_cost.unwrap_or(0.0),
-            risk_aversion: self.risk_aversion,
+            risk_aversion: r,
+            guarantees,
             conditions,
         };
         Ok(Engine::fitted(engine, warnings, basis))
@@ -203,8 +224,8 @@ impl FittedCustomers {
         let mut designs: Designs = [None, None, None, None];
         let mut at = 0;
         for index in predictor.indices {
-            let coefficients = at..at + index.parameters();
-            at = coefficients.end;
+            let mut coefficients: Vec<usize> = (at..at + index.parameters()).collect();
+            at += index.parameters();
             if !index.is_equation() {
                 continue;
             }
@@ -212,9 +233,28 @@ impl FittedCustomers {
             let index = index.elsewhere(own, None)?;
             let which = EQUATIONS.iter().position(|e| *e == index.equation);
             if let Some(which) = which {
+                let mut columns = index.raw_columns(&there.rows);
+                // Where guarantees make money a parameter of its own, it stands outside the regressors of the choice.
+                let apart = self.fit.money_column().filter(|money| {
+                    EQUATIONS[which] == "choice" && !index.regressors().any(|name| name == *money)
+                });
+                if let Some(money) = apart
+                    && let Some(k) = (self.fit.names().iter())
+                        .position(|name| name.strip_prefix("choice.") == Some(money))
+                {
+                    let values = frame.numeric(money)?;
+                    columns.push(
+                        there
+                            .positions
+                            .iter()
+                            .map(|i| values.values()[*i])
+                            .collect(),
+                    );
+                    coefficients.push(k);
+                }
                 designs[which] = Some(Equation {
                     coefficients,
-                    columns: index.raw_columns(&there.rows),
+                    columns,
                 });
             }
         }
@@ -233,119 +273,6 @@ impl FittedCustomers {
             _ => vec![1.0; positions.len()],
         }
     }
-
-    /// Values of columns beyond those of the data.
-    fn check_support(
-        &self,
-        who: &str,
-        columns: &[(String, f64)],
-        warnings: &mut Vec<Warning>,
-    ) -> Result<()> {
-        let frame = &self.fit.likelihood().parts("a counterfactual")?.frame;
-        for (column, value) in columns {
-            let [low, high] = range(frame.numeric(column)?.values());
-            if !(low..=high).contains(value) {
-                warnings.push(Warning::Note {
-                    message: format!(
-                        "{who} sets `{column}` to {value}, outside {low} to {high} of the data: an extrapolation"
-                    ),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// What is refused, and what goes beyond the data.
-    fn check(&self, policy: &Policy, warnings: &mut Vec<Warning>) -> Result<()> {
-        let name = policy.name();
-        let share = matches!(policy.tool, Tool::Share(s) if s > 0.0);
-        if share && self.work_cost.is_none() {
-            return Err(Error::Unidentified {
-                what: format!("the tool of policy `{name}`: a share of an unknown cost"),
-                needs: "the cost of the work (Market::work_cost), or a column of the tool (Policy::tool_column)".to_owned(),
-            });
-        }
-        let before = policy.timing == Some(PurchaseTiming::BeforePurchase);
-        if before && (self.work_cost.is_none() || self.price.is_none()) {
-            return Err(Error::Unidentified {
-                what: format!(
-                    "the timing of policy `{name}`: choices give the sum of cost, price and outside option"
-                ),
-                needs: "the price and the cost of the work (Market::price, Market::work_cost)"
-                    .to_owned(),
-            });
-        }
-        for columns in [&policy.lessons, &policy.tools] {
-            self.check_support(&format!("`{name}`"), columns, warnings)?;
-        }
-        let frame = &self.fit.likelihood().parts("a counterfactual")?.frame;
-        let mut note = |message: String| warnings.push(Warning::Note { message });
-        if let Some(column) = self.fit.signals_column()
-            && policy.signals > 0
-        {
-            let [_, most] = range(frame.numeric(column)?.values());
-            if f64::from(policy.signals) > most {
-                note(format!(
-                    "`{name}` gives {} signals, more than the {most} of the data: an extrapolation by Bayes' rule",
-                    policy.signals
-                ));
-            }
-        }
-        if policy.guarantee > 0.0 {
-            note(format!(
-                "the guarantee of `{name}` was not in the data: its value to customers follows from their beliefs and risk aversion {} as said",
-                self.risk_aversion
-            ));
-        }
-        if let Some(money) = self.fit.money_column()
-            && policy.coupon > 0.0
-            && let Ok(values) = frame.numeric(money)
-        {
-            let [low, high] = range(values.values());
-            if policy.coupon > high - low {
-                note(format!(
-                    "the coupon of `{name}` is larger than the range {} of `{money}`: an extrapolation",
-                    high - low
-                ));
-            }
-        }
-        if policy.productivity.abs() > 0.0 || policy.persuasion.abs() > 0.0 {
-            note(format!(
-                "productivity and persuasion of `{name}` are assumed, not estimated"
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn range(values: &[f64]) -> [f64; 2] {
-    let known = values.iter().filter(|v| !v.is_nan());
-    known.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| {
-        [low.min(*v), high.max(*v)]
-    })
-}
-
-fn set(frame: &Frame, columns: &[(String, f64)]) -> Result<Frame> {
-    let mut frame = frame.clone();
-    for (column, value) in columns {
-        let is_flag = frame.flag(column).is_ok();
-        frame = if is_flag {
-            if (value * (1.0 - value)).abs() > 0.0 {
-                let expected = "0 or 1: the column is a flag";
-                return Err(Error::invalid_option(
-                    &format!("`{column}`"),
-                    value,
-                    expected,
-                ));
-            }
-            frame.replace(column.as_str(), vec![*value > 0.5; frame.rows()])?
-        } else {
-            // Says which columns there are where it is none.
-            frame.numeric(column)?;
-            frame.replace(column.as_str(), vec![*value; frame.rows()])?
-        };
-    }
-    Ok(frame)
 }
 
 impl FittedEngine {
@@ -373,10 +300,19 @@ impl FittedEngine {
     pub(super) fn place(&self, beta: &[f64]) -> Result<Placed> {
         let s = self.fit.structure(beta)?;
         let taste = s.taste / s.money;
-        let alpha = -2.0 * s.uncertainty * s.money / (s.taste * s.taste);
-        let r = self.risk_aversion;
+        let r = s.risk_aversion.unwrap_or(self.risk_aversion);
+        let alpha = match s.uncertainty {
+            Some(lambda) => -2.0 * lambda * s.money / (s.taste * s.taste),
+            // Form 3, where guarantees are in the data and numbers of signals do not differ.
+            None => s.risk_aversion.unwrap_or(0.0),
+        };
         let preferences = Preferences::ambiguity_of_any_sign(r, alpha);
         let premium = 0.5 * r * taste * taste;
+        // In form 3 the constant of the choice has the premium of the belief's variance.
+        let of_belief = match s.uncertainty {
+            Some(_) => 0.0,
+            None => 0.5 * alpha * taste * taste * s.prior_variance,
+        };
         let mut conditions = self.conditions.clone();
         conditions.shock = if s.money > 0.0 {
             TasteShock::Probit(1.0 / s.money)
@@ -401,7 +337,13 @@ impl FittedEngine {
             let terms = Terms {
                 price: self.price,
                 taste,
-                outside: taste * success - premium - self.price - self.work_cost - choice / s.money,
+                outside: taste * success
+                    - premium
+                    - self.price
+                    - self.work_cost
+                    - choice / s.money
+                    - of_belief,
+                guarantee: self.guarantees[i],
                 value_abandon: f64::NEG_INFINITY,
                 ..Terms::default()
             };

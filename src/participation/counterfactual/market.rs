@@ -283,9 +283,9 @@ impl Market {
         self.set("work_cost", |fitted| fitted.work_cost = Some(money))
     }
 
-    /// r over the noise of the task in a fitted market, which a guarantee insures; zero unless said.
+    /// r over the noise of the task in a fitted market, which a guarantee insures; zero unless said, and not to be said where guarantees in the data gave it.
     pub fn risk_aversion(self, r: f64) -> Self {
-        self.set("risk_aversion", |fitted| fitted.risk_aversion = r)
+        self.set("risk_aversion", |fitted| fitted.risk_aversion = Some(r))
     }
 
     /// The value of a column of a fitted market as it stands, where it is not that of the data: no lesson, no tool.

@@ -10,6 +10,7 @@ mod market;
 mod optimum;
 mod outcome;
 mod policy;
+mod support;
 mod targeted;
 
 pub use compared::Counterfactual;

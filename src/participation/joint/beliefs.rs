@@ -27,7 +27,18 @@ pub(super) mod slot {
     pub const RATING_CONSTANT: usize = 11;
     pub const RATING_SLOPE: usize = 12;
     pub const LN_SD_SIGNAL: usize = 13;
-    pub const COUNT: usize = 14;
+    /// r.
+    pub const RISK: usize = 14;
+    /// What a unit of money counts in the choice, where guarantees make it a parameter of its own.
+    pub const MONEY: usize = 15;
+    /// The index of effort but for the belief.
+    pub const EFFORT: usize = 16;
+    /// κ.
+    pub const RELIEF: usize = 17;
+    pub const LN_SD_EFFORT: usize = 18;
+    /// γ of success, what effort returns.
+    pub const RETURN: usize = 19;
+    pub const COUNT: usize = 20;
 }
 
 /// How beliefs are told.
@@ -85,6 +96,10 @@ pub(super) struct Beliefs<T> {
     /// ρσ_m and σ_m√(1 − ρ²): m_0 = mean + c_1 u + c_2 e.
     loads: [T; 2],
     sd: T,
+    /// ρσ_a and σ_a√(1 − ρ²), over σ_m the first: what a known m_0 says of ability.
+    known: [T; 2],
+    /// σ_m.
+    spread: T,
     /// v_0.
     variance: T,
     /// v_0/σ_s².
@@ -108,6 +123,35 @@ pub(super) struct Shared<T> {
     ln_signal: T,
     /// λ v_n.
     premium: T,
+    /// √v_n.
+    spread: T,
+    /// What θ, r and α take off the belief's mean where a guarantee looks at failure, and α.
+    shift: T,
+    ambiguity: T,
+    /// κ²v_n/2.
+    relief: T,
+    /// Where m_0 is told without error: what it says of ability and of the belief at the choice.
+    exact: Option<Exact<T>>,
+}
+
+/// Ability and the belief at the choice given m_0, and the law of what is told.
+pub(super) struct Exact<T> {
+    by: T,
+    sd: T,
+    news: T,
+    ln_told: T,
+}
+
+/// What is seen of a customer besides the outcomes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// The average of the signals, NaN where it is not seen.
+    pub(super) average: f64,
+    /// What is told without error on the scale of its index; NaN otherwise.
+    pub(super) told: f64,
+    pub(super) money: f64,
+    /// ln(1 + e); zero where it is not seen.
+    pub(super) effort: f64,
 }
 
 impl JointRows {
@@ -144,6 +188,8 @@ impl JointRows {
             }
         };
         Beliefs {
+            known: [rho * sd / of_belief, sd * sqrt(unexplained)],
+            spread: of_belief,
             loads: [rho * of_belief, of_belief * sqrt(unexplained)],
             sd,
             variance,
@@ -184,6 +230,22 @@ impl JointRows {
         // What t does not say of the first belief, and the error of telling.
         let hidden = slope.square() * c2.square() * (share.square() * -1.0 + 1.0);
         let noise = (x[slot::LN_SD_TOLD] * 2.0).exp();
+        let variance = beliefs.variance * rest;
+        let exact = (self.exact && self.told != Told::Nothing).then(|| {
+            let none = self.signals == SignalKind::None || signals <= 0.0;
+            let news = if seen || none {
+                zero
+            } else {
+                sqrt(beliefs.variance * gain * rest)
+            };
+            Exact {
+                by: beliefs.known[0],
+                sd: beliefs.known[1],
+                news,
+                ln_told: ln((slope * beliefs.spread).square()) * 0.5,
+            }
+        });
+        let ambiguity = self.ambiguity(x);
         Shared {
             signals,
             gain,
@@ -195,7 +257,7 @@ impl JointRows {
             slope,
             r1: slope * c1,
             r2: slope * c2 * share,
-            ln_told: if self.told == Told::Nothing {
+            ln_told: if self.told == Told::Nothing || self.exact {
                 zero
             } else {
                 ln(hidden + noise) * 0.5
@@ -206,6 +268,28 @@ impl JointRows {
                 zero
             },
             premium: x[slot::UNCERTAINTY] * beliefs.variance * rest,
+            spread: if self.guarantee { sqrt(variance) } else { zero },
+            shift: if self.guarantee {
+                let taste = x[slot::BELIEF] / x[slot::MONEY];
+                -(taste * (ambiguity * variance + x[slot::RISK]))
+            } else {
+                zero
+            },
+            ambiguity,
+            relief: x[slot::RELIEF].square() * variance * 0.5,
+            exact,
+        }
+    }
+
+    /// α of form 4 by the weight λ of uncertainty; r, as in form 3, where λ is not in the model. Zero without guarantees.
+    fn ambiguity<T: Scalar>(&self, x: &[T; slot::COUNT]) -> T {
+        if !self.guarantee {
+            return T::constant(0.0);
+        }
+        if self.free.contains(&slot::UNCERTAINTY) {
+            x[slot::UNCERTAINTY] * x[slot::MONEY] * -2.0 / x[slot::BELIEF].square()
+        } else {
+            x[slot::RISK]
         }
     }
 
@@ -214,28 +298,68 @@ impl JointRows {
         &self,
         x: &[T; slot::COUNT],
         of: &Shared<T>,
-        average: f64,
+        known: &Known,
     ) -> [T; at::COUNT] {
+        let average = known.average;
+        let zero = T::constant(0.0);
         let mean = x[slot::ABILITY] + x[slot::OVERCONFIDENCE];
+        let [mut ability, mut sd] = [x[slot::ABILITY], of.sd];
         let m0 = if self.signals == SignalKind::Seen && of.signals > 0.0 {
             of.rest * mean + of.gain * average
         } else {
             x[slot::ABILITY] + of.rest * x[slot::OVERCONFIDENCE]
         };
+        let mut belief = [m0, of.m1, of.m2];
+        let center = of.constant + of.slope * mean;
+        let mut told = [center, of.r1, of.r2, of.ln_told];
+        if let Some(exact) = &of.exact
+            && !known.told.is_nan()
+        {
+            // m_0 is known: u is what it does not say of ability, and t the news of signals that are not seen.
+            let first = (-of.constant + known.told) / of.slope;
+            ability = ability + exact.by * (first - mean);
+            sd = exact.sd;
+            let kept = of.rest * first;
+            belief = if self.signals == SignalKind::Seen && of.signals > 0.0 {
+                [kept + of.gain * average, zero, zero]
+            } else {
+                [kept + of.gain * ability, of.gain * sd, exact.news]
+            };
+            told = [center, zero, zero, exact.ln_told];
+        }
+        let [m0, m1, m2] = belief;
+        let [r0, r1, r2, ln_told] = told;
+        let mut success = x[slot::SUCCESS];
+        let mut choice = x[slot::CHOICE] + of.premium;
+        if self.effort {
+            success = success + x[slot::RETURN] * known.effort;
+        }
+        if self.guarantee {
+            choice = choice + x[slot::MONEY] * known.money;
+        }
         [
-            x[slot::ABILITY],
-            of.sd,
-            x[slot::SUCCESS],
-            x[slot::CHOICE] + of.premium,
+            ability,
+            sd,
+            success,
+            choice,
             x[slot::BELIEF],
             m0,
-            of.m1,
-            of.m2,
-            of.constant + of.slope * mean,
-            of.r1,
-            of.r2,
-            of.ln_told,
+            m1,
+            m2,
+            r0,
+            r1,
+            r2,
+            ln_told,
             of.ln_signal,
+            of.shift + x[slot::SUCCESS],
+            of.spread,
+            x[slot::RISK],
+            of.ambiguity,
+            x[slot::MONEY],
+            x[slot::EFFORT] - of.relief,
+            x[slot::RELIEF],
+            x[slot::LN_SD_EFFORT],
+            x[slot::RETURN],
         ]
     }
 }

@@ -15,6 +15,10 @@ pub(super) struct Blocks {
     pub(super) told: [Vec<f64>; 2],
     pub(super) signals: Vec<f64>,
     pub(super) average: Vec<f64>,
+    /// Money, what is paid on failure, and ln(1 + e), where they are asked for.
+    pub(super) money: Vec<f64>,
+    pub(super) guarantee: Vec<f64>,
+    pub(super) effort: Vec<f64>,
     pub(super) answers: Vec<Vec<f64>>,
     pub(super) everyone: bool,
 }
@@ -100,7 +104,23 @@ impl JointWillingness {
                 }
             }
         }
+        let (mut money, mut guarantee) = (vec![0.0; n], vec![0.0; n]);
+        if let (Some(column), Some(coupon)) = (&self.guarantee, &self.money) {
+            guarantee = read(column)?;
+            money = read(coupon)?;
+            if let Some(i) = guarantee.iter().position(|g| *g < 0.0) {
+                return Err(Error::OutOfRange {
+                    column: column.clone(),
+                    row: rows.index(i) + 1,
+                    value: guarantee[i],
+                    expected: "zero or a positive amount that is paid on failure".to_owned(),
+                });
+            }
+        }
         Ok(Blocks {
+            effort: self.worked(frame, rows, takes_part)?,
+            money,
+            guarantee,
             success,
             told: self.told(frame, rows)?,
             signals,
@@ -108,6 +128,38 @@ impl JointWillingness {
             answers: answers.collect::<Result<_>>()?,
             everyone,
         })
+    }
+
+    /// ln(1 + e) of those who take part.
+    fn worked(&self, frame: &Frame, rows: &Rows, takes_part: &[f64]) -> Result<Vec<f64>> {
+        let (Some(column), _) = self.effort_formula() else {
+            return Ok(vec![f64::NAN; rows.len()]);
+        };
+        let mut values = rows.gather(frame.numeric(&column)?.values());
+        let refuse = |i: usize, value: f64, expected: &str| {
+            Err(Error::OutOfRange {
+                column: column.clone(),
+                row: rows.index(i) + 1,
+                value,
+                expected: expected.to_owned(),
+            })
+        };
+        for (i, value) in values.iter_mut().enumerate().filter(|(_, v)| !v.is_nan()) {
+            if takes_part[i] < 0.5 {
+                return refuse(i, *value, "missing where the customer does not take part");
+            }
+            if !(*value >= 0.0 && value.is_finite()) {
+                return refuse(i, *value, "zero or a positive finite amount of effort");
+            }
+            *value = value.ln_1p();
+        }
+        if distinct(&values) < 2 {
+            return Err(Error::Unidentified {
+                what: "what effort does".to_owned(),
+                needs: format!("efforts that differ: `{column}` is the same, or missing, for all"),
+            });
+        }
+        Ok(values)
     }
 
     /// The ends between which told beliefs lie.
@@ -126,6 +178,17 @@ impl JointWillingness {
         for (i, value) in values.iter().enumerate().filter(|(_, v)| !v.is_nan()) {
             let [low, high] = match scale {
                 Scale::Free => [*value; 2],
+                Scale::Probability(_) if self.is_exact() => {
+                    if !(*value > 0.0 && *value < 1.0) {
+                        return Err(Error::OutOfRange {
+                            column: column.clone(),
+                            row: rows.index(i) + 1,
+                            value: *value,
+                            expected: "between 0 and 1 and neither of them: told without error they are beliefs without bounds".to_owned(),
+                        });
+                    }
+                    [normal::quantile(*value); 2]
+                }
                 Scale::Probability(grid) => {
                     let rounding = ElicitedBeliefs::new("report ~ 1").grid(*grid);
                     let ends = rounding.around(*value, *grid, column, rows.index(i))?;
@@ -156,6 +219,9 @@ impl Blocks {
             own("told to", &self.told[1]),
             own("signals", &self.signals),
             own("average", &self.average),
+            own("money", &self.money),
+            own("guarantee", &self.guarantee),
+            own("effort", &self.effort),
         ];
         // Where nodes lie is not known yet.
         let nodes = vec![f64::NAN; rows.len()];

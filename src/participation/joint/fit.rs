@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Names: `ability.…` and `overconfidence.…` (in units of task noise), `success.…`, `choice.…` with `choice.belief` (θ) and `choice.uncertainty` (λ), in units
 /// of the taste shock; `ln_sd_ability`, `ln_sd_belief`, `atanh_rho`, `ln_ratio` (of v_0/σ_s²), `ln_sd_report` or `ln_sd_rating`, `rating.…`, `ln_sd_signal`; of each
-/// item `….intercept` and `….discrimination`.
+/// item `….intercept` and `….discrimination`. With guarantees `choice.risk_aversion` (r); with effort `effort.…`, `effort.belief` (κ), `ln_sd_effort` and
+/// `success.effort` (γ).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct JointWillingnessFit {
     fit: LikelihoodFit,
@@ -24,8 +25,10 @@ pub struct JointWillingnessFit {
     variance: PriorVariance,
     money: Option<String>,
     signals: SignalKind,
-    /// The column of the number of signals.
+    /// The column of the number of signals, and that of guarantees.
     counted: Option<String>,
+    #[serde(default)]
+    guaranteed: Option<String>,
 }
 
 /// What the parameters say of customers beside the equations, for counterfactuals.
@@ -33,7 +36,9 @@ pub struct JointWillingnessFit {
 pub(in crate::participation) struct Structure {
     /// θ and λ of the choice, and the coefficient of money.
     pub(in crate::participation) taste: f64,
-    pub(in crate::participation) uncertainty: f64,
+    pub(in crate::participation) uncertainty: Option<f64>,
+    /// r, where guarantees identify it.
+    pub(in crate::participation) risk_aversion: Option<f64>,
     pub(in crate::participation) money: f64,
     pub(in crate::participation) sd_ability: f64,
     pub(in crate::participation) sd_belief: f64,
@@ -66,6 +71,7 @@ impl JointWillingnessFit {
         rows: &JointRows,
         money: Option<String>,
         counted: Option<String>,
+        guaranteed: Option<String>,
     ) -> Self {
         let unit = !fit.names().iter().any(|name| name == "ln_sd_ability");
         let variance = match (rows.prior, rows.signals) {
@@ -84,11 +90,13 @@ impl JointWillingnessFit {
             money,
             signals: rows.signals,
             counted,
+            guaranteed,
         }
     }
 
     /// The parameters beside the equations that [`structure`](Self::structure) reads.
-    pub(in crate::participation) const STRUCTURE: [&'static str; 7] = [
+    pub(in crate::participation) const STRUCTURE: [&'static str; 8] = [
+        "choice.risk_aversion",
         "choice.belief",
         "choice.uncertainty",
         "ln_sd_ability",
@@ -124,7 +132,8 @@ impl JointWillingnessFit {
         };
         Ok(Structure {
             taste: of("choice.belief").unwrap_or(0.0),
-            uncertainty: of("choice.uncertainty").unwrap_or(0.0),
+            uncertainty: of("choice.uncertainty"),
+            risk_aversion: of("choice.risk_aversion"),
             money: of(money).unwrap_or(f64::NAN),
             sd_ability,
             sd_belief,
@@ -149,6 +158,11 @@ impl JointWillingnessFit {
     /// The column of the number of signals.
     pub(in crate::participation) fn signals_column(&self) -> Option<&str> {
         self.counted.as_deref()
+    }
+
+    /// The column of guarantees.
+    pub(in crate::participation) fn guarantee_column(&self) -> Option<&str> {
+        self.guaranteed.as_deref()
     }
 
     /// The correlation ρ of ability and the first belief's mean, given x.
@@ -225,6 +239,58 @@ impl JointWillingnessFit {
         let of = [NAME, money, "choice.belief"];
         let f = |p: &[f64]| -2.0 * p[0] * p[1] / (p[2] * p[2]);
         self.fit.nonlinear("ambiguity aversion α", &of, f)
+    }
+
+    /// r over the noise of the task, per unit of money.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] without [`guarantee`](super::JointWillingness::guarantee).
+    pub fn risk_aversion(&self) -> Result<Estimate> {
+        if self.guaranteed.is_none() {
+            return Err(Error::Unidentified {
+                what: "the risk aversion r".to_owned(),
+                needs: "two randomised positive guarantees (JointWillingness::guarantee)"
+                    .to_owned(),
+            });
+        }
+        self.fit.coefficient("choice.risk_aversion")
+    }
+
+    /// `−λ v_0`, what the belief's variance takes off the choice before signals, in units of the taste shock. v_0 is often known badly, and λ is what is known of
+    /// their product over it: this product is estimated nearly without skew where λ is not.
+    ///
+    /// # Errors
+    /// [`Error::Unidentified`] where the number of signals does not vary.
+    pub fn uncertainty_premium(&self) -> Result<Estimate> {
+        const NAME: &str = "choice.uncertainty";
+        if !self.fit.names().iter().any(|name| name == NAME) {
+            return Err(Error::Unidentified {
+                what: "the premium of uncertainty −λ v_0".to_owned(),
+                needs: "a randomised number of signals".to_owned(),
+            });
+        }
+        let name = "premium −λ v_0";
+        match self.variance {
+            PriorVariance::Known(v) => self.fit.nonlinear(name, &[NAME], |p| -p[0] * v),
+            PriorVariance::TimesRatio(signal) => {
+                let f = |p: &[f64]| -p[0] * signal * p[1].exp();
+                self.fit.nonlinear(name, &[NAME, "ln_ratio"], f)
+            }
+            PriorVariance::TimesRatioOfSeen => {
+                let of = [NAME, "ln_ratio", "ln_sd_signal"];
+                let f = |p: &[f64]| -p[0] * (p[1] + 2.0 * p[2]).exp();
+                self.fit.nonlinear(name, &of, f)
+            }
+            PriorVariance::Calibrated => {
+                let of = [NAME, "ln_sd_ability", "atanh_rho"];
+                let f = |p: &[f64]| -p[0] * (2.0 * p[1]).exp() * (1.0 - p[2].tanh().powi(2));
+                self.fit.nonlinear(name, &of, f)
+            }
+            PriorVariance::CalibratedUnit => {
+                let f = |p: &[f64]| -p[0] * (1.0 - p[1].tanh().powi(2));
+                self.fit.nonlinear(name, &[NAME, "atanh_rho"], f)
+            }
+        }
     }
 
     fn money(&self, what: &str) -> Result<&str> {

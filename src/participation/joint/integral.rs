@@ -1,5 +1,6 @@
 //! What one customer adds to the likelihood: answers, a belief told, a choice and its success, given ability and belief, integrated over both.
 
+use super::beyond::{Beyond, Insured};
 use super::nodes::Place;
 use super::pieces::{LnProduct, answer, normal_choice, told};
 use crate::error::Result;
@@ -30,8 +31,25 @@ pub(super) mod at {
     pub const LR: usize = 11;
     /// Logarithm of the deviation of a signal that was seen.
     pub const LS: usize = 12;
+    /// How many there are without the blocks of guarantees and effort.
+    pub const PLAIN: usize = 13;
+    /// What is added to the belief's mean where a guarantee looks at the chance of failure.
+    pub const SHIFT: usize = 13;
+    /// √v_n.
+    pub const SPREAD: usize = 14;
+    pub const RISK: usize = 15;
+    pub const AMBIGUITY: usize = 16;
+    /// What a unit of money counts.
+    pub const MONEY: usize = 17;
+    /// The index of effort but for the belief's mean, and what that counts.
+    pub const EFFORT: usize = 18;
+    pub const RELIEF: usize = 19;
+    /// Logarithm of the deviation of effort.
+    pub const NOISE: usize = 20;
+    /// γ.
+    pub const RETURN: usize = 21;
     /// How many.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 22;
 }
 
 /// What is seen of one customer.
@@ -47,6 +65,11 @@ pub(super) struct Seen {
     pub(super) takes_part: bool,
     /// Whether the customer succeeds; NaN where it is not seen.
     pub(super) success: f64,
+    /// What is paid to the customer on failure.
+    pub(super) guarantee: f64,
+    /// Whether customers choose their effort, and `ln(1 + e)` of it, NaN where it is not seen.
+    pub(super) works: bool,
+    pub(super) effort: f64,
 }
 
 /// Parameters of an item: ability enters as `intercept + slope · a`.
@@ -58,15 +81,20 @@ pub(super) struct Sums {
     pub(super) value: f64,
     pub(super) gradient: Vec<f64>,
     pub(super) hessian: Vec<f64>,
+    /// Quantities before the parameters of the items.
+    quantities: usize,
     size: usize,
     /// Derivatives of the logarithm of each answer, by node.
     answers: Vec<[f64; 2]>,
 }
 
 impl Sums {
-    pub(super) fn new(items: usize) -> Self {
-        let size = at::COUNT + 2 * items;
+    /// For so many items, and the first [`at::PLAIN`] quantities or all.
+    pub(super) fn new(items: usize, extended: bool) -> Self {
+        let quantities = if extended { at::COUNT } else { at::PLAIN };
+        let size = quantities + 2 * items;
         Self {
+            quantities,
             value: 0.0,
             gradient: vec![0.0; size],
             hessian: vec![0.0; size * size],
@@ -76,15 +104,25 @@ impl Sums {
     }
 }
 
-/// Nodes for the standard normal u and t.
+/// Nodes for the standard normal u and t with the logarithms of their weights, and nodes with weights for what customers do not know of their ability.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     outer: Vec<[f64; 2]>,
     inner: Vec<[f64; 2]>,
+    pub(super) unknown: Vec<[f64; 2]>,
 }
 
 impl Rules {
+    /// Nodes of a customer.
+    pub(super) fn nodes(&self) -> usize {
+        self.outer.len() * self.inner.len()
+    }
+
     pub(super) fn new(outer: usize, inner: usize) -> Result<Self> {
+        /// To 1e-7 of a guarantee up to a variance of one.
+        const UNKNOWN: usize = 15;
+        let unknown = gauss_hermite_normal(UNKNOWN)?;
+        let unknown = unknown.nodes().iter().zip(unknown.weights());
         let rule = |nodes: usize| -> Result<Vec<[f64; 2]>> {
             let rule = gauss_hermite_normal(nodes)?;
             let pairs = rule.nodes().iter().zip(rule.weights());
@@ -93,6 +131,7 @@ impl Rules {
         Ok(Self {
             outer: rule(outer)?,
             inner: rule(inner)?,
+            unknown: unknown.map(|(x, w)| [*x, *w]).collect(),
         })
     }
 }
@@ -101,22 +140,30 @@ impl Rules {
 pub(super) struct Customer<'a> {
     pub(super) seen: &'a Seen,
     pub(super) items: &'a [Item],
+    /// What the guarantee is worth, where it is tabulated.
+    pub(super) insured: Option<&'a Insured>,
     /// See [`at`].
     pub(super) q: [f64; at::COUNT],
 }
 
 /// Moments over t of the inner derivatives at one u.
-struct Inner {
+struct Inner<const N: usize> {
     ln: f64,
-    mean: [f64; INNER],
-    square: [[f64; INNER]; INNER],
+    mean: [f64; N],
+    square: [[f64; N]; N],
 }
 
 /// Derivatives at a node of the inner integral: by B, THETA, M0, M2, R0, R2, LR.
 const INNER: usize = 7;
 
+/// The same, and by SHIFT, SPREAD, RISK, AMBIGUITY, MONEY, EFFORT, RELIEF, NOISE, RETURN.
+pub(super) const EXTENDED: usize = 16;
+
+/// Inner derivatives that go to places of their own, of the first seven.
+const PLAIN_PLACES: usize = 9;
+
 /// Where an inner derivative goes, and whether it is multiplied by u: those by M1 and R1 are u times those by M0 and R0.
-const PLACES: [(usize, usize, bool); 9] = [
+const PLACES: [(usize, usize, bool); PLAIN_PLACES + 9] = [
     (at::B, 0, false),
     (at::THETA, 1, false),
     (at::M0, 2, false),
@@ -126,6 +173,15 @@ const PLACES: [(usize, usize, bool); 9] = [
     (at::R1, 4, true),
     (at::R2, 5, false),
     (at::LR, 6, false),
+    (at::SHIFT, 7, false),
+    (at::SPREAD, 8, false),
+    (at::RISK, 9, false),
+    (at::AMBIGUITY, 10, false),
+    (at::MONEY, 11, false),
+    (at::EFFORT, 12, false),
+    (at::RELIEF, 13, false),
+    (at::NOISE, 14, false),
+    (at::RETURN, 15, false),
 ];
 
 impl Customer<'_> {
@@ -147,7 +203,13 @@ impl Customer<'_> {
     }
 
     /// The integral over t at u, with moments of its derivatives when they are asked for.
-    fn inner(&self, u: f64, place: &Place, rules: &Rules, derivatives: bool) -> Inner {
+    fn inner<const N: usize>(
+        &self,
+        u: f64,
+        place: &Place,
+        rules: &Rules,
+        derivatives: bool,
+    ) -> Inner<N> {
         let q = &self.q;
         let theta = q[at::THETA];
         let [from, slope, width] = place.inner;
@@ -155,29 +217,38 @@ impl Customer<'_> {
         let deviation = q[at::LR].exp();
         let mut logs = [0.0; MOST_NODES];
         let mut all = [[0.0; INNER]; MOST_NODES];
-        let mut squares = [[0.0; 9]; MOST_NODES];
+        let mut squares = [[0.0; INNER]; MOST_NODES];
+        let mut blocks: Vec<Beyond> = vec![];
         let mut top = f64::NEG_INFINITY;
         for (j, [x, ln_weight]) in rules.inner.iter().enumerate() {
             let t = center + width * x;
             let m = q[at::M0] + q[at::M1] * u + q[at::M2] * t;
-            let [c, c1, c2] = normal_choice(self.seen.takes_part, q[at::B] + theta * m);
+            let mut index = q[at::B] + theta * m;
+            let mut more = 0.0;
+            if N > INNER {
+                let beyond = self.beyond(m, &rules.unknown);
+                index += self.index_beyond(&beyond);
+                more = Self::ln_effort(&beyond);
+                blocks.push(beyond);
+            }
+            let [c, c1, c2] = normal_choice(self.seen.takes_part, index);
             let r = if self.seen.told[0].is_nan() {
                 [0.0; 6]
             } else {
                 let center = q[at::R0] + q[at::R1] * u + q[at::R2] * t;
                 told(self.seen.told, center, deviation)
             };
-            logs[j] = ln_weight + width.ln() + 0.5 * (x * x - t * t) + c + r[0];
+            logs[j] = ln_weight + width.ln() + 0.5 * (x * x - t * t) + c + r[0] + more;
             top = top.max(logs[j]);
             if derivatives {
                 all[j] = [c1, c1 * m, c1 * theta, c1 * theta * t, r[1], r[1] * t, r[2]];
-                squares[j] = [c1, c2, m, t, r[3], r[4], r[5], 0.0, 0.0];
+                squares[j] = [c1, c2, m, t, r[3], r[4], r[5]];
             }
         }
         let mut inner = Inner {
             ln: f64::NEG_INFINITY,
-            mean: [0.0; INNER],
-            square: [[0.0; INNER]; INNER],
+            mean: [0.0; N],
+            square: [[0.0; N]; N],
         };
         let mut total = 0.0;
         for j in 0..rules.inner.len() {
@@ -187,22 +258,19 @@ impl Customer<'_> {
                 continue;
             }
             let g = &all[j];
-            let [c1, c2, m, t, nn, ns, ss, ..] = squares[j];
-            for a in 0..INNER {
-                inner.mean[a] += weight * g[a];
-                for b in 0..=a {
-                    inner.square[a][b] += weight * g[a] * g[b];
+            let [c1, c2, m, t, nn, ns, ss] = squares[j];
+            if let Some(beyond) = blocks.get(j) {
+                let (mut slopes, second) = self.derivatives_beyond(beyond, [m, t], [c1, c2]);
+                slopes[4..INNER].copy_from_slice(&g[4..]);
+                for a in 0..N {
+                    inner.mean[a] += weight * slopes[a];
+                    for b in 0..=a {
+                        inner.square[a][b] += weight * (slopes[a] * slopes[b] + second[a][b]);
+                    }
                 }
+            } else {
+                self.derivatives_plain(g, &squares[j], weight, &mut inner);
             }
-            // Second derivatives of the choice: the index moves by (1, m, θ, θt), and θ and M by each other.
-            let moves = [1.0, m, theta, theta * t];
-            for a in 0..4 {
-                for b in 0..=a {
-                    inner.square[a][b] += weight * c2 * moves[a] * moves[b];
-                }
-            }
-            inner.square[2][1] += weight * c1;
-            inner.square[3][1] += weight * c1 * t;
             inner.square[4][4] += weight * nn;
             inner.square[5][4] += weight * nn * t;
             inner.square[5][5] += weight * nn * t * t;
@@ -217,12 +285,53 @@ impl Customer<'_> {
         inner
     }
 
+    /// Adds weight × (g, gg' + H) of a node without the blocks of guarantees and effort.
+    fn derivatives_plain<const N: usize>(
+        &self,
+        g: &[f64; INNER],
+        [c1, c2, m, t, ..]: &[f64; INNER],
+        weight: f64,
+        inner: &mut Inner<N>,
+    ) {
+        let (c1, c2, m, t) = (*c1, *c2, *m, *t);
+        let theta = self.q[at::THETA];
+        for a in 0..INNER {
+            inner.mean[a] += weight * g[a];
+            for b in 0..=a {
+                inner.square[a][b] += weight * g[a] * g[b];
+            }
+        }
+        // Second derivatives of the choice: the index moves by (1, m, θ, θt), and θ and M by each other.
+        let moves = [1.0, m, theta, theta * t];
+        for a in 0..4 {
+            for b in 0..=a {
+                inner.square[a][b] += weight * c2 * moves[a] * moves[b];
+            }
+        }
+        inner.square[2][1] += weight * c1;
+        inner.square[3][1] += weight * c1 * t;
+    }
+
     /// The log-likelihood, and its derivatives when they are asked for: those of the logarithm of an integral are moments of those of the integrand
     /// (Louis 1982).
     pub(super) fn add(&self, place: &Place, rules: &Rules, derivatives: bool, sums: &mut Sums) {
+        if sums.quantities > at::PLAIN {
+            self.add_of::<EXTENDED>(place, rules, derivatives, sums);
+        } else {
+            self.add_of::<INNER>(place, rules, derivatives, sums);
+        }
+    }
+
+    fn add_of<const N: usize>(
+        &self,
+        place: &Place,
+        rules: &Rules,
+        derivatives: bool,
+        sums: &mut Sums,
+    ) {
         let size = sums.size;
         let [mode, width] = place.outer;
-        let mut nodes: Vec<(f64, f64, Inner)> = Vec::with_capacity(rules.outer.len());
+        let mut nodes: Vec<(f64, f64, Inner<N>)> = Vec::with_capacity(rules.outer.len());
         sums.answers.clear();
         for [x, ln_weight] in &rules.outer {
             let u = mode + width * x;
@@ -262,12 +371,12 @@ impl Customer<'_> {
     }
 
     /// Adds weight × (g, gg' + H) of one outer node, averaged over t.
-    fn add_node(
+    fn add_node<const N: usize>(
         &self,
         node: usize,
         u: f64,
         weight: f64,
-        inner: &Inner,
+        inner: &Inner<N>,
         g: &mut [f64],
         sums: &mut Sums,
     ) {
@@ -280,9 +389,10 @@ impl Customer<'_> {
             hessian[i * size + j] += weight * h;
         };
         let times = |by_u: bool| if by_u { u } else { 1.0 };
-        for (i, (place, from, by_u)) in PLACES.iter().enumerate() {
+        let places = &PLACES[..N + PLAIN_PLACES - INNER];
+        for (i, (place, from, by_u)) in places.iter().enumerate() {
             g[*place] = times(*by_u) * inner.mean[*from];
-            for (other, from_other, by_u_other) in &PLACES[..=i] {
+            for (other, from_other, by_u_other) in &places[..=i] {
                 let square = inner.square[*from.max(from_other)][*from.min(from_other)];
                 // gg' of means is added below with the rest.
                 let own = square - inner.mean[*from] * inner.mean[*from_other];
@@ -313,7 +423,7 @@ impl Customer<'_> {
         for (k, ([_, slope], [d, dd])) in self.items.iter().zip(answers).enumerate() {
             ability[0] += slope * d;
             ability[1] += slope * slope * dd;
-            let own = at::COUNT + 2 * k;
+            let own = sums.quantities + 2 * k;
             let (d, dd) = (*d, *dd);
             g[own] = d;
             g[own + 1] = a * d;
@@ -344,149 +454,3 @@ impl Customer<'_> {
 
 /// Most nodes of an inner rule.
 pub(super) const MOST_NODES: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::numeric::derivative::{gradient, hessian};
-
-    fn customer(case: usize) -> Seen {
-        let told = [
-            [0.1, 0.4],
-            [f64::NEG_INFINITY, -1.0],
-            [0.7, f64::INFINITY],
-            [0.3, 0.3],
-            [f64::NAN; 2],
-        ][case % 5];
-        Seen {
-            answers: vec![1.0, 0.0, f64::NAN, 1.0],
-            told,
-            signal: if case.is_multiple_of(2) {
-                f64::NAN
-            } else {
-                0.8
-            },
-            takes_part: !case.is_multiple_of(3),
-            success: if case % 3 == 1 {
-                1.0
-            } else if case % 3 == 2 {
-                0.0
-            } else {
-                f64::NAN
-            },
-        }
-    }
-
-    const AT: [f64; at::COUNT] = [
-        0.3, 0.8, -0.2, 0.4, 0.7, 0.1, 0.5, 0.6, 0.2, 0.4, 0.5, -1.1, -0.3,
-    ];
-    const ITEMS: [f64; 8] = [0.2, 1.1, -0.5, 0.9, 0.1, 1.3, 0.4, 1.6];
-
-    fn value(seen: &Seen, x: &[f64], rules: &Rules) -> f64 {
-        let items: Vec<Item> = x[at::COUNT..]
-            .chunks_exact(2)
-            .map(|p| [p[0], p[1]])
-            .collect();
-        let mut sums = Sums::new(items.len());
-        let known: Vec<Item> = ITEMS.chunks_exact(2).map(|p| [p[0], p[1]]).collect();
-        let at_start = Customer {
-            seen,
-            items: &known,
-            q: AT,
-        };
-        let q = std::array::from_fn(|i| x[i]);
-        Customer {
-            seen,
-            items: &items,
-            q,
-        }
-        .add(&at_start.place(), rules, false, &mut sums);
-        sums.value
-    }
-
-    #[test]
-    fn derivatives_are_those_of_the_value() {
-        let rules = Rules::new(7, 5).unwrap();
-        let x: Vec<f64> = AT.iter().chain(&ITEMS).copied().collect();
-        for case in 0..10 {
-            let seen = customer(case);
-            let items: Vec<Item> = ITEMS.chunks_exact(2).map(|p| [p[0], p[1]]).collect();
-            let mut sums = Sums::new(items.len());
-            let customer = Customer {
-                seen: &seen,
-                items: &items,
-                q: AT,
-            };
-            customer.add(&customer.place(), &rules, true, &mut sums);
-            let of = |x: &[f64]| value(&seen, x, &rules);
-            assert!((sums.value - of(&x)).abs() < 1e-13);
-            let (g, h) = (gradient(of, &x).unwrap(), hessian(of, &x).unwrap());
-            for i in 0..x.len() {
-                assert!(
-                    (sums.gradient[i] - g[i]).abs() < 2e-6,
-                    "{case} {i}: {} {}",
-                    sums.gradient[i],
-                    g[i]
-                );
-                for j in 0..=i {
-                    let ours = sums.hessian[i * x.len() + j];
-                    assert!(
-                        (ours - h[(i, j)]).abs() < 2e-4,
-                        "{case} {i} {j}: {ours} {}",
-                        h[(i, j)]
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_fine_grid_gives_the_same_integral() {
-        let rules = Rules::new(15, 15).unwrap();
-        let x: Vec<f64> = AT.iter().chain(&ITEMS).copied().collect();
-        for case in 0..10 {
-            let seen = customer(case);
-            let (q, step) = (AT, 0.06);
-            let mut total = 0.0;
-            for i in -130..=130 {
-                let u = f64::from(i) * step;
-                let a = q[at::A] + q[at::SD] * u;
-                let mut of_u = normal::pdf(u);
-                for (k, y) in seen.answers.iter().enumerate().filter(|(_, y)| !y.is_nan()) {
-                    let p = 1.0 / (1.0 + (-(ITEMS[2 * k] + ITEMS[2 * k + 1] * a)).exp());
-                    of_u *= if *y > 0.5 { p } else { 1.0 - p };
-                }
-                if !seen.success.is_nan() {
-                    let p = normal::cdf(a + q[at::W]);
-                    of_u *= if seen.success > 0.5 { p } else { 1.0 - p };
-                }
-                if !seen.signal.is_nan() {
-                    let s = q[at::LS].exp();
-                    of_u *= normal::pdf((seen.signal - a) / s) / s;
-                }
-                for j in -130..=130 {
-                    let t = f64::from(j) * step;
-                    let m = q[at::M0] + q[at::M1] * u + q[at::M2] * t;
-                    let p = normal::cdf(q[at::B] + q[at::THETA] * m);
-                    let mut of_t = normal::pdf(t) * if seen.takes_part { p } else { 1.0 - p };
-                    let (center, s) = (q[at::R0] + q[at::R1] * u + q[at::R2] * t, q[at::LR].exp());
-                    if !seen.told[0].is_nan() {
-                        let [low, high] = seen.told.map(|x| (x - center) / s);
-                        of_t *= if high > low {
-                            normal::cdf(high) - normal::cdf(low)
-                        } else {
-                            normal::pdf(low) / s
-                        };
-                    }
-                    total += of_u * of_t * step * step;
-                }
-            }
-            let found = value(&seen, &x, &rules);
-            assert!(
-                (found - total.ln()).abs() < 1e-6,
-                "{case}: {found} {}",
-                total.ln()
-            );
-        }
-    }
-}

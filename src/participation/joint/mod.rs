@@ -1,9 +1,13 @@
 //! Ability, belief, choice and success of the same customers, estimated together.
 
 mod beliefs;
+mod beyond;
 mod blocks;
+mod bounds;
 mod fit;
 mod integral;
+#[cfg(test)]
+mod integral_tests;
 mod nodes;
 mod pieces;
 mod prepare;
@@ -19,7 +23,7 @@ use crate::inference::Covariance;
 use crate::numeric::Progress;
 use crate::regression::likelihood::{Estimation, maximize_unless};
 use crate::regression::linear::Weights;
-use beliefs::{Prior, SignalKind, Told, slot};
+use beliefs::{Prior, SignalKind, Told};
 use integral::Rules;
 use serde::Serialize;
 
@@ -37,10 +41,23 @@ use serde::Serialize;
 /// | choice | `Φ(w'γ + θ m_n + λ v_n)` | what beliefs and their variance count |
 /// | success of those who take part | `Φ(a + w_s'δ)` | zero and unit of ability |
 /// | number of signals, randomised | through K | v_0/σ_s²; with σ_s² known or the signals seen v_0 and λ |
+/// | guarantee, randomised | G paid on failure adds `γ_p D(m_n, v_n)` to the choice | r over the noise of the task |
+/// | effort of those who take part | `ln(1 + e)` is normal around its best value, zero below zero | κ, what a belief of ability saves in effort, and its cost apart from ability |
 ///
 /// and the likelihood is the integral of their product over ability and belief, by adaptive Gauss–Hermite quadrature, with analytic gradient and
 /// Hessian. Every block but the choice is optional. θ and λ are in units of the taste shock; with [`money`](Self::money) a coupon's coefficient is its
 /// inverse in money, and [`JointWillingnessFit::ambiguity_aversion`] is `α = −2 λ γ_p/θ²` of value form 4 (of form 3 it is r).
+///
+/// # Guarantees and effort
+/// With a guarantee G a choice is worth, in money, what value form 4 says of quality plus payment: `D(m, v) = −(1/α) ln E exp(−α g(Y))` over
+/// `Y ~ N(m + w_s'δ − αΘv, v)`, `g(y) = −(1/r) ln[1 − (1 − e^{−rG}) Φ(rΘ − y)]`, Θ = θ/γ_p. α is −2λγ_p/θ², or r (form 3, closed in v) where numbers of signals do not
+/// differ. Customers know what moves success (w_s'δ). A guarantee is in the choice through D alone; where it should lower effort let it stand in the formula of success.
+///
+/// With effort e the index of success gains `γ ln(1 + e)`, and customers who take part choose `ln(1 + e*) = max(0, w_e'ζ + κ m_n − κ²v_n/2)`: the best where effort costs
+/// `c_m e exp(−κa)` as anticipated, so that `exp(w_e'ζ) = Θγ/c_m`, and a tool that takes a share of the cost away adds `−ln(1 − c_T)`. The choice gains
+/// `θγ ψ(ln(1 + e*))`, `ψ(l) = l − 1 + e^{−l}`. Effort that is seen misses the best by a normal error of deviation σ_e in `ln(1 + e)`, of which customers learn after the
+/// choice; its density is that of `ln(1 + e)`. The anticipated cost is a certainty to the customer: exact where r = α = 0 or κ = 0. Both blocks at once are
+/// refused: under a guarantee the best effort has no closed form (moral hazard).
 ///
 /// # Identification
 /// Noise of the task has variance one, which fixes the unit of ability where success is seen; without success ability is N(x'β, 1) with no constant. Choices
@@ -48,7 +65,8 @@ use serde::Serialize;
 /// education) should be in the choice and not in success; without one a warning says so. *Free* beliefs (the default) need success, a report on the scale of
 /// success, and a source of v_0: signals of known variance, signals seen, or [`prior_variance`](Self::prior_variance). *Calibrated* beliefs
 /// ([`calibrated`](Self::calibrated)) assume m_0 = E(a | what the customer knows), so that σ_m = |ρ|σ_a, v_0 = σ_a²(1 − ρ²) and b = 0; then a free rating, or none,
-/// will do. λ is in the model where the number of signals varies. What is missing is [`Error::Unidentified`]; see
+/// will do. λ is in the model where the number of signals varies. r needs at least two positive guarantees, a coupon and success; γ needs effort that differs between
+/// participants of one ability, which σ_e and what moves the cost give. What is missing is [`Error::Unidentified`]; see
 /// [`JointWillingnessFit::identification`].
 ///
 /// Education may do more than inform: let its arm stand in the formula of success (productivity) and in that of the choice (persuasion, which is what remains of
@@ -62,13 +80,17 @@ use serde::Serialize;
 /// | `reported` / `rated` | none | column of the told belief (before signals) |
 /// | `signals`, `signals_seen`, `signals_counted` | none | number of signals |
 /// | `success` | none | column, or formula with what moves success beside ability |
+/// | `report_error` | estimated | the deviation of told beliefs; zero for beliefs told without error |
+/// | `guarantee` | none | column of what is paid on failure, in money |
+/// | `effort` | none | column, or formula with what moves the cost of effort beside the belief |
 /// | `nodes` | 11 × 9 | of ability and belief |
 /// | `covariance` | `Covariance::Hc1` | sandwich; cluster-robust; classical |
 ///
 /// # Errors
-/// [`Error::Unidentified`], also where a spread or correlation runs to the bound of its range (the error of reports, when it is small beside their grid);
+/// [`Error::Unidentified`], also where a spread or correlation runs to the bound of its range: the error of reports, when it is small beside their grid, which
+/// [`report_error`](Self::report_error) then holds at what is known of it;
 /// [`Error::OutOfRange`] with the row for answers, choices and successes other than 0 and 1, success of non-participants where not
-/// everybody's is seen, reports off the grid, a negative number of signals; [`Error::InvalidOption`] for blocks that contradict each other; those of the formulas and
+/// everybody's is seen, reports off the grid, a negative number of signals, a negative guarantee, effort of those who do not take part; [`Error::InvalidOption`] for blocks that contradict each other; those of the formulas and
 /// the covariance; [`Error::NotConverged`], [`Error::Cancelled`].
 ///
 /// # References
@@ -103,7 +125,10 @@ pub struct JointWillingness {
     signals: Option<(String, Information)>,
     success: Option<String>,
     beliefs: Beliefs,
+    report_error: Option<f64>,
     money: Option<String>,
+    guarantee: Option<String>,
+    effort: Option<String>,
     nodes: [usize; 2],
     covariance: Covariance,
     weights: Option<Weights>,
@@ -144,7 +169,10 @@ impl JointWillingness {
             signals: None,
             success: None,
             beliefs: Beliefs::Free,
+            report_error: None,
             money: None,
+            guarantee: None,
+            effort: None,
             nodes: [11, 9],
             covariance: Covariance::default(),
             weights: None,
@@ -223,6 +251,25 @@ impl JointWillingness {
         self
     }
 
+    /// Holds the deviation of the error of told beliefs at this value, on the scale on which they are told (of probabilities on that of the probit). Zero, with
+    /// ratings or with probabilities told to the digit (a grid of zero): m_0 is told without error, the limit in which ability is the only integral.
+    pub fn report_error(mut self, deviation: f64) -> Self {
+        self.report_error = Some(deviation);
+        self
+    }
+
+    /// The column of what is paid to the customer on failure, in money: it identifies r where at least two positive amounts were randomised.
+    pub fn guarantee(mut self, column: impl Into<String>) -> Self {
+        self.guarantee = Some(column.into());
+        self
+    }
+
+    /// The column of the effort of those who take part, zero or more (hours), or a formula: what moves the cost of effort beside the belief.
+    pub fn effort(mut self, outcome: impl Into<String>) -> Self {
+        self.effort = Some(outcome.into());
+        self
+    }
+
     /// Nodes of the quadrature for ability and for the belief.
     pub fn nodes(mut self, ability: usize, belief: usize) -> Self {
         self.nodes = [ability, belief];
@@ -264,12 +311,13 @@ impl JointWillingness {
         let starts = prepared.starts(progress)?;
         let free = prepared.rows.free.clone();
         let ranges = prepared.likelihood.ranges();
+        let most = prepared.most_guaranteed;
         let refuse = |point: &[f64]| {
             let of = |s: usize| {
                 let at = free.iter().position(|f| *f == s)?;
                 Some(point[ranges[at].start])
             };
-            at_bound(of)
+            bounds::at_bound(of, most)
         };
         let parameters = prepared.likelihood.parameters();
         if prepared.likelihood.observations() <= parameters as f64 {
@@ -317,6 +365,7 @@ impl JointWillingness {
             &prepared.rows,
             self.money.as_ref().map(|name| format!("choice.{name}")),
             self.signals.as_ref().map(|(column, _)| column.clone()),
+            self.guarantee.clone(),
         ))
     }
 
@@ -337,6 +386,11 @@ impl JointWillingness {
         }
     }
 
+    /// Whether m_0 is told without error.
+    fn is_exact(&self) -> bool {
+        self.told.is_some() && self.report_error.is_some_and(|error| error <= 0.0)
+    }
+
     fn prior(&self) -> Prior {
         match self.beliefs {
             Beliefs::Free => Prior::Free,
@@ -351,60 +405,3 @@ const MOST_PLACES: usize = 3;
 
 /// A move of the nodes that changes the log-likelihood by less than this is the last.
 const SETTLED: f64 = 1e-5;
-
-/// The error for a parameter that runs to a bound of its range.
-fn at_bound(of: impl Fn(usize) -> Option<f64>) -> Option<Error> {
-    /// |ρ| > 0.9998, deviations below 0.002, ratios of variances beyond e^±7.
-    const BOUNDS: [(usize, f64, f64, &str, &str); 6] = [
-        (
-            slot::ATANH_RHO,
-            -4.5,
-            4.5,
-            "the correlation of ability and belief, whose estimate runs to ±1,",
-            "more items, or success of more customers",
-        ),
-        (
-            slot::LN_SD_ABILITY,
-            -6.0,
-            4.0,
-            "the spread of ability, whose estimate runs to a bound,",
-            "more items, or success of more customers",
-        ),
-        (
-            slot::LN_SD_BELIEF,
-            -6.0,
-            4.0,
-            "the spread of beliefs, whose estimate runs to a bound,",
-            "choices that depend on beliefs, and beliefs told with less error",
-        ),
-        (
-            slot::LN_RATIO,
-            -7.0,
-            7.0,
-            "the weight of a signal, whose estimate runs to nothing or to all,",
-            "more customers with and without signals, or other numbers of them",
-        ),
-        (
-            slot::LN_SD_TOLD,
-            -6.0,
-            6.0,
-            "the error of telling a belief, whose estimate runs to a bound,",
-            "beliefs told with more answers than the grid has, or twice",
-        ),
-        (
-            slot::LN_SD_SIGNAL,
-            -6.0,
-            6.0,
-            "the variance of signals, whose estimate runs to a bound,",
-            "items or success of those who got signals",
-        ),
-    ];
-    BOUNDS.iter().find_map(|(s, low, high, what, needs)| {
-        let value = of(*s)?;
-        let beyond = value < *low || value > *high;
-        beyond.then(|| Error::Unidentified {
-            what: (*what).to_owned(),
-            needs: (*needs).to_owned(),
-        })
-    })
-}

@@ -28,6 +28,21 @@ impl Customer<'_> {
                 ]
             }
         };
+        let inner = match self.worked() {
+            None => inner,
+            Some([middle, slope, variance]) => {
+                // The effort as one more normal observation of t.
+                let own = slope * q[at::M2];
+                let before = inner[2].powi(-2);
+                let precision = before + own * own / variance;
+                let per = own / variance;
+                [
+                    (inner[0] * before + per * middle) / precision,
+                    (inner[1] * before - per * slope * q[at::M1]) / precision,
+                    1.0 / precision.sqrt(),
+                ]
+            }
+        };
         Place {
             outer: self.peak(),
             inner,
@@ -64,6 +79,12 @@ impl Customer<'_> {
                 first += q[at::R1] * (middle - q[at::R0] - q[at::R1] * u) / variance;
                 second -= q[at::R1] * q[at::R1] / variance;
             }
+            if let Some([middle, slope, variance]) = self.worked() {
+                let by = slope * q[at::M1];
+                let variance = variance + (slope * q[at::M2]).powi(2);
+                first += by * (middle - by * u) / variance;
+                second -= by * by / variance;
+            }
             curvature = -second;
             let step = (first / curvature).clamp(-2.0, 2.0);
             u += step;
@@ -72,6 +93,24 @@ impl Customer<'_> {
             }
         }
         [u, 1.0 / curvature.sqrt()]
+    }
+
+    /// The effort that is seen as a normal observation of the belief: its distance from the index at M0, what a unit of belief counts in it, and its
+    /// variance.
+    fn worked(&self) -> Option<[f64; 3]> {
+        let q = &self.q;
+        if self.seen.effort.is_nan() {
+            return None;
+        }
+        let index = q[at::EFFORT] + q[at::RELIEF] * q[at::M0];
+        let noise = (2.0 * q[at::NOISE]).exp();
+        Some(if self.seen.effort > 0.0 {
+            [self.seen.effort - index, q[at::RELIEF], noise]
+        } else {
+            let spread = (noise + (q[at::RELIEF] * q[at::M2]).powi(2)).sqrt();
+            let middle = (-0.5 * spread - index).min(0.0);
+            [middle, q[at::RELIEF], noise + 0.25 * spread * spread]
+        })
     }
 
     /// The told belief as a normal observation: its middle and the variance of its error.

@@ -25,6 +25,10 @@ pub(super) struct Prepared {
     pub(super) formula: String,
     pub(super) warnings: Vec<Warning>,
     pub(super) identification: Identification,
+    /// The regressors of the choice, money among them, for the start of the search.
+    pub(super) of_choice: Index,
+    /// The largest guarantee.
+    pub(super) most_guaranteed: f64,
 }
 
 impl JointWillingness {
@@ -34,16 +38,24 @@ impl JointWillingness {
         let outcome = choice.outcome().to_string();
         let on = |regressors: &str| Formula::from(format!("{outcome} ~ {regressors}"));
         let (of_success, success) = self.success_formula();
-        let others = [on(&self.ability), on(&self.overconfidence), on(&success)];
+        let (of_effort, effort) = self.effort_formula();
+        let others = [
+            on(&self.ability),
+            on(&self.overconfidence),
+            on(&success),
+            on(&effort),
+        ];
         let mut also: Vec<String> = vec![];
         for formula in &others {
             also.extend(formula.parse()?.variables());
         }
         also.extend(self.signals.iter().map(|(column, _)| column.clone()));
+        also.extend(self.guarantee.clone());
         also.extend(self.weights.iter().map(|w| w.column().to_owned()));
         let elsewhere: BTreeSet<String> = (choice.variables().into_iter())
             .chain(others[0].parse()?.variables())
             .chain(others[1].parse()?.variables())
+            .chain(others[3].parse()?.variables())
             .collect();
         let frame = &known_where_unseen(frame, &others[2], &outcome, &elsewhere)?;
         let also: Vec<&str> = also.iter().map(String::as_str).collect();
@@ -77,6 +89,9 @@ impl JointWillingness {
         let identification = Identification::of(&self.evidence(&blocks, frame, &rows)?);
         let counts = distinct(&blocks.signals);
         self.require(&identification, counts)?;
+        if self.guarantee.is_some() {
+            identification.require(&[Parameter::RiskAversion])?;
+        }
 
         let has_success = of_success.is_some();
         let has_ability = has_success || !self.items.is_empty();
@@ -95,12 +110,22 @@ impl JointWillingness {
         let ability = index("ability", &design(&others[0])?, has_success);
         let overconfidence = index("overconfidence", &design(&others[1])?, true);
         let success_index = index("success", &design(&others[2])?, false);
-        let choice_index = index("choice", &sample.design, sample.design.intercept);
+        let of_choice = index("choice", &sample.design, sample.design.intercept);
+        let effort_index = index("effort", &design(&others[3])?, true);
+        let mut apart = sample.design.clone();
+        if let (Some(_), Some(money)) = (&self.guarantee, &self.money) {
+            apart.exogenous.retain(|column| column.name != *money);
+            if apart.exogenous.len() == sample.design.exogenous.len() {
+                let expected = "a regressor of the choice, where there are guarantees";
+                return Err(Error::invalid_option("money", money, expected));
+            }
+        }
+        let choice_index = index("choice", &apart, apart.intercept);
         let moved: Vec<&str> = ability
             .regressors()
             .chain(success_index.regressors())
             .collect();
-        let excluded = choice_index
+        let excluded = of_choice
             .regressors()
             .filter(|name| !moved.contains(name))
             .count();
@@ -122,6 +147,7 @@ impl JointWillingness {
             free.push((slot::SUCCESS, success_index, Some(others[2].clone())));
         }
         free.push((slot::CHOICE, choice_index, Some(self.choice.clone())));
+        let has_effort = of_effort.is_some();
         let mut parameter = |s: usize, name: &str| free.push((s, Index::parameter(name), None));
         parameter(slot::BELIEF, "choice.belief");
         if counts > 1 {
@@ -143,9 +169,12 @@ impl JointWillingness {
         }
         match self.told_kind() {
             Told::Nothing => {}
+            Told::Probability if self.report_error.is_some() => {}
             Told::Probability => parameter(slot::LN_SD_TOLD, "ln_sd_report"),
             Told::Rating => {
-                parameter(slot::LN_SD_TOLD, "ln_sd_rating");
+                if self.report_error.is_none() {
+                    parameter(slot::LN_SD_TOLD, "ln_sd_rating");
+                }
                 parameter(slot::RATING_CONSTANT, "rating.(Intercept)");
                 parameter(slot::RATING_SLOPE, "rating.belief");
             }
@@ -153,7 +182,24 @@ impl JointWillingness {
         if self.signal_kind() == SignalKind::Seen {
             parameter(slot::LN_SD_SIGNAL, "ln_sd_signal");
         }
+        if self.guarantee.is_some() {
+            parameter(slot::RISK, "choice.risk_aversion");
+            let money = self.money.as_deref().unwrap_or_default();
+            parameter(slot::MONEY, &format!("choice.{money}"));
+        }
+        if has_effort {
+            free.push((slot::EFFORT, effort_index, Some(others[3].clone())));
+            let mut parameter = |s: usize, name: &str| free.push((s, Index::parameter(name), None));
+            parameter(slot::RELIEF, "effort.belief");
+            parameter(slot::LN_SD_EFFORT, "ln_sd_effort");
+            parameter(slot::RETURN, "success.effort");
+        }
+        let known_error = self.report_error.filter(|_| self.told.is_some());
         let model = JointRows {
+            guarantee: self.guarantee.is_some(),
+            effort: has_effort,
+            ln_error: known_error.map(|error| if error > 0.0 { error.ln() } else { 0.0 }),
+            exact: self.is_exact(),
             free: free.iter().map(|(s, ..)| *s).collect(),
             items: self.items.len(),
             told: self.told_kind(),
@@ -183,23 +229,21 @@ impl JointWillingness {
             rows: model,
             formulas,
             formula: self.written(&choice.to_string(), &success),
+            of_choice,
+            most_guaranteed: blocks.guarantee.iter().copied().fold(0.0, f64::max),
             warnings: sample.warnings,
             identification,
         })
     }
 
-    /// The outcome of success and the right-hand side of its formula, "0" when there is none.
+    /// The outcome of success and the right-hand side of its formula, a constant when there is none.
     fn success_formula(&self) -> (Option<String>, String) {
-        match &self.success {
-            None => (None, "1".to_owned()),
-            Some(text) => match text.split_once('~') {
-                Some((outcome, regressors)) => (
-                    Some(outcome.trim().to_owned()),
-                    regressors.trim().to_owned(),
-                ),
-                None => (Some(text.trim().to_owned()), "1".to_owned()),
-            },
-        }
+        split(self.success.as_deref())
+    }
+
+    /// The same of effort.
+    pub(super) fn effort_formula(&self) -> (Option<String>, String) {
+        split(self.effort.as_deref())
     }
 
     fn written(&self, choice: &str, success: &str) -> String {
@@ -213,8 +257,12 @@ impl JointWillingness {
         } else {
             String::new()
         };
+        let effort = match self.effort_formula() {
+            (Some(_), regressors) => format!("; effort: {regressors}"),
+            (None, _) => String::new(),
+        };
         format!(
-            "choice: {choice}; ability: {}{beliefs}{success}",
+            "choice: {choice}; ability: {}{beliefs}{success}{effort}",
             self.ability
         )
     }
@@ -246,6 +294,31 @@ impl JointWillingness {
                 "positive and finite",
             ));
         }
+        self.check_error()?;
+        if let Some(column) = &self.guarantee {
+            if self.money.is_none() {
+                return Err(Error::Unidentified {
+                    what: format!("what the guarantee `{column}` is worth"),
+                    needs: "a regressor in money (JointWillingness::money)".to_owned(),
+                });
+            }
+            if self.success.is_none() {
+                return Err(Error::Unidentified {
+                    what: format!("the failure that the guarantee `{column}` is paid for"),
+                    needs: "success (JointWillingness::success)".to_owned(),
+                });
+            }
+            if self.effort.is_some() {
+                let expected = "left out where there are guarantees: a guarantee lowers effort, and the best effort under it has no closed form";
+                return Err(Error::invalid_option("effort", column, expected));
+            }
+        }
+        if self.effort.is_some() && self.success.is_none() {
+            return Err(Error::Unidentified {
+                what: "the return of effort".to_owned(),
+                needs: "success (JointWillingness::success)".to_owned(),
+            });
+        }
         let mut names = BTreeSet::new();
         if let Some(twice) = self.items.iter().find(|item| !names.insert(item.as_str())) {
             return Err(Error::DuplicateColumn {
@@ -262,6 +335,30 @@ impl JointWillingness {
         Ok(())
     }
 
+    /// The error of told beliefs, where it is said.
+    fn check_error(&self) -> Result<()> {
+        let Some(error) = self.report_error else {
+            return Ok(());
+        };
+        let refuse = |expected: &str| {
+            Err(Error::invalid_option(
+                "report_error",
+                error,
+                expected.to_owned(),
+            ))
+        };
+        if !(error >= 0.0 && error.is_finite()) {
+            return refuse("zero or a positive finite deviation");
+        }
+        match &self.told {
+            None => refuse("left out: no belief is told (JointWillingness::reported or ::rated)"),
+            Some((_, super::Scale::Probability(grid))) if error <= 0.0 && *grid > 0.0 => refuse(
+                "positive where reports are rounded; told without error they are told to the digit, with a grid of zero",
+            ),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// What the data and what is said of them identify.
     fn evidence(&self, blocks: &Blocks, frame: &Frame, rows: &Rows) -> Result<Evidence> {
         let mut shifters = vec![];
@@ -272,6 +369,12 @@ impl JointWillingness {
             if prices > 1 {
                 shifters.push(Shifter::Coupon);
             }
+        }
+        let mut positive: Vec<f64> = blocks.guarantee.clone();
+        positive.retain(|g| *g > 0.0);
+        let guarantees = distinct(&positive);
+        if guarantees > 0 {
+            shifters.push(Shifter::Guarantee);
         }
         let signal_counts = distinct(&blocks.signals);
         if signal_counts > 1 {
@@ -299,6 +402,8 @@ impl JointWillingness {
                 (Some(_), false) => SuccessSeen::Participants,
             },
             shifters,
+            guarantees,
+            effort: self.effort.is_some(),
             ..Evidence::default()
         })
     }
@@ -339,6 +444,18 @@ impl JointWillingness {
             }
         }
     }
+}
+
+/// Outcome and right-hand side of what may be a column alone.
+fn split(text: Option<&str>) -> (Option<String>, String) {
+    let Some(text) = text else {
+        return (None, "1".to_owned());
+    };
+    let (outcome, regressors) = text.split_once('~').unwrap_or((text, "1"));
+    (
+        Some(outcome.trim().to_owned()),
+        regressors.trim().to_owned(),
+    )
 }
 
 /// Regressors of success alone may be missing for those who do not take part; zero serves there.

@@ -51,6 +51,8 @@ impl Prepared {
         /// A guess of the spread of ability beside noise of one, and of what a belief counts.
         const SPREAD: f64 = 0.8;
         const COUNTS: f64 = 0.5;
+        /// The least that a unit of money counts at the start.
+        const LEAST_MONEY: f64 = 0.05;
         const CORRELATIONS: [f64; 2] = [0.5, 0.8];
         let (rows, likelihood) = (&self.rows, &self.likelihood);
         let column = |k: usize| likelihood.outcomes[k].values(&likelihood.rows);
@@ -85,7 +87,7 @@ impl Prepared {
         let choice = free(slot::CHOICE).unwrap_or(0);
         let alone = Likelihood {
             model: Arc::new(Binary { link: Link::Probit }),
-            indices: vec![likelihood.indices[choice].clone()],
+            indices: vec![self.of_choice.clone()],
             outcomes: vec![likelihood.outcomes[0].clone()],
             ..likelihood.clone()
         };
@@ -117,6 +119,8 @@ impl Prepared {
                     slot::LN_SD_TOLD => (0.5 * told_spread).ln(),
                     slot::RATING_CONSTANT => told_mean - 0.5 * told_spread / of_belief * ability,
                     slot::RATING_SLOPE => 0.5 * told_spread / of_belief,
+                    slot::EFFORT if constant => of_known(&column(8)).0,
+                    slot::LN_SD_EFFORT => of_known(&column(8)).1.ln(),
                     slot::LN_SD_SIGNAL => (0.7 * of_known(&column(5)).1).ln(),
                     _ => continue,
                 };
@@ -124,8 +128,22 @@ impl Prepared {
             }
             // The belief's mean and spread are taken out of the constant and the scale of the probit.
             let grow = (1.0 + (COUNTS * of_belief).powi(2)).sqrt();
-            for (at, b) in ranges[choice].clone().zip(&of_choice) {
-                point[at] = b * grow;
+            // Where money is a parameter of its own it is not among the regressors of the choice.
+            let names = likelihood.indices[choice].names();
+            for (name, b) in self.of_choice.names().iter().zip(&of_choice) {
+                match names.iter().position(|own| own == name) {
+                    Some(j) => point[ranges[choice].start + j] = b * grow,
+                    None => {
+                        if let Some(money) = free(slot::MONEY) {
+                            let (mean, spread) = of_known(&column(6));
+                            let b = (b / spread).max(LEAST_MONEY);
+                            point[ranges[money].start] = b * grow;
+                            if likelihood.indices[choice].has_constant() {
+                                point[ranges[choice].start] -= b * grow * mean;
+                            }
+                        }
+                    }
+                }
             }
             if likelihood.indices[choice].has_constant() {
                 let mean = if rows.told == Told::Probability {
