@@ -111,6 +111,23 @@ fn intervals_follow_the_scale_of_outcomes_and_the_weights() {
         forest.fit(&frame).unwrap(),
         forest.fit(&map(&doubled, "time", |t| 12.0 * t)).unwrap(),
     );
+    // Weights count by their ratios, however small or large they are.
+    for exponent in [-600, 600] {
+        let by = |w: f64| w * 2.0_f64.powi(exponent);
+        let far = frame.replace("weight", vec![by(1.0); 300]).unwrap();
+        let far = forest.fit(&far).unwrap();
+        assert_eq!(base.out_of_bag(), far.out_of_bag());
+        let mixed: Vec<f64> = (0..300).map(|i| f64::from(i % 4)).collect();
+        let [near, far] = [1.0, by(1.0)].map(|by| {
+            let weights: Vec<f64> = mixed.iter().map(|w| by * w).collect();
+            let frame = frame.replace("weight", weights).unwrap();
+            let effects = CausalForest::new("y", "event", &X).weights("weight");
+            let effects = effects.nuisances(ForestNuisances::OutOfBag).trees(20);
+            effects.seed(1).fit(&frame).unwrap()
+        });
+        assert_eq!(near.out_of_bag(), far.out_of_bag());
+        assert_eq!(near.scores().unwrap(), far.scores().unwrap());
+    }
     let (a, b) = (base.out_of_bag(), moved.out_of_bag());
     let pairs = a
         .variances

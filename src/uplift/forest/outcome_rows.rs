@@ -5,7 +5,7 @@ use super::file::cuts_are_sound;
 use super::neighbours::{Grove, Neighbourhood, ask};
 use super::options::TreeOptions;
 use super::plan::{Plan, Seen};
-use super::prepare::{check_rows, check_weights, clusters, complete, empty_features};
+use super::prepare::{check_rows, clusters, complete, empty_features, weights_of};
 use super::relabel::Relabel;
 use crate::data::{Frame, Rows};
 use crate::error::{Error, Result, Warning};
@@ -56,14 +56,9 @@ impl Beside {
         needed.extend(&self.weights);
         let (rows, warning) = complete(frame, &needed)?;
         check_rows(rows.len())?;
-        let weights = match &self.weights {
-            None => None,
-            Some(name) => {
-                let weights = rows.gather(frame.numeric(name)?.values());
-                check_weights(&weights, name, &rows)?;
-                Some(weights)
-            }
-        };
+        let weights = self.weights.as_ref();
+        let weights = weights.map(|name| weights_of(frame, name, &rows));
+        let weights = weights.transpose()?;
         let clusters = self
             .clusters
             .as_ref()

@@ -72,15 +72,9 @@ impl Prepared {
             .as_ref()
             .map(|z| part(z, forest.instrument_hat.as_ref()))
             .transpose()?;
-        let weights = forest
-            .weights
-            .as_ref()
-            .map(|w| frame.numeric(w))
-            .transpose()?
-            .map(|w| rows.gather(w.values()));
-        if let (Some(weights), Some(name)) = (&weights, &forest.weights) {
-            check_weights(weights, name, &rows)?;
-        }
+        let weights = forest.weights.as_ref();
+        let weights = weights.map(|name| weights_of(frame, name, &rows));
+        let weights = weights.transpose()?;
         let least = ROWS_OF_ARM * forest.smallest_node();
         outcome.check(weights.as_deref(), 1)?;
         for part in [Some(&treatment), instrument.as_ref()]
@@ -188,20 +182,40 @@ pub(super) fn complete(frame: &Frame, needed: &[&String]) -> Result<(Rows, Optio
     Ok((rows, warning))
 }
 
-pub(super) fn check_weights(weights: &[f64], name: &str, rows: &Rows) -> Result<()> {
-    if weights.iter().all(|w| w.abs() <= 0.0) {
-        return Err(Error::NoRows {
-            reason: format!("no weight in `{name}` is positive"),
-        });
-    }
-    match weights.iter().position(|w| *w < 0.0) {
-        None => Ok(()),
-        Some(i) => Err(Error::OutOfRange {
+/// Weights of the used rows.
+pub(super) fn weights_of(frame: &Frame, name: &str, rows: &Rows) -> Result<Vec<f64>> {
+    let mut weights = rows.gather(frame.numeric(name)?.values());
+    if let Some(i) = weights.iter().position(|w| *w < 0.0) {
+        return Err(Error::OutOfRange {
             column: name.to_owned(),
             row: rows.index(i) + 1,
             value: weights[i],
             expected: "a weight of at least 0".to_owned(),
-        }),
+        });
+    }
+    let most = weights.iter().copied().fold(0.0, f64::max);
+    if most <= 0.0 {
+        return Err(Error::NoRows {
+            reason: format!("no weight in `{name}` is positive"),
+        });
+    }
+    let by = near_one(most);
+    for weight in &mut weights {
+        *weight *= by;
+    }
+    Ok(weights)
+}
+
+/// Only the ratios of weights count: where products of three would vanish or overflow, the largest is brought near 1, by a power of two, which rounds
+/// nothing.
+fn near_one(most: f64) -> f64 {
+    const FAR: f64 = 100.0;
+    const FURTHEST: f64 = 1000.0;
+    let exponent = most.log2().floor().clamp(-FURTHEST, FURTHEST);
+    if exponent.abs() > FAR {
+        (-exponent).exp2()
+    } else {
+        1.0
     }
 }
 

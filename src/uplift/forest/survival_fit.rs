@@ -350,7 +350,8 @@ impl SurvivalForestFit {
                 let rest = at_risk - dead[k];
                 if rest > NOBODY * total {
                     survival *= 1.0 - dead[k] / at_risk;
-                    hazard += dead[k] / (at_risk * rest);
+                    // One after the other: the product of two small weights may be nought.
+                    hazard += dead[k] / at_risk / rest;
                     curve.event[k] = 1.0 / rest;
                 } else {
                     survival = 0.0;
