@@ -375,8 +375,8 @@ impl JointParticipation {
             effort_return: 0.0,
         };
         let terms = |guarantee: f64| Terms {
-            taste,
             guarantee,
+            taste,
             ..Terms::default()
         };
         let gross = |guarantee: f64| {

@@ -229,8 +229,8 @@ fn intervals_of_panels_with_gaps_and_of_cross_sections_cover() {
                 .unwrap()
         };
         // Every sixth row is missing; each unit is asked in one period alone.
-        let gaps = keep(&|row| (row * 5 + run as usize) % 6 != 0);
-        let asked = |unit: usize| (unit * 2_654_435_761 >> 9) % 6;
+        let gaps = keep(&|row| !(row * 5 + run as usize).is_multiple_of(6));
+        let asked = |unit: usize| ((unit * 2_654_435_761) >> 9) % 6;
         let sections = keep(&|row| asked(unit[row] as usize) + 1 == period[row] as usize);
         let gaps = CallawaySantAnna::new("y", "start", "unit", "period")
             .starts()

@@ -8,9 +8,8 @@ use serde_json::Value;
 
 /// Some times before the reference −1, and from 0 on.
 fn times(before: usize, after: usize) -> Vec<f64> {
-    let (before, after) = (before as i32, after as i32);
-    let all = (-before - 1..-1).chain(0..after);
-    all.map(f64::from).collect()
+    let earlier = (0..before).map(|i| i as f64 - (before + 1) as f64);
+    earlier.chain((0..after).map(|t| t as f64)).collect()
 }
 
 /// The published estimates: four years before the reference, and some after.
