@@ -26,8 +26,8 @@ pub use crate::causal::{
     LeeBoundsFit, LeeCell, LinearInMeans, LinearInMeansFit, LocalAverageEffect, LocalKernel,
     LocalProjections, LocalRandomization, LocalRandomizationFit, ManskiBounds, MarginalBounds,
     MarginalSensitivity, MarginalSensitivityFit, MassPoints, MatchDistance, MatchOrder, Matching,
-    MatchingFit, Mediation, MediationFit, MediationModel, MediationPoint, MediationSensitivity,
-    Misclassification, Monotone, MultipleCutoffsFit, OffPolicy, OffPolicyFit, OmittedConfounder,
+    MatchingFit, McCraryFit, McCraryTest, Mediation, MediationFit, MediationModel, MediationPoint, MediationSensitivity,
+    Misclassification, Monotone, MultiArmWeighting, MultiArmWeightingFit, MultipleCutoffsFit, OffPolicy, OffPolicyFit, OmittedConfounder,
     OmittedVariable, PartiallyLinear, PartiallyLinearFit, PartiallyLinearIv, Placebo, PlaceboFit,
     PreTrendPower, PreTrendTime, PredictionPowered, PredictionPoweredFit,
     PredictionPoweredQuantile, PredictionPoweredQuantileFit, PredictorImportance, QuantileEffects,
@@ -37,7 +37,7 @@ pub use crate::causal::{
     SlatePolicy, SlatePolicyFit, SmoothInterval, SpacePlacebo, StableBeta, StackMember, Stacked,
     Stratification, SunAbraham, SunAbrahamFit, Switching, SwitchingFit, SyntheticControl,
     SyntheticControlFit, SyntheticDid, SyntheticDidCohort, SyntheticDidFit, SyntheticUnit,
-    TreatmentWeighting, TreatmentWeightingFit, TrendSensitivity, TrialScores, Trimming,
+    TargetPopulation, TreatmentWeighting, TreatmentWeightingFit, TrendSensitivity, TrialScores, Trimming,
     TwoWayFixedEffects, TwoWayFixedEffectsFit, TwoWayWeights,
 };
 pub use crate::choice::{

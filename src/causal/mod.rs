@@ -11,12 +11,12 @@
 //!
 //! | the treatment was | estimators |
 //! |---|---|
-//! | as good as random given what is measured | [`DoublyRobust`], [`TreatmentWeighting`], [`Matching`] and [`SetMatching`] with [`RosenbaumBounds`], [`Stratification`]; on quantiles [`QuantileEffects`] |
+//! | as good as random given what is measured | [`DoublyRobust`], [`TreatmentWeighting`] and [`MultiArmWeighting`], [`Matching`] and [`SetMatching`] with [`RosenbaumBounds`], [`Stratification`]; on quantiles [`QuantileEffects`] |
 //! | a number, such as a price or a dose | [`PartiallyLinear`], [`DoseEffects`], [`DoseResponse`] |
 //! | chosen by people, and something random moves their choice | [`PartiallyLinearIv`], [`LocalAverageEffect`] |
 //! | rolled out over time | [`CallawaySantAnna`], [`SunAbraham`], [`Imputation`], [`TwoWayFixedEffects`] with what it weighs; on and off: [`Switching`] |
 //! | given to few units, or to one | [`SyntheticControl`], [`SyntheticDid`], [`InterruptedTimeSeries`] |
-//! | given by a rule with a cutoff | [`RegressionDiscontinuity`], [`LocalRandomization`]; was the rule kept: [`DiscontinuityDensity`] |
+//! | given by a rule with a cutoff | [`RegressionDiscontinuity`], [`LocalRandomization`]; was the rule kept: [`DiscontinuityDensity`], [`McCraryTest`] |
 //! | a policy in a log of decisions | [`OffPolicy`], [`SlatePolicy`] |
 //!
 //! What could still be wrong: [`OmittedVariable`], [`OmittedConfounder`], [`MarginalSensitivity`], [`CoefficientStability`], [`ConfoundingEValue`] say how strong something that was left out would have to be;
@@ -79,8 +79,8 @@ pub use discontinuity::{
     DiscontinuityBin, DiscontinuityCheck, DiscontinuityChecks, DiscontinuityCurve,
     DiscontinuityDensity, DiscontinuityDensityFit, DiscontinuityJumps, DiscontinuityPlot,
     DiscontinuityPlotFit, HonestDiscontinuity, LocalKernel, LocalRandomization,
-    LocalRandomizationFit, MassPoints, MultipleCutoffsFit, RandomizationWindow,
-    RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
+    LocalRandomizationFit, MassPoints, McCraryFit, McCraryTest, MultipleCutoffsFit,
+    RandomizationWindow, RegressionDiscontinuity, RegressionDiscontinuityFit, ResidualVariance,
 };
 pub use dose_effects::{DoseEffects, DoseEffectsFit};
 pub use dose_response::DoseResponse;
@@ -120,6 +120,6 @@ pub use synthetic_control::{
 };
 pub use trial_scores::TrialScores;
 pub use weighting::{
-    ArmWeights, BalanceTable, CovariateBalance, Estimand, TreatmentWeighting,
-    TreatmentWeightingFit, Trimming,
+    ArmWeights, BalanceTable, CovariateBalance, Estimand, MultiArmWeighting, MultiArmWeightingFit,
+    TargetPopulation, TreatmentWeighting, TreatmentWeightingFit, Trimming,
 };

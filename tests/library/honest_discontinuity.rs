@@ -3,6 +3,7 @@
 use crate::discontinuity::{DESIGNS, mapped, simulated};
 use crate::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
+use rand::RngExt;
 
 #[test]
 fn worst_biases_are_those_of_a_linear_programme() {
@@ -21,7 +22,13 @@ fn worst_biases_are_those_of_a_linear_programme() {
             });
         let critical = numbers(&case["critical"]);
         for (level, critical) in [0.9, 0.95, 0.99].iter().zip(critical) {
-            let honest = model.honest(&frame, number("curvature"), *level).unwrap();
+            let honest = if number("fuzzy") > 0.0 {
+                let bounds = [number("curvature"), number("fuzzy")];
+                (model.clone().fuzzy("taken")).honest_fuzzy(&frame, bounds, *level)
+            } else {
+                model.honest(&frame, number("curvature"), *level)
+            };
+            let honest = honest.unwrap();
             let what = format!("{} {}", case["kernel"], case["h"]);
             let ours = [honest.estimate.estimate, honest.estimate.std_error];
             agree(&what, &ours, &[number("estimate"), number("error")], 1e-9);
@@ -32,6 +39,73 @@ fn worst_biases_are_those_of_a_linear_programme() {
             assert!((honest.interval.upper - honest.estimate.estimate - half).abs() < 1e-12);
         }
     }
+}
+
+/// Treatment that the rule moves by one half, with an effect of one; the second derivatives of both means are 0.2 and 1.2.
+fn fuzzy(rows: usize, sample: u64) -> Frame {
+    let mut random = Seed::new(sample).child("fuzzy").stream(0);
+    let (mut x, mut t, mut y) = (vec![], vec![], vec![]);
+    for _ in 0..rows {
+        let at: f64 = 2.0 * random.random::<f64>() - 1.0;
+        let share = 0.2 + if at >= 0.0 { 0.5 } else { 0.0 } + 0.1 * at * at;
+        let taken = f64::from(u8::from(random.random::<f64>() < share));
+        let noise: f64 = (0..4).map(|_| random.random::<f64>()).sum::<f64>() - 2.0;
+        x.push(at);
+        t.push(taken);
+        y.push(taken + 0.5 * at * at + 0.8 * noise);
+    }
+    let frame = Frame::new().with("x", x).unwrap();
+    frame.with("t", t).unwrap().with("y", y).unwrap()
+}
+
+#[test]
+fn fuzzy_intervals_cover_and_sharp_ones_are_their_limit() {
+    let samples = 100_u64;
+    let design = RegressionDiscontinuity::new("y", "x", 0.0);
+    let mut covered = 0;
+    for sample in 0..samples {
+        let model = design.clone().fuzzy("t");
+        let frame = fuzzy(600, sample);
+        let honest = model.honest_fuzzy(&frame, [1.2, 0.2], 0.95).unwrap();
+        covered += u32::from(honest.interval.lower <= 1.0 && 1.0 <= honest.interval.upper);
+    }
+    println!("{covered} of {samples}");
+    // The Monte Carlo error is 2.2 points.
+    assert!((90..=100).contains(&covered));
+    // A rule that decides treatment alone, with a treatment that bends nowhere: a sharp design.
+    let frame = fuzzy(800, 7);
+    let rule: Vec<f64> = (frame.real("x").unwrap().iter())
+        .map(|x| f64::from(u8::from(*x >= 0.0)))
+        .collect();
+    let frame = frame.with("rule", rule).unwrap();
+    let sharp = design.honest(&frame, 1.2, 0.95).unwrap();
+    let limit = design.clone().fuzzy("rule");
+    let limit = limit.honest_fuzzy(&frame, [1.2, 1e-12], 0.95).unwrap();
+    assert!((sharp.interval.lower - limit.interval.lower).abs() < 1e-4);
+    assert!((sharp.interval.upper - limit.interval.upper).abs() < 1e-4);
+    // A rule that moves hardly anybody is said.
+    let chance: Vec<f64> = (0..800).map(|i| f64::from(u8::from(i % 7 < 3))).collect();
+    let frame = frame.with("chance", chance).unwrap();
+    let weak = design
+        .clone()
+        .fuzzy("chance")
+        .honest_fuzzy(&frame, [1.2, 0.2], 0.95);
+    let weak = weak.unwrap();
+    assert!(
+        weak.warnings()
+            .iter()
+            .any(|w| matches!(w, Warning::WeakInstruments { .. }))
+    );
+    let refused = |result: cocreate::Result<HonestDiscontinuity>| result.unwrap_err().to_string();
+    let text = refused(design.honest_fuzzy(&frame, [1.2, 0.2], 0.95));
+    assert!(
+        text.contains("`honest_fuzzy`") && text.contains("sharp"),
+        "{text}"
+    );
+    let text = refused(design.clone().fuzzy("t").honest(&frame, 1.2, 0.95));
+    assert!(text.contains("honest_fuzzy"), "{text}");
+    let text = refused(design.fuzzy("t").honest_fuzzy(&frame, [1.2, 0.0], 0.95));
+    assert!(text.contains("`curvature`"), "{text}");
 }
 
 /// The largest second derivative of a design on its support.
@@ -117,7 +191,7 @@ fn bad_input_is_named() {
     };
     assert!(error(model(), 0.0, 0.95).contains("`curvature`"));
     assert!(error(model(), 1.0, 1.0).contains("`level`"));
-    assert!(error(model().order(2), 1.0, 0.95).contains("sharp design of order 1"));
+    assert!(error(model().order(2), 1.0, 0.95).contains("design of order 1"));
     assert!(error(model().covariates("x"), 1.0, 0.95).contains("covariates"));
     assert!(error(model().bandwidth(1e-9), 1.0, 0.95).contains("distinct values"));
 }

@@ -62,7 +62,7 @@ pub enum DensityBandwidthRule {
 /// variable that is not numeric; [`Error::NoRows`].
 ///
 /// # References
-/// Cattaneo, Jansson & Ma (2020), doi:10.1080/01621459.2019.1635480; McCrary (2008), doi:10.1016/j.jeconom.2007.05.005.
+/// Cattaneo, Jansson & Ma (2020), doi:10.1080/01621459.2019.1635480; McCrary (2008), doi:10.1016/j.jeconom.2007.05.005, whose test is [`McCraryTest`](crate::causal::McCraryTest).
 ///
 /// # Examples
 /// ```
@@ -220,9 +220,7 @@ impl DiscontinuityDensity {
     fn select(&self, sorted: &Sorted) -> Result<[f64; 2]> {
         let p = self.order;
         let n = sorted.len() as f64;
-        let mean = sorted.x.iter().sum::<f64>() / n;
-        let squares: f64 = sorted.x.iter().map(|x| (x - mean).powi(2)).sum();
-        let deviation = (squares / (n - 1.0)).sqrt();
+        let (mean, deviation) = (sorted.mean(), sorted.deviation());
         let reach = sorted.reach();
         let farthest = reach[0].max(reach[1]);
         // Pilots of a normal running variable.

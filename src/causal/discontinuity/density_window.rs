@@ -93,6 +93,17 @@ impl Sorted {
         self.x.len()
     }
 
+    pub(super) fn mean(&self) -> f64 {
+        self.x.iter().sum::<f64>() / self.len() as f64
+    }
+
+    /// The standard deviation.
+    pub(super) fn deviation(&self) -> f64 {
+        let mean = self.mean();
+        let squares: f64 = self.x.iter().map(|x| (x - mean).powi(2)).sum();
+        (squares / (self.len() as f64 - 1.0)).sqrt()
+    }
+
     /// Rows on the left and on the right.
     pub(super) fn rows(&self) -> [usize; 2] {
         [self.left, self.len() - self.left]

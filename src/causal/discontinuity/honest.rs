@@ -5,6 +5,7 @@ use super::local::LocalFit;
 use super::observed::Observed;
 use super::options::LocalKernel;
 use super::regression_discontinuity::RegressionDiscontinuity;
+use super::regression_discontinuity_fit::weak_first_stage;
 use super::side::Side;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
@@ -34,7 +35,7 @@ pub struct HonestDiscontinuity {
     pub critical_value: f64,
     /// The interval.
     pub interval: Interval,
-    /// The bound on the second derivative on each side.
+    /// The bound on the second derivative on each side; of a fuzzy design that of the outcome less the effect times the treatment.
     pub curvature: f64,
     /// Bandwidths on the left and on the right.
     pub bandwidths: [f64; 2],
@@ -59,7 +60,7 @@ impl RegressionDiscontinuity {
     /// In the simulations of [`RegressionDiscontinuity`], with the true largest curvature, 95 % intervals cover 95.7 to 97.5 % of the time; they are 8 to 47 % longer than robust ones.
     ///
     /// # Errors
-    /// As [`fit`](Self::fit); [`Error::InvalidOption`] for a bound that is not positive, a level outside (0, 1), or a design that is not sharp, not of order 1, or has covariates.
+    /// As [`fit`](Self::fit); [`Error::InvalidOption`] for a bound that is not positive, a level outside (0, 1), or a design that is fuzzy ([`honest_fuzzy`](Self::honest_fuzzy)), a kink, not of order 1, or has covariates.
     ///
     /// # References
     /// Armstrong & Kolesár (2018), doi:10.3982/ECTA14434; Armstrong & Kolesár (2020), doi:10.3982/QE1199; Kolesár & Rothe (2018), doi:10.1257/aer.20160945.
@@ -77,39 +78,108 @@ impl RegressionDiscontinuity {
     /// # Ok::<(), cocreate::Error>(())
     /// ```
     pub fn honest(&self, frame: &Frame, curvature: f64, level: f64) -> Result<HonestDiscontinuity> {
+        if self.treatment.is_some() {
+            return Err(Error::invalid_option(
+                "honest",
+                "asked of a fuzzy design with one bound",
+                "`honest_fuzzy` with bounds for outcome and treatment",
+            ));
+        }
+        self.honest_within(frame, &[curvature], level)
+    }
+
+    /// The honest interval of a fuzzy design under `|μ″| ≤ curvatures[0]` for the outcome and `|π″| ≤ curvatures[1]` for the treatment, on both sides (Armstrong & Kolesár 2020, section 3.2).
+    ///
+    /// The estimate is the ratio `ρ̂ = τ̂_Y/τ̂_T` of local linear jumps; by the delta method its error is that of the jump of `Y − ρ̂T` over `|τ̂_T|`, and its largest bias that of the same jump, whose curvature is at
+    /// most `curvatures[0] + |ρ̂| curvatures[1]`, over `|τ̂_T|`. The interval is as that of [`honest`](Self::honest), and so is the bandwidth, for the ratio of [`fit`](Self::fit). It needs a first stage that is far from zero: a weak one is a warning,
+    /// and [`confidence_set`](crate::inference::Inference::confidence_set) of [`fit`](Self::fit) then the better statement.
+    ///
+    /// Measured with curvatures that are known, 600 rows and a first stage of one half (1 000 samples, Monte Carlo error 0.7 points): 95 % intervals cover FUZZYCOVER of the time.
+    ///
+    /// # Errors
+    /// As [`honest`](Self::honest), and for a design that is not fuzzy.
+    pub fn honest_fuzzy(
+        &self,
+        frame: &Frame,
+        curvatures: [f64; 2],
+        level: f64,
+    ) -> Result<HonestDiscontinuity> {
+        if self.treatment.is_none() {
+            return Err(Error::invalid_option(
+                "honest_fuzzy",
+                "asked of a sharp design",
+                "asked of a design with `.fuzzy(…)`; use `honest` for a sharp one",
+            ));
+        }
+        self.honest_within(frame, &curvatures, level)
+    }
+
+    /// `bounds` are those of the outcome and, in a fuzzy design, of the treatment.
+    fn honest_within(
+        &self,
+        frame: &Frame,
+        bounds: &[f64],
+        level: f64,
+    ) -> Result<HonestDiscontinuity> {
         self.check()?;
         check_level(level)?;
-        if !(curvature > 0.0 && curvature.is_finite()) {
+        if let Some(curvature) = bounds.iter().find(|m| !(**m > 0.0 && m.is_finite())) {
             return Err(Error::invalid_option(
                 "curvature",
                 curvature,
                 "a positive bound on the second derivative, e.g. that of `curvature_rule_of_thumb`",
             ));
         }
-        let sharp = self.treatment.is_none() && self.derivative == 0 && self.order == 1;
-        if !sharp || self.covariates.is_some() {
+        if self.derivative != 0 || self.order != 1 || self.covariates.is_some() {
             return Err(Error::invalid_option(
                 "honest",
-                "asked of a design that is fuzzy, a kink, of another order than 1, or with covariates",
-                "asked of a sharp design of order 1",
+                "asked of a design that is a kink, of another order than 1, or with covariates",
+                "asked of a design of order 1",
             ));
         }
         let observed = Observed::read(self, frame)?;
-        let sides = &observed.sides;
+        let (sides, fuzzy) = (&observed.sides, bounds.len() > 1);
+        let mut warnings = observed.warnings;
         let half = |parts: &Parts| critical_value(parts.bias / parts.error, level) * parts.error;
+        // Of Y − ρT, which jumps by zero when ρ is the effect.
+        let net = |ratio: f64| [1.0, -ratio][..bounds.len()].to_vec();
+        let curvature =
+            |ratio: f64| bounds[0] + bounds[1..].iter().map(|m| m * ratio.abs()).sum::<f64>();
         let bandwidths = if let Some(given) = self.given {
             given
         } else {
-            let variances = Some(self.near_variances(sides, observed.spread)?);
+            let ratio = if fuzzy {
+                self.fit(frame)?.conventional().estimate
+            } else {
+                0.0
+            };
+            let variances = Some(self.near_variances(sides, observed.spread, &net(ratio))?);
             let length = |h| {
-                let parts = self.honest_at(sides, [h; 2], curvature, variances)?;
+                let parts =
+                    self.honest_at(sides, [h; 2], &net(ratio), curvature(ratio), variances)?;
                 Ok(half(&parts))
             };
             [shortest(sides, length)?; 2]
         };
-        let parts = self.honest_at(sides, bandwidths, curvature, None)?;
+        let jump = |of: &[f64]| self.honest_at(sides, bandwidths, of, 1.0, None);
+        let (ratio, scale) = if fuzzy {
+            let (outcome, treatment) = (jump(&[1.0, 0.0])?, jump(&[0.0, 1.0])?);
+            warnings.extend(weak_first_stage(
+                (treatment.estimate / treatment.error).powi(2),
+            ));
+            (
+                outcome.estimate / treatment.estimate,
+                treatment.estimate.abs(),
+            )
+        } else {
+            (0.0, 1.0)
+        };
+        let curvature = curvature(ratio);
+        let mut parts = self.honest_at(sides, bandwidths, &net(ratio), curvature, None)?;
+        parts.error /= scale;
+        parts.bias /= scale;
         let length = half(&parts);
-        let value = parts.estimate;
+        let value = if fuzzy { ratio } else { parts.estimate };
         if !(value.is_finite() && length.is_finite()) {
             return Err(Error::Unidentified {
                 what: "the honest interval".to_owned(),
@@ -140,7 +210,7 @@ impl RegressionDiscontinuity {
                 "Honest interval of {} at {} = {}",
                 self.outcome, self.running, self.cutoff
             ),
-            warnings: observed.warnings,
+            warnings,
         })
     }
 
@@ -171,24 +241,26 @@ impl RegressionDiscontinuity {
         Ok(largest)
     }
 
-    /// The variances of outcomes on both sides near the cutoff, from neighbours within a pilot bandwidth.
-    fn near_variances(&self, sides: &[Side; 2], spread: f64) -> Result<[f64; 2]> {
+    /// The variances of a combination of the columns on both sides near the cutoff, from neighbours within a pilot bandwidth.
+    fn near_variances(&self, sides: &[Side; 2], spread: f64, of: &[f64]) -> Result<[f64; 2]> {
         let n = (sides[0].len() + sides[1].len()) as f64;
         let pilot = self.kernel.pilot_constant() * spread * n.powf(-0.2);
         both(|at| {
             let side = &sides[at];
             let least = 1.000_001 * side.distance_of_value(FEWEST_VALUES);
             let rows = side.within(LocalKernel::Uniform, pilot.max(least));
-            let residuals = side.neighbour_residuals(&side.columns[0], rows, self.neighbours);
+            let values = side.combined(of, rows);
+            let residuals = side.neighbour_residuals(&values, rows, self.neighbours);
             Ok(residuals.iter().map(|r| r * r).sum::<f64>() / rows as f64)
         })
     }
 
-    /// The estimate at given bandwidths; its error comes from variances that are given, or as the model says.
+    /// The jump of a combination of the columns at given bandwidths; its error comes from variances that are given, or as the model says.
     fn honest_at(
         &self,
         sides: &[Side; 2],
         h: [f64; 2],
+        of: &[f64],
         curvature: f64,
         variances: Option<[f64; 2]>,
     ) -> Result<Parts> {
@@ -198,10 +270,10 @@ impl RegressionDiscontinuity {
             let weights = fit.linear_weights(0);
             let variance = match variances {
                 Some(variances) => variances[at] * weights.iter().map(|l| l * l).sum::<f64>(),
-                None => fit.variance(0, &[1.0], self),
+                None => fit.variance(0, of, self),
             };
             Ok((
-                fit.coefficient(0, &[1.0]),
+                fit.coefficient(0, of),
                 variance,
                 curvature * worst_bias(&side.x, &weights),
                 fit.rows(),

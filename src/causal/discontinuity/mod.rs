@@ -10,6 +10,7 @@ mod estimate;
 mod honest;
 mod local;
 mod local_randomization;
+mod mccrary;
 mod observed;
 mod options;
 mod plot;
@@ -24,6 +25,7 @@ pub use density::{DensityBandwidthRule, DiscontinuityDensity};
 pub use density_fit::{DensityCurve, DiscontinuityDensityFit};
 pub use honest::HonestDiscontinuity;
 pub use local_randomization::{LocalRandomization, LocalRandomizationFit, RandomizationWindow};
+pub use mccrary::{McCraryFit, McCraryTest};
 pub use options::{BandwidthRule, LocalKernel, MassPoints, ResidualVariance};
 pub use plot::{
     BinRule, DiscontinuityBin, DiscontinuityCurve, DiscontinuityPlot, DiscontinuityPlotFit,

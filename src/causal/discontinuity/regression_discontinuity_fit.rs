@@ -177,16 +177,8 @@ impl RegressionDiscontinuityFit {
                 ),
             });
         }
-        if let Some(f) = self.first_stage_f() {
-            // One instrument: the effective F is F, and a bias of a tenth of the worst has this critical value (Montiel Olea & Pflueger 2013).
-            let critical = noncentral::chi_squared_quantile(0.95, 1.0, 10.0);
-            if f < critical {
-                self.warnings.push(Warning::WeakInstruments {
-                    effective_f: f,
-                    critical,
-                });
-            }
-        }
+        let weak = self.first_stage_f().and_then(weak_first_stage);
+        self.warnings.extend(weak);
     }
 
     /// The estimate before its bias is taken off, with the error that belongs to it. Its interval is too narrow at bandwidths that minimise the mean squared error.
@@ -337,6 +329,15 @@ impl RegressionDiscontinuityFit {
 }
 
 crate::report::notebook::shown!(RegressionDiscontinuityFit);
+
+/// A warning of a first stage with a small F. One instrument: the effective F is F, and a bias of a tenth of the worst has this critical value (Montiel Olea & Pflueger 2013).
+pub(super) fn weak_first_stage(effective_f: f64) -> Option<Warning> {
+    let critical = noncentral::chi_squared_quantile(0.95, 1.0, 10.0);
+    (effective_f < critical).then_some(Warning::WeakInstruments {
+        effective_f,
+        critical,
+    })
+}
 
 /// The rows of the table.
 struct Three([Estimate; 3]);

@@ -1,6 +1,6 @@
 """honest_discontinuity.json: honest intervals at given bandwidths, on the data of discontinuity.py.
 
-Estimate and standard error are rdrobust's conventional ones; the worst bias is a linear programme over second derivatives that are constant on a
+Estimate and standard error are rdrobust's conventional ones, of a sharp and of a fuzzy design; the worst bias is a linear programme over second derivatives that are constant on a
 fine grid of the running variable (its error is of the order of the grid); the critical value is scipy's folded normal."""
 
 import numpy as np
@@ -26,9 +26,14 @@ def worst_bias(x, weights, curvature):
     return -found.fun
 
 
-def answer(f, h, curvature, kernel):
-    fit = rdrobust(f["y"], f["x"], h=h, p=1, kernel=kernel)
-    bias = 0
+def answer(f, h, curvature, kernel, fuzzy=None):
+    fit = rdrobust(f["y"], f["x"], h=h, p=1, kernel=kernel, fuzzy=None if fuzzy is None else f["taken"])
+    estimate, error = fit.Estimate["tau.us"].iloc[0], fit.Estimate["se.us"].iloc[0]
+    bias, scale, bound = 0, 1, curvature
+    if fuzzy is not None:
+        # The ratio of the jumps of outcome and treatment; the bias of the jump of y - ratio t over that of t.
+        scale = abs(rdrobust(f["taken"], f["x"], h=h, p=1, kernel=kernel).Estimate["tau.us"].iloc[0])
+        bound = curvature + abs(estimate) * fuzzy
     for right in [False, True]:
         x = f["x"].to_numpy()
         x = x[(x >= 0) == right]
@@ -37,15 +42,15 @@ def answer(f, h, curvature, kernel):
         x, w = x[w > 0], w[w > 0]
         r = np.column_stack([np.ones_like(x), x])
         weights = np.linalg.solve(r.T @ (w[:, None] * r), (w[:, None] * r).T)[0]
-        bias += worst_bias(x, weights, curvature)
-    estimate, error = fit.Estimate["tau.us"].iloc[0], fit.Estimate["se.us"].iloc[0]
-    return dict(h=h, curvature=curvature, kernel=kernel, estimate=estimate, error=error, bias=bias,
+        bias += worst_bias(x, weights, bound) / scale
+    return dict(fuzzy=fuzzy or 0, h=h, curvature=curvature, kernel=kernel, estimate=estimate, error=error, bias=bias,
                 critical=[foldnorm.ppf(level, bias / error) for level in [0.9, 0.95, 0.99]])
 
 
 if __name__ == "__main__":
     f = generated("discontinuity")
     cases = [answer(f, h, m, k) for h in [0.1, 0.2, 0.35] for m in [2.0, 14.0] for k in ["tri", "uni", "epa"]]
+    cases += [answer(f, h, 2.0, k, 1.5) for h in [0.2, 0.35] for k in ["tri", "uni"]]
     save(
         "honest_discontinuity",
         source=software("rdrobust", "numpy", "scipy"),
