@@ -94,7 +94,7 @@ impl RegressionDiscontinuity {
     /// most `curvatures[0] + |ρ̂| curvatures[1]`, over `|τ̂_T|`. The interval is as that of [`honest`](Self::honest), and so is the bandwidth, for the ratio of [`fit`](Self::fit). It needs a first stage that is far from zero: a weak one is a warning,
     /// and [`confidence_set`](crate::inference::Inference::confidence_set) of [`fit`](Self::fit) then the better statement.
     ///
-    /// Measured with curvatures that are known, 600 rows and a first stage of one half (1 000 samples, Monte Carlo error 0.7 points): 95 % intervals cover FUZZYCOVER of the time.
+    /// Measured with curvatures that are known, 600 rows and a first stage of one half (1 000 samples, Monte Carlo error 0.7 points): 95 % intervals cover 99.1 % of the time, since the means bend less unfavourably than they may.
     ///
     /// # Errors
     /// As [`honest`](Self::honest), and for a design that is not fuzzy.

@@ -139,14 +139,13 @@ impl McCraryTest {
             .map(|i| middle(first + i as f64))
             .collect();
         let ends = [middle(first), middle(last)];
-        let h = match self.bandwidth {
-            Some(h) => h,
-            None => {
-                let sides = sides(&bins, &heights);
-                let each = [0, 1].map(|at: usize| global_bandwidth(&sides[at], ends[at].abs()));
-                let [left, right] = each;
-                f64::midpoint(left?, right?)
-            }
+        let h = if let Some(h) = self.bandwidth {
+            h
+        } else {
+            let sides = sides(&bins, &heights);
+            let each = [0, 1].map(|at: usize| global_bandwidth(&sides[at], ends[at].abs()));
+            let [left, right] = each;
+            f64::midpoint(left?, right?)
         };
         // Bins without rows beyond both ends.
         let more = (h / width).ceil();

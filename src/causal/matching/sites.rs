@@ -198,7 +198,7 @@ impl Sites {
         look: impl Fn(usize, &[u32], &mut Vec<(f64, u32)>) + Sync,
     ) -> Matches {
         let leaves = trees.by_cell.iter().flatten();
-        let order: Vec<u32> = leaves.flat_map(|tree| tree.order()).copied().collect();
+        let order: Vec<u32> = leaves.flat_map(Tree::order).copied().collect();
         let ranges: Vec<_> = blocks::ranges(order.len(), BLOCK).collect();
         let parts = blocks::map(ranges.len(), |block| {
             let (mut found, mut sites, mut counts) = (Vec::new(), Vec::new(), Vec::new());

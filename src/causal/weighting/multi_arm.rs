@@ -61,7 +61,8 @@ impl fmt::Display for TargetPopulation {
 ///
 /// Standard errors come from the stacked estimating equations of weights and means, as of [`TreatmentWeighting`](crate::causal::TreatmentWeighting), whose numbers these are with two arms.
 ///
-/// Measured on three arms that two covariates confound, with effects that differ (500 rows, 1 000 samples, Monte Carlo error 0.7 points): 95 % intervals cover COVERAGE.
+/// Measured on three arms that two covariates confound, with effects that differ (1 000 samples, Monte Carlo error 0.7 points): 95 % intervals for all cover 92.3 to 95.4 % of the time with 500 rows and 93.5 to 95.0 % with 2 000, those for the overlap
+/// 94.4 to 95.4 %.
 ///
 /// # Errors
 /// [`Error::Unidentified`] when covariates separate the arms or no weights balance them: the covariates are named; when an arm has too few rows. [`Error::InvalidOption`] for an arm that does not occur and
