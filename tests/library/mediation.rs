@@ -167,6 +167,47 @@ fn the_delta_method_agrees_with_the_bootstrap() {
     assert!((fit.std_error("total").unwrap() / drawn.std_errors()[4] - 1.0).abs() < 0.3);
 }
 
+#[test]
+fn rows_that_stand_three_times_in_a_cluster_count_once() {
+    // Effects differ much by x, so that which rows there are matters.
+    let mut g = Seed::new(6).stream(0);
+    let mut columns = vec![Vec::new(); 5];
+    for i in 0..400 {
+        let (x, d) = (2.0 * normal(&mut g), f64::from(u8::from(i % 2 == 0)));
+        let m = f64::from(u8::from(x + 1.5 * d + normal(&mut g) > 0.0));
+        let y = f64::from(u8::from(0.5 * x - 1.0 + 1.5 * m + d + normal(&mut g) > 0.0));
+        for (column, value) in columns.iter_mut().zip([y, d, m, x, f64::from(i)]) {
+            column.push(value);
+        }
+    }
+    let frame = (["y", "d", "m", "x", "id"].into_iter().zip(columns))
+        .fold(Frame::new(), |f, (name, values)| {
+            f.with(name, values).unwrap()
+        });
+    let thrice: Vec<usize> = (0..400).flat_map(|i| [i; 3]).collect();
+    let of = |clusters: bool, frame: &Frame| {
+        let model = Mediation::new("y", "d", "m").covariates("x");
+        let model = model.mediator_model(MediationModel::Probit);
+        let model = model.outcome_model(MediationModel::Probit);
+        let model = if clusters {
+            model.clusters("id")
+        } else {
+            model
+        };
+        model.fit(frame).unwrap()
+    };
+    let (once, with) = (of(false, &frame), of(true, &frame.take(&thrice).unwrap()));
+    println!("{} {}", once.std_errors(), with.std_errors());
+    for k in 0..7 {
+        assert!((once.estimates()[k] - with.estimates()[k]).abs() < 1e-9);
+        // But for the corrections of small samples, n/(n − 3) and less.
+        assert!(
+            (with.std_errors()[k] / once.std_errors()[k] - 1.0).abs() < 0.01,
+            "{k}"
+        );
+    }
+}
+
 /// A trial whose treatment works through m and beside it; what is unobserved moves both errors with correlation ρ.
 fn trial(n: usize, seed: u64, rho: f64) -> Frame {
     let mut g = Seed::new(seed).stream(0);

@@ -1,6 +1,7 @@
 //! Mean outcomes under one treatment with the mediator of another.
 
 use super::MediationModel;
+use crate::causal::units::{Linearised, Units};
 use crate::error::Result;
 use crate::inference::{Covariance, Inference};
 use crate::numeric::blocks;
@@ -88,6 +89,9 @@ pub(super) struct Models {
     /// The covariates' columns, which a file does not keep.
     #[serde(skip)]
     pub(super) columns: Arc<Vec<Vec<f64>>>,
+    /// The cluster of every row.
+    #[serde(skip)]
+    pub(super) clusters: Option<Arc<Vec<u32>>>,
 }
 
 /// Means of `Y(t, M(t'))` in the order 00, 01, 10, 11 of (t, t').
@@ -158,6 +162,23 @@ impl Models {
         let direct = DMatrix::from_fn(4, theta.len(), |j, k| sums[14 + j * theta.len() + k] / n);
         let slopes = direct * jacobian(&map, at)?;
         let mut covariance = &slopes * spread * slopes.transpose();
+        if let Some(clusters) = self.clusters.as_ref().filter(|c| c.len() == self.rows) {
+            // Rows of a cluster are drawn together.
+            let units = Units::new(self.rows, None, Some(clusters));
+            let mut unused = vec![0.0; 4 * theta.len()];
+            let values: Vec<[f64; 4]> = (0..self.rows)
+                .map(|row| self.row(&theta, rho, row, &nodes, &mut unused))
+                .collect();
+            let parts = [0, 1, 2, 3].map(|j: usize| Linearised {
+                estimate: estimates[j],
+                influence: values.iter().map(|v| (v[j] - estimates[j]) / n).collect(),
+            });
+            covariance += units.covariance(&parts) * units.correction();
+            return Ok(Means {
+                estimates,
+                covariance,
+            });
+        }
         let mut place = 4;
         for j in 0..4 {
             for k in 0..=j {

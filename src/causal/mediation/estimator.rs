@@ -66,7 +66,7 @@ impl MediationModel {
 /// | `covariance` | [`Covariance::Hc1`] | of both models | |
 /// | `clusters` | none | column of clusters: errors of both models, and draws of the bootstrap | |
 ///
-/// With clusters the delta method takes both models' errors as uncorrelated across models, which they are only within independent rows: prefer the bootstrap.
+/// With clusters the rows over which effects are averaged count by cluster too; the delta method takes both models' errors as uncorrelated across models, which they are only within independent rows: prefer the bootstrap.
 ///
 /// # Errors
 /// [`Error::Unidentified`] for a mediator or a treatment that does not vary, or a mediator that treatment and covariates determine; [`Error::InvalidOption`] for covariates with treatment or mediator among them, with effects or instruments, or a contrast of one value; those of
@@ -384,6 +384,9 @@ impl Mediation {
             contrast: self.contrast,
             rows: design.rows.len(),
             columns: Arc::new(covariates),
+            clusters: (self.clusters.as_ref())
+                .map(|column| Ok::<_, Error>(used.groups(column)?.codes))
+                .transpose()?,
         };
         Ok((models, warnings))
     }
