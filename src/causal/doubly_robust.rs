@@ -26,7 +26,8 @@ use serde::{Deserialize, Serialize};
 /// n^{-1/2}.
 ///
 /// It must hold that arms are as good as random given the features, that every row could have had every arm (overlap), and that the arm of one row does
-/// not change the outcome of another.
+/// not change the outcome of another. [`DoublyRobustFit::overlap_plot`] and [`DoublyRobustFit::propensity_calibration`] look at propensities; [`OmittedConfounder`](super::OmittedConfounder) asks how
+/// strong a feature that was left out would have to be.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|

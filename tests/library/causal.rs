@@ -1,6 +1,7 @@
 //! Doubly robust average effects: agreement with DoubleML and with their formulas, coverage, what must hold for any data, bad input.
 
 use crate::support::{agree, data, fixture, numbers};
+use cocreate::causal::PropensityCalibration;
 use cocreate::prelude::*;
 use proptest::prelude::{prop_assert, proptest};
 use proptest::test_runner::Config;
@@ -481,6 +482,9 @@ fn propensities_are_checked_by_bins_and_spiegelhalter() {
     for figure in [check.plot(), fit.overlap_plot("1")] {
         assert!(figure.unwrap().to_svg().starts_with("<svg"));
     }
+    let back: PropensityCalibration =
+        serde_json::from_str(&serde_json::to_string(&check).unwrap()).unwrap();
+    assert_eq!(back, check);
     assert!(check.table().to_string().contains("Spiegelhalter"));
     assert!(fit.propensity_calibration("2", 5).is_err() && fit.overlap_plot("2").is_err());
     assert!(fit.propensity_calibration("1", 0).is_err());

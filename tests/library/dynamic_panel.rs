@@ -1,6 +1,7 @@
 //! Dynamic panels by GMM: agreement with pydynpd, recovery and coverage, what holds for any panel, bad input.
 
 use crate::support::{agree, data, fixture, numbers};
+use cocreate::causal::DifferenceInHansen;
 use cocreate::prelude::*;
 use proptest::prelude::{prop_assert, proptest};
 use proptest::test_runner::Config;
@@ -420,6 +421,10 @@ fn differences_in_hansen_are_those_of_xtabond2() {
             Distribution::ChiSquared { df }
         );
     }
+    let test = fit.difference_in_hansen(&["n"]).unwrap();
+    let back: DifferenceInHansen =
+        serde_json::from_str(&serde_json::to_string(&test).unwrap()).unwrap();
+    assert_eq!(back, test);
     let text = fit.instrument_table().to_string();
     assert!(
         text.contains("24.11") && text.contains("38.33") && !text.contains("of levels"),

@@ -742,6 +742,26 @@ fn a_joint_placebo_compares_with_all_assignments_or_with_some() {
     assert_eq!(some, fit.joint_placebo(41, 7).unwrap());
     assert!(some.p_value > 0.0 && (some.p_value - all.p_value).abs() < 0.25);
     assert!(fit.joint_placebo(0, 7).is_err());
+    // Exact matches before treatment: one pair of donors is the treated pair but for the effect.
+    let exact: Vec<f64> = (0..frame.rows())
+        .map(|row| {
+            let on = unit[row] < 1.5 && period[row] > 11.5;
+            ((unit[row] as usize % 2) as f64 + 1.0) * (period[row] * 0.7).sin()
+                + if on { 3.0 - 6.0 * unit[row] } else { 0.0 }
+        })
+        .collect();
+    let exact = frame.clone().with_or_replace("y", exact).unwrap();
+    let exact = plain().fit(&exact).unwrap().joint_placebo(100, 7).unwrap();
+    assert!(exact.standardized > 1e9 && exact.standardized_p_value > 0.0);
+    let infinite = JointPlacebo {
+        standardized: f64::INFINITY,
+        ..all.clone()
+    };
+    let text = serde_json::to_string(&infinite).unwrap();
+    assert_eq!(
+        serde_json::from_str::<JointPlacebo>(&text).unwrap(),
+        infinite
+    );
     let back: JointPlacebo = serde_json::from_str(&serde_json::to_string(&all).unwrap()).unwrap();
     assert_eq!(back, all);
 }

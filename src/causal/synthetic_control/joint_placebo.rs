@@ -14,8 +14,8 @@ pub struct JointPlacebo {
     pub effect: f64,
     /// The share of assignments whose mean is at least as far from zero.
     pub p_value: f64,
-    /// The mean over treated units of gaps since treatment, each over the root mean squared gap before.
-    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
+    /// How far from zero the mean over treated units is of gaps since treatment, each over the root mean squared gap before; infinite after an exact match.
+    #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub standardized: f64,
     /// The share of assignments whose standardized mean is at least as far from zero.
     pub standardized_p_value: f64,
@@ -106,10 +106,16 @@ impl SyntheticControlFit {
     }
 }
 
-/// The mean over units of effects, and of effects over gaps before treatment.
+/// The mean over units of effects, and how far from zero that of effects over gaps before treatment is.
 fn statistics(units: &[SyntheticUnit]) -> [f64; 2] {
+    let standardized = mean(units.iter().map(|u| standardized(u.effect, u.pre_rmspe))).abs();
     [
         mean(units.iter().map(|u| u.effect)),
-        mean(units.iter().map(|u| standardized(u.effect, u.pre_rmspe))),
+        // Exact matches on both sides of zero have no mean, and are as far from it as can be.
+        if standardized.is_nan() {
+            f64::INFINITY
+        } else {
+            standardized
+        },
     ]
 }
