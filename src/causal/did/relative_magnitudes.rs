@@ -37,7 +37,7 @@ pub struct RelativeMagnitudes {
     pub parallel: Interval,
     /// One confidence set a bound.
     pub intervals: Vec<RelativeInterval>,
-    /// The smallest M̄ whose confidence set has zero: the effect is significant for all smaller ones. Infinite when there is none.
+    /// The smallest M̄ at which an effect of zero is not rejected: it is for all smaller ones. Infinite when there is none.
     #[serde(deserialize_with = "crate::numeric::infinite::above")]
     pub breakdown: f64,
 }
