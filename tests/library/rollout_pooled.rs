@@ -343,6 +343,23 @@ fn units_that_enter_treated_are_left_out() {
     let (a, b) = (fits(&late), fits(&without));
     assert!((a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12);
     assert_eq!(a.2, b.2 + 1);
+    // Two units are treated in all years: no time since their treatment is known.
+    let always: Vec<f64> = (unit.iter().zip(&treated))
+        .map(|(unit, treated)| if *unit < 2.5 { 1.0 } else { *treated })
+        .collect();
+    let with = frame.replace("treated", always).unwrap();
+    let rest: Vec<bool> = unit.iter().map(|unit| *unit > 2.5).collect();
+    let two_way = |frame: &Frame| {
+        let model = TwoWayFixedEffects::new(names.0, names.1, names.2, names.3);
+        model.event_study(frame).unwrap()
+    };
+    let (with, rest) = (two_way(&with), two_way(&frame.filter(&rest).unwrap()));
+    assert_eq!(with.estimates(), rest.estimates());
+    assert!(
+        with.warnings()[0]
+            .to_string()
+            .starts_with("2 units treated from")
+    );
 }
 
 #[test]

@@ -121,15 +121,21 @@ fn sets_follow_the_unit_of_measurement_and_the_sign() {
     for scale in [1e-9, -3.0, 1e8] {
         let moved: Vec<f64> = beta.iter().map(|b| scale * b).collect();
         let sigma = Inference::covariance(&study) * (scale * scale);
-        let other = EventStudy::from_estimates(&times(4, 4), &moved, &sigma, -1.0)
-            .unwrap()
-            .relative_magnitudes(&[0.0, 1.0], &[0.7], 0.9)
-            .unwrap();
+        let moved = EventStudy::from_estimates(&times(4, 4), &moved, &sigma, -1.0).unwrap();
+        let other = moved.relative_magnitudes(&[0.0, 1.0], &[0.7], 0.9).unwrap();
         let (own, other_set) = (&sets.intervals[0], &other.intervals[0]);
         let mut ends = [scale * own.lower, scale * own.upper];
         ends.sort_unstable_by(f64::total_cmp);
         agree("ends", &[other_set.lower, other_set.upper], &ends, 1e-9);
         agree("breakdown", &[other.breakdown], &[sets.breakdown], 1e-8);
+        // Smooth differences in trends, whose bound has the unit of the outcome.
+        let smooth = |study: &EventStudy, bound: f64| {
+            let found = study.trend_sensitivity(&[0.0, 1.0], &[bound], 0.9).unwrap();
+            [found.intervals[0].lower, found.intervals[0].upper]
+        };
+        let mut ends = smooth(&study, 0.02).map(|end| scale * end);
+        ends.sort_unstable_by(f64::total_cmp);
+        agree("smooth", &smooth(&moved, 0.02 * scale.abs()), &ends, 1e-6);
     }
 }
 

@@ -298,7 +298,7 @@ impl Smooth {
             )
             .0;
         let (low, high) = (at(best.saturating_sub(1)), at((best + 1).min(PENALTIES)));
-        let penalty = brent_minimum(length, low, high, 1e-9 * high)?.point;
+        let penalty = brent_minimum(length, low, high, 0.0)?.point;
         // The path has kinks, where the best may lie; one end of it, no weight at all, is on the grid.
         let mut shortest = none;
         for penalty in [at(best), penalty] {

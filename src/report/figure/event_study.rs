@@ -84,7 +84,8 @@ impl EventStudyPlot {
         self
     }
 
-    /// A wider interval of the point that was added last, as of a simultaneous band: a thin whisker around its own, which is thick then.
+    /// A wider interval of the point that was added last, as of a simultaneous band: a thin whisker around its own. With bands the own
+    /// intervals of all points are thick.
     pub fn band(mut self, low: f64, high: f64) -> Self {
         if let Some(point) = self.points.last_mut() {
             point.band = Some((low, high));
@@ -150,12 +151,13 @@ impl EventStudyPlot {
             if let Some(time) = self.treatment.filter(|t| t.is_finite()) {
                 plot.vertical(time, true);
             }
+            let banded = drawn.iter().any(|p| p.band.is_some());
             let step = self.step(plot.px(1.0) - plot.px(0.0)) / series as f64;
             for p in drawn {
                 let x = plot.px(p.time) + marks::dodge(p.series, series, step);
                 let own = (p.low, p.high);
                 marks::vertical_whisker(plot, p.series, p.band.unwrap_or(own), x);
-                if p.band.is_some() && own.0.is_finite() && own.1.is_finite() {
+                if banded && own.0.is_finite() && own.1.is_finite() {
                     let ends = ((x, plot.py(own.0)), (x, plot.py(own.1)));
                     plot.canvas.line(ends.0, ends.1, colour(p.series), INNER);
                 }
