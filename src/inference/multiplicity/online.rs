@@ -267,6 +267,15 @@ impl OnlineFdr {
     }
 
     /// Starts a test, whose level is known from here on.
+    ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let mut tests = OnlineFdr::lord(0.05)?;
+    /// let (form, colour) = (tests.start("form"), tests.start("colour"));
+    /// assert!(tests.finish(colour.number, 0.3)?.level < form.level);
+    /// assert!(tests.finish(form.number, 1e-6)?.rejected);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
     pub fn start(&mut self, name: impl Into<String>) -> RunningTest {
         while self.gammas.0.len() <= self.clock {
             let next = self.new_gamma((self.gammas.0.len() + 1) as f64);
