@@ -130,9 +130,9 @@ pub use crate::inference::{
     EValue, Estimate, FixedEffectCount, Inference, Influence, Interval, Jackknife, JackknifeFit,
     KrinskyRobb, ManyToOne, MaxT, MeanError, MetaAnalysis, MetaAnalysisFit, Method, ModelTable,
     MultipleTests, MultiplierBootstrap, OnlineDecision, OnlineFdr, OutcomeTest, RandomizationFit,
-    RandomizationTest, Resample, ResidualDf, ScoreBootstrap, Segment, SelectedEstimate,
-    Simultaneous, SmallSample, Summarized, TestResult, TestingGraph, WildTestResult, WildWeights,
-    adjust_p_values, fieller, romano_wolf, westfall_young,
+    RandomizationTest, Resample, ResidualDf, RunningTest, ScoreBootstrap, Segment,
+    SelectedEstimate, Simultaneous, SmallSample, Summarized, TestResult, TestingGraph,
+    WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf, westfall_young,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{

@@ -30,8 +30,8 @@ pub use meta_analysis::{BetweenStudies, MeanError, MetaAnalysis, MetaAnalysisFit
 pub use model_table::{ModelTable, Summarized};
 pub use multiplicity::{
     Adjustment, Alternative, Calibrator, Dunnett, DunnettFit, EProcess, EValue, ManyToOne, MaxT,
-    MultipleTests, OnlineDecision, OnlineFdr, Simultaneous, TestingGraph, adjust_p_values,
-    romano_wolf, westfall_young,
+    MultipleTests, OnlineDecision, OnlineFdr, RunningTest, Simultaneous, TestingGraph,
+    adjust_p_values, romano_wolf, westfall_young,
 };
 pub(crate) use randomization::mid_ranks;
 pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};

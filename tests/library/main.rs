@@ -75,6 +75,7 @@ mod multi_arm_forest;
 mod multi_arm_weighting;
 mod multiplicity;
 mod multiplicity_online;
+mod multiplicity_overlap;
 mod needs_expectations;
 mod off_policy;
 mod partial_bounds;

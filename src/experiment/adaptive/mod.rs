@@ -39,7 +39,8 @@ pub enum AdaptiveWeights {
 /// disappoint end an arm's turn, and its interval misses the truth from below more often than from above.
 ///
 /// Rows are rounds, in their order. Predictions default to the mean of the arm's rewards so far, and to zero before the first: rewards far from zero beside their spread (prices) make
-/// first rounds outliers then; take a rough mean off them before.
+/// first rounds outliers then, and a shift of all rewards does not move the estimate by just as much, since before its first reward an arm has no past that would shift with it; take a rough mean off
+/// them before.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|

@@ -18,7 +18,7 @@ pub use e_value::{Calibrator, EProcess, EValue};
 pub use graph::TestingGraph;
 pub use many_to_one::ManyToOne;
 pub use max_t::{MaxT, Simultaneous};
-pub use online::{OnlineDecision, OnlineFdr};
+pub use online::{OnlineDecision, OnlineFdr, RunningTest};
 pub use stepdown::{romano_wolf, westfall_young};
 
 use crate::error::{Error, Result};

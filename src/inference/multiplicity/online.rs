@@ -24,6 +24,10 @@ const LOG_DECAY: f64 = 0.077_208_38;
 /// it; they promise nothing for tests that share rows or arms in other ways (with scores correlated by 0.8 SAFFRON at 0.1 has a rate of 0.18). SAFFRON gains where many nulls are false, ADDIS where nulls are conservative
 /// (one-sided tests of harmful variants).
 ///
+/// Tests that overlap in time are started and finished apart: [`start`](Self::start) gives the level, from what was decided until then, and [`finish`](Self::finish) takes the p-value. A discovery then
+/// counts from the moment when it is known: `τ_j` is the number of tests started until it was decided, and a test that runs is taken for one that is no candidate. These are LORD*, SAFFRON* and
+/// LOND* of Zrnic et al., and ADDIS* of Tian & Ramdas; they hold the marginal rate when each p-value of a true null is valid given what was decided before its test started (the rate itself, with independent p-values).
+///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `initial_wealth` | α/2 | W | (0, α] |
@@ -66,6 +70,11 @@ pub struct OnlineFdr {
     /// The clock at each discovery, and how many share it.
     discoveries: Vec<Discoveries>,
     decisions: Vec<OnlineDecision>,
+    /// Tests that were started.
+    #[serde(default)]
+    started: usize,
+    #[serde(default)]
+    running: Vec<RunningTest>,
     #[serde(skip)]
     gammas: Gammas,
 }
@@ -92,6 +101,20 @@ enum Rule {
 struct Discoveries {
     clock: usize,
     count: usize,
+    /// Tests that were started before.
+    #[serde(default)]
+    started: usize,
+}
+
+/// A test that was started and is not decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunningTest {
+    /// Its number in the stream, from 1: what [`OnlineFdr::finish`] asks for.
+    pub number: usize,
+    /// What is tested.
+    pub name: String,
+    /// The level that its p-value will be compared with.
+    pub level: f64,
 }
 
 /// One test of a stream.
@@ -151,6 +174,8 @@ impl OnlineFdr {
             clock: 0,
             discoveries: vec![],
             decisions: vec![],
+            started: 0,
+            running: vec![],
             gammas: Gammas::default(),
         })
     }
@@ -193,7 +218,7 @@ impl OnlineFdr {
     }
 
     fn option(&self, name: &str, value: f64, fits: bool, expected: &str) -> Result<f64> {
-        if fits && self.decisions.is_empty() {
+        if fits && self.started == 0 {
             return Ok(value);
         }
         Err(Error::invalid_option(
@@ -241,44 +266,102 @@ impl OnlineFdr {
         }
     }
 
-    /// Decides on the next test.
+    /// Starts a test, whose level is known from here on.
     ///
-    /// # Errors
-    /// See [`OnlineFdr`].
-    pub fn push(&mut self, name: impl Into<String>, p_value: f64) -> Result<OnlineDecision> {
-        self.check(
-            "p-values",
-            p_value,
-            (0.0..=1.0).contains(&p_value),
-            "between 0 and 1; leave out tests without a p-value",
-        )?;
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let mut tests = OnlineFdr::lord(0.05)?;
+    /// let (form, colour) = (tests.start("form"), tests.start("colour"));
+    /// assert!(tests.finish(colour.number, 0.3)?.level < form.level);
+    /// assert!(tests.finish(form.number, 1e-6)?.rejected);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    pub fn start(&mut self, name: impl Into<String>) -> RunningTest {
         while self.gammas.0.len() <= self.clock {
             let next = self.new_gamma((self.gammas.0.len() + 1) as f64);
             self.gammas.0.push(next);
         }
-        let level = self.next_level();
-        let rejected = p_value <= level;
+        let test = RunningTest {
+            number: self.started + 1,
+            name: name.into(),
+            level: self.next_level(),
+        };
+        self.started += 1;
+        self.clock += 1;
+        self.running.push(test.clone());
+        test
+    }
+
+    /// Decides on a test that was [started](Self::start), by its number.
+    ///
+    /// # Errors
+    /// See [`OnlineFdr`]; [`Error::InvalidOption`] for a number of no test that runs. After an error the test still runs.
+    pub fn finish(&mut self, number: usize, p_value: f64) -> Result<OnlineDecision> {
+        self.check_p_value(p_value)?;
+        let place =
+            (self.running.iter().rposition(|test| test.number == number)).ok_or_else(|| {
+                Error::invalid_option(
+                    "number",
+                    number,
+                    "that of a test which was started and is not decided: see `running()`",
+                )
+            })?;
+        let RunningTest { name, level, .. } = self.running.remove(place);
         let candidate = self.adaptive() && p_value <= self.candidate;
-        if !candidate && p_value <= self.discard {
-            self.clock += 1;
+        if candidate || p_value > self.discard {
+            // It does not count after all: not from the start, and not since discoveries before its own.
+            self.clock -= 1;
+            for later in self.discoveries.iter_mut().rev() {
+                if later.started < number {
+                    break;
+                }
+                later.clock -= 1;
+            }
         }
+        let rejected = p_value <= level;
         if rejected {
+            let (clock, started) = (self.clock, self.started);
             match self.discoveries.last_mut() {
-                Some(last) if last.clock == self.clock => last.count += 1,
+                Some(last) if last.clock == clock && self.running.is_empty() => last.count += 1,
                 _ => self.discoveries.push(Discoveries {
-                    clock: self.clock,
+                    clock,
                     count: 1,
+                    started,
                 }),
             }
         }
         let decision = OnlineDecision {
-            name: name.into(),
+            name,
             p_value,
             level,
             rejected,
         };
         self.decisions.push(decision.clone());
         Ok(decision)
+    }
+
+    /// Decides on the next test at once.
+    ///
+    /// # Errors
+    /// See [`OnlineFdr`].
+    pub fn push(&mut self, name: impl Into<String>, p_value: f64) -> Result<OnlineDecision> {
+        self.check_p_value(p_value)?;
+        let number = self.start(name).number;
+        self.finish(number, p_value)
+    }
+
+    fn check_p_value(&self, p_value: f64) -> Result<()> {
+        self.check(
+            "p-values",
+            p_value,
+            (0.0..=1.0).contains(&p_value),
+            "between 0 and 1; leave out tests without a p-value",
+        )
+    }
+
+    /// Tests that were started and are not decided.
+    pub fn running(&self) -> &[RunningTest] {
+        &self.running
     }
 
     /// Decides on the next test from an e-value, one over which is a p-value. With [`lond`](Self::lond) this is e-LOND: the rate is held under any dependence of the e-values.
