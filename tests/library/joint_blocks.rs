@@ -24,10 +24,10 @@ fn estimates_are_those_of_brute_force() {
     for value in record["values"].as_array().unwrap() {
         let kind = value["model"].as_str().unwrap();
         let frame = data(&format!("tests/reference/joint_blocks_{kind}.csv"));
-        let fit = model(kind).nodes(15, 13).fit(&frame).unwrap();
+        let fit = model(kind).nodes(11, 11).fit(&frame).unwrap();
         let found = fit.statistics().log_likelihood;
         let exact = value["log_likelihood"].as_f64().unwrap();
-        assert!((found - exact).abs() < 5e-5, "{kind} {found} {exact}");
+        assert!((found - exact).abs() < 5e-4, "{kind} {found} {exact}");
         let names = value["names"].as_array().unwrap();
         assert_eq!(names.len(), fit.names().len(), "{:?}", fit.names());
         for (name, exact) in names.iter().zip(value["estimates"].as_array().unwrap()) {
@@ -42,7 +42,7 @@ fn estimates_are_those_of_brute_force() {
 #[test]
 fn a_market_knows_the_guarantees_of_its_data() {
     let frame = data("tests/reference/joint_blocks_guarantee.csv");
-    let fit = model("guarantee").fit(&frame).unwrap();
+    let fit = model("guarantee").nodes(5, 5).fit(&frame).unwrap();
     assert!(fit.identification().is_identified(Parameter::RiskAversion));
     let r = fit.risk_aversion().unwrap();
     assert_eq!(
@@ -186,6 +186,7 @@ fn the_error_of_reports_may_be_held() {
             .success("success")
             .signals("signals", 0.5)
             .reported("report", 0.1)
+            .nodes(5, 5)
     };
     let free = model().fit(&frame).unwrap();
     let error = free.coefficient("ln_sd_report").unwrap().estimate.exp();
@@ -215,7 +216,7 @@ fn the_error_of_reports_may_be_held() {
 #[test]
 fn truths_are_recovered() {
     let process = |effort: Option<ChosenWork>| {
-        let mut process = JointParticipation::new().customers(1_000);
+        let mut process = JointParticipation::new().customers(700);
         process.items.truncate(3);
         if effort.is_none() {
             process.guarantees = vec![0.0, 1.0, 3.0];

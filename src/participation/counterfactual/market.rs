@@ -41,7 +41,14 @@ use rand_distr::{Distribution as _, StandardNormal};
 /// [`money`](crate::participation::JointWillingness::money) is the inverse deviation of ε, `θ = θ_c/γ_p`, `α = −2λγ_p/θ_c²`, and what else stands in the choice is the difference between
 /// outside option and cost. Standard errors are those of the estimates, by the delta method or by Krinsky and Robb's draws, for the customers at hand (their regressors are fixed). What these data
 /// do not identify must be said or is refused: the price and the cost of the work where the timing changes, r where a guarantee is offered (zero unless said).
-/// A policy beyond what was seen in the data is a named warning.
+/// A policy beyond what was seen in the data is a named warning. With [`guarantee`](crate::participation::JointWillingness::guarantee) r, and what customers are
+/// guaranteed as things stand, are those of the fit.
+///
+/// A market needs of a model the joint law of ability and belief, what moves the belief, success, and choices in money. No other model of this room has all of them:
+/// [`MutualAcceptance`](crate::participation::MutualAcceptance) and [`Funnel`](crate::participation::Funnel) have choices by regressors, without beliefs, ability
+/// or success, so that a policy's effect there is a prediction ([`FunnelFit`](crate::participation::FunnelFit)'s, of columns set), and surplus has no true value to be
+/// compared with; [`LearningPanelModel`](crate::participation::LearningPanelModel) has beliefs, but no success (ability is the mean of signals) and decisions over time. Their parameters can be
+/// put into [`Market::of`] together with what they lack, as assumptions that are said.
 ///
 /// # An assumed market
 /// [`Market::of`] takes a list of customers, [`Market::simulated`] those of a simulator. Standard errors are then those of drawing the customers.

@@ -257,7 +257,9 @@ impl JointWillingnessFit {
     }
 
     /// `−λ v_0`, what the belief's variance takes off the choice before signals, in units of the taste shock. v_0 is often known badly, and λ is what is known of
-    /// their product over it: this product is estimated nearly without skew where λ is not.
+    /// their product over it: this product is estimated nearly without skew where λ is not. (Of the 200 samples of 5,000 customers in the library's study, with v_0
+    /// known to a factor of e^±.4, λ is biased by −.21 of its standard deviation and has a skew of −2.0, its median by +.03; ln(−λ) by +.03, the product by −.04; each
+    /// of these is known to ±.07.)
     ///
     /// # Errors
     /// [`Error::Unidentified`] where the number of signals does not vary.

@@ -1,6 +1,7 @@
 //! Recovery of the truth by the models of participation and ability over many simulated samples, stored so that a few replications
 //! are run again, bit for bit. `COCREATE_RECOVERY=write` runs all of them and writes the file anew; the names of models, separated by commas,
 //! run those and leave the others as they are. A run that is stopped goes on where it was; `COCREATE_REPLICATIONS` asks for another number.
+//! Studies that wait are too long for one night: they run when they are named, and are judged from when they are stored.
 //! Where a change of the arithmetic moves nothing but rounding, `bits` stores the new bits of the few replications.
 
 mod ability;
@@ -30,6 +31,8 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// Replications whose numbers are stored one by one, and run again by the test.
     pub(crate) stored: usize,
+    /// Whether the study may lack.
+    pub(crate) waits: bool,
     simulate: fn(Seed) -> Sample,
     fit: fn(&Frame) -> Result<Vec<Estimate>>,
 }
@@ -43,6 +46,7 @@ impl Model {
         Self {
             name,
             stored: 2,
+            waits: false,
             simulate,
             fit,
         }
@@ -51,6 +55,12 @@ impl Model {
     /// One replication is run again: those that take long.
     const fn slow(mut self) -> Self {
         self.stored = 1;
+        self
+    }
+
+    /// The study runs when it is named alone.
+    const fn waiting(mut self) -> Self {
+        self.waits = true;
         self
     }
 }
