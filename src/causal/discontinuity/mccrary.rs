@@ -53,11 +53,7 @@ const JUMP: &str = "log difference";
 /// let lifted = even.iter().enumerate().map(|(i, x)| if *x > 0.45 && *x < 0.5 && i % 5 < 2 { 1.0 - x } else { *x });
 /// let frame = Frame::new().with("even", even.clone())?.with("lifted", lifted.collect::<Vec<f64>>())?;
 /// assert!(McCraryTest::new("even", 0.5).fit(&frame)?.test().p_value > 0.2);
-<<<<<<< HEAD
-/// assert!(McCraryTest::new("lifted", 0.5).bandwidth(0.05).fit(&frame)?.test().p_value < 1e-4);
-=======
 /// assert!(McCraryTest::new("lifted", 0.5).fit(&frame)?.test().p_value < 1e-4);
->>>>>>> h-rm
 /// # Ok::<(), cocreate::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -251,21 +247,7 @@ fn too_narrow(h: f64, width: f64) -> Error {
 }
 
 impl Inference for McCraryFit {
-<<<<<<< HEAD
-    fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    fn estimates(&self) -> &DVector<f64> {
-        &self.estimates
-    }
-
-    fn covariance(&self) -> &DMatrix<f64> {
-        &self.covariance
-    }
-=======
     crate::inference::fields::inference_of_fields!();
->>>>>>> h-rm
 }
 
 impl McCraryFit {
