@@ -219,7 +219,7 @@ impl Equations {
                 x: dx,
                 periods: differences.iter().map(|row| row.period).collect(),
             };
-            let mut used = if model.orthogonal {
+            let mut used = if model.is_orthogonal() {
                 let before_last = known.len().saturating_sub(1);
                 (0..before_last)
                     .map(|at| Row::deviation(known[at], &known[at + 1..]))

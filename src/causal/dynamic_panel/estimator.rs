@@ -85,7 +85,7 @@ pub struct DynamicPanelGmm {
     pub(super) period: String,
     pub(super) levels: bool,
     #[serde(default)]
-    pub(super) orthogonal: bool,
+    pub(super) transformation: Transformation,
     pub(super) outcome_lags: usize,
     endogenous: Vec<String>,
     predetermined: Vec<String>,
@@ -94,6 +94,14 @@ pub struct DynamicPanelGmm {
     pub(super) steps: Steps,
     pub(super) instrument_lags: Option<usize>,
     pub(super) collapsed: bool,
+}
+
+/// What removes the effects of units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Transformation {
+    #[default]
+    Differences,
+    OrthogonalDeviations,
 }
 
 /// How often weights are found.
@@ -115,7 +123,7 @@ impl DynamicPanelGmm {
             unit: unit.to_owned(),
             period: period.to_owned(),
             levels: false,
-            orthogonal: false,
+            transformation: Transformation::Differences,
             outcome_lags: 1,
             endogenous: Vec::new(),
             predetermined: Vec::new(),
@@ -161,7 +169,7 @@ impl DynamicPanelGmm {
 
     /// In place of differences, each period less the mean of those that follow.
     pub fn orthogonal_deviations(mut self) -> Self {
-        self.orthogonal = true;
+        self.transformation = Transformation::OrthogonalDeviations;
         self
     }
 
@@ -187,6 +195,11 @@ impl DynamicPanelGmm {
     pub fn collapsed(mut self) -> Self {
         self.collapsed = true;
         self
+    }
+
+    /// Whether effects are removed by orthogonal deviations.
+    pub(super) fn is_orthogonal(&self) -> bool {
+        self.transformation == Transformation::OrthogonalDeviations
     }
 
     /// Estimates the equations.

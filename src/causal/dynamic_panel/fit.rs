@@ -111,7 +111,7 @@ impl DynamicPanelGmmFit {
 
     /// The coefficients and the tests.
     pub fn table(&self) -> Table {
-        let what = match (self.model.levels, self.model.orthogonal) {
+        let what = match (self.model.levels, self.model.is_orthogonal()) {
             (false, false) => "Difference GMM",
             (false, true) => "GMM of orthogonal deviations",
             (true, false) => "System GMM",
@@ -121,7 +121,7 @@ impl DynamicPanelGmmFit {
             Steps::One => "one step",
             Steps::Two => "two steps",
         };
-        let rows = if self.model.orthogonal {
+        let rows = if self.model.is_orthogonal() {
             "orthogonal deviations"
         } else {
             "differences"

@@ -182,7 +182,7 @@ impl<'a> Moments<'a> {
         } else {
             let squares: f64 = first.residuals.iter().map(DVector::norm_squared).sum();
             // A difference has two errors, an orthogonal deviation the variance of one.
-            let errors = if self.model.orthogonal { 1 } else { 2 };
+            let errors = if self.model.is_orthogonal() { 1 } else { 2 };
             let variance =
                 squares / (errors * (self.equations.rows - self.equations.names.len())) as f64;
             let sum = total(&first);
