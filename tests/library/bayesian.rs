@@ -512,6 +512,15 @@ fn few_rows_and_priors_without_a_finite_density_are_integrated() {
     assert!((fit.arms()[1].probability_best - better).abs() < 1e-9);
     assert!((fit.comparisons()[0].probability_better - better).abs() < 1e-9);
     assert!((fit.best().expected_loss - 0.602_400_345_664_962_1).abs() < 1e-8);
+    // Twins differ by as much in either direction, also near the end of what rates may be.
+    for successes in [5, 45] {
+        let twins = frame(&[("a", clicks(successes, 50)), ("b", clicks(successes, 50))]);
+        let model = BayesianModel::BetaBinomial { a: 1e-3, b: 1e-3 };
+        let fit = BayesianTest::new("y", "arm").model(model).fit(&twins);
+        let fit = fit.unwrap();
+        let c = &fit.comparisons()[0];
+        assert!((c.lower + c.upper).abs() < 1e-10, "{} {}", c.lower, c.upper);
+    }
     // No success in 1 000 trials of the control.
     let rates = frame(&[("a", clicks(0, 1000)), ("b", clicks(10, 1000))]);
     for (a, better) in [

@@ -74,6 +74,8 @@ impl<'a> Arms<'a> {
     /// P(θ_i > shift + factor·θ_j), over the nodes of the narrower of the two: the other is smooth between them.
     pub(super) fn probability_above(&self, i: usize, j: usize, shift: f64, factor: f64) -> f64 {
         let (arm, base) = (&self.laws[i], &self.laws[j]);
+        /// Widths that differ by less do not matter to the rule.
+        const ALIKE: f64 = 4.0;
         // In the variable that such a shift or factor leaves alike in both.
         let width = |law: &Posterior| {
             law.deviation()
@@ -84,7 +86,17 @@ impl<'a> Arms<'a> {
                     _ => 1.0 / law.mean(),
                 }
         };
-        let found: f64 = if width(&self.posteriors[i]) < width(&self.posteriors[j]) {
+        let (first, second) = (&self.posteriors[i], &self.posteriors[j]);
+        let (own, other) = (width(first), width(second));
+        let alike = own < ALIKE * other && other < ALIKE * own;
+        let centre = 0.5 * (first.mean() + second.mean());
+        // A shift that leads across the end of what a mean may be leaves a kink there: of arms alike the one is moved away from the nearer end.
+        let narrower = match first {
+            Posterior::Beta { .. } if shift.abs() > 0.0 && alike => (shift < 0.0) == (centre < 0.5),
+            Posterior::Gamma { .. } if shift.abs() > 0.0 && alike => shift < 0.0,
+            _ => own < other,
+        };
+        let found: f64 = if narrower {
             self.masses(i)
                 .iter()
                 .map(|(x, mass)| mass * base.at((x - shift) / factor).below)
