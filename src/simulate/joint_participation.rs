@@ -1,5 +1,6 @@
 //! Customers who answer items, tell what they believe, get signals, choose, and succeed or not: all blocks of the joint model.
 
+use super::chosen_work::ChosenWork;
 use super::closed::{flag, not_negative, process, seeded, seen_if};
 use super::generate::{Field, data, data_flag, generate, oracle};
 use super::oracle::{Oracle, Simulated};
@@ -155,31 +156,6 @@ impl Default for JointParticipation {
 }
 
 process!(JointParticipation, customers, "customers");
-
-/// How customers of [`JointParticipation`] choose their effort e: `ln(1 + e*) = max(0, ζ_0 + ζ_T tool + κ m_n − κ²v_n/2)`, which is missed by a normal error, and zero
-/// below zero. It adds `θγ ψ(ln(1 + e*))`, `ψ(l) = l − 1 + e^−l`, to the choice and `γ ln(1 + e)` to the index of success.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChosenWork {
-    /// γ.
-    pub returns: f64,
-    /// ζ_0, ζ_T.
-    pub index: [f64; 2],
-    /// κ.
-    pub relief: f64,
-    /// The deviation of `ln(1 + e)` from the best.
-    pub noise: f64,
-}
-
-impl Default for ChosenWork {
-    fn default() -> Self {
-        Self {
-            returns: 0.5,
-            index: [0.8, 0.4],
-            relief: 0.4,
-            noise: 0.5,
-        }
-    }
-}
 
 /// What a number of signals gives a customer on average over what they may say.
 struct Prospects {
@@ -459,24 +435,25 @@ impl JointParticipation {
                 "positive and finite",
             ));
         }
-        let expected = "zero or positive amounts that are finite";
         for guarantee in &self.guarantees {
-            if !(*guarantee >= 0.0 && guarantee.is_finite()) {
-                return Err(Error::invalid_option("guarantees", guarantee, expected));
-            }
+            not_negative("guarantees", *guarantee)?;
+        }
+        if let Some(work) = &self.effort {
+            not_negative("noise of effort", work.noise)?;
+            not_negative("returns of effort", work.returns)?;
         }
         if !self.guarantees.is_empty() {
             not_negative("risk_aversion", self.risk_aversion)?;
             let zero = [("coupon_effect", self.coupon_effect), ("taste", self.taste)]
                 .into_iter()
                 .find(|(_, value)| !(value.abs() > 0.0 && value.is_finite()));
-            if let Some((name, value)) = zero {
-                let expected = "other than zero: it gives a guarantee its value";
-                return Err(Error::invalid_option(name, value, expected));
+            let refuse =
+                |name: &str, expected: &str| Err(Error::invalid_option(name, "as given", expected));
+            if let Some((name, _)) = zero {
+                return refuse(name, "other than zero: it gives a guarantee its value");
             }
             if self.effort.is_some() {
-                let expected = "left out where there are guarantees";
-                return Err(Error::invalid_option("effort", "chosen", expected));
+                return refuse("effort", "left out where there are guarantees");
             }
         }
         if !(-1.0..=1.0).contains(&self.rho) {

@@ -41,6 +41,7 @@
 pub mod assignment;
 mod auctions;
 mod chosen_effort;
+mod chosen_work;
 mod closed;
 mod cloud_onboarding;
 mod co_production;
@@ -76,6 +77,7 @@ mod trial_panel;
 
 pub use assignment::{Allocation, Compliance, Network, Stratum, attrition, factorial};
 pub use auctions::Auctions;
+pub use chosen_work::ChosenWork;
 pub use cloud_onboarding::{CloudOnboarding, OnboardingFlaw};
 pub use co_production::{CoProduction, CoProductionFlaw};
 pub use confident_choice::ConfidentChoice;
@@ -89,7 +91,7 @@ pub use heterogeneous::{EffectDesign, HeterogeneousEffects};
 pub use instrumented_effects::InstrumentedEffects;
 pub use invitation_targeting::InvitationTargeting;
 pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
-pub use joint_participation::{ChosenWork, JointFlaw, JointParticipation};
+pub use joint_participation::{JointFlaw, JointParticipation};
 pub use learning_panel::{LearningFlaw, LearningPanel};
 pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{

@@ -153,6 +153,14 @@ fn what_blocks_lack_is_said() {
         &worked.clone().replace("effort", same).unwrap(),
         "efforts that differ",
     );
+    let mut both = JointParticipation::new().customers(10);
+    both.guarantees = vec![0.0, 1.0];
+    both.effort = Some(ChosenWork::default());
+    let error = both.seed(1).simulate().unwrap_err();
+    assert!(
+        error.to_string().contains("where there are guarantees"),
+        "{error}"
+    );
     // Told without error.
     says(model("exact").report_error(-1.0), &frame, "report_error");
     says(
