@@ -29,6 +29,7 @@ mod figures;
 mod hold_up;
 mod moves;
 mod normal_rule;
+mod outer_layer;
 mod participations;
 mod preferences;
 mod shock;

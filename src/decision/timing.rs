@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::belief::{Belief, Objective, Signals};
-use super::certainty::{Slopes, kinked, lottery, lottery_slope, option, option_with_slopes, outer};
+use super::certainty::{Slopes, lottery, lottery_slope, option, option_with_slopes};
 use super::effort::{self, EffortChoice};
 use super::moves::Moves;
+use super::outer_layer::{kinked, outer};
 use super::preferences::Form;
 use super::shock::TasteShock;
 use super::value::Situation;

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::belief::Belief;
-use super::certainty::{Slopes, lottery, lottery_slope, outer};
+use super::certainty::{Slopes, lottery, lottery_slope};
 use super::cost::Cost;
+use super::outer_layer::outer;
 use super::preferences::{Form, Preferences};
 use super::terms::{Task, Terms};
 use crate::error::{Error, Result};

@@ -74,10 +74,6 @@ use serde::{Deserialize, Serialize};
 /// println!("{fit}");
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "switches that do not depend on each other"
-)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DynamicPanelGmm {
     pub(super) outcome: String,

@@ -73,9 +73,9 @@ impl<'a> Arms<'a> {
 
     /// P(θ_i > shift + factor·θ_j), over the nodes of the narrower of the two: the other is smooth between them.
     pub(super) fn probability_above(&self, i: usize, j: usize, shift: f64, factor: f64) -> f64 {
-        let (arm, base) = (&self.laws[i], &self.laws[j]);
         /// Widths that differ by less do not matter to the rule.
         const ALIKE: f64 = 4.0;
+        let (arm, base) = (&self.laws[i], &self.laws[j]);
         // In the variable that such a shift or factor leaves alike in both.
         let width = |law: &Posterior| {
             law.deviation()
