@@ -155,9 +155,9 @@ pub(super) struct Insured {
 impl Insured {
     /// The ends of the grid, beyond which nothing is tabulated, and its step: polynomials of degree five between them are good to 2e-8 of the guarantee.
     const REACH: f64 = 7.0;
-    const STEP: f64 = 0.08;
+    const STEP: f64 = 0.05;
     /// Points of the grid; with fewer values than that to be looked up a table is not worth its making.
-    pub(super) const POINTS: usize = 180;
+    pub(super) const POINTS: usize = 285;
 
     pub(super) fn of(guarantee: f64, [s, r, alpha]: [f64; 3], rule: &[[f64; 2]]) -> Self {
         let value = |k: usize| {
