@@ -29,7 +29,7 @@ use serde::Serialize;
 /// | `extrapolation` | quadratic | linear or quadratic |
 ///
 /// # Errors
-/// [`Error::SeedRequired`]; [`Error::InvalidOption`] for options out of range; [`Error::OutOfRange`] for a negative standard error;
+/// [`Error::SeedRequired`](crate::Error::SeedRequired); [`Error::InvalidOption`](crate::Error::InvalidOption) for options out of range; [`Error::OutOfRange`](crate::Error::OutOfRange) for a negative standard error;
 /// those of the outcome model.
 ///
 /// # References
