@@ -3,6 +3,7 @@
 use super::measured::{MeasurementError, variance};
 use crate::error::{Error, Result};
 use crate::numeric::linalg::{Cholesky, sandwich};
+use crate::summary::gram::cross_product;
 use nalgebra::{DMatrix, DVector};
 
 /// Iterations at most; each gains about a digit at worst.
@@ -118,7 +119,7 @@ impl Latent {
         }
         Ok(Self {
             psi: gamma.push(sigma),
-            covariance: influence.tr_mul(&influence),
+            covariance: cross_product(&influence),
             reliability: None,
             variances: v.to_vec(),
         })
@@ -153,7 +154,7 @@ impl Latent {
         }
         Ok(Self {
             psi: gamma.push(tau).push(total),
-            covariance: influence.tr_mul(&influence),
+            covariance: cross_product(&influence),
             reliability: Some(reliability),
             variances: v.to_vec(),
         })

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, Inference, Influence, coefficient_table};
 use crate::report::{Cell, Table};
+use crate::summary::gram::cross_product;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl RolloutEffects {
             estimand: about.estimand,
             names,
             estimates,
-            covariance: influence.tr_mul(&influence),
+            covariance: cross_product(&influence),
             size: about.size,
             errors: about.errors,
             warnings: about.warnings,
