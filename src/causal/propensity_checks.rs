@@ -5,7 +5,7 @@ use super::doubly_robust_fit::DoublyRobustFit;
 use super::units::Units;
 use crate::error::{Error, Result};
 use crate::inference::{Distribution, TestResult};
-use crate::report::{BinnedScatter, Cell, Ecdf, Figure, Table};
+use crate::report::{BinnedScatter, Cell, Ecdf, Figure, Table, p_text};
 use serde::{Deserialize, Serialize};
 
 /// Rows of like propensity, and how many of them have the arm.
@@ -201,9 +201,9 @@ impl PropensityCalibration {
             });
         if let Some(test) = &self.spiegelhalter {
             table = table.note(format!(
-                "Spiegelhalter's test: {}, p = {}.",
+                "Spiegelhalter's test: {}, {}.",
                 Cell::fixed(test.statistic, 2),
-                Cell::p_value(test.p_value)
+                p_text(test.p_value)
             ));
         }
         table

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::numeric::special::{chi_squared, f, student_t};
-use crate::report::Cell;
+use crate::report::{Cell, p_text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -63,11 +63,11 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: {} (s.e. {}, p = {:.4})",
+            "{}: {} (s.e. {}, {})",
             self.name,
             shown(self.estimate),
             shown(self.std_error),
-            self.p_value()
+            p_text(self.p_value())
         )
     }
 }
@@ -274,8 +274,11 @@ impl fmt::Display for TestResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: {:.4} ~ {}, p = {:.4}",
-            self.name, self.statistic, self.distribution, self.p_value
+            "{}: {:.4} ~ {}, {}",
+            self.name,
+            self.statistic,
+            self.distribution,
+            p_text(self.p_value)
         )
     }
 }

@@ -80,6 +80,16 @@ const SCIENTIFIC_FROM: f64 = 1e15;
 /// Stands for a missing number.
 pub(super) const MISSING_MARK: &str = "–";
 
+/// A p-value in a sentence: `p = 0.0123`, or `p < 0.0001`, since no p-value is zero.
+pub(crate) fn p_text(p: f64) -> String {
+    const SMALLEST: f64 = 1e-4;
+    if p < SMALLEST {
+        "p < 0.0001".to_owned()
+    } else {
+        format!("p = {p:.4}")
+    }
+}
+
 impl Cell {
     /// An empty cell.
     pub fn empty() -> Self {

@@ -16,6 +16,7 @@ mod tests;
 mod text;
 mod width;
 
+pub(crate) use cell::p_text;
 pub use cell::{Cell, NumberFormat};
 pub use figure::{
     BarPlot, BinnedScatter, CoefficientPlot, DistributionMap, Ecdf, EventStudyPlot, Figure,

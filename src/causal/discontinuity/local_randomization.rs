@@ -5,7 +5,7 @@ use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Contrast, OutcomeTest, RandomizationFit, RandomizationTest};
 use crate::numeric::Seed;
-use crate::report::{Cell, Figure, LinePlot, Table};
+use crate::report::{Cell, Figure, LinePlot, Table, p_text};
 use serde::{Deserialize, Serialize};
 
 /// Rows on each side of the first window at least, and rows that each further one has more on each side.
@@ -226,8 +226,8 @@ impl LocalRandomization {
         if window.smallest_p_value.is_some_and(|p| p < self.imbalance) {
             warnings.push(Warning::Note {
                 message: format!(
-                    "the sides differ in the given window: p = {:.4} for `{}`",
-                    window.smallest_p_value.unwrap_or(0.0),
+                    "the sides differ in the given window: {} for `{}`",
+                    p_text(window.smallest_p_value.unwrap_or(0.0)),
                     window.covariate.as_deref().unwrap_or_default()
                 ),
             });

@@ -6,7 +6,7 @@ use super::instruments::InstrumentMoments;
 use super::moments::Solved;
 use crate::error::Warning;
 use crate::inference::{Inference, TestResult, coefficient_table};
-use crate::report::{Cell, Table};
+use crate::report::{Cell, Table, p_text};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -144,10 +144,10 @@ impl DynamicPanelGmmFit {
             .chain(&self.autocorrelation)
         {
             table = table.note(format!(
-                "{}: {}, p = {}.",
+                "{}: {}, {}.",
                 test.name,
                 Cell::fixed(test.statistic, 2),
-                Cell::p_value(test.p_value)
+                p_text(test.p_value)
             ));
         }
         table.warned(&self.warnings)

@@ -203,8 +203,8 @@ impl SyntheticControlFit {
             .title(format!("{unit} among {} placebos", kept.len()))
             .x_title(&self.board.columns.period)
             .y_title(format!("gap in {}", self.board.columns.outcome))
-            .line("placebos", &x, &y)
             .line(unit, &self.board.times, treated.gaps())
+            .background("placebos", &x, &y)
             .reference_y(0.0)
             .reference_x(self.between(treated.periods_before))
             .note(format!(

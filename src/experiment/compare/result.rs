@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Alternative, ConfidenceSet, Segment};
-use crate::report::{Cell, Table};
+use crate::report::{Cell, Table, p_text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -101,11 +101,11 @@ impl fmt::Display for ComparisonTest {
         };
         write!(
             f,
-            "{}: {} ~ {}, {side} p = {:.4}",
+            "{}: {} ~ {}, {side} {}",
             self.name,
             Cell::significant(self.statistic, 5),
             self.distribution,
-            self.p_value
+            p_text(self.p_value)
         )
     }
 }

@@ -7,7 +7,7 @@ use crate::experiment::sums::Sums;
 use crate::experiment::trust::exact;
 use crate::inference::{Estimate, check_level};
 use crate::report::shown;
-use crate::report::{Cell, Table};
+use crate::report::{Cell, Table, p_text};
 use serde::{Deserialize, Serialize};
 
 /// Tests which of two rankings users prefer, from the credit of each list. A unit (a list, or all lists of a user) is a win for the ranking with more
@@ -206,11 +206,11 @@ impl InterleavingTestFit {
             ]);
         }
         table = table.note(format!(
-            "{} prefer A, {} B, {} neither; exact sign test p = {:.4}",
+            "{} prefer A, {} B, {} neither; exact sign test {}",
             Cell::count(self.wins_a),
             Cell::count(self.wins_b),
             Cell::count(self.ties),
-            self.sign_p_value
+            p_text(self.sign_p_value)
         ));
         for warning in &self.warnings {
             table = table.note(format!("Warning: {warning}"));

@@ -9,7 +9,7 @@ use crate::inference::{Covariance, Estimate, Inference};
 use crate::numeric::{Progress, Seed, blocks};
 use crate::regression::Ols;
 use crate::report::shown;
-use crate::report::{Cell, Figure, Histogram, Table};
+use crate::report::{Cell, Figure, Histogram, Table, p_text};
 use crate::simulate::Allocation;
 use serde::{Deserialize, Serialize};
 
@@ -455,8 +455,9 @@ impl AaCalibrationFit {
                 self.description
             ))
             .note(format!(
-                "Uniformity of p-values: D = {:.4}, p = {:.4}",
-                self.uniformity_distance, self.uniformity_p_value
+                "Uniformity of p-values: D = {:.4}, {}",
+                self.uniformity_distance,
+                p_text(self.uniformity_p_value)
             ));
         for warning in &self.warnings {
             table = table.note(format!("Warning: {warning}"));

@@ -7,7 +7,7 @@ use crate::experiment::sums::{Sums, welch};
 use crate::inference::{Adjustment, Covariance, Inference, TestResult, adjust_p_values};
 use crate::regression::Ols;
 use crate::report::shown;
-use crate::report::{Cell, CoefficientPlot, Figure, Table};
+use crate::report::{Cell, CoefficientPlot, Figure, Table, p_text};
 use serde::{Deserialize, Serialize};
 
 /// A standardised difference from which a covariate counts as unbalanced in the table (Austin 2009).
@@ -377,8 +377,9 @@ impl BalanceCheckFit {
         }
         for o in &self.omnibus {
             table = table.note(format!(
-                "{}; adjusted p = {:.4}",
-                o.test, o.adjusted_p_value
+                "{}; adjusted {}",
+                o.test,
+                p_text(o.adjusted_p_value)
             ));
         }
         table = table.note(format!(

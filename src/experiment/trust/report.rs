@@ -8,7 +8,7 @@ use super::{
 use crate::data::Frame;
 use crate::error::Result;
 use crate::report::shown;
-use crate::report::{Cell, Page, Table};
+use crate::report::{Cell, Page, Table, p_text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -313,7 +313,7 @@ impl TrustReportFit {
             optional("Sample ratio", Some(ratio), "", |r| {
                 (
                     verdict(r.is_mismatch(), TrustVerdict::Fail),
-                    format!("p = {:.4}", r.p_value()),
+                    p_text(r.p_value()),
                 )
             }),
             optional(
@@ -327,7 +327,8 @@ impl TrustReportFit {
                         .map(|o| o.adjusted_p_value)
                         .fold(1.0, f64::min);
                     let message = format!(
-                        "smallest joint p = {p:.4}, {} of {} differences marked",
+                        "smallest joint {}, {} of {} differences marked",
+                        p_text(p),
                         b.marked().len(),
                         b.rows.len()
                     );

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, Warning};
 use crate::experiment::arms::{note, unknown_arm};
 use crate::inference::{Adjustment, Distribution, TestResult, adjust_p_values};
 use crate::report::shown;
-use crate::report::{Cell, Table};
+use crate::report::{Cell, Table, p_text};
 use serde::{Deserialize, Serialize};
 
 /// A p-value below which the ratio counts as broken: experimenters test every experiment, so that a level of 0.05 would stop one sound
@@ -404,13 +404,13 @@ impl SampleRatioFit {
         }
         table = table.note(self.test.to_string());
         if let Some(p) = self.exact_p_value {
-            table = table.note(format!("Exact multinomial test: p = {p:.4}"));
+            table = table.note(format!("Exact multinomial test: {}", p_text(p)));
         }
         if let Some(sequential) = &self.sequential {
             table = table.note(format!(
-                "Valid at every one of {} looks: p = {:.4}",
+                "Valid at every one of {} looks: {}",
                 sequential.looks().len(),
-                sequential.p_value()
+                p_text(sequential.p_value())
             ));
         }
         table = table.note(if self.is_mismatch() {

@@ -2,6 +2,7 @@
 
 use super::{Adjustment, MultipleTests};
 use crate::error::{Error, Result};
+use crate::report::p_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -231,10 +232,10 @@ impl fmt::Display for EProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} after {} steps, p = {:.4} at any time",
+            "{} after {} steps, {} at any time",
             self.e_value(),
             self.steps,
-            self.p_value()
+            p_text(self.p_value())
         )
     }
 }

@@ -22,6 +22,8 @@ const PALETTE: [RGBColor; 7] = [
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 /// Notes and reference lines.
 pub(super) const GREY: RGBColor = RGBColor(0x59, 0x59, 0x59);
+/// Curves in the background.
+pub(super) const FAINT: RGBColor = RGBColor(0xb4, 0xb4, 0xb4);
 /// The grid.
 pub(super) const LIGHT: RGBColor = RGBColor(0xe3, 0xe3, 0xe3);
 

@@ -1,7 +1,7 @@
 //! Curves with bands.
 
 use super::axes::{Axes, Vertical};
-use super::canvas::colour;
+use super::canvas::{FAINT, colour};
 use super::labels::{HEIGHT, Labels, labelled};
 use super::marks::{self, Mark};
 use super::scale::{Range, whole};
@@ -38,6 +38,7 @@ struct Line {
     y: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
+    background: bool,
 }
 
 labelled!(LinePlot);
@@ -52,18 +53,28 @@ impl LinePlot {
     }
 
     /// Adds a line through points in the given order; NaN and infinite values break it.
-    pub fn line(
-        mut self,
+    pub fn line(self, name: impl Into<String>, x: impl AsRef<[f64]>, y: impl AsRef<[f64]>) -> Self {
+        self.with(name.into(), x.as_ref(), y.as_ref(), false)
+    }
+
+    /// A line as [`line`](Self::line), but thin, grey and behind the others: what they are to be seen among.
+    pub fn background(
+        self,
         name: impl Into<String>,
         x: impl AsRef<[f64]>,
         y: impl AsRef<[f64]>,
     ) -> Self {
+        self.with(name.into(), x.as_ref(), y.as_ref(), true)
+    }
+
+    fn with(mut self, name: String, x: &[f64], y: &[f64], background: bool) -> Self {
         self.lines.push(Line {
-            name: name.into(),
-            x: x.as_ref().to_vec(),
-            y: y.as_ref().to_vec(),
+            name,
+            x: x.to_vec(),
+            y: y.to_vec(),
             low: Vec::new(),
             high: Vec::new(),
+            background,
         });
         self
     }
@@ -120,7 +131,13 @@ impl LinePlot {
             x: x.padded(),
             whole_x: whole(self.lines.iter().flat_map(|l| &l.x).copied()),
             y: Vertical::Numbers(y.padded()),
-            legend: marks::keys(self.lines.iter().map(|l| l.name.as_str()), Mark::Line),
+            legend: marks::keys(self.lines.iter().map(|l| l.name.as_str()), |i| {
+                if self.lines[i].background {
+                    Mark::Background
+                } else {
+                    Mark::Line(i)
+                }
+            }),
             height: HEIGHT,
         }
         .draw(|plot| {
@@ -140,7 +157,14 @@ impl LinePlot {
                     plot.canvas.polygon(&outline, colour(i), BAND_OPACITY);
                 }
             }
-            for (i, line) in self.lines.iter().enumerate() {
+            let (behind, front): (Vec<_>, Vec<_>) =
+                (self.lines.iter().enumerate()).partition(|(_, line)| line.background);
+            for (i, line) in behind.into_iter().chain(front) {
+                let (tone, width) = if line.background {
+                    (FAINT, marks::THIN)
+                } else {
+                    (colour(i), marks::CURVE)
+                };
                 for run in runs(&line.x, &line.y) {
                     let path: Vec<(f64, f64)> = run
                         .iter()
@@ -149,7 +173,7 @@ impl LinePlot {
                     if let [lone] = path.as_slice() {
                         marks::point(plot.canvas, i, *lone, marks::RADIUS);
                     }
-                    plot.canvas.polyline(&path, colour(i), marks::CURVE);
+                    plot.canvas.polyline(&path, tone, width);
                 }
             }
         })
@@ -222,6 +246,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_background_is_drawn_first_and_has_its_key() {
+        let (x, up, down) = ([0.0, 1.0], [0.0, 1.0], [1.0, 0.0]);
+        let plot = LinePlot::new().line("front", x, up);
+        let figure = plot.background("behind", x, down).draw().unwrap();
+        let svg = figure.to_svg().to_ascii_lowercase();
+        let curve = |tone: &str| {
+            let is = |tag: &&str| tag.starts_with("polyline") && tag.contains(tone);
+            svg.split('<').position(|tag| is(&tag))
+        };
+        assert!(curve("#b4b4b4").unwrap() < curve("#0072b2").unwrap());
+        assert!(svg.contains(">\nbehind") || svg.contains(">behind"));
+    }
+
+    #[test]
     fn a_gap_breaks_line_and_band() {
         let nan = f64::NAN;
         let line = Line {
@@ -230,6 +268,7 @@ mod tests {
             y: vec![1.0, nan, 2.0, 3.0],
             low: vec![0.0, 0.0, nan, 2.0],
             high: vec![2.0, f64::INFINITY, 3.0, 4.0],
+            background: false,
         };
         assert_eq!(
             runs(&line.x, &line.y),

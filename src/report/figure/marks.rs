@@ -1,7 +1,7 @@
 //! Points, whiskers and legend swatches.
 
 use super::axes::{Key, Plot};
-use super::canvas::{Canvas, GREY, colour};
+use super::canvas::{Canvas, FAINT, GREY, colour};
 use plotters::style::{RGBColor, WHITE};
 
 /// What a legend entry shows.
@@ -11,6 +11,8 @@ pub(super) enum Mark {
     Point(usize),
     /// The line of a series.
     Line(usize),
+    /// A line behind the others.
+    Background,
     /// The area of a series.
     Block(usize),
     /// A hollow point.
@@ -25,6 +27,9 @@ const WHISKER: f64 = 1.8;
 pub(super) const CURVE: f64 = 2.2;
 /// Half the width of an arrow's head, and its length.
 const ARROW: f64 = 4.5;
+
+/// Width of a curve in the background.
+pub(super) const THIN: f64 = 1.1;
 
 /// Legend entries for named series; a single one needs none.
 pub(super) fn keys<'n>(
@@ -148,6 +153,7 @@ pub(super) fn key(canvas: &mut Canvas<'_>, mark: Mark, (x, y): (f64, f64)) {
     match mark {
         Mark::Point(series) => point(canvas, series, (x, y), RADIUS),
         Mark::Line(series) => canvas.line((x - HALF, y), (x + HALF, y), colour(series), CURVE),
+        Mark::Background => canvas.line((x - HALF, y), (x + HALF, y), FAINT, THIN),
         Mark::Block(series) => {
             canvas.rectangle(
                 (x - HALF, y - 5.0),

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::inference::Estimate;
 use crate::numeric::Seed;
 use crate::report::shown;
-use crate::report::{Cell, Table};
+use crate::report::{Cell, Table, p_text};
 use crate::uplift::path::{Path, Step};
 use crate::uplift::shape::{Shape, steps};
 use serde::{Deserialize, Serialize};
@@ -386,7 +386,7 @@ impl UpliftCurveFit {
                 Cell::text(area.name.as_str()),
                 Cell::significant(area.estimate, 4),
                 Cell::significant(area.std_error, 3).parenthesised(),
-                Cell::text(format!("p = {}", Cell::p_value(area.p_value()))),
+                Cell::text(p_text(area.p_value())),
                 Cell::text(format!("{percent} %:")),
                 Cell::significant(low, 4),
                 Cell::significant(high, 4),

@@ -2,7 +2,7 @@
 
 use super::average::ForestTarget;
 use super::fit::CausalForestFit;
-use crate::report::{Cell, Table, notebook};
+use crate::report::{Cell, Table, notebook, p_text};
 use std::fmt;
 
 /// Features named under the table.
@@ -71,12 +71,12 @@ impl CausalForestFit {
         ));
         if let Ok(calibration) = self.calibration() {
             table = table.note(format!(
-                "Calibration: mean {} (s.e. {}), differences {} (s.e. {}, p = {})",
+                "Calibration: mean {} (s.e. {}), differences {} (s.e. {}, {})",
                 Cell::significant(calibration.mean_effect.estimate, 3),
                 Cell::significant(calibration.mean_effect.std_error, 2),
                 Cell::significant(calibration.differences.estimate, 3),
                 Cell::significant(calibration.differences.std_error, 2),
-                Cell::p_value(calibration.differences_p_value)
+                p_text(calibration.differences_p_value)
             ));
         }
         table = important(table, &self.importance()).note(format!(
