@@ -326,10 +326,10 @@ impl Customer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::integral::Rules;
     use super::*;
     use crate::decision::{Belief, Cost, Preferences, Situation, Task, Terms};
     use crate::numeric::derivative::{gradient, hessian};
-    use super::super::integral::Rules;
 
     fn rule() -> Vec<[f64; 2]> {
         Rules::new(3, 3).unwrap().unknown
