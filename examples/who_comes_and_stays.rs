@@ -88,7 +88,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("{seen}\n");
 
     // %% Where it is not, beliefs are simulated, and what simulation errs is told: more paths err less, and take longer.
-    let unseen = model.paths(64).seed(1).fit(&panel)?;
+    let unseen = model.paths(128).seed(1).fit(&panel)?;
     println!("{unseen}\n");
 
     // %% When do they adopt? Weekly hazards with a free baseline. The eager leave first, so that the effects of skill (0.8) and of an invitation (0.5) seem to fade and are too small where customers are taken to be alike; with differences among them they are not.

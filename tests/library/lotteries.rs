@@ -314,6 +314,46 @@ fn fits_are_stored_and_read() {
     assert!((found >= fit.absolute_risk_aversion(x).unwrap().estimate) == (alpha >= 0.0));
 }
 
+/// A pair of one and the same payoff is a toss-up: it says nothing of tastes, and spoils nothing.
+#[test]
+fn a_pair_without_a_difference_is_a_toss_up() {
+    use ChoiceError::{Contextual, Fechner};
+    let made = LotteryTasks::new().subjects(20).seed(2).simulate().unwrap();
+    let with = |name: &str| {
+        let mut values = made.data.numeric(name).unwrap().values().to_vec();
+        values.push(match name.as_bytes() {
+            [_, b'x', _] => 7.0,
+            [_, b'p' | b'q', b'1'] => 1.0,
+            _ => 0.0,
+        });
+        values
+    };
+    let names = made.data.names().into_iter();
+    let more = names.fold(Frame::new(), |f, name| {
+        f.with(name.clone(), with(&name)).unwrap()
+    });
+    for (theory, error) in [
+        (RiskTheory::default(), Contextual),
+        (RiskTheory::default(), Fechner),
+        (RiskTheory::RankDependent(Weighting::Prelec), Contextual),
+    ] {
+        let model = model(theory, error);
+        let fit = |frame: &Frame| model.fit(frame).unwrap();
+        let (plain, other) = (fit(&made.data), fit(&more));
+        let [before, after] = [&plain, &other].map(|f| f.statistics().log_likelihood);
+        assert!(
+            (before - after - 2_f64.ln()).abs() < 1e-9,
+            "{before} {after}"
+        );
+        for (a, b) in plain.coefficients().iter().zip(other.coefficients()) {
+            assert!(
+                (a.estimate - b.estimate).abs() < 1e-6 * a.std_error,
+                "{a} {b}"
+            );
+        }
+    }
+}
+
 /// What the simulator says of each lottery, by the formulas of its documentation from the columns of the data.
 #[test]
 fn simulated_choices_follow_their_theory() {
