@@ -176,10 +176,10 @@ pub use crate::simulate::{
     Allocation, Auctions, ChosenWork, CloudOnboarding, CoProduction, Cohort, ConfidentChoice,
     CustomerBase, CustomerSurvey, DataAsks, DataExchange, DataOffers, Disconfirmation,
     DynamicPanel, EffectDesign, HeterogeneousEffects, InstrumentedEffects, InvitationTargeting,
-    ItemResponses, JointParticipation, LearningPanel, LogNormal, MassCustomization, Measure,
-    MonteCarlo, MonteCarloFit, MonteCarloTable, NeedInterviews, NetworkGifting, Offer, Oracle,
-    Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic, Simulated,
-    StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
+    ItemResponses, JointParticipation, LearningPanel, LogNormal, LotteryTasks, MassCustomization,
+    Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, NeedInterviews, NetworkGifting, Offer,
+    Oracle, Performance, PhotoFunnel, Population, PurchaseTiming, Replication, SemiSynthetic,
+    Simulated, StaggeredRollout, StaticParticipation, Targeting, TestPortfolio, Traits, TrialPanel,
 };
 pub use crate::summary::{GroupSums, Moments, Summary};
 pub use crate::uplift::evaluate::{

@@ -4,9 +4,33 @@ use super::certainty::Slopes;
 use super::normal_rule;
 use crate::numeric::special::normal;
 
+/// What is known of the function under the outer layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// The largest size of its slope.
+    pub(super) steepest: f64,
+    /// The distance of its largest and smallest value, infinite where it has none.
+    pub(super) range: f64,
+    /// It is smooth on the scale `1/sharpness`.
+    pub(super) sharpness: f64,
+    /// Whether it is convex and rises.
+    pub(super) convex: bool,
+}
+
+impl Shape {
+    /// That of what a guarantee is worth on the probit scale of failure: between nothing and all of it, with a kink of width `1/√(2rG)` where the chance of success is `e^{−rG}`.
+    pub(super) fn guarantee(r: f64, guarantee: f64) -> Self {
+        Self {
+            steepest: guarantee.abs(),
+            range: guarantee.abs(),
+            sharpness: (2.0 * r * guarantee).abs().sqrt().max(1.0),
+            convex: false,
+        }
+    }
+}
+
 /// The outer layer `−(1/α) ln E exp(−α f(Y))`, `Y ~ N(mean, variance)`, with its derivatives with respect to mean and
-/// variance, for a function that returns its value and its slope, smooth on the scale of one, the slope at most `steepest` in size;
-/// `convex` says that f is convex and rises. α = 0 gives the mean; a negative α, as an estimate may have it, is the aversion −α to −f.
+/// variance, for a function that returns its value and its slope. α = 0 gives the mean; a negative α, as an estimate may have it, is the aversion −α to −f.
 ///
 /// The trapezoidal rule follows the tilt of `e^{−αf}`. The derivative with respect to the variance is Stein's:
 /// `E[w f' Z]/(2√v E w)`, `w = e^{−αf}`.
@@ -14,8 +38,7 @@ pub(super) fn outer(
     alpha: f64,
     mean: f64,
     variance: f64,
-    steepest: f64,
-    convex: bool,
+    shape: Shape,
     f: impl Fn(f64) -> (f64, f64),
 ) -> Slopes {
     if alpha < 0.0 {
@@ -23,14 +46,18 @@ pub(super) fn outer(
             let (value, slope) = f(y);
             (-value, -slope)
         };
-        let found = outer_averse(-alpha, mean, variance, steepest, false, &turned);
+        let shape = Shape {
+            convex: false,
+            ..shape
+        };
+        let found = outer_averse(-alpha, mean, variance, shape, &turned);
         return Slopes {
             value: -found.value,
             by_mean: -found.by_mean,
             by_variance: -found.by_variance,
         };
     }
-    outer_averse(alpha, mean, variance, steepest, convex, &f)
+    outer_averse(alpha, mean, variance, shape, &f)
 }
 
 /// The same for α ≥ 0.
@@ -38,8 +65,7 @@ fn outer_averse(
     alpha: f64,
     mean: f64,
     variance: f64,
-    steepest: f64,
-    convex: bool,
+    shape: Shape,
     f: &impl Fn(f64) -> (f64, f64),
 ) -> Slopes {
     /// Up to this tilt all places where the mass can be are covered; beyond, its mode is searched for.
@@ -50,10 +76,17 @@ fn outer_averse(
     const LEAST_VARIANCE: f64 = 1e-10;
     let sd = variance.max(LEAST_VARIANCE).sqrt();
     let (centre, _) = f(mean);
-    let tilt = alpha * steepest * sd;
+    let Shape {
+        steepest,
+        range,
+        sharpness,
+        convex,
+    } = shape;
+    // e^{−αf} moves the mass no farther than its slope does, and where φ is lower by more than e^{−αf} can make up for there is none.
+    let tilt = (alpha * steepest * sd).min((2.0 * alpha * range).sqrt());
     let mut sums = Sums::default();
     // e^{−αf} is as narrow as its curvature, at most about α·steepest.
-    let roughness = sd * (1.0 + (alpha * steepest).sqrt());
+    let roughness = sd * (sharpness + (alpha * steepest).sqrt());
     if tilt < 1.0 {
         // The exponents are small: one plus an excess keeps the digits as α → 0.
         for (x, step) in normal_rule::nodes(-tilt, tilt, roughness) {
@@ -197,13 +230,20 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::option_with_slopes;
+    use crate::decision::{lottery, lottery_slope, option_with_slopes};
+
+    const RISING: Shape = Shape {
+        steepest: 1.0,
+        range: f64::INFINITY,
+        sharpness: 1.0,
+        convex: true,
+    };
 
     #[test]
     fn the_outer_layer_is_exact_where_a_closed_form_exists() {
         // Linear: mean − α v/2 (normal certainty equivalent), slopes 1 and −α/2.
         for alpha in [-2.0, -0.4, -1e-8, 0.0, 1e-8, 0.4, 0.8, 6.0] {
-            let at = outer(alpha, 0.7, 1.9, 1.0, true, |y| (y, 1.0));
+            let at = outer(alpha, 0.7, 1.9, RISING, |y| (y, 1.0));
             assert!(
                 (at.value - (0.7 - 0.5 * alpha * 1.9)).abs() < 1e-11,
                 "{alpha}: {at:?}"
@@ -234,7 +274,7 @@ mod tests {
         // Nested CARA of one coefficient is one CARA over the sum of both noises.
         for (w, inner_sd, v) in [(0.9, 1.0, 0.8), (-1.0, 2.0, 3.0), (2.0, 0.5, 0.1)] {
             let r = 0.6;
-            let at = outer(r, w, v, 1.0, true, |y| {
+            let at = outer(r, w, v, RISING, |y| {
                 let o = option_with_slopes(r, y, inner_sd);
                 (o.value, o.by_mean)
             });
@@ -248,6 +288,58 @@ mod tests {
             );
             assert!((at.by_mean - whole.by_mean).abs() < 1e-10);
             assert!((at.by_variance - whole.by_deviation / (2.0 * sd)).abs() < 1e-9);
+        }
+    }
+
+    /// Large guarantees to customers who fear much: a kink, and little mass where it counts. Against ever more nodes.
+    #[test]
+    fn guarantees_of_any_size_are_integrated() {
+        /// Nodes of the brute force, over this many standard deviations to each side.
+        const NODES: i32 = 40_000;
+        const REACH: f64 = 36.0;
+        for (mean, variance) in [(0.3, 0.5), (-2.0, 9.0), (4.0, 25.0)] {
+            for (r, guarantee) in [(0.01, 0.5), (0.4, 2.0), (1.0, 10.0), (3.0, 10.0)] {
+                for alpha in [-2.0, -0.3, 0.0, 0.05, 0.9, 6.0, 20.0] {
+                    let f = |y: f64| {
+                        (
+                            lottery(r, y, 0.0, guarantee),
+                            lottery_slope(r, y, 0.0, guarantee),
+                        )
+                    };
+                    let found = outer(alpha, mean, variance, Shape::guarantee(r, guarantee), f);
+                    let sd = variance.sqrt();
+                    let step = 2.0 * REACH / f64::from(NODES);
+                    let nodes = (0..=NODES).map(|k| step * f64::from(k) - REACH);
+                    let all: Vec<[f64; 4]> = nodes
+                        .map(|z| {
+                            let (value, slope) = f(mean + sd * z);
+                            [normal::ln_pdf(z) - alpha * value, value, slope, z]
+                        })
+                        .collect();
+                    let most = all.iter().fold(f64::NEG_INFINITY, |m, x| m.max(x[0]));
+                    let sum = |g: &dyn Fn(&[f64; 4]) -> f64| -> f64 {
+                        all.iter().map(|x| (x[0] - most).exp() * g(x)).sum()
+                    };
+                    let total = sum(&|_| 1.0);
+                    let value = if alpha.abs() > 0.0 {
+                        -(most + (step * total).ln()) / alpha
+                    } else {
+                        sum(&|x| x[1]) / total
+                    };
+                    let by_mean = sum(&|x| x[2]) / total;
+                    let by_variance = sum(&|x| x[2] * x[3]) / total / (2.0 * sd);
+                    let off = [
+                        found.value - value,
+                        found.by_mean - by_mean,
+                        found.by_variance - by_variance,
+                    ];
+                    let near = 1e-8 * guarantee;
+                    assert!(
+                        off.iter().all(|x| x.abs() < near),
+                        "{mean} {variance} {r} {guarantee} {alpha}: {off:?}"
+                    );
+                }
+            }
         }
     }
 }

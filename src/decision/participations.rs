@@ -102,9 +102,8 @@ impl Participations {
 impl ParticipationPlan {
     /// `C_tn(z)`: what the information of taking part is worth in period t (from 0) after n signals.
     pub fn information(&self, period: usize, signals: usize, z: f64) -> f64 {
-        let mut out = [0.0];
-        self.ahead.read(period, signals, z, &mut out);
-        out[0]
+        let ([value], _) = self.ahead.read(period, signals, z);
+        value
     }
 
     /// v: the value of taking part over not doing so, less the shock.
@@ -144,6 +143,9 @@ pub(crate) struct LookAhead {
 
 /// Derivatives by s, κ and A stand before those by what moves the pay-offs.
 pub(crate) const STRUCTURE: usize = 3;
+
+/// How many columns tables may have, so that they are read by code that knows how many there are.
+const WIDTHS: [usize; 7] = [4, 5, 6, 8, 12, 20, 36];
 
 /// What a participation after n signals does: where z goes, as weights of the nodes.
 struct Move {
@@ -203,7 +205,8 @@ impl LookAhead {
         }
         let premium = 0.5 * ambiguity * spread * spread;
         let moved = slopes.first().map_or(0, Vec::len);
-        let width = 1 + STRUCTURE + moved;
+        let needed = 1 + STRUCTURE + moved;
+        let width = (WIDTHS.into_iter().find(|w| *w >= needed)).unwrap_or(needed);
         let rule = gauss_hermite_normal(RULE)?;
         let moves: Vec<Move> = (0..horizon.saturating_sub(1))
             .map(|n| Move::new(&rule, spread, ratio, n))
@@ -261,17 +264,16 @@ impl LookAhead {
         Ok(Self { width, stages })
     }
 
-    /// How many derivatives there are, and the value.
+    /// The columns of the tables: the value, its derivatives, and zeros up to one of [`WIDTHS`].
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// Writes `C_tn(z)` and its derivatives by the parameters (as many as `out` holds), and returns that by z. Beyond the horizon all are zero.
+    /// `C_tn(z)` with its derivatives by the parameters, the first W columns, and that by z. Beyond the horizon all are zero.
     #[inline]
-    pub(crate) fn read(&self, t: usize, n: usize, z: f64, out: &mut [f64]) -> f64 {
-        out.fill(0.0);
+    pub(crate) fn read<const W: usize>(&self, t: usize, n: usize, z: f64) -> ([f64; W], f64) {
         let Some(stage) = self.stages.get(t * (t + 1) / 2 + n).filter(|_| n <= t) else {
-            return 0.0;
+            return ([0.0; W], 0.0);
         };
         let at = (z + REACH) / STEP;
         let last = (FINE - 1) as f64;
@@ -293,18 +295,20 @@ impl LookAhead {
             -0.5 * (u * a + u * c + a * c),
             (u * a + u * b + a * b) / 6.0,
         ];
-        let width = self.width;
-        let rows = &stage[first * width..(first + 4) * width];
-        let (one, rest) = rows.split_at(width);
-        let (two, rest) = rest.split_at(width);
-        let (three, four) = rest.split_at(width);
-        let (of_one, of_two) = (one.iter().zip(two), three.iter().zip(four));
-        for (out, ((a, b), (c, d))) in out.iter_mut().zip(of_one.zip(of_two)) {
-            *out = weights[0] * a + weights[1] * b + weights[2] * c + weights[3] * d;
+        let (one, rest) = stage[first * self.width..].split_at(self.width);
+        let (two, rest) = rest.split_at(self.width);
+        let (three, four) = rest.split_at(self.width);
+        let (one, two, three, four) = (&one[..W], &two[..W], &three[..W], &four[..W]);
+        let mut value = [0.0; W];
+        for k in 0..W {
+            value[k] = weights[0] * one[k]
+                + weights[1] * two[k]
+                + weights[2] * three[k]
+                + weights[3] * four[k];
         }
         let slope =
             slopes[0] * one[0] + slopes[1] * two[0] + slopes[2] * three[0] + slopes[3] * four[0];
-        if inside { slope / STEP } else { 0.0 }
+        (value, if inside { slope / STEP } else { 0.0 })
     }
 }
 
@@ -409,13 +413,8 @@ mod tests {
         };
         let (base, h) = (tables(at), 1e-4);
         for z in [-1.7, 0.03, 0.9] {
-            let mut out = [0.0; 5];
-            let slope = base.read(1, 1, z, &mut out);
-            let value = |tables: &LookAhead, z: f64| {
-                let mut out = [0.0];
-                tables.read(1, 1, z, &mut out);
-                out[0]
-            };
+            let (out, slope) = base.read::<5>(1, 1, z);
+            let value = |tables: &LookAhead, z: f64| tables.read::<1>(1, 1, z).0[0];
             let by = (value(&base, z + h) - value(&base, z - h)) / (2.0 * h);
             assert!((slope - by).abs() < 1e-5, "{z}: {slope} {by}");
             for k in 0..4 {

@@ -6,7 +6,7 @@ use super::belief::{Belief, Objective, Signals};
 use super::certainty::{Slopes, lottery, lottery_slope, option, option_with_slopes};
 use super::effort::{self, EffortChoice};
 use super::moves::Moves;
-use super::outer_layer::{kinked, outer};
+use super::outer_layer::{Shape, kinked, outer};
 use super::preferences::Form;
 use super::shock::TasteShock;
 use super::value::Situation;
@@ -311,8 +311,12 @@ fn ambiguous_option(situation: &Situation, mu: f64, belief: Belief) -> Slopes {
         preferences.ambiguity_aversion(),
         mu,
         belief.variance(),
-        theta,
-        true,
+        Shape {
+            steepest: theta,
+            range: f64::INFINITY,
+            sharpness: 1.0,
+            convex: true,
+        },
         |quality| {
             let right =
                 option_with_slopes(preferences.risk_aversion(), theta * quality - hurdle, theta);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::belief::Belief;
 use super::certainty::{Slopes, lottery, lottery_slope};
 use super::cost::Cost;
-use super::outer_layer::outer;
+use super::outer_layer::{Shape, outer};
 use super::preferences::{Form, Preferences};
 use super::terms::{Task, Terms};
 use crate::error::{Error, Result};
@@ -242,15 +242,8 @@ impl Situation {
                 lottery_slope(r, h, 0.0, guarantee),
             )
         };
-        // The lottery lies between 0 and G; its slope in h is at most max{G φ(0), 1/r·…} ≤ G.
-        let tilted = outer(
-            alpha,
-            mu - alpha * theta * variance,
-            variance,
-            guarantee.abs(),
-            false,
-            inner,
-        );
+        let shape = Shape::guarantee(r, guarantee);
+        let tilted = outer(alpha, mu - alpha * theta * variance, variance, shape, inner);
         Slopes {
             by_variance: tilted.by_variance - alpha * theta * tilted.by_mean,
             ..tilted

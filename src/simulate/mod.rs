@@ -21,6 +21,7 @@
 //! | [`JointParticipation`] | all blocks of the joint model: items, told beliefs, signals, choices, success |
 //! | [`DynamicPanel`] | choices with consequences: what wears out is replaced (Rust 1987), or any finite programme |
 //! | [`TrialPanel`] | customers who try before they buy |
+//! | [`LotteryTasks`] | choices between lotteries: expected utility, rank dependence, prospect theory, smooth ambiguity |
 //! | [`DataExchange`] | participation and data against transfers |
 //! | [`DataOffers`], [`DataAsks`] | what customers ask for their data: choices among offers, answers to bids |
 //! | [`Disconfirmation`] | satisfaction over expectation and performance, with a kink |
@@ -60,6 +61,7 @@ mod invitation_targeting;
 mod item_responses;
 mod joint_participation;
 mod learning_panel;
+mod lottery_tasks;
 mod mass_customization;
 pub mod monte_carlo;
 mod need_interviews;
@@ -93,6 +95,7 @@ pub use invitation_targeting::InvitationTargeting;
 pub use item_responses::{ItemFlaw, ItemParameters, ItemResponses};
 pub use joint_participation::{JointFlaw, JointParticipation};
 pub use learning_panel::{LearningFlaw, LearningPanel};
+pub use lottery_tasks::LotteryTasks;
 pub use mass_customization::{ElicitationFlaw, MassCustomization};
 pub use monte_carlo::{
     Failure, Measure, MonteCarlo, MonteCarloFit, MonteCarloTable, Performance, Replication,

@@ -314,6 +314,187 @@ fn fits_are_stored_and_read() {
     assert!((found >= fit.absolute_risk_aversion(x).unwrap().estimate) == (alpha >= 0.0));
 }
 
+/// A pair of one and the same payoff is a toss-up: it says nothing of tastes, and spoils nothing.
+#[test]
+fn a_pair_without_a_difference_is_a_toss_up() {
+    use ChoiceError::{Contextual, Fechner};
+    let made = LotteryTasks::new().subjects(20).seed(2).simulate().unwrap();
+    let with = |name: &str| {
+        let mut values = made.data.numeric(name).unwrap().values().to_vec();
+        values.push(match name.as_bytes() {
+            [_, b'x', _] => 7.0,
+            [_, b'p' | b'q', b'1'] => 1.0,
+            _ => 0.0,
+        });
+        values
+    };
+    let names = made.data.names().into_iter();
+    let more = names.fold(Frame::new(), |f, name| {
+        f.with(name.clone(), with(&name)).unwrap()
+    });
+    for (theory, error) in [
+        (RiskTheory::default(), Contextual),
+        (RiskTheory::default(), Fechner),
+        (RiskTheory::RankDependent(Weighting::Prelec), Contextual),
+    ] {
+        let model = model(theory, error);
+        let fit = |frame: &Frame| model.fit(frame).unwrap();
+        let (plain, other) = (fit(&made.data), fit(&more));
+        let [before, after] = [&plain, &other].map(|f| f.statistics().log_likelihood);
+        assert!(
+            (before - after - 2_f64.ln()).abs() < 1e-9,
+            "{before} {after}"
+        );
+        for (a, b) in plain.coefficients().iter().zip(other.coefficients()) {
+            assert!(
+                (a.estimate - b.estimate).abs() < 1e-6 * a.std_error,
+                "{a} {b}"
+            );
+        }
+    }
+}
+
+/// What the simulator says of each lottery, by the formulas of its documentation from the columns of the data.
+#[test]
+fn simulated_choices_follow_their_theory() {
+    let plain = LotteryTasks::new().subjects(300);
+    let processes = [
+        plain.clone(),
+        LotteryTasks {
+            risk_aversion: 1.0,
+            deviation: 0.3,
+            ..plain.clone()
+        },
+        LotteryTasks {
+            expo: 0.1,
+            weighting: [0.7, 0.9],
+            ..plain.clone()
+        },
+        LotteryTasks {
+            risk_aversion: 0.2,
+            weighting: [0.7, 1.0],
+            loss_aversion: Some(2.0),
+            ..plain.clone()
+        },
+        LotteryTasks {
+            ambiguity: 0.8,
+            ..plain.clone()
+        },
+    ];
+    for process in processes {
+        let made = process.clone().seed(9).simulate().unwrap();
+        let column = |frame: &Frame, name: &str| frame.numeric(name).unwrap().values().to_vec();
+        let data = |name: String| column(&made.data, &name);
+        let oracle = |name: &str| column(&made.oracle.individuals, name);
+        let r = oracle("risk_aversion");
+        let utility = |x: f64, r: f64| {
+            let k = 1.0 - r;
+            match process.loss_aversion {
+                Some(lambda) if x < 0.0 => -lambda * (-x).powf(k),
+                Some(_) => x.powf(k),
+                None if process.expo > 0.0 => {
+                    (1.0 - (-process.expo * x.powf(k)).exp()) / process.expo
+                }
+                None if k == 0.0 => x.ln(),
+                None => (x.powf(k) - 1.0) / k,
+            }
+        };
+        let [gamma, eta] = process.weighting;
+        let weight = |p: f64| {
+            if p > 1.0 - 1e-9 {
+                1.0
+            } else {
+                (-eta * (-p.max(1e-300).ln()).powf(gamma)).exp()
+            }
+        };
+        let mut values = vec![];
+        for l in ["a", "b"] {
+            let of = |kind: &str| [1, 2, 3].map(|i| data(format!("{l}{kind}{i}")));
+            let (x, p, q) = (of("x"), of("p"), of("q"));
+            let value = |i: usize| {
+                let u: Vec<f64> = (0..3).map(|k| utility(x[k][i], r[i])).collect();
+                let sum = |p: &[Vec<f64>; 3]| -> f64 { (0..3).map(|k| p[k][i] * u[k]).sum() };
+                if process.ambiguity > 0.0 {
+                    let of = |v: f64| (-process.ambiguity * v).exp();
+                    return -(0.5 * (of(sum(&p)) + of(sum(&q)))).ln() / process.ambiguity;
+                }
+                // Chances of as much as this or more, and of as little or less.
+                let lost = |k: usize| process.loss_aversion.is_some() && x[k][i] < 0.0;
+                (0..3)
+                    .map(|k| {
+                        let others: Vec<usize> = if lost(k) {
+                            (k + 1..3).collect()
+                        } else {
+                            (0..k).collect()
+                        };
+                        let beyond: f64 = others.iter().map(|j| p[*j][i]).sum();
+                        (weight(beyond + p[k][i]) - weight(beyond)) * u[k]
+                    })
+                    .sum()
+            };
+            let found = oracle(&format!("value_{l}"));
+            for (i, found) in found.iter().enumerate() {
+                let exact = value(i);
+                assert!(
+                    (found - exact).abs() < 1e-9 * (1.0 + exact.abs()),
+                    "{process:?} {l} {i}: {found} {exact}"
+                );
+            }
+            values.push(found);
+            assert!((0..r.len()).all(|i| x[0][i] >= x[1][i] && x[1][i] >= x[2][i]));
+        }
+        let chance = oracle("p_b");
+        assert!((0..r.len()).all(|i| (chance[i] >= 0.5) == (values[1][i] >= values[0][i])));
+        let gap = made.oracle.effect("share_b").unwrap() - made.oracle.effect("mean_p_b").unwrap();
+        let spread: f64 = chance.iter().map(|p| p * (1.0 - p)).sum();
+        assert!(
+            gap.abs() < 4.0 * spread.sqrt() / chance.len() as f64,
+            "{gap}"
+        );
+    }
+    let refused = [
+        LotteryTasks {
+            noise: 0.0,
+            ..plain.clone()
+        },
+        LotteryTasks {
+            ambiguity: 1.0,
+            loss_aversion: Some(2.0),
+            ..plain.clone()
+        },
+        LotteryTasks {
+            weighting: [f64::NAN, 1.0],
+            ..plain.clone()
+        },
+        LotteryTasks {
+            tasks: 0,
+            ..plain.clone()
+        },
+        LotteryTasks {
+            highest: 1.0,
+            ..plain.clone()
+        },
+    ];
+    for process in refused {
+        let found = process.seed(1).simulate();
+        assert!(matches!(found, Err(Error::InvalidOption { .. })));
+    }
+    assert!(matches!(plain.simulate(), Err(Error::SeedRequired { .. })));
+}
+
+#[cfg(feature = "parallel")]
+#[test]
+fn simulated_choices_have_the_same_bits_on_any_number_of_threads() {
+    let made = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let process = LotteryTasks::new().subjects(200).seed(3);
+        pool.build()
+            .unwrap()
+            .install(|| process.simulate().unwrap().data)
+    };
+    assert_eq!(made(1), made(3));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 

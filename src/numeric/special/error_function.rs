@@ -18,22 +18,30 @@ pub fn erfc(x: f64) -> f64 {
 /// For x ≥ 0 it is the polynomial of degree 24 in t = (x − 3)/(x + 3) that interpolates (1 + 2x) erfcx(x) at
 /// Chebyshev's points (the map of Shepherd & Laframboise 1981; coefficients computed with 60 digits).
 pub fn erfcx(x: f64) -> f64 {
-    const FRAC_1_SQRT_PI: f64 = 0.564_189_583_547_756_3;
-    /// Beyond, 1/(x√π) is exact.
-    const ASYMPTOTIC: f64 = 1e9;
     if x < 0.0 {
         // 2 e^(x²) with the square exact: √2 x would round, so the two halves of x² are exponentiated apart.
         let high = f64::from(x as f32);
         let rest = (x - high) * (x + high);
         return 2.0 * (high * high).exp() * rest.exp() - erfcx(-x);
     }
-    if x > ASYMPTOTIC {
-        return FRAC_1_SQRT_PI / x;
-    }
+    erfcx_positive(x)
+}
+
+/// The same for x ≥ 0, without a branch.
+#[inline]
+pub(super) fn erfcx_positive(x: f64) -> f64 {
+    const FRAC_1_SQRT_PI: f64 = 0.564_189_583_547_756_3;
+    /// Beyond, 1/(x√π) is exact.
+    const ASYMPTOTIC: f64 = 1e9;
     let t = (x - 3.0) / (x + 3.0);
     // Even and odd powers apart: two short chains run in parallel.
     let square = t * t;
-    (polynomial(&EVEN, square) + t * polynomial(&ODD, square)) / (1.0 + 2.0 * x)
+    let near = (polynomial(&EVEN, square) + t * polynomial(&ODD, square)) / (1.0 + 2.0 * x);
+    if x > ASYMPTOTIC {
+        FRAC_1_SQRT_PI / x
+    } else {
+        near
+    }
 }
 
 const EVEN: [f64; 13] = [

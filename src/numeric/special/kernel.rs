@@ -134,11 +134,13 @@ pub(super) fn is_positive(x: f64) -> bool {
 }
 
 /// Horner's rule, coefficients from the constant term up.
+#[inline]
 pub(super) fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |sum, c| sum * x + c)
 }
 
 /// e^(−x²/2) with the rounding error of the square corrected, so that the far tail keeps full relative accuracy.
+#[inline]
 pub(super) fn exp_minus_half_square(x: f64) -> f64 {
     // The square of a single-precision number is exact; the rest r = (x² − high²)/2 is tiny.
     let high = f64::from(x as f32);

@@ -41,6 +41,8 @@ use rand_distr::{Distribution as _, StandardNormal};
 /// [`money`](crate::participation::JointWillingness::money) is the inverse deviation of ε, `θ = θ_c/γ_p`, `α = −2λγ_p/θ_c²`, and what else stands in the choice is the difference between
 /// outside option and cost. Standard errors are those of the estimates, by the delta method or by Krinsky and Robb's draws, for the customers at hand (their regressors are fixed). What these data
 /// do not identify must be said or is refused: the price and the cost of the work where the timing changes, r where a guarantee is offered (zero unless said).
+/// Surplus is curved in the estimates: in the library's 200 samples of 5 000 customers, teaching's effect on the experienced surplus was on average .23 of its standard error too large (Monte Carlo
+/// error .07), of which .10 is the curvature over the law of the estimates, and its median .12 (the market at the true parameters has the effect of the simulator); intervals covered .935.
 /// A policy beyond what was seen in the data is a named warning. With [`guarantee`](crate::participation::JointWillingness::guarantee) r, and what customers are
 /// guaranteed as things stand, are those of the fit.
 ///

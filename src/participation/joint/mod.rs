@@ -56,8 +56,12 @@ use serde::Serialize;
 /// With effort e the index of success gains `γ ln(1 + e)`, and customers who take part choose `ln(1 + e*) = max(0, w_e'ζ + κ m_n − κ²v_n/2)`: the best where effort costs
 /// `c_m e exp(−κa)` as anticipated, so that `exp(w_e'ζ) = Θγ/c_m`, and a tool that takes a share of the cost away adds `−ln(1 − c_T)`. The choice gains
 /// `θγ ψ(ln(1 + e*))`, `ψ(l) = l − 1 + e^{−l}`. Effort that is seen misses the best by a normal error of deviation σ_e in `ln(1 + e)`, of which customers learn after the
-/// choice; its density is that of `ln(1 + e)`. The anticipated cost is a certainty to the customer: exact where r = α = 0 or κ = 0. Both blocks at once are
-/// refused: under a guarantee the best effort has no closed form (moral hazard).
+/// choice; its density is that of `ln(1 + e)`. The anticipated cost is a certainty to the customer: exact where r = α = 0 or κ = 0.
+///
+/// Both blocks at once are refused. A guarantee pays for failure, which lowers effort (moral hazard): with the gain l* of the line above, the best effort solves
+/// `l = l* + ln[1 + D_m(m + γl, v)/Θ]`, D_m ≤ 0. Where γ·D_mm > Θ + D_m somewhere, as with large guarantees, it has several roots, between which customers jump at some belief, and where
+/// D_m < −Θ there is none above zero: the likelihood then has kinks in the parameters and in the belief, which neither its quadrature nor its Newton steps allow. Estimate r from customers whose
+/// effort is not asked for, and put guarantees into the formula of success ([`success`](Self::success)) to see what they do to it.
 ///
 /// # Identification
 /// Noise of the task has variance one, which fixes the unit of ability where success is seen; without success ability is N(x'β, 1) with no constant. Choices

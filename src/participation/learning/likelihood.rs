@@ -2,7 +2,7 @@
 
 use super::layout::{Layout, TAIL, of};
 use super::paths::{Beliefs, Paths};
-use super::prepare::Panel;
+use super::prepare::{MOST_PATTERNS, Panel};
 use super::search::not_finite;
 use crate::decision::{LookAhead, Participations, STRUCTURE, share};
 use crate::error::Result;
@@ -58,9 +58,15 @@ pub(super) struct Base {
     left: [f64; 2],
 }
 
-/// Buffers of a customer.
-#[derive(Default)]
-struct Work {
+/// The most columns of C: its value, its derivatives by what it is made of, and those by regressors that change, of which no more than patterns are independent.
+const MOST: usize = 36;
+const _: () = assert!(1 + STRUCTURE + MOST_PATTERNS <= MOST);
+
+/// Paths that are worked out at once.
+const LANES: usize = 128;
+
+/// Buffers of a customer; W is the value of looking ahead and its derivatives.
+struct Work<const W: usize> {
     /// Path by path: ln p, less what is still in `factor`.
     ln_p: Vec<f64>,
     factor: Vec<f64>,
@@ -68,12 +74,16 @@ struct Work {
     slopes: Vec<[f64; 2]>,
     /// Path by path: sums over rows of derivatives by s, κ and the deviation of the intercept.
     by_path: Vec<[f64; 3]>,
-    /// Path by path: sums of derivatives through C.
-    by_ahead: Vec<f64>,
-    /// C and its derivatives.
-    c: Vec<f64>,
+    /// Path by path: sums of derivatives through C; the first place is not used.
+    by_ahead: Vec<[f64; W]>,
     /// What all paths have in common: ln p, and sums of derivatives through C.
-    common: Vec<f64>,
+    common: [f64; W],
+    /// Of the paths at once: the index, C and 1 + dC/dz, Φ and its slope.
+    index: [f64; LANES],
+    c: [[f64; W]; LANES],
+    grow: [f64; LANES],
+    p: [f64; LANES],
+    slope: [f64; LANES],
 }
 
 impl Learning {
@@ -87,15 +97,28 @@ impl Learning {
     /// [`crate::Error::NotFinite`] where the value of looking ahead does not exist.
     pub(super) fn customers(&self, point: &[f64], paths: &Paths) -> Result<Vec<f64>> {
         let at = self.at(point, paths)?;
+        Ok(match at.ahead.as_ref().map_or(1, LookAhead::width) {
+            1 => self.at_point::<1>(&at),
+            4 => self.at_point::<4>(&at),
+            5 => self.at_point::<5>(&at),
+            6 => self.at_point::<6>(&at),
+            8 => self.at_point::<8>(&at),
+            12 => self.at_point::<12>(&at),
+            20 => self.at_point::<20>(&at),
+            _ => self.at_point::<MOST>(&at),
+        })
+    }
+
+    fn at_point<const W: usize>(&self, at: &At<'_>) -> Vec<f64> {
         let size = self.parameters() + 1;
         let mut out = vec![0.0; size * self.panel.customers.len()];
         blocks::fill(&mut out, BLOCK * size, |first, chunk| {
-            let mut work = Work::default();
+            let mut work = Work::<W>::new();
             for (i, out) in chunk.chunks_mut(size).enumerate() {
-                self.customer(first / size + i, &at, &mut work, out);
+                self.customer(first / size + i, at, &mut work, out);
             }
         });
-        Ok(out)
+        out
     }
 
     pub(super) fn at<'a>(&self, point: &'a [f64], paths: &'a Paths) -> Result<At<'a>> {
@@ -153,68 +176,64 @@ impl Learning {
         }
     }
 
-    fn customer(&self, i: usize, at: &At<'_>, work: &mut Work, out: &mut [f64]) {
+    fn customer<const W: usize>(&self, i: usize, at: &At<'_>, work: &mut Work<W>, out: &mut [f64]) {
         let (panel, q) = (&self.panel, &at.q);
         let rows = panel.customers[i].clone();
         let beliefs = &at.sets[i % at.sets.len()]; // customers take turns
         let paths = at.weights.len();
-        let looks = at.ahead.as_ref().map_or(0, |ahead| ahead.width() - 1);
-        work.start(paths, rows.len(), looks);
+        work.start(paths, rows.len());
         for (k, row) in rows.clone().enumerate() {
             let base = self.base(i, row, at);
             let (t, n, sign) = (panel.periods[row], panel.signals[row], panel.signs[row]);
-            let Work {
-                ln_p,
-                factor,
-                slopes,
-                by_path,
-                by_ahead,
-                c,
-                common,
-            } = work;
-            let slopes = &mut slopes[k * paths..(k + 1) * paths];
-            let step = |z: f64, c: &mut [f64]| {
-                let mut grow = 1.0;
-                if let Some(ahead) = &at.ahead {
-                    grow += ahead.read(t, n, z, c);
-                }
-                let (p, slope) = normal::cdf_and_slope(sign * (z + base.rest + c[0]));
-                (p, [sign * slope, sign * slope * grow])
-            };
             let simulated = !self.layout.seen() && n > 0;
+            let slopes = &mut work.slopes[k * paths..(k + 1) * paths];
             if !simulated && !self.layout.intercept {
                 // The same on all paths.
-                let (_, slope) = step(base.level, c);
-                common[0] += normal::ln_cdf(sign * (base.level + base.rest + c[0]));
-                slopes.fill(slope);
-                (common[1..].iter_mut().zip(&c[1..])).for_each(|(sum, c)| *sum += slope[0] * c);
+                let (c, grow) = at.ahead::<W>(t, n, base.level);
+                let v = sign * (base.level + base.rest + c[0]);
+                let slope = sign * normal::cdf_and_slope(v).1;
+                slopes.fill([slope, slope * grow]);
+                work.common[0] += normal::ln_cdf(v);
+                (work.common[1..].iter_mut().zip(&c[1..])).for_each(|(sum, c)| *sum += slope * c);
                 continue;
             }
-            for r in 0..paths {
-                let (w, by_ratio) = if simulated {
-                    (beliefs.values[n][r], beliefs.by_ratio[n][r])
-                } else {
-                    (0.0, 0.0)
-                };
-                let u = beliefs.intercept[r];
-                let z = base.level + q[of::SPREAD] * w + q[of::INTERCEPT] * u;
-                let (p, slope) = step(z, c);
-                if p > SMALL {
-                    factor[r] *= p;
-                } else {
-                    ln_p[r] += normal::ln_cdf(sign * (z + base.rest + c[0]));
+            let told = if simulated { n } else { 0 };
+            for first in (0..paths).step_by(LANES) {
+                let lanes = first..paths.min(first + LANES);
+                let (w, u) = (
+                    &beliefs.values[told][lanes.clone()],
+                    &beliefs.intercept[lanes.clone()],
+                );
+                for (l, (w, u)) in w.iter().zip(u).enumerate() {
+                    let z = base.level + q[of::SPREAD] * w + q[of::INTERCEPT] * u;
+                    let (c, grow) = at.ahead::<W>(t, n, z);
+                    work.index[l] = sign * (z + base.rest + c[0]);
+                    (work.c[l], work.grow[l]) = (c, grow);
                 }
-                if factor[r] < SMALL {
-                    ln_p[r] += factor[r].ln();
-                    factor[r] = 1.0;
+                let len = lanes.len();
+                let (p, slope) = (&mut work.p[..len], &mut work.slope[..len]);
+                normal::cdfs_and_slopes(&work.index[..len], p, slope);
+                for (l, r) in lanes.enumerate() {
+                    let (ln_p, factor) = (&mut work.ln_p[r], &mut work.factor[r]);
+                    if p[l] > SMALL {
+                        *factor *= p[l];
+                    } else {
+                        *ln_p += normal::ln_cdf(work.index[l]);
+                    }
+                    if *factor < SMALL {
+                        *ln_p += factor.ln();
+                        *factor = 1.0;
+                    }
+                    let slope = sign * slope[l];
+                    let by_z = slope * work.grow[l];
+                    slopes[r] = [slope, by_z];
+                    let sums = &mut work.by_path[r];
+                    sums[0] += by_z * w[l];
+                    sums[1] += by_z * q[of::SPREAD] * beliefs.by_ratio[told][r];
+                    sums[2] += by_z * u[l];
+                    let sums = work.by_ahead[r].iter_mut().zip(&work.c[l]);
+                    sums.for_each(|(sum, c)| *sum += slope * c);
                 }
-                slopes[r] = slope;
-                let sums = &mut by_path[r];
-                sums[0] += slope[1] * w;
-                sums[1] += slope[1] * q[of::SPREAD] * by_ratio;
-                sums[2] += slope[1] * u;
-                let sums = &mut by_ahead[r * looks..(r + 1) * looks];
-                (sums.iter_mut().zip(&c[1..])).for_each(|(sum, c)| *sum += slope[0] * c);
             }
         }
         let mut value = work.weigh(at.weights) + work.common[0];
@@ -227,13 +246,13 @@ impl Learning {
             by[of::RATIO] += pi * k;
             by[of::INTERCEPT] += pi * d;
         }
-        if looks > 0 {
-            let of_paths = work.ln_p.iter().zip(work.by_ahead.chunks(looks));
-            for (pi, sums) in of_paths.chain([(&1.0, &work.common[1..])]) {
-                by[of::SPREAD] += pi * sums[0];
-                by[of::RATIO] += pi * sums[1];
-                by[of::PREMIUM] += pi * sums[2];
-                for (k, s) in panel.moving.iter().zip(&sums[STRUCTURE..]) {
+        if at.ahead.is_some() {
+            let of_paths = work.ln_p.iter().zip(&work.by_ahead);
+            for (pi, sums) in of_paths.chain([(&1.0, &work.common)]) {
+                by[of::SPREAD] += pi * sums[1];
+                by[of::RATIO] += pi * sums[2];
+                by[of::PREMIUM] += pi * sums[3];
+                for (k, s) in panel.moving.iter().zip(&sums[1 + STRUCTURE..]) {
                     of_beta[*k] += pi * s;
                 }
             }
@@ -313,11 +332,8 @@ impl Learning {
                     };
                     let z =
                         base.level + q[of::SPREAD] * w + q[of::INTERCEPT] * beliefs.intercept[r];
-                    let mut c = [0.0];
-                    if let Some(ahead) = &at.ahead {
-                        ahead.read(panel.periods[row], n, z, &mut c);
-                    }
-                    let p = normal::cdf(z + base.rest + c[0]);
+                    let ([c], _) = at.ahead::<1>(panel.periods[row], n, z);
+                    let p = normal::cdf(z + base.rest + c);
                     chance[0] += *pi * p;
                     chance[1] += *pi;
                     *pi *= if panel.signs[row] > 0.0 { p } else { 1.0 - p };
@@ -335,8 +351,36 @@ impl Learning {
     }
 }
 
-impl Work {
-    fn start(&mut self, paths: usize, rows: usize, looks: usize) {
+impl At<'_> {
+    /// C at an index with its derivatives, and what a unit of the index is worth.
+    #[inline]
+    fn ahead<const W: usize>(&self, t: usize, n: usize, z: f64) -> ([f64; W], f64) {
+        let Some(ahead) = &self.ahead else {
+            return ([0.0; W], 1.0);
+        };
+        let (c, slope) = ahead.read(t, n, z);
+        (c, 1.0 + slope)
+    }
+}
+
+impl<const W: usize> Work<W> {
+    fn new() -> Self {
+        Self {
+            ln_p: vec![],
+            factor: vec![],
+            slopes: vec![],
+            by_path: vec![],
+            by_ahead: vec![],
+            common: [0.0; W],
+            index: [0.0; LANES],
+            c: [[0.0; W]; LANES],
+            grow: [0.0; LANES],
+            p: [0.0; LANES],
+            slope: [0.0; LANES],
+        }
+    }
+
+    fn start(&mut self, paths: usize, rows: usize) {
         fn zero<T: Copy>(buffer: &mut Vec<T>, len: usize, value: T) {
             buffer.clear();
             buffer.resize(len, value);
@@ -345,9 +389,8 @@ impl Work {
         zero(&mut self.factor, paths, 1.0);
         zero(&mut self.slopes, paths * rows, [0.0; 2]);
         zero(&mut self.by_path, paths, [0.0; 3]);
-        zero(&mut self.by_ahead, paths * looks, 0.0);
-        zero(&mut self.c, 1 + looks, 0.0);
-        zero(&mut self.common, 1 + looks, 0.0);
+        zero(&mut self.by_ahead, paths, [0.0; W]);
+        self.common = [0.0; W];
     }
 
     /// The logarithm of the mean of p over paths; what each has of it replaces ln p.

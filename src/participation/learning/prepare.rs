@@ -12,7 +12,7 @@ use crate::summary::gram::{TILE, Tile};
 use std::ops::Range;
 
 /// With more joint values of the regressors that change, customers' law of them is not read off the sample.
-const MOST_PATTERNS: usize = 32;
+pub(super) const MOST_PATTERNS: usize = 32;
 
 /// Rows in the order of customers and periods.
 #[derive(Clone, Debug)]

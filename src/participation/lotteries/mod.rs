@@ -41,7 +41,11 @@ use std::sync::Arc;
 /// | [`ChoiceError::Fechner`] | `(V_B − V_A)/μ`: μ is in units of utility, which r changes |
 /// | [`ChoiceError::Luce`] | `(ln V_B − ln V_A)/μ`, with `u = x^(1−r)/(1 − r)`, r < 1, positive payoffs and F logistic |
 ///
-/// The formula has the choice (1 = B) on the left and what r depends on on the right: `"chose_b ~ 1"`, `"chose_b ~ age"`.
+/// All theories but expo-power are recovered in 1 000 samples of 100 subjects with 40 choices each ([`crate::simulate::LotteryTasks`]): biases at most a tenth of the standard error, intervals cover 93 to 96 %.
+/// r and a of expo-power bend utility nearly alike: with 200 subjects and payoffs from 1 to 100 intervals cover 94 to 97 %, but of 1 000 samples four had no maximum that the search found, and in one it was far
+/// from the truth (r above 1).
+///
+/// A pair of one and the same payoff is a toss-up. The formula has the choice (1 = B) on the left and what r depends on on the right: `"chose_b ~ 1"`, `"chose_b ~ age"`.
 ///
 /// | name | default | meaning |
 /// |---|---|---|

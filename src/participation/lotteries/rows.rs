@@ -74,8 +74,13 @@ impl LotteryRows {
             ChoiceError::Fechner => (of_b - of_a) / mu,
             ChoiceError::Contextual => {
                 let ((best, worst), (other_best, other_worst)) = (a.range(), b.range());
+                let (best, worst) = (best.max(other_best), worst.min(other_worst));
+                // One and the same payoff, whatever is chosen: a toss-up, as under the other errors.
+                if best <= worst {
+                    return T::constant(0.0);
+                }
                 let utility = |x: f64| self.theory.utility(x, p);
-                let range = utility(best.max(other_best)) - utility(worst.min(other_worst));
+                let range = utility(best) - utility(worst);
                 (of_b - of_a) / (range * mu)
             }
             ChoiceError::Luce => {

@@ -39,6 +39,11 @@ use std::sync::Arc;
 /// The discount factor is given. From counts alone κ and s are told apart only by how trials bring less from one to the next: expect wide intervals below tens of
 /// thousands of customers. Two trials or more must be possible, or κ and s are one number.
 ///
+/// # In samples
+/// With α estimated from 2 000 customers (450 simulated samples, Monte Carlo error .05) estimates lie within a tenth of their standard errors of the truth but for two: α is
+/// on average .16 of its standard error too large, a skew (ln α by .02, the median of α by .05), and the constant .19 too low. Both are of finite samples: with 20 000 customers (60 samples)
+/// the constant is off by −.001 (Monte Carlo error .006), where it was by −.03, and intervals cover 92 to 98 % in either.
+///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `horizon` | required | the most trials N | ≥ 2 |

@@ -10,6 +10,7 @@ mod joint;
 #[cfg(test)]
 mod judged;
 mod learning;
+mod lotteries;
 mod scores;
 mod stages;
 mod stated;
@@ -76,6 +77,7 @@ pub(crate) fn models() -> Vec<Model> {
         trials::models(),
         voice::models(),
         learning::models(),
+        lotteries::models(),
     ]
     .into_iter()
     .flatten()
