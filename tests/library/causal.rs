@@ -40,6 +40,63 @@ fn effects_on_given_nuisances_are_those_of_doubleml() {
 }
 
 #[test]
+fn normalized_propensities_and_potential_outcomes_are_those_of_doubleml() {
+    let reference = fixture("causal");
+    let theirs = &reference["values"]["doubleml"];
+    let frame = data("tests/reference/causal.csv");
+    let factor = ((frame.rows() as f64 - 1.0) / frame.rows() as f64).sqrt();
+    let fit = given().normalized().fit(&frame).unwrap();
+    for (name, ours) in [
+        ("ate_normalized", fit.average_effect()),
+        ("att_normalized", &fit.effect_on_treated()),
+    ] {
+        agree(name, &pair(ours, factor), &numbers(&theirs[name]), 1e-10);
+    }
+    let arms = DoublyRobust::new("outcome", "arm", &FEATURES)
+        .propensity("a", "p_a")
+        .propensity("b", "p_b")
+        .outcome_mean("a", "q_a")
+        .outcome_mean("b", "q_b")
+        .outcome_mean("c", "q_c");
+    for (name, model) in [
+        ("potential_outcomes", arms.clone()),
+        ("potential_outcomes_normalized", arms.clone().normalized()),
+    ] {
+        let means = model.fit(&frame).unwrap().arm_means();
+        let ours: Vec<f64> = (means.coefficients().iter())
+            .flat_map(|mean| [mean.estimate, mean.std_error * factor])
+            .collect();
+        agree(name, &ours, &numbers(&theirs[name]), 1e-10);
+    }
+    // Means of arms move with the outcome when weights of an arm sum to one, though nothing is known of outcomes; else they do not.
+    let shift = 1e3;
+    let y: Vec<f64> = (frame.real("y").unwrap().iter())
+        .map(|y| y + shift)
+        .collect();
+    let zero = vec![0.0; y.len()];
+    let moved = frame
+        .clone()
+        .with("moved", y)
+        .unwrap()
+        .with("zero", zero)
+        .unwrap();
+    let mean = |outcome: &str, normalized: bool| {
+        let model = DoublyRobust::new(outcome, "w", &FEATURES)
+            .outcome_mean("0", "zero")
+            .outcome_mean("1", "zero")
+            .propensity("1", "e");
+        let model = if normalized {
+            model.normalized()
+        } else {
+            model
+        };
+        model.fit(&moved).unwrap().arm_means().estimates()[1]
+    };
+    assert!((mean("moved", true) - mean("y", true) - shift).abs() < 1e-8);
+    assert!((mean("moved", false) - mean("y", false) - shift).abs() > 1.0);
+}
+
+#[test]
 fn weights_clusters_arms_groups_and_projections_follow_their_formulas() {
     let reference = fixture("causal");
     let theirs = &reference["values"]["formula"];
