@@ -41,6 +41,7 @@ use serde::{Deserialize, Serialize};
 /// | `outcome_mean` | learned | a column of means under an arm, made elsewhere by cross-fitting | |
 /// | `calibrate` | on | learned propensities become the shares of arms among rows of like propensity | |
 /// | `propensity_bound` | 0.01 | learned propensities are raised to this; said in a warning | (0, 0.5) |
+/// | `normalized` | off | inverse propensities of an arm are divided by their mean over all rows, `Σ 1{W = k}/ê_k / n` (Hájek weights) | |
 /// | `trim` | none | leave out rows with a propensity below this: the effect is that of the others | (0, 0.5) |
 /// | `seed` | none | required when anything is learned | any |
 ///
@@ -80,6 +81,8 @@ pub struct DoublyRobust {
     pub(crate) columns: Columns,
     pub(crate) learners: NuisanceLearners,
     pub(crate) folds: usize,
+    #[serde(default)]
+    pub(crate) normalized: bool,
     pub(crate) trim: Option<f64>,
     pub(crate) seed: Option<Seed>,
 }
@@ -90,6 +93,7 @@ pub(crate) struct Prepared {
     pub(crate) folds: CausalFolds,
     pub(crate) nuisances: Nuisances,
     pub(crate) seed: Seed,
+    pub(crate) normalized: bool,
 }
 
 impl DoublyRobust {
@@ -105,6 +109,7 @@ impl DoublyRobust {
                 calibrate: true,
             },
             folds: 5,
+            normalized: false,
             trim: None,
             seed: None,
         }
@@ -165,6 +170,14 @@ impl DoublyRobust {
         self
     }
 
+    /// Divides the inverse propensities of each arm by their mean over the rows in use, so that weights of an arm sum to the number of rows (Hájek): means of outcomes are then means with weights, which steadies
+    /// them where propensities are small. It is DoubleML's `normalize_ipw`, for the effect on the treated and on the untreated, too: there the propensity `e_w` of a row's own arm becomes
+    /// `c_w e_w`, with c_w that mean, and those of the others share the rest. The effect in the overlap and [`targeted`](DoublyRobustFit::targeted) effects need no scale.
+    pub fn normalized(mut self) -> Self {
+        self.normalized = true;
+        self
+    }
+
     /// Leaves out rows on which some arm has a propensity below this (Crump, Hotz, Imbens & Mitnik 2009, doi:10.1093/biomet/asn055, find 0.1 a
     /// good choice). The effects are then those of the rows that are left.
     pub fn trim(mut self, share: f64) -> Self {
@@ -208,6 +221,7 @@ impl DoublyRobust {
             folds,
             nuisances,
             seed,
+            normalized: self.normalized,
         })
     }
 }
@@ -222,8 +236,31 @@ impl Prepared {
             .collect()
     }
 
+    /// By what propensities of each arm are multiplied: the mean of its inverse propensities over some rows, or one.
+    pub(crate) fn factors(&self, keep: &[bool]) -> Vec<f64> {
+        let each = self.nuisances.propensities.iter().enumerate();
+        each.map(|(arm, propensities)| {
+            if !self.normalized {
+                return 1.0;
+            }
+            let (mut inverse, mut total) = (0.0, 0.0);
+            for (row, propensity) in propensities.iter().enumerate() {
+                if keep[row] {
+                    let weight = self.sample.weight(row);
+                    total += weight;
+                    if self.sample.arm_of[row] as usize == arm {
+                        inverse += weight / propensity;
+                    }
+                }
+            }
+            if inverse > 0.0 { inverse / total } else { 1.0 }
+        })
+        .collect()
+    }
+
     /// The scores of all arms on some rows.
     pub(crate) fn scores(&self, keep: &[bool]) -> Result<ArmScores> {
+        let factors = self.factors(keep);
         let kept = |column: &[f64]| -> Vec<f64> {
             (column.iter().zip(keep))
                 .filter(|(_, k)| **k)
@@ -231,7 +268,7 @@ impl Prepared {
                 .collect()
         };
         let columns = (0..self.sample.arms.len())
-            .map(|arm| kept(&self.nuisances.scores(&self.sample, arm)))
+            .map(|arm| kept(&self.nuisances.scores(&self.sample, arm, factors[arm])))
             .collect();
         let mut scores = ArmScores::new(self.sample.arms.clone(), columns)?;
         if let Some(weights) = &self.sample.weights {

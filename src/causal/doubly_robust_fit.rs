@@ -23,6 +23,9 @@ pub struct DoublyRobustFit {
     /// Of the rows in use, one column an arm.
     pub(super) means: Vec<Vec<f64>>,
     pub(super) propensities: Vec<Vec<f64>>,
+    /// By what propensities are multiplied where they are divided by, one an arm; none are ones.
+    #[serde(default)]
+    factors: Vec<f64>,
     pub(super) outcome: Vec<f64>,
     pub(super) arm_of: Vec<u32>,
     /// One flag a row of the frame.
@@ -36,6 +39,7 @@ impl DoublyRobustFit {
     pub(super) fn new(model: &DoublyRobust, mut prepared: Prepared) -> Result<Self> {
         let keep = prepared.trimmed(model.trim)?;
         let scores = prepared.scores(&keep)?;
+        let factors = prepared.factors(&keep);
         let Prepared {
             sample, nuisances, ..
         } = prepared;
@@ -50,6 +54,7 @@ impl DoublyRobustFit {
             model: model.clone(),
             means: nuisances.means.iter().map(kept).collect(),
             propensities: nuisances.propensities.iter().map(kept).collect(),
+            factors,
             outcome: kept(&sample.y),
             arm_of: (sample.arm_of.iter().zip(&keep))
                 .filter(|(_, k)| **k)
@@ -68,7 +73,10 @@ impl DoublyRobustFit {
         &self.average
     }
 
-    /// The mean outcome if everybody had an arm, `E[Y(k)]`, of every arm.
+    /// The mean outcome if everybody had an arm, `E[Y(k)]`, of every arm: average potential outcomes (APO). Contrasts of them are
+    /// [`linear`](crate::inference::Inference::linear) combinations.
+    #[doc(alias = "APO")]
+    #[doc(alias = "average_potential_outcomes")]
     pub fn arm_means(&self) -> AverageEffects {
         let parts = (self.scores.values.iter())
             .map(|column| self.mean_of(column, |_| true))
@@ -95,7 +103,7 @@ impl DoublyRobustFit {
                     .map(|i| {
                         let residual = self.outcome[i] - self.means[0][i];
                         if self.arm_of[i] == 0 {
-                            -residual * self.propensities[arm][i] / self.propensities[0][i]
+                            -residual * self.odds(i, arm)
                         } else {
                             own(i) * residual
                         }
@@ -107,6 +115,24 @@ impl DoublyRobustFit {
         self.effects("Average effect on the treated (ATT)", &parts)
     }
 
+    /// The propensity of another arm over that of the row's own.
+    fn odds(&self, row: usize, other: usize) -> f64 {
+        let own = self.arm_of[row] as usize;
+        let chance = |arm: usize| self.propensities[arm][row];
+        let factor = self.factors.get(own).copied().unwrap_or(1.0);
+        let rest: f64 = (0..self.arms().len())
+            .filter(|arm| *arm != own)
+            .map(chance)
+            .sum();
+        // What is left by the own arm, over what was.
+        let share = if (factor - 1.0).abs() > 0.0 {
+            (1.0 - factor * chance(own)) / rest
+        } else {
+            1.0
+        };
+        share * chance(other) / (factor * chance(own))
+    }
+
     /// The average effect of every arm on those who had control, `E[Y(k) − Y(0) | W = 0]`, by the score
     /// `1{W = k} (e_0/e_k) (Y − μ_k) − 1{W = 0} (Y − μ_k)` over `1{W = 0}`.
     pub fn effect_on_untreated(&self) -> AverageEffects {
@@ -116,7 +142,7 @@ impl DoublyRobustFit {
                     .map(|i| {
                         let residual = self.outcome[i] - self.means[arm][i];
                         if self.arm_of[i] as usize == arm {
-                            residual * self.propensities[0][i] / self.propensities[arm][i]
+                            residual * self.odds(i, 0)
                         } else if self.arm_of[i] == 0 {
                             -residual
                         } else {

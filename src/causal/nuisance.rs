@@ -302,15 +302,15 @@ impl Nuisances {
             .extend(stack_members(nuisance, learner, weights));
     }
 
-    /// Doubly robust scores of an arm: `Γ_k = μ_k(X) + 1{W = k} (Y − μ_k(X))/e_k(X)`.
-    pub(crate) fn scores(&self, sample: &CausalSample, arm: usize) -> Vec<f64> {
+    /// Doubly robust scores of an arm: `Γ_k = μ_k(X) + 1{W = k} (Y − μ_k(X))/(c e_k(X))` with a factor c.
+    pub(crate) fn scores(&self, sample: &CausalSample, arm: usize, factor: f64) -> Vec<f64> {
         let (means, e) = (&self.means[arm], &self.propensities[arm]);
         (0..sample.len())
             .map(|i| {
                 let own = sample.arm_of[i] as usize == arm;
                 means[i]
                     + if own {
-                        (sample.y[i] - means[i]) / e[i]
+                        (sample.y[i] - means[i]) / (factor * e[i])
                     } else {
                         0.0
                     }

@@ -5,6 +5,7 @@ use cocreate::causal::PropensityCalibration;
 use cocreate::prelude::*;
 use proptest::prelude::{prop_assert, proptest};
 use proptest::test_runner::Config;
+use rand_distr::{Distribution as _, StandardNormal};
 
 const FEATURES: [&str; 2] = ["x1", "x2"];
 
@@ -37,6 +38,63 @@ fn effects_on_given_nuisances_are_those_of_doubleml() {
     ] {
         agree(name, &pair(ours, factor), &numbers(&theirs[name]), 1e-9);
     }
+}
+
+#[test]
+fn normalized_propensities_and_potential_outcomes_are_those_of_doubleml() {
+    let reference = fixture("causal");
+    let theirs = &reference["values"]["doubleml"];
+    let frame = data("tests/reference/causal.csv");
+    let factor = ((frame.rows() as f64 - 1.0) / frame.rows() as f64).sqrt();
+    let fit = given().normalized().fit(&frame).unwrap();
+    for (name, ours) in [
+        ("ate_normalized", fit.average_effect()),
+        ("att_normalized", &fit.effect_on_treated()),
+    ] {
+        agree(name, &pair(ours, factor), &numbers(&theirs[name]), 1e-10);
+    }
+    let arms = DoublyRobust::new("outcome", "arm", &FEATURES)
+        .propensity("a", "p_a")
+        .propensity("b", "p_b")
+        .outcome_mean("a", "q_a")
+        .outcome_mean("b", "q_b")
+        .outcome_mean("c", "q_c");
+    for (name, model) in [
+        ("potential_outcomes", arms.clone()),
+        ("potential_outcomes_normalized", arms.clone().normalized()),
+    ] {
+        let means = model.fit(&frame).unwrap().arm_means();
+        let ours: Vec<f64> = (means.coefficients().iter())
+            .flat_map(|mean| [mean.estimate, mean.std_error * factor])
+            .collect();
+        agree(name, &ours, &numbers(&theirs[name]), 1e-10);
+    }
+    // Means of arms move with the outcome when weights of an arm sum to one, though nothing is known of outcomes; else they do not.
+    let shift = 1e3;
+    let y: Vec<f64> = (frame.real("y").unwrap().iter())
+        .map(|y| y + shift)
+        .collect();
+    let zero = vec![0.0; y.len()];
+    let moved = frame
+        .clone()
+        .with("moved", y)
+        .unwrap()
+        .with("zero", zero)
+        .unwrap();
+    let mean = |outcome: &str, normalized: bool| {
+        let model = DoublyRobust::new(outcome, "w", &FEATURES)
+            .outcome_mean("0", "zero")
+            .outcome_mean("1", "zero")
+            .propensity("1", "e");
+        let model = if normalized {
+            model.normalized()
+        } else {
+            model
+        };
+        model.fit(&moved).unwrap().arm_means().estimates()[1]
+    };
+    assert!((mean("moved", true) - mean("y", true) - shift).abs() < 1e-8);
+    assert!((mean("moved", false) - mean("y", false) - shift).abs() > 1.0);
 }
 
 #[test]
@@ -112,6 +170,70 @@ fn intervals_cover_the_average_effect_when_nuisances_are_learned() {
     }
     // 95 % less three Monte Carlo errors of 1.5 points.
     assert!(counts.iter().all(|c| *c >= 181), "{counts:?} of {DRAWS}");
+}
+
+#[test]
+fn intervals_of_groups_projections_and_normalised_means_cover() {
+    const DRAWS: u64 = 300;
+    // Half of the normal distribution has the mean √(2/π).
+    let half = (2.0 / std::f64::consts::PI).sqrt();
+    let mut counts = [0; 6];
+    for draw in 0..DRAWS {
+        let mut random = Seed::new(draw).child("groups").stream(0);
+        let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
+        let (mut y, mut w, mut x1, mut x2) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..400 {
+            let (a, b) = (normal(), normal());
+            let treated = normal() < 0.6 * a;
+            x1.push(a);
+            x2.push(b);
+            w.push(f64::from(u8::from(treated)));
+            y.push(a + b + if treated { 1.0 + a } else { 0.0 } + normal());
+        }
+        let high: Vec<bool> = x1.iter().map(|x| *x > 0.0).collect();
+        let frame = Frame::new()
+            .with("y", y)
+            .unwrap()
+            .with("w", w)
+            .unwrap()
+            .with("x1", x1)
+            .unwrap()
+            .with("x2", x2)
+            .unwrap()
+            .with("high", high)
+            .unwrap();
+        let model = || {
+            DoublyRobust::new("y", "w", &FEATURES)
+                .learner(Learner::linear())
+                .calibrate(false)
+                .seed(draw)
+        };
+        let fit = model().fit(&frame).unwrap();
+        let groups = fit.group_effects(&frame, "high").unwrap();
+        let line = fit.best_linear_projection(&frame, "1", "x1").unwrap();
+        let means = model().normalized().fit(&frame).unwrap().arm_means();
+        let inside = |fit: &dyn Inference, at: usize, truth: f64| {
+            let interval = fit.coefficients()[at].confidence_interval(0.95).unwrap();
+            u32::from((interval.lower..=interval.upper).contains(&truth))
+        };
+        let one = [
+            inside(&groups, 0, 1.0 - half),
+            inside(&groups, 1, 1.0 + half),
+            inside(&line, 0, 1.0),
+            inside(&line, 1, 1.0),
+            inside(&means, 0, 0.0),
+            inside(&means, 1, 1.0),
+        ];
+        for (count, one) in counts.iter_mut().zip(one) {
+            *count += one;
+        }
+    }
+    println!("groups, projections, means: {counts:?} of {DRAWS}");
+    // 95 % with four Monte Carlo errors of 1.3 points.
+    assert!(
+        counts.iter().all(|count| (270..=299).contains(count)),
+        "{counts:?} of {DRAWS}"
+    );
 }
 
 /// Twelve clusters of small data with given nuisances.

@@ -487,3 +487,24 @@ fn bad_input_is_named() {
     let plain = model("x1 + x2").fit(&poor).unwrap();
     agree("collinear", &pair(&fit), &pair(&plain), 1e-12);
 }
+
+#[test]
+fn one_thread_and_seven_give_the_same_bits() {
+    let (frame, _) = confounded(600, 11);
+    let pool = |threads: usize| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+    };
+    for distance in [MatchDistance::Mahalanobis, MatchDistance::Propensity] {
+        let fit = || {
+            Matching::new("y", "w", "x1 + x2")
+                .distance(distance)
+                .neighbours(3)
+                .fit(&frame)
+                .unwrap()
+        };
+        assert_eq!(pool(1).install(fit), pool(7).install(fit));
+    }
+}

@@ -434,10 +434,15 @@ fn the_other_estimators_refuse_too_and_live_with_gaps() {
             .unwrap()
             .estimate,
     );
-    assert!(
+    near(
         Switching::new(names.0, names.1, names.2, names.3)
             .fit(&gaps)
-            .is_err()
+            .unwrap()
+            .event_study()
+            .unwrap()
+            .average()
+            .unwrap()
+            .estimate,
     );
     let missing = CallawaySantAnna::new("z", names.1, names.2, names.3)
         .fit(&frame)
@@ -1064,6 +1069,34 @@ fn changes_of_treatment_are_compared_by_definition() {
 }
 
 #[test]
+fn changes_in_a_panel_with_gaps_are_those_of_rows_that_are_there() {
+    let reference = fixture("switching_gaps");
+    let values = &reference["values"];
+    let frame = coupons(3);
+    let keep: Vec<bool> = (0..frame.rows()).map(|row| row % 11 != 5).collect();
+    let frame = frame.filter(&keep).unwrap();
+    let model = Switching::new("y", "on", "unit", "week");
+    let fit = model.fit(&frame).unwrap();
+    agree("DID_M", &all(&fit).0, &numbers(&values["did_m"]), 1e-12);
+    let study = fit.event_study().unwrap();
+    assert_eq!(study.times(), numbers(&values["times"]));
+    agree("DID_l", &all(study).0, &numbers(&values["did_l"]), 1e-12);
+    agree("errors", &all(study).1, &numbers(&values["errors"]), 1e-12);
+    let text = study.to_string();
+    let unclear = values["unclear"].as_u64().unwrap();
+    assert!(
+        text.contains(&format!("{unclear} units have no row in the period before")),
+        "{text}"
+    );
+    // The order of rows does not matter.
+    let backwards: Vec<usize> = (0..frame.rows()).rev().collect();
+    let other = model.fit(&frame.take(&backwards).unwrap()).unwrap();
+    agree("turned", &all(&other).0, &all(&fit).0, 1e-12);
+    let other = other.event_study().unwrap().clone();
+    agree("turned study", &all(&other).1, &all(study).1, 1e-10);
+}
+
+#[test]
 fn errors_at_changes_of_treatment_cover() {
     let runs = 500;
     let (mut covered, mut placebo, mut later) = (0, 0, 0);
@@ -1122,6 +1155,21 @@ fn stacks_and_local_projections_are_those_of_pyfixest() {
         &stacked().unweighted().fit(&frame).unwrap(),
         &values["unweighted"],
         redundant,
+    );
+    // With gaps controls count by the treated rows of their period.
+    let gaps: Vec<bool> = (0..frame.rows()).map(|row| row % 23 != 7).collect();
+    let gaps = frame.filter(&gaps).unwrap();
+    let loose = |study: &EventStudy, values: &Value| {
+        agree("effects", &all(study).0, &numbers(&values["att"]), 1e-7);
+        // Parameters are counted otherwise.
+        agree("errors", &all(study).1, &numbers(&values["se"]), 2e-3);
+    };
+    // Who has no row when treatment starts has a start all the same.
+    let started = || Stacked::new("y", "start", "unit", "year", 2, 1).starts();
+    loose(&started().fit(&gaps).unwrap(), &values["gaps"]["weighted"]);
+    loose(
+        &started().unweighted().fit(&gaps).unwrap(),
+        &values["gaps"]["unweighted"],
     );
     let projections = || LocalProjections::new("y", "treated", "unit", "year", 2, 3);
     let study = projections().fit(&frame).unwrap();

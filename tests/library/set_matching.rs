@@ -5,6 +5,7 @@ use crate::support::{agree, data, fixture, numbers};
 use cocreate::prelude::*;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use rand::RngExt;
 
 fn pair(fit: &SetsFit) -> [f64; 2] {
     [fit.estimates()[0], fit.covariance()[(0, 0)].sqrt()]
@@ -351,4 +352,38 @@ fn bad_input_is_named() {
         .filter(&(0..frame.rows()).map(|i| i < 3).collect::<Vec<bool>>())
         .unwrap();
     assert!(optimal().fit(&one).is_err());
+}
+
+#[test]
+fn a_variable_ratio_shares_out_as_many_rows_as_were_asked_for() {
+    let mut random = Seed::new(3).stream(0);
+    let treated: Vec<bool> = (0..1_200).map(|row| row < 300).collect();
+    let x: Vec<f64> = (treated.iter())
+        .map(|on| random.random::<f64>() + if *on { 0.3 } else { 0.0 })
+        .collect();
+    let y: Vec<f64> = x.iter().map(|x| 2.0 * x).collect();
+    let frame = Frame::new()
+        .with("y", y)
+        .unwrap()
+        .with("w", treated)
+        .unwrap()
+        .with("x", x)
+        .unwrap();
+    let model = |most, mean| {
+        SetMatching::optimal("y", "w", "x")
+            .variable_ratio(1, most, mean)
+            .fit(&frame)
+            .unwrap()
+    };
+    let fit = model(4, 2.5);
+    assert_eq!((fit.sets(), fit.unmatched()), (300, 0));
+    let mut sizes = vec![0; fit.sets()];
+    for set in fit.set_of().iter().flatten() {
+        sizes[*set as usize] += 1;
+    }
+    assert_eq!(sizes.iter().sum::<usize>(), 300 + 750);
+    assert!(sizes.iter().all(|size| (2..=5).contains(size)));
+    // One to one of everybody is the plain matching.
+    let plain = SetMatching::optimal("y", "w", "x").fit(&frame).unwrap();
+    assert!((model(1, 1.0).estimates()[0] - plain.estimates()[0]).abs() < 1e-9);
 }

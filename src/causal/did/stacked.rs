@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 /// | `weights` | none | a column, constant within units |
 /// | `clusters` | the unit | a column, in which units lie |
 ///
-/// Cohorts whose window is not in the panel, or has no controls, are left out, named in a warning. The panel must be balanced. Errors are clustered (CR1) by unit, which may be in several experiments.
+/// Cohorts whose window is not in the panel, or has no controls, are left out, named in a warning. Panels may have gaps: rows that are missing are missing in their experiments,
+/// and the weights of controls are those of the period, treated rows over rows of controls. Errors are clustered (CR1) by unit, which may be in several experiments.
 ///
 /// # Errors
 /// [`Error::Unidentified`] when no cohort has its window and controls; [`Error::InvalidOption`] for a window without periods before; those of reading the panel.
@@ -88,9 +89,6 @@ impl Stacked {
             ));
         }
         let rollout = self.columns.read(frame, "1")?.with_a_past(0.0)?;
-        rollout
-            .panel
-            .require_balanced("an experiment of one cohort")?;
         let periods = rollout.panel.periods.len();
         let first = &rollout.adoption.first;
         let mut rows = WorkingRows::default();
@@ -102,28 +100,44 @@ impl Stacked {
             let last = start.saturating_add(self.after);
             let is_control = |unit: usize| first[unit].is_none_or(|other| other as usize > last);
             let is_treated = |unit: usize| first[unit] == Some(cohort);
-            let total = |part: &dyn Fn(usize) -> bool| -> f64 {
-                let all = rollout.weights.iter().enumerate();
-                all.filter(|(unit, _)| part(*unit))
-                    .map(|(_, weight)| weight)
-                    .sum()
-            };
-            let (treated, controls) = (total(&is_treated), total(&is_control));
-            if start < self.before || last >= periods || controls <= 0.0 {
+            let inside: Vec<usize> = (0..first.len())
+                .filter(|unit| is_treated(*unit) || is_control(*unit))
+                .collect();
+            if start < self.before || last >= periods {
                 left_out.push(rollout.panel.periods[start].label.clone());
                 continue;
             }
-            for unit in (0..first.len()).filter(|unit| is_treated(*unit) || is_control(*unit)) {
-                let balance = if self.unweighted || is_treated(unit) {
-                    1.0
-                } else {
-                    treated / controls
-                };
-                units.push(unit as u32);
-                for period in start - self.before..=last {
+            let window = start - self.before..=last;
+            // The weight of each period's rows, of controls and of treated units.
+            let mut totals = vec![[0.0; 2]; periods];
+            for (unit, period) in inside.iter().flat_map(|u| window.clone().map(|p| (*u, p))) {
+                if rollout.panel.at(unit, period).is_some() {
+                    totals[period][usize::from(is_treated(unit))] += rollout.weights[unit];
+                }
+            }
+            if totals[window.clone()]
+                .iter()
+                .all(|[controls, _]| *controls <= 0.0)
+            {
+                left_out.push(rollout.panel.periods[start].label.clone());
+                continue;
+            }
+            for unit in inside {
+                for period in window.clone() {
                     let Some(row) = rollout.panel.at(unit, period) else {
                         continue;
                     };
+                    let [controls, treated] = totals[period];
+                    let balance = if self.unweighted || is_treated(unit) {
+                        1.0
+                    } else {
+                        treated / controls
+                    };
+                    // Controls of a period without treated rows have nobody to stand beside.
+                    if balance <= 0.0 {
+                        continue;
+                    }
+                    units.push(unit as u32);
                     rows.outcome.push(rollout.y[row]);
                     rows.unit.push((start * first.len() + unit) as f64);
                     rows.period.push((start * periods + period) as f64);

@@ -1,15 +1,11 @@
 //! Treatments that switch on and off: coupons, subscriptions, features behind a flag.
 
-use super::aggregate::{Aggregate, Shares};
-use super::callaway_santanna::{BasePeriod, CallawaySantAnna, ControlGroup};
+use super::aggregate::Aggregate;
 use super::effects::{About, RolloutEffects, rollout_verbs};
 use super::event_study::EventStudy;
-use super::group_time::GroupTimes;
 use super::sample::{Rollout, RolloutColumns, rollout_options};
-use crate::causal::panel::Adoption;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
-use crate::numeric::Progress;
 use crate::report::Table;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -32,12 +28,15 @@ use serde::{Deserialize, Serialize};
 /// | `clusters` | the unit | a column, in which units lie |
 ///
 /// Trends without a change must be parallel, of untreated and of treated outcomes. `placebo` is the same difference one period earlier, among units whose treatment did not change then. In the event study an effect
-/// before the change is a difference to the last period before it, with all units as controls that had not changed by then. The panel must be
-/// balanced. Changes without a unit that stays are left out, counted in a warning. Errors come from influence functions, with the factor G/(G − 1) and t distributions of
+/// before the change is a difference to the last period before it, with all units as controls that had not changed by then. Changes without a unit that stays are left out, counted in a warning.
+///
+/// Panels may have gaps. A difference of two periods is that of the units observed in both, so that `DID_M` asks for two periods in a row and the placebo for three. For the event study a unit begins with its first
+/// row and keeps its treatment between rows that agree; when the row before its first change is missing, it is not known when it changed: it is a control until its last row before, and left out from then on
+/// (the conventions of `did_multiplegt_dyn`). Errors come from influence functions, with the factor G/(G − 1) and t distributions of
 /// G − 1 degrees of freedom.
 ///
 /// # Errors
-/// [`Error::Unidentified`] for gaps, and when no change has units that stay; [`Error::OutOfRange`] for a treatment that is neither 0 nor 1; those of reading the panel.
+/// [`Error::Unidentified`] when no change has units that stay; [`Error::OutOfRange`] for a treatment that is neither 0 nor 1; those of reading the panel.
 ///
 /// # References
 /// de Chaisemartin & D'Haultfœuille (2020), doi:10.1257/aer.20181169; de Chaisemartin & D'Haultfœuille (2024), doi:10.1162/rest_a_01414.
@@ -71,13 +70,24 @@ pub struct SwitchingFit {
 rollout_options!(Switching, no starts);
 rollout_verbs!(SwitchingFit);
 
-/// A change of treatment in a period, or what would have been one a period earlier.
+/// A change of treatment between two periods, or what would have been one.
 struct Change {
     /// 1 for switching on.
     sign: f64,
     /// Units that switch, and units that stay.
     sides: [Vec<usize>; 2],
+    base: usize,
     period: usize,
+}
+
+/// A unit's treatment until it changes for the first time.
+struct Spell {
+    /// The treatment in its first row.
+    on: bool,
+    /// The period of its first change, when it has a row in the period before.
+    change: Option<usize>,
+    /// The last period of which it is known that it is as it was, or the last of all for units whose change is known.
+    until: usize,
 }
 
 impl Switching {
@@ -94,25 +104,20 @@ impl Switching {
     /// See [`Switching`].
     pub fn fit(&self, frame: &Frame) -> Result<SwitchingFit> {
         let (rollout, status) = self.columns.read_switching(frame)?;
-        rollout
-            .panel
-            .require_balanced("a comparison of two periods")?;
         let periods = rollout.panel.periods.len();
         let units = rollout.panel.units.len();
-        let at = |unit: usize, period: usize| -> bool {
-            (rollout.panel.at(unit, period)).is_some_and(|row| status[row] > 0.5)
+        let at = |unit: usize, period: usize| -> Option<bool> {
+            Some(status[rollout.panel.at(unit, period)?] > 0.5)
         };
         let mut changes = Vec::new();
         let mut placebos = Vec::new();
         let mut lonely = 0;
         for period in 1..periods {
             for before in [false, true] {
-                let same: Vec<usize> = (0..units)
-                    .filter(|unit| at(*unit, period - 1) == before)
-                    .collect();
-                let (stay, switch): (Vec<usize>, Vec<usize>) = same
-                    .into_iter()
-                    .partition(|unit| at(*unit, period) == before);
+                let (stay, switch): (Vec<usize>, Vec<usize>) = (0..units)
+                    .filter(|unit| at(*unit, period - 1) == Some(before))
+                    .filter(|unit| at(*unit, period).is_some())
+                    .partition(|unit| at(*unit, period) == Some(before));
                 if switch.is_empty() {
                     continue;
                 }
@@ -124,7 +129,7 @@ impl Switching {
                 if period > 1 {
                     let stable = |list: &[usize]| -> Vec<usize> {
                         let list = list.iter().copied();
-                        list.filter(|unit| at(*unit, period - 2) == before)
+                        list.filter(|unit| at(*unit, period - 2) == Some(before))
                             .collect()
                     };
                     let sides = [stable(&switch), stable(&stay)];
@@ -132,6 +137,7 @@ impl Switching {
                         placebos.push(Change {
                             sign,
                             sides,
+                            base: period - 2,
                             period: period - 1,
                         });
                     }
@@ -139,6 +145,7 @@ impl Switching {
                 changes.push(Change {
                     sign,
                     sides: [switch, stay],
+                    base: period - 1,
                     period,
                 });
             }
@@ -166,15 +173,15 @@ impl Switching {
             errors: "Standard errors of the influence function".to_owned(),
             warnings: warnings.clone(),
         };
-        let mut parts = vec![mean_change(&rollout, &changes)];
+        let mut parts = vec![mean_change(&rollout, changes.iter())];
         let mut names = vec!["DID_M".to_owned()];
         if !placebos.is_empty() {
-            parts.push(mean_change(&rollout, &placebos));
+            parts.push(mean_change(&rollout, placebos.iter()));
             names.push("placebo".to_owned());
         }
-        let study = self.first_changes(
+        let study = first_changes(
             &rollout,
-            &status,
+            &spells(&rollout, &status),
             about("Effects by time since the first change"),
         );
         Ok(SwitchingFit {
@@ -183,133 +190,134 @@ impl Switching {
             switches: changes.iter().map(|change| change.sides[0].len()).sum(),
         })
     }
+}
 
-    /// Units by their first treatment, each against those that have not changed yet; then both together.
-    fn first_changes(
-        &self,
-        rollout: &Rollout,
-        status: &[f64],
-        mut about: About,
-    ) -> Result<EventStudy> {
-        let panel = &rollout.panel;
-        let units = panel.units.len();
-        let value =
-            |unit: usize, period: usize| panel.at(unit, period).map_or(f64::NAN, |row| status[row]);
-        let names = &self.columns;
-        let model =
-            CallawaySantAnna::new(&names.outcome, &names.treatment, &names.unit, &names.period)
-                .controls(ControlGroup::NotYetTreated)
-                .base_period(BasePeriod::Universal);
-        // Time, sign, the units that have changed, and their mean effect.
-        let mut parts: Vec<(f64, f64, Vec<usize>, Aggregate)> = Vec::new();
-        for baseline in [0.0, 1.0] {
-            let same = |unit: usize| (value(unit, 0) - baseline).abs() < 0.5;
-            let own: Vec<usize> = (0..units).filter(|unit| same(*unit)).collect();
-            if own.len() < 2 {
-                continue;
-            }
-            let keep: Vec<bool> = panel
-                .unit_of
-                .iter()
-                .map(|unit| same(*unit as usize))
-                .collect();
-            let mut part = rollout.retain(&keep)?;
-            part.adoption = Adoption {
-                first: (own.iter())
-                    .map(|unit| {
-                        let periods = 0..panel.periods.len();
-                        let changed =
-                            |period: &usize| (value(*unit, *period) - baseline).abs() > 0.5;
-                        periods
-                            .into_iter()
-                            .find(changed)
-                            .map(|period| period as u32)
-                    })
-                    .collect(),
+/// The first change of every unit. Between rows of the same treatment it is taken to have stayed; whose row before a change is missing may have changed earlier.
+fn spells(rollout: &Rollout, status: &[f64]) -> Vec<Spell> {
+    let panel = &rollout.panel;
+    let last = panel.periods.len() - 1;
+    (0..panel.units.len())
+        .map(|unit| {
+            let mut rows = (0..=last).filter_map(|period| {
+                let row = panel.at(unit, period)?;
+                Some((period, status[row] > 0.5))
+            });
+            let mut spell = Spell {
+                on: false,
+                change: None,
+                until: last,
             };
-            if part.adoption.cohorts().is_empty() {
-                continue;
-            }
-            let Ok(times) = GroupTimes::estimate(&model, &part, &Progress::none()) else {
-                about.warnings.push(Warning::Note {
-                    message: format!(
-                        "units whose first treatment is {baseline} left out: all that change do so at once"
-                    ),
-                });
-                continue;
+            let Some((mut before, on)) = rows.next() else {
+                return spell;
             };
-            let since = |at: usize| {
-                let comparison = times.comparisons[at];
-                part.panel.periods[comparison.period].value
-                    - part.panel.periods[comparison.cohort as usize].value
-            };
-            let mut distinct: Vec<f64> = (0..times.comparisons.len()).map(since).collect();
-            distinct.sort_unstable_by(f64::total_cmp);
-            distinct.dedup();
-            let shares = Shares::new(&part, &times.comparisons, times.influence.clone());
-            for time in distinct {
-                let positions: Vec<usize> = (0..times.comparisons.len())
-                    .filter(|at| since(*at).total_cmp(&time).is_eq())
-                    .collect();
-                let estimates: Vec<f64> = positions.iter().map(|at| times.estimates[*at]).collect();
-                let found = shares.aggregate(&positions, &estimates);
-                let mut influence = DVector::zeros(units);
-                for (unit, psi) in own.iter().zip(found.influence.iter()) {
-                    influence[*unit] = *psi;
+            spell.on = on;
+            for (period, now) in rows {
+                if now != on {
+                    if before + 1 == period {
+                        spell.change = Some(period);
+                    } else {
+                        spell.until = before;
+                    }
+                    break;
                 }
-                let cohorts: Vec<u32> = positions
-                    .iter()
-                    .map(|at| times.comparisons[*at].cohort)
-                    .collect();
-                let switched = (own.iter().zip(&part.adoption.first))
-                    .filter(|(_, first)| first.is_some_and(|first| cohorts.contains(&first)))
-                    .map(|(unit, _)| *unit)
-                    .collect();
-                let estimate = found.estimate;
-                let part = Aggregate {
-                    estimate,
-                    influence,
+                before = period;
+            }
+            spell
+        })
+        .collect()
+}
+
+/// Units by their first treatment, each against those that have not changed yet; then both together.
+fn first_changes(rollout: &Rollout, spells: &[Spell], mut about: About) -> Result<EventStudy> {
+    let panel = &rollout.panel;
+    let periods = panel.periods.len();
+    let mut changes: Vec<(f64, Change)> = Vec::new();
+    for on in [false, true] {
+        let own: Vec<usize> = (0..spells.len())
+            .filter(|unit| spells[*unit].on == on)
+            .collect();
+        let mut cohorts: Vec<usize> = own.iter().filter_map(|unit| spells[*unit].change).collect();
+        cohorts.sort_unstable();
+        cohorts.dedup();
+        let found = changes.len();
+        for &cohort in &cohorts {
+            let base = cohort - 1;
+            for period in (0..periods).filter(|period| *period != base) {
+                let latest = period.max(base);
+                let observed = |unit: &usize| {
+                    panel.at(*unit, base).is_some() && panel.at(*unit, period).is_some()
                 };
-                parts.push((time, 1.0 - 2.0 * baseline, switched, part));
+                let side = |inside: &dyn Fn(&Spell) -> bool| -> Vec<usize> {
+                    let own = own.iter().copied();
+                    own.filter(|unit| inside(&spells[*unit]) && observed(unit))
+                        .collect()
+                };
+                let sides = [
+                    side(&|spell| spell.change == Some(cohort)),
+                    side(&|spell| {
+                        let later = |change| change > latest && change != cohort;
+                        spell.change.is_none_or(later) && spell.until >= latest
+                    }),
+                ];
+                if sides.iter().all(|side| !side.is_empty()) {
+                    let since = panel.periods[period].value - panel.periods[cohort].value;
+                    let sign = if on { -1.0 } else { 1.0 };
+                    changes.push((
+                        since,
+                        Change {
+                            sign,
+                            sides,
+                            base,
+                            period,
+                        },
+                    ));
+                }
             }
         }
-        let mut distinct: Vec<f64> = parts.iter().map(|part| part.0).collect();
-        distinct.sort_unstable_by(f64::total_cmp);
-        distinct.dedup();
-        if !distinct.iter().any(|time| *time >= 0.0) {
-            return Err(Error::Unidentified {
-                what: "the effects by time since the first change".to_owned(),
-                needs: "units of the same first treatment that change later, or never".to_owned(),
+        if found == changes.len() && !cohorts.is_empty() {
+            about.warnings.push(Warning::Note {
+                message: format!(
+                    "units whose first treatment is {} left out: all that change do so at once",
+                    u8::from(on)
+                ),
             });
         }
-        let combined: Vec<Aggregate> = (distinct.iter())
-            .map(|time| {
-                let own: Vec<Part<'_>> = (parts.iter())
-                    .filter(|part| part.0.total_cmp(time).is_eq())
-                    .map(|(_, sign, units, part)| Part {
-                        sign: *sign,
-                        units,
-                        mean: part,
-                    })
-                    .collect();
-                weighted(rollout, &own)
-            })
-            .collect();
-        let names = distinct
-            .iter()
-            .map(|time| EventStudy::name(*time))
-            .collect();
-        let effects = together(rollout, about, names, &combined);
-        let spacing = rollout
-            .panel
-            .periods
-            .windows(2)
-            .map(|w| w[1].value - w[0].value);
-        let even = spacing.clone().fold(f64::INFINITY, f64::min);
-        let reference = spacing.fold(0.0, f64::max);
-        let reference = (reference - even <= 1e-9 * reference).then_some(-reference);
-        Ok(EventStudy::new(effects, distinct, reference))
     }
+    let unclear = spells
+        .iter()
+        .filter(|spell| spell.until + 1 < periods)
+        .count();
+    if unclear > 0 {
+        about.warnings.push(Warning::Note {
+            message: format!(
+                "{unclear} units have no row in the period before their first change, which may have been earlier: they are controls until their last row before it"
+            ),
+        });
+    }
+    let mut times: Vec<f64> = changes.iter().map(|(since, _)| *since).collect();
+    times.sort_unstable_by(f64::total_cmp);
+    times.dedup();
+    if !times.iter().any(|time| *time >= 0.0) {
+        return Err(Error::Unidentified {
+            what: "the effects by time since the first change".to_owned(),
+            needs: "units of the same first treatment that change later, or never".to_owned(),
+        });
+    }
+    let combined: Vec<Aggregate> = (times.iter())
+        .map(|time| {
+            let own = changes
+                .iter()
+                .filter(|(since, _)| since.total_cmp(time).is_eq());
+            mean_change(rollout, own.map(|(_, change)| change))
+        })
+        .collect();
+    let names = times.iter().map(|time| EventStudy::name(*time)).collect();
+    let effects = together(rollout, about, names, &combined);
+    let spacing = panel.periods.windows(2).map(|w| w[1].value - w[0].value);
+    let even = spacing.clone().fold(f64::INFINITY, f64::min);
+    let reference = spacing.fold(0.0, f64::max);
+    let reference = (reference - even <= 1e-9 * reference).then_some(-reference);
+    Ok(EventStudy::new(effects, times, reference))
 }
 
 /// A part of a mean: its sign and the units whose weight it has.
@@ -343,12 +351,15 @@ fn weighted(rollout: &Rollout, parts: &[Part<'_>]) -> Aggregate {
 }
 
 /// The mean over changes, each by the weight of its switching units.
-fn mean_change(rollout: &Rollout, changes: &[Change]) -> Aggregate {
+fn mean_change<'a>(
+    rollout: &Rollout,
+    changes: impl Iterator<Item = &'a Change> + Clone,
+) -> Aggregate {
     let each: Vec<Aggregate> = changes
-        .iter()
+        .clone()
         .map(|change| compared(rollout, change))
         .collect();
-    let parts: Vec<Part<'_>> = (changes.iter().zip(&each))
+    let parts: Vec<Part<'_>> = (changes.zip(&each))
         .map(|(change, part)| Part {
             sign: change.sign,
             units: &change.sides[0],
@@ -363,7 +374,7 @@ fn compared(rollout: &Rollout, change: &Change) -> Aggregate {
     let outcome = |unit: usize, period: usize| {
         (rollout.panel.at(unit, period)).map_or(f64::NAN, |row| rollout.y[row])
     };
-    let moved = |unit: usize| outcome(unit, change.period) - outcome(unit, change.period - 1);
+    let moved = |unit: usize| outcome(unit, change.period) - outcome(unit, change.base);
     let mut influence = DVector::zeros(rollout.panel.units.len());
     let mut estimate = 0.0;
     for (side, sign) in change.sides.iter().zip([1.0, -1.0]) {

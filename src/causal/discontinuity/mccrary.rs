@@ -8,7 +8,7 @@ use super::side::Side;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Distribution, Estimate, Inference, TestResult, coefficient_table};
-use crate::report::{Cell, Table};
+use crate::report::{BinnedScatter, Cell, Figure, Table};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ const ORDER: usize = 4;
 const VARIANCE: f64 = 24.0 / 5.0;
 /// More bins than this are not made.
 const MOST_BINS: f64 = 1e7;
+/// Points at which a curve is drawn on each side.
+const CURVE_POINTS: usize = 50;
 /// The name of the difference of the logs.
 const JUMP: &str = "log difference";
 
@@ -239,6 +241,22 @@ fn global_bandwidth(side: &Side, length: f64) -> Result<f64> {
     }
 }
 
+/// The value at a point of the line fitted to bins with triangular weights around it; none where fewer than two have weight.
+fn line_at(at: f64, bins: &[(f64, f64)], bandwidth: f64) -> Option<f64> {
+    let (mut total, mut first, mut second, mut sum, mut product) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (x, height) in bins {
+        let u = (x - at) / bandwidth;
+        let weight = (1.0 - u.abs()).max(0.0);
+        total += weight;
+        first += weight * u;
+        second += weight * u * u;
+        sum += weight * height;
+        product += weight * u * height;
+    }
+    let spread = total * second - first * first;
+    (spread > 1e-9 * total * second).then(|| (second * sum - first * product) / spread)
+}
+
 fn too_narrow(h: f64, width: f64) -> Error {
     Error::Unidentified {
         what: format!("a line through the bins of width {width:.4} within the bandwidth {h:.4}"),
@@ -303,6 +321,49 @@ impl McCraryFit {
         &self.heights
     }
 
+    /// The heights of the bins and the lines fitted to those of the same side at each point, within twice the bandwidth; the lines end at the densities that are compared.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] when values are too large to be drawn.
+    pub fn density_plot(&self) -> Result<Figure> {
+        let (cutoff, reach) = (self.model.cutoff, 2.0 * self.bandwidth);
+        let mut plot = BinnedScatter::new()
+            .title(format!("Density of {} around {cutoff}", self.model.running))
+            .x_title(&self.model.running)
+            .y_title("density");
+        for (name, sign) in [("left", -1.0), ("right", 1.0)] {
+            // Middles of bins as distances from the cutoff, on this side.
+            let own: Vec<(f64, f64)> = (self.bins.iter().zip(&self.heights))
+                .map(|(middle, height)| (sign * (middle - cutoff), *height))
+                .filter(|(distance, _)| *distance > 0.0)
+                .collect();
+            let furthest = own.iter().fold(0.0_f64, |far, (x, _)| far.max(*x));
+            let (mut x, mut y) = (Vec::new(), Vec::new());
+            for step in 0..=CURVE_POINTS {
+                let at = reach.min(furthest) * step as f64 / CURVE_POINTS as f64;
+                if let Some(height) = line_at(at, &own, self.bandwidth) {
+                    x.push(cutoff + sign * at);
+                    y.push(height);
+                }
+            }
+            let shown: Vec<&(f64, f64)> = own.iter().filter(|(x, _)| *x <= reach).collect();
+            plot = plot
+                .group(name)
+                .points(
+                    shown
+                        .iter()
+                        .map(|(x, _)| cutoff + sign * x)
+                        .collect::<Vec<f64>>(),
+                    shown
+                        .iter()
+                        .map(|(_, height)| *height)
+                        .collect::<Vec<f64>>(),
+                )
+                .line(x, y);
+        }
+        plot.draw()
+    }
+
     /// What a reader must know.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -330,3 +391,43 @@ impl McCraryFit {
 }
 
 crate::report::notebook::shown!(McCraryFit);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_through_lines_and_end_at_the_densities() {
+        let line: Vec<(f64, f64)> = (0..20)
+            .map(|i| (f64::from(i) + 0.5, 3.0 - 0.1 * f64::from(i)))
+            .collect();
+        for at in [0.0, 0.3, 7.0, 19.0] {
+            let found = line_at(at, &line, 4.0).unwrap();
+            assert!((found - (3.05 - 0.1 * at)).abs() < 1e-12, "{at} {found}");
+        }
+        assert_eq!(line_at(40.0, &line, 4.0), None);
+        assert_eq!(line_at(0.0, &line[..1], 4.0), None);
+        let x: Vec<f64> = (0..3000)
+            .map(|i| (f64::from(i) * 0.618_033_988_75).fract().powi(2))
+            .collect();
+        let frame = Frame::new().with("x", x).unwrap();
+        let fit = McCraryTest::new("x", 0.3)
+            .bandwidth(0.1)
+            .fit(&frame)
+            .unwrap();
+        for (side, sign) in [-1.0, 1.0].into_iter().enumerate() {
+            let own: Vec<(f64, f64)> = (fit.bins.iter().zip(&fit.heights))
+                .map(|(x, height)| (sign * (x - 0.3), *height))
+                .filter(|(x, _)| *x > 0.0)
+                .collect();
+            let end = line_at(0.0, &own, 0.1).unwrap();
+            assert!(
+                (end - fit.densities[side]).abs() < 1e-9,
+                "{end} {:?}",
+                fit.densities
+            );
+        }
+        let drawn = fit.density_plot().unwrap();
+        assert!(drawn.to_svg().contains("Density of x around 0.3"));
+    }
+}

@@ -211,6 +211,7 @@ impl LocalAverageEffect {
             folds,
             nuisances,
             seed,
+            ..
         } = self.encouragement.prepare(frame, progress)?;
         if sample.arms.len() != 2 {
             return Err(Error::invalid_option(
@@ -220,7 +221,7 @@ impl LocalAverageEffect {
             ));
         }
         let contrast = |nuisances: &Nuisances, sample: &_| -> Vec<f64> {
-            let [control, moved] = [0, 1].map(|arm| nuisances.scores(sample, arm));
+            let [control, moved] = [0, 1].map(|arm| nuisances.scores(sample, arm, 1.0));
             moved.iter().zip(&control).map(|(a, b)| a - b).collect()
         };
         let outcome = contrast(&nuisances, &sample);

@@ -1,5 +1,6 @@
 //! Who is matched with whom when nobody may serve twice: greedily, or so that the sum of distances is least.
 
+use super::flow::Flow;
 use super::space::Space;
 use super::tree::{Query, Tree};
 
@@ -76,8 +77,8 @@ pub(super) fn least_cost(
 /// An assignment with its proof.
 pub(super) struct Solution {
     pub(super) column_of: Vec<usize>,
-    rows: Vec<f64>,
-    columns: Vec<f64>,
+    pub(super) rows: Vec<f64>,
+    pub(super) columns: Vec<f64>,
 }
 
 /// Rows of one cell that may be matched: those whose effect is meant, and the others.
@@ -159,32 +160,28 @@ impl Pool<'_> {
             .collect()
     }
 
-    /// Between `least` and `most` others for each focal row, `total` in all, at the least sum of distances.
+    /// Between `least` and `most` others for each focal row, `total` in all, at the least sum of distances: first the least ones, as many as can be, then one more pair at a time.
     pub(super) fn variable(&self, least: usize, most: usize, total: usize) -> Vec<[u32; 2]> {
         let (distances, width) = (self.distances(), self.others.len());
         let far = self.forbidden(&distances);
-        let places = self.focal.len() * most;
-        let total = total.min(width).min(places);
-        // Every other row has a place: at a focal row, the first ones of which are worth any distance, or among those left out, of which there are so many.
-        let cost = |other: usize, place: usize| {
-            if place >= places {
-                return 0.0;
-            }
-            let d = distances[place / most * width + other];
-            if d.is_infinite() {
-                far
-            } else if place % most < least {
-                d - 2.0 * far
+        let first = self.focal.len() * least;
+        // Who can have no match that is allowed stays with a column of its own.
+        let spare = if first > width || distances.iter().any(|d| d.is_infinite()) {
+            first
+        } else {
+            0
+        };
+        let cost = |place: usize, other: usize| {
+            if other < width {
+                distances[place / least * width + other].min(2.0 * far)
             } else {
-                d
+                far
             }
         };
-        let found = least_cost(width, places + width - total, cost).column_of;
-        (found.into_iter().enumerate())
-            .filter(|(other, place)| {
-                *place < places && distances[place / most * width + other] < far
-            })
-            .map(|(other, place)| [self.focal[place / most], self.others[other]])
+        let found = least_cost(first, width + spare, cost);
+        let focal_of = Flow::grown(&distances, width, [least, most], total, found);
+        (focal_of.iter().enumerate())
+            .filter_map(|(other, focal)| Some([self.focal[(*focal)?], self.others[other]]))
             .collect()
     }
 

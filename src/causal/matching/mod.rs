@@ -5,6 +5,7 @@
 //! [`RosenbaumBounds`] tells what would be left of matched sets if rows that look alike were not.
 
 mod assignment;
+mod flow;
 mod hidden_bias;
 mod imputation;
 mod nearest;

@@ -72,7 +72,10 @@ impl<'a> Pair<'a> {
             .collect();
         Ok(Self {
             outcome: difference(&sample.y, &mean),
-            scores: difference(&nuisances.scores(sample, arm), &nuisances.scores(sample, 0)),
+            scores: difference(
+                &nuisances.scores(sample, arm, 1.0),
+                &nuisances.scores(sample, 0, 1.0),
+            ),
             sample,
             nuisances,
             fit,

@@ -2,7 +2,7 @@
 
 The nuisances `m0`, `m1` (mean outcomes) and `e` (propensity) are columns of the data: wrong on purpose, since agreement must not depend on their being
 good. DoubleML gets them as external predictions; its variances are means of squared influence functions over n, ours have n/(n - 1) beside. What
-DoubleML has not (weights, clusters, three arms) is computed here from the influence functions."""
+DoubleML has not (weights, clusters, effects of three arms) is computed here from the influence functions."""
 
 import doubleml as dml
 import numpy as np
@@ -43,6 +43,21 @@ def by_doubleml(d):
         model = dml.DoubleMLIRM(data, DMLDummyRegressor(), DMLDummyClassifier(), score=score, normalize_ipw=False)
         model.fit(external_predictions={"w": {"ml_g0": column(d.m0), "ml_g1": column(d.m1), "ml_m": column(d.e)}})
         out[name] = [model.coef[0], model.se[0]]
+    given = {"ml_g0": column(d.m0), "ml_g1": column(d.m1), "ml_m": column(d.e)}
+    for score, name in [("ATE", "ate_normalized"), ("ATTE", "att_normalized")]:
+        model = dml.DoubleMLIRM(data, DMLDummyRegressor(), DMLDummyClassifier(), score=score, normalize_ipw=True)
+        model.fit(external_predictions={"w": given})
+        out[name] = [model.coef[0], model.se[0]]
+    for name, normalized in [("potential_outcomes", False), ("potential_outcomes_normalized", True)]:
+        out[name] = []
+        for arm in "abc":
+            chance = {"a": d.p_a, "b": d.p_b, "c": 1 - d.p_a - d.p_b}[arm]
+            coded = d.assign(code=d.arm.map({"a": 0, "b": 1, "c": 2}))
+            data3 = dml.DoubleMLData(coded[["outcome", "code", "x1", "x2"]], "outcome", "code")
+            model = dml.DoubleMLAPO(data3, DMLDummyRegressor(), DMLDummyClassifier(), treatment_level="abc".index(arm), normalize_ipw=normalized)
+            mean = column(d["q_" + arm])
+            model.fit(external_predictions={"code": {"ml_g_d_lvl0": mean, "ml_g_d_lvl1": mean, "ml_m": column(chance)}})
+            out[name] += [model.coef[0], model.se[0]]
     model = dml.DoubleMLPLR(data, DMLDummyRegressor(), DMLDummyRegressor())
     mean = d.e * d.m1 + (1 - d.e) * d.m0
     model.fit(external_predictions={"w": {"ml_l": column(mean), "ml_m": column(d.e)}})
@@ -91,7 +106,7 @@ save(
     source=software("doubleml", "numpy", "pandas"),
     data=["tests/reference/causal.csv"],
     tolerance=1e-9,
-    note="Average effects on the nuisances in the data. doubleml: estimate and standard error (without n/(n - 1)) of the ATE and ATTE (IRM) and of the partially "
+    note="Average effects on the nuisances in the data. doubleml: estimate and standard error (without n/(n - 1)) of the ATE and ATTE (IRM), also with normalized inverse propensities, of average potential outcomes of three arms (APO) and of the partially "
     "linear model, whose slope is the effect in the overlap. formula: estimates and covariances from influence functions; projection: least squares of the "
     "score on x1 and x2 with HC3 errors.",
     values={"doubleml": by_doubleml(frame), "formula": by_formula(frame)},

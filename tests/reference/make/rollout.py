@@ -187,8 +187,8 @@ def smooth(times, beta, V):
     return dict(bounds=[0.0, 0.01, 0.05, 0.2], first=[interval(first, M) for M in [0.0, 0.01, 0.05, 0.2]], even=[interval(even, M) for M in [0.0, 0.01, 0.05, 0.2]])
 
 
-def stacks_and_projections(data):
-    """Stacked regressions of hand-made stacks and local projections, by pyfixest's feols and lpdid."""
+def stacks(data):
+    """Stacked regressions of hand-made stacks by pyfixest's feols; controls count by the treated rows of their period."""
     import pyfixest as pf
 
     before, after = 2, 1
@@ -197,7 +197,8 @@ def stacks_and_projections(data):
         part = data[((data.start == g) | (data.start == 0) | (data.start > g + after)) & data.year.between(g - before, g + after)].copy()
         on = part.start == g
         part["stack"], part["event"] = g, np.where(on, part.year - g, -1)
-        part["q"] = np.where(on, 1.0, part.unit[on].nunique() / part.unit[~on].nunique())
+        rows = lambda side: part.year.map(part[side].groupby("year").size())
+        part["q"] = np.where(on, 1.0, rows(on) / rows(~on))
         parts.append(part)
     stacked = pd.concat(parts)
     stacked["su"], stacked["sy"] = stacked["stack"] * 1000 + stacked.unit, stacked["stack"] * 10000 + stacked.year
@@ -207,6 +208,20 @@ def stacks_and_projections(data):
     for name, weights in [("unweighted", None), ("weighted", "q")]:
         fit = pf.feols("y ~ e8 + e10 + e11 | su + sy", data=stacked, vcov={"CRV1": "unit"}, weights=weights)
         out[name] = dict(att=[float(v) for v in fit.coef()], se=[float(v) for v in fit.se()])
+    return out
+
+
+def gapped(data):
+    """Without some rows, by their place."""
+    return data[np.arange(len(data)) % 23 != 7]
+
+
+def stacks_and_projections(data):
+    """Stacked regressions, also with gaps, and local projections by pyfixest's lpdid."""
+    import pyfixest as pf
+
+    out = stacks(data)
+    out["gaps"] = stacks(gapped(data))
     fit = pf.lpdid(data.rename(columns={"start": "g"})[["unit", "year", "g", "y"]].copy(), yname="y", idname="unit", tname="year", gname="g", vcov={"CRV1": "unit"}, pre_window=2, post_window=3, att=False).tidy()
     out["projections"] = dict(at=[int(str(i).split("::")[1]) for i in fit.index], att=[float(v) for v in fit["Estimate"]], se=[float(v) for v in fit["Std. Error"]])
     return out
