@@ -1,5 +1,6 @@
-//! Data that a user may hand to estimators of causal effects by mistake, and units in which nobody measures: numbers or a sentence.
+//! Data that a user may hand in by mistake, and units in which nobody measures: the right numbers or a sentence.
 
+use cocreate::experiment::compare::NullDistribution;
 use cocreate::prelude::*;
 
 /// Thirty units over six periods, treated from the third or the fourth or never; the outcome is `f` of unit, period and treatment.
@@ -33,6 +34,7 @@ fn noise(place: usize) -> f64 {
 /// Every estimator of a roll-out: estimates and standard errors.
 fn rollouts(frame: &Frame) -> Vec<(&'static str, Result<Vec<[f64; 2]>>)> {
     fn numbers(fit: &impl Inference) -> Vec<[f64; 2]> {
+        assert!(fit.covariance().iter().all(|v| v.is_finite()));
         let each = fit.coefficients().into_iter();
         each.map(|c| [c.estimate, c.std_error]).collect()
     }
@@ -174,9 +176,83 @@ fn dynamic_panels_do_not_depend_on_units() {
         })
     };
     let usual = fit(1.0);
-    for unit in [1e-9, 1e9, 1e-60, 1e60] {
+    for unit in [1e-9, 1e9, 1e-100, 1e100] {
         for (a, b) in fit(unit).iter().flatten().zip(usual.iter().flatten()) {
             assert!((a - b).abs() < 1e-8 * b.abs(), "{unit}: {a} {b}");
         }
     }
+}
+
+/// A cross-section whose outcome is measured in some unit.
+fn section(unit: f64) -> Frame {
+    let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..120).map(f).collect() };
+    Frame::new()
+        .with(
+            "y",
+            each(&|row| unit * (1.0 + noise(3 * row) + 2.0 * noise(31 * row + 5))),
+        )
+        .and_then(|frame| frame.with("x", each(&|row| noise(3 * row))))
+        .and_then(|frame| frame.with("z", each(&|row| noise(7 * row + 2))))
+        .and_then(|frame| frame.with("arm", each(&|row| f64::from(u8::from(row % 2 == 0)))))
+        .and_then(|frame| {
+            let seen = |row: usize| noise(3 * row) + noise(7 * row + 2) + noise(41 * row) > -0.3;
+            frame.with("seen", each(&|row| f64::from(u8::from(seen(row)))))
+        })
+        .unwrap()
+}
+
+#[test]
+fn errors_of_quantile_regressions_have_the_unit_of_the_outcome() {
+    for kind in [
+        QuantileCovariance::HendricksKoenker,
+        QuantileCovariance::Iid,
+        QuantileCovariance::Powell,
+    ] {
+        let errors = |unit: f64| -> Vec<f64> {
+            let fit = Quantile::new("y ~ x + z").tau(0.3).covariance(kind.clone());
+            let fit = fit.fit(&section(unit)).unwrap();
+            let each = fit.coefficients().into_iter();
+            each.map(|c| c.std_error / unit).collect()
+        };
+        let usual = errors(1.0);
+        for unit in [1e-6, 1e-12, 1e-100, 1e12] {
+            for (a, b) in errors(unit).iter().zip(&usual) {
+                assert!((a / b - 1.0).abs() < 1e-9, "{kind} {unit}: {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_vary_and_what_is_large_has_numbers_or_a_sentence() {
+    // An outcome of selection that is constant.
+    let error = Heckman::new("y ~ x", "seen ~ x + z").two_step();
+    let error = error.fit(&section(0.0)).unwrap_err().to_string();
+    assert!(
+        error.contains("correlation") && error.contains("constant"),
+        "{error}"
+    );
+    // One huge value in a regressor with instruments.
+    let frame = section(1.0);
+    let mut d = frame.real("x").unwrap().to_vec();
+    d[7] = 1e150;
+    let frame = frame.with("d", d).unwrap();
+    let fit = Iv::new("y ~ x | d ~ z").fit(&frame).unwrap();
+    let stage = &fit.first_stage().unwrap()[0];
+    assert!(stage.critical_value.unwrap() > 1.0 && !fit.to_string().contains("NaN"));
+    // And in an outcome: the degrees of freedom are those of its arm alone.
+    let compared = TwoMeans::new("d", "arm").fit(&frame).unwrap();
+    assert!(!format!("{compared:?}").contains("NaN"), "{compared:?}");
+    assert_eq!(
+        compared.tests[0].distribution,
+        NullDistribution::T { df: 59.0 }
+    );
+    // An item that everybody answers alike, which a file must hold.
+    let items = section(1.0).with("all", vec![1.0; 120]).unwrap();
+    let alpha = CronbachAlpha::of(&items, &["arm", "seen", "all"]).unwrap();
+    assert!(alpha.items[2].rest_correlation.is_nan());
+    let text = serde_json::to_string(&alpha).unwrap();
+    let back: CronbachAlpha = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.items[0], alpha.items[0]);
+    assert!(back.items[2].rest_correlation.is_nan());
 }
