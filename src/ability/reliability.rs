@@ -57,7 +57,8 @@ pub struct CronbachAlpha {
 pub struct AlphaItem {
     /// The item.
     pub name: String,
-    /// Correlation with the sum of the other items.
+    /// Correlation with the sum of the other items; not a number when one of both does not vary.
+    #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]
     pub rest_correlation: f64,
     /// α without the item; not a number with two items.
     #[serde(deserialize_with = "crate::numeric::infinite::undetermined")]

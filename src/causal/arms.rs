@@ -77,6 +77,20 @@ pub(crate) fn measured(frame: &Frame, column: &str) -> Result<Real> {
     }
 }
 
+/// Refuses a column whose squares, or sums of them over rows, are no numbers.
+pub(crate) fn check_squares(column: &str, values: &[f64]) -> Result<()> {
+    let n = values.len() as f64;
+    let squares: f64 = values.iter().map(|v| v * v).sum();
+    if (squares * n * n).is_finite() {
+        return Ok(());
+    }
+    Err(Error::NotFinite {
+        what: format!(
+            "the sum of squares of `{column}` (rescale the column: its values are near the largest that f64 holds)"
+        ),
+    })
+}
+
 /// Refuses weights that are negative or all zero; `row` gives their rows in the frame.
 pub(crate) fn check_weights(
     column: &str,

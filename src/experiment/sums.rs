@@ -49,6 +49,12 @@ impl Sums {
     }
 }
 
+/// Satterthwaite's degrees of freedom of the sum of two variances a and b, `(a + b)²/(a²/ν_a + b²/ν_b)`: by shares, since the square of a large variance is no number.
+pub(in crate::experiment) fn satterthwaite([a, b]: [f64; 2], df: [f64; 2]) -> f64 {
+    let share = |part: f64| part / (a + b);
+    1.0 / (share(a).powi(2) / df[0] + share(b).powi(2) / df[1])
+}
+
 /// The difference `arm − control` with Welch's standard error and degrees of freedom.
 ///
 /// # Errors
@@ -65,7 +71,7 @@ pub(in crate::experiment) fn welch(name: &str, arm: Sums, control: Sums) -> Resu
         name: name.to_owned(),
         estimate: arm.mean - control.mean,
         std_error: (a + c).sqrt(),
-        degrees_of_freedom: (a + c).powi(2) / (a * a / (arm.n - 1.0) + c * c / (control.n - 1.0)),
+        degrees_of_freedom: satterthwaite([a, c], [arm.n - 1.0, control.n - 1.0]),
     })
 }
 
@@ -129,7 +135,7 @@ pub(in crate::experiment) fn ratio_difference(name: &str, rows: &Ratio<'_>) -> R
         name: name.to_owned(),
         estimate: one.1 - zero.1,
         std_error: (a + c).sqrt(),
-        degrees_of_freedom: (a + c).powi(2) / (a * a / (one.0 - 1.0) + c * c / (zero.0 - 1.0)),
+        degrees_of_freedom: satterthwaite([a, c], [one.0 - 1.0, zero.0 - 1.0]),
     })
 }
 

@@ -20,6 +20,7 @@ mod bandits;
 mod bayesian;
 mod binary;
 mod calibration;
+mod careless;
 mod causal;
 mod causal_forest;
 mod causal_survival;

@@ -113,6 +113,14 @@ fn the_printed_figures_of_the_bcg_trials() {
     close(ends.upper, -0.3638, 4);
     let fixed = plan.between(BetweenStudies::Fixed).fit(&data).unwrap();
     let ends = fixed.mean().confidence_interval(0.95).unwrap();
+    // metafor 3.8.1: rma(yi, vi, method = "FE" and so on) of dat.bcg.
+    close(100.0 * fixed.i_squared(), 92.117_346_854_6, 9);
+    close(fixed.h_squared(), 12.686_084_006_9, 9);
+    assert!(fixed.between() == 0.0 && fixed.between_std_error().is_none());
+    close(dl.between_std_error().unwrap(), 0.229_869_992_511, 11);
+    let ml = MetaAnalysis::new("y", "se").between(BetweenStudies::MaximumLikelihood);
+    let ml = ml.fit(&data).unwrap();
+    close(ml.between_std_error().unwrap(), 0.144_251_964, 7);
     close(fixed.mean().estimate, -0.4303, 4);
     close(ends.lower, -0.5097, 4);
     close(ends.upper, -0.3509, 4);

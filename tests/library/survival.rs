@@ -312,6 +312,7 @@ fn cox_as_in_coxph() {
             ("zph_identity", TimeTransform::Identity),
             ("zph_km", TimeTransform::KaplanMeier),
             ("zph_log", TimeTransform::Log),
+            ("zph_rank", TimeTransform::Rank),
         ] {
             if want[key].is_null() {
                 continue;

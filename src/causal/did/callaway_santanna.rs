@@ -48,7 +48,7 @@ use std::fmt;
 /// # Errors
 /// [`Error::Unidentified`] for gaps, no never-treated units (use [`ControlGroup::NotYetTreated`]), no period before treatment, covariates that separate a cohort
 /// from its controls or are too many for them; [`Error::InvalidOption`] for a unit and period that come twice; [`Error::OutOfRange`] for treatment that switches off,
-/// and weights or clusters that change within a unit; [`Error::TooFewClusters`], [`Error::MissingClusters`], [`Error::NoRows`].
+/// and weights or clusters that change within a unit; [`Error::NotFinite`] for columns whose squares are no numbers; [`Error::TooFewClusters`], [`Error::MissingClusters`], [`Error::NoRows`].
 ///
 /// # References
 /// Callaway & Sant'Anna (2021), doi:10.1016/j.jeconom.2020.12.001; Sant'Anna & Zhao (2020), doi:10.1016/j.jeconom.2020.06.003.

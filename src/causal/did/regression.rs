@@ -124,7 +124,13 @@ fn combined(
 /// What each cluster adds to the error of the coefficients, with the small-sample factor of the covariance, which is one for all.
 pub(super) fn clustered(fit: &OlsFit) -> Result<DMatrix<f64>> {
     let influence = fit.influence(Some(CLUSTER))?;
-    let factor = Inference::covariance(fit).trace() / influence.norm_squared();
+    let squares = influence.norm_squared();
+    let factor = if squares > 0.0 {
+        Inference::covariance(fit).trace() / squares
+    } else {
+        // A perfect fit, which has no errors.
+        0.0
+    };
     Ok(influence * factor.sqrt())
 }
 

@@ -1,6 +1,7 @@
 //! The rows of a roll-out: outcome, unit, period and the start of treatment, with weights, clusters and covariates.
 
 use super::effects::RolloutSize;
+use crate::causal::arms::check_squares;
 use crate::causal::panel::{Adoption, Panel};
 use crate::data::formula::Term;
 use crate::data::{Column, Design, Formula, Frame};
@@ -191,8 +192,16 @@ impl RolloutColumns {
                 clusters: count,
             });
         }
+        let y = design.outcome.values(&rows);
+        let covariates: Vec<(String, Vec<f64>)> = (design.exogenous.iter())
+            .map(|column| (column.name.clone(), column.values(&rows)))
+            .collect();
+        check_squares(&self.outcome, &y)?;
+        for (name, values) in &covariates {
+            check_squares(name, values)?;
+        }
         Ok(Rollout {
-            y: design.outcome.values(&rows),
+            y,
             weights,
             clusters,
             size: RolloutSize {
@@ -200,9 +209,7 @@ impl RolloutColumns {
                 units: panel.units.len(),
                 clusters: (name, count),
             },
-            covariates: (design.exogenous.iter())
-                .map(|column| (column.name.clone(), column.values(&rows)))
-                .collect(),
+            covariates,
             warnings,
             panel,
             adoption,

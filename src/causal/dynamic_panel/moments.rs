@@ -76,9 +76,18 @@ impl<'a> Moments<'a> {
         let sum = |of: &dyn Fn(&Block) -> DMatrix<f64>, columns: usize| {
             (equations.blocks.iter()).fold(DMatrix::zeros(width, columns), |sum, b| sum + of(b))
         };
-        let kept = Cholesky::new(&sum(&|b| b.z.tr_mul(&b.z), width))
-            .kept()
-            .to_vec();
+        let products = sum(&|b| b.z.tr_mul(&b.z), width);
+        let kept = Cholesky::new(&products).kept().to_vec();
+        // Instruments in units of their own size, so that weights do not depend on units.
+        let unit =
+            products.map_diagonal(|squares| if squares > 0.0 { squares.sqrt() } else { 1.0 });
+        let scaled = |z: &DMatrix<f64>| {
+            let mut z = z.clone();
+            for (mut column, unit) in z.column_iter_mut().zip(unit.iter()) {
+                column /= *unit;
+            }
+            z
+        };
         if kept.len() < equations.names.len() {
             return Err(Error::Unidentified {
                 what: format!("the equation of `{}`", model.outcome),
@@ -92,7 +101,7 @@ impl<'a> Moments<'a> {
         let shape = sum(
             &|b| {
                 // Errors are independent and of one variance.
-                let z = b.loadings.tr_mul(&b.z);
+                let z = b.loadings.tr_mul(&scaled(&b.z));
                 z.tr_mul(&z)
             },
             width,
@@ -100,7 +109,7 @@ impl<'a> Moments<'a> {
         let z: Vec<DMatrix<f64>> = equations
             .blocks
             .iter()
-            .map(|b| b.z.select_columns(&kept))
+            .map(|b| scaled(&b.z).select_columns(&kept))
             .collect();
         let over = |of: &dyn Fn(&Block, &DMatrix<f64>) -> DMatrix<f64>, columns: usize| {
             let start = DMatrix::zeros(kept.len(), columns);

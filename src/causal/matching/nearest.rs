@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 /// | `caliper` | none | standard deviations of the score by which matches differ at most: of the propensity with that distance, else of its log odds | 0 or more |
 /// | `caliper_on` | none | the same of a covariate by its name in the design | 0 or more |
 /// | `bias_correction` | no | regress on the covariates among matches, and move outcomes by what the distance to them means | not of scores |
-/// | `variance_neighbours` | 2 | J, others of the own arm from which the variance of a row is estimated | 1 or more |
+/// | `variance_neighbours` | 2 | J, others of the own arm from which the variance of a row is estimated; R's `Match` takes one variance for all rows unless `Var.calc` is J | 1 or more |
 /// | `control` | the first arm | the arm the other is compared with | |
 /// | `weights` | none | a column of copies | whole numbers |
 /// | `sampling_weights` | none | a column that says how many customers of the population a row stands for | not negative; not with a distance of scores |

@@ -1,5 +1,6 @@
 //! The rows in use: outcome, arm, weights and covariates, and the standardised columns that a first step works on.
 
+use crate::causal::arms::check_squares;
 use crate::causal::sample::{CausalSample, Columns};
 use crate::data::formula::{Term, columns_of};
 use crate::data::{Design, Formula, Frame, Rows};
@@ -110,6 +111,10 @@ impl Observed {
             },
             rows: design.rows,
         };
+        check_squares(&columns.outcome, &observed.y)?;
+        for (name, values) in &observed.covariates {
+            check_squares(name, values)?;
+        }
         Ok((observed, sample))
     }
 

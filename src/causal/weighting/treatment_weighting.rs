@@ -58,7 +58,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 /// [`Error::Unidentified`] when the arms do not overlap, or no weights balance: the covariates are named; when an arm has too few rows. [`Error::InvalidOption`] for more or fewer than two arms, options
-/// that do not fit the method, terms that are not covariates; [`Error::OutOfRange`] for a known propensity outside (0, 1); [`Error::NoRows`]; [`Error::SeedRequired`]; [`Error::MissingClusters`], [`Error::TooFewClusters`].
+/// that do not fit the method, terms that are not covariates; [`Error::OutOfRange`] for a known propensity outside (0, 1); [`Error::NotFinite`] for columns whose squares are no numbers; [`Error::NoRows`]; [`Error::SeedRequired`]; [`Error::MissingClusters`], [`Error::TooFewClusters`].
 /// Rows with missing values, collinear and constant covariates are left out with a warning.
 ///
 /// # References

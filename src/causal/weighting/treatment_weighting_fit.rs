@@ -299,12 +299,15 @@ impl ArmWeights {
         weights: &[f64],
         propensities: Option<&[f64]>,
     ) -> Self {
-        let (mut rows, mut sum, mut squares, mut largest) = (0, 0.0, 0.0, 0.0_f64);
-        for row in observed.of_arm(treated) {
+        let own = || observed.of_arm(treated).map(|row| weights[row]);
+        let largest = own().fold(0.0_f64, f64::max);
+        // In units of the largest, whose square may be no number.
+        let (mut rows, mut sum, mut squares) = (0, 0.0, 0.0);
+        for weight in own() {
+            let share = weight / largest;
             rows += 1;
-            sum += weights[row];
-            squares += weights[row] * weights[row];
-            largest = largest.max(weights[row]);
+            sum += share;
+            squares += share * share;
         }
         let ends = propensities.map(|e| {
             (observed.of_arm(treated))
@@ -316,7 +319,7 @@ impl ArmWeights {
             arm: observed.arms[usize::from(treated)].clone(),
             rows,
             effective_rows: sum * sum / squares,
-            largest_share: largest / sum,
+            largest_share: 1.0 / sum,
             propensities: ends,
         }
     }

@@ -6,6 +6,7 @@ use super::sample::{Options, TwoArms, two_arms};
 use super::standardized::standardized;
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
+use crate::experiment::sums::satterthwaite;
 use crate::inference::{Alternative, Segment, check_level, quadratic_set};
 use serde::{Deserialize, Serialize};
 
@@ -192,7 +193,7 @@ impl TwoMeans {
         let (squared, df) = match self.spread {
             Spread::Unequal => (
                 a + b,
-                (a + b).powi(2) / (a * a / (treatment.rows - 1.0) + b * b / (control.rows - 1.0)),
+                satterthwaite([a, b], [treatment.rows - 1.0, control.rows - 1.0]),
             ),
             Spread::Equal => (
                 pooled(treatment, control) * (1.0 / treatment.rows + 1.0 / control.rows),

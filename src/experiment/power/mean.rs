@@ -3,6 +3,7 @@
 use super::planner::{Planner, Setting};
 use super::rejection::{Precision, Tested, margins, planned, positive, r_squared, tested};
 use crate::error::{Error, Result};
+use crate::experiment::sums::satterthwaite;
 use serde::{Deserialize, Serialize};
 
 /// Which test compares two means.
@@ -119,9 +120,7 @@ impl MeanPower {
         let lost = self.covariates as f64;
         let df = match self.chosen() {
             MeanTest::Student => size - 2.0 - lost,
-            MeanTest::Welch => {
-                (v0 + v1).powi(2) / (v0 * v0 / (n0 - 1.0) + v1 * v1 / (n1 - 1.0)) - lost
-            }
+            MeanTest::Welch => satterthwaite([v0, v1], [n0 - 1.0, n1 - 1.0]) - lost,
             MeanTest::Normal => f64::INFINITY,
         };
         Precision::new((v0 + v1).sqrt(), df)

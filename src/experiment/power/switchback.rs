@@ -4,6 +4,7 @@ use super::planner::{Planner, Setting, Shape};
 use super::rejection::positive;
 use super::simulated::{Simulation, direction, planned_by_simulation, simulated};
 use crate::error::{Error, Result};
+use crate::experiment::sums::satterthwaite;
 use crate::numeric::permutation::{open_unit, shuffle};
 use crate::numeric::special::{normal, student_t};
 use rand::Rng;
@@ -145,8 +146,7 @@ impl Planner for SwitchbackPower {
                 arm.2 += gap * (mean - arm.1);
             }
             let [v0, v1] = sums.map(|(n, _, squares)| squares / ((n - 1.0) * n));
-            let df =
-                (v0 + v1).powi(2) / (v0 * v0 / (sums[0].0 - 1.0) + v1 * v1 / (sums[1].0 - 1.0));
+            let df = satterthwaite([v0, v1], [sums[0].0 - 1.0, sums[1].0 - 1.0]);
             let t = (sums[1].1 - sums[0].1) / (v0 + v1).sqrt();
             Ok(student_t::two_sided(t, df) <= self.simulation.alpha)
         })

@@ -79,7 +79,7 @@ impl MetaAnalysisFit {
                 degrees_of_freedom: df,
             },
             between,
-            between_error: (method == BetweenStudies::Reml).then(|| spread.error_of(between)),
+            between_error: spread.error_of(method, between),
             between_interval: Interval {
                 name: "τ²".to_owned(),
                 level,
@@ -110,8 +110,8 @@ impl MetaAnalysisFit {
         self.between
     }
 
-    /// Its standard error `√(2/tr(PP))` from the expected information of the restricted likelihood, with
-    /// `tr(PP) = Σw*² − 2Σw*³/Σw* + (Σw*²/Σw*)²`; none for the other estimators.
+    /// Its standard error. Of restricted likelihood `√(2/tr(PP))`, of likelihood `√(2/Σw*²)`, from their expected information, with `tr(PP) = Σw*² − 2Σw*³/Σw* + (Σw*²/Σw*)²`; of DerSimonian & Laird's estimator
+    /// `√(2(k − 1) + 4 τ̂² C + 2 τ̂⁴ tr(PP))/C` with the weights w and `C = Σw − Σw²/Σw`; none for the other estimators.
     pub fn between_std_error(&self) -> Option<f64> {
         self.between_error
     }
@@ -123,7 +123,17 @@ impl MetaAnalysisFit {
 
     /// I², the share of the spread of estimates that is not sampling error.
     pub fn i_squared(&self) -> f64 {
-        self.between / (self.between + self.typical)
+        let excess = self.excess();
+        excess / (excess + self.typical)
+    }
+
+    /// The variance of effects in I² and H²: of one effect, which has none, that by moments, so that I² is Higgins & Thompson's `(Q − (k − 1))/Q`.
+    fn excess(&self) -> f64 {
+        if self.method != BetweenStudies::Fixed {
+            return self.between;
+        }
+        let free = (self.studies.len() - 1) as f64;
+        self.typical * (self.test.statistic / free - 1.0).max(0.0)
     }
 
     /// The interval of I², from that of τ².
@@ -133,7 +143,7 @@ impl MetaAnalysisFit {
 
     /// H², the variance of estimates over that of sampling.
     pub fn h_squared(&self) -> f64 {
-        1.0 + self.between / self.typical
+        1.0 + self.excess() / self.typical
     }
 
     /// The interval of H², from that of τ².

@@ -56,13 +56,16 @@ impl Spread<'_> {
     pub(super) fn estimate(&self, method: BetweenStudies) -> Result<f64> {
         match method {
             BetweenStudies::Fixed => Ok(0.0),
-            BetweenStudies::DerSimonianLaird => {
-                Ok(((self.at(0.0).q - self.free()) / self.scale()).max(0.0))
-            }
+            BetweenStudies::DerSimonianLaird => Ok(self.moments()),
             BetweenStudies::PauleMandel => self.where_q_is(self.free()),
             BetweenStudies::MaximumLikelihood => self.likeliest(0.0),
             BetweenStudies::Reml => self.likeliest(1.0),
         }
+    }
+
+    /// DerSimonian & Laird's.
+    pub(super) fn moments(&self) -> f64 {
+        ((self.at(0.0).q - self.free()) / self.scale()).max(0.0)
     }
 
     /// The variance at which the generalised Q, which falls, has this value; zero when it is below it throughout.
@@ -112,17 +115,29 @@ impl Spread<'_> {
         squares - at.sum + restricted * at.squares / at.sum
     }
 
-    /// The standard error of a restricted estimate, by its expected information.
-    pub(super) fn error_of(&self, between: f64) -> f64 {
-        // tr(PP) = Σᵢ wᵢ² {(Σⱼ≠ᵢ wⱼ)² + Σⱼ≠ᵢ wⱼ²}/(Σw)²
-        let shares: Vec<f64> = (self.variance.iter())
-            .map(|v| 1.0 / (v + between))
-            .collect();
-        let sum: f64 = shares.iter().sum();
+    /// The standard error of an estimate: by its expected information of one by likelihood, by the variance of Q of one by moments.
+    pub(super) fn error_of(&self, method: BetweenStudies, between: f64) -> Option<f64> {
+        match method {
+            BetweenStudies::Reml => Some((2.0 / self.trace(between)).sqrt()),
+            BetweenStudies::MaximumLikelihood => Some((2.0 / self.at(between).squares).sqrt()),
+            BetweenStudies::DerSimonianLaird => {
+                let scale = self.scale();
+                let share = between / scale;
+                let sampling = 2.0 * self.free() / scale / scale + 4.0 * share;
+                Some((sampling + 2.0 * share * share * self.trace(0.0)).sqrt())
+            }
+            BetweenStudies::Fixed | BetweenStudies::PauleMandel => None,
+        }
+    }
+
+    /// `tr(PP) = Σᵢ wᵢ² {(Σⱼ≠ᵢ wⱼ)² + Σⱼ≠ᵢ wⱼ²}/(Σw)²` of the weights 1/(s² + τ²).
+    fn trace(&self, between: f64) -> f64 {
+        let weights = self.variance.iter().map(|v| 1.0 / (v + between));
+        let sum: f64 = weights.clone().sum();
+        let shares: Vec<f64> = weights.map(|w| w / sum).collect();
         let squares: Vec<f64> = shares.iter().map(|w| w * w).collect();
         let rest: Vec<f64> = others(&shares).iter().map(|w| w * w).collect();
-        let trace = products(&squares, &rest) + products(&squares, &others(&squares));
-        sum * (2.0 / trace).sqrt()
+        sum * sum * (products(&squares, &rest) + products(&squares, &others(&squares)))
     }
 
     fn likeliest(&self, restricted: f64) -> Result<f64> {

@@ -57,8 +57,9 @@ pub enum MeanError {
 /// `μ̂ = Σ w*y/Σ w*` with `w* = 1/(s² + τ̂²)`.
 ///
 /// Reported beside it: Cochran's `Q = Σ (y − ȳ_w)²/s²` with its χ²(k − 1) test; `I² = τ̂²/(τ̂² + s̃²)` and `H² = 1 + τ̂²/s̃²` with the
-/// typical variance `s̃² = (k − 1) Σw / ((Σw)² − Σw²)`; intervals of τ², I², H² by inverting the generalised Q (Viechtbauer), which are exact
+/// typical variance `s̃² = (k − 1) Σw / ((Σw)² − Σw²)` (with one effect, [`BetweenStudies::Fixed`], `I² = (Q − (k − 1))/Q` and `H² = Q/(k − 1)`, 0 and 1 at least); intervals of τ², I², H² by inverting the generalised Q (Viechtbauer), which are exact
 /// for normal estimates with known variances; and the prediction interval of a further study's effect, `μ̂ ± t(k − 2) √(τ̂² + se²)`,
+/// (Higgins, Thompson & Spiegelhalter; R's `metafor` has t(k − 1) with Hartung–Knapp and the normal quantile without),
 /// which is too short where few studies put τ̂² at zero: with eight studies and sampling errors like τ it covers .86 of further studies, with forty .95.
 ///
 /// Standard errors are taken as known: studies of few units are not what this is for. Effects must be on one scale. Selective

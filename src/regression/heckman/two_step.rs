@@ -100,6 +100,12 @@ impl TwoStep {
         let mean_delta = mean(&|i| delta[i]);
         let variance = mean(&|i| e[i] * e[i]) + slope * slope * mean_delta;
         let sigma = variance.sqrt();
+        if !(sigma > 0.0 && sigma.is_finite()) {
+            return Err(Error::Unidentified {
+                what: "the correlation of the errors of outcome and selection".to_owned(),
+                needs: "outcomes that their regressors do not explain to the last digit; are they constant?".to_owned(),
+            });
+        }
         let rho = slope / sigma;
 
         // W'ΔZ, by which the error of the first step enters the second.

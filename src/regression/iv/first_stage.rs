@@ -136,8 +136,9 @@ fn critical_value(variance: &DMatrix<f64>, gram: &DMatrix<f64>) -> f64 {
     let x = 1.0 / TOLERATED_BIAS;
     let root = spectral(gram, |v| v.max(0.0).sqrt());
     let w = &root * variance * &root;
-    let trace = w.trace();
+    // In units of its trace, whose square may be no number.
+    let w = &w / w.trace();
     let largest = SymmetricEigen::new(symmetrize(&w)).eigenvalues.max();
-    let k = trace * trace * (1.0 + 2.0 * x) / ((&w * &w).trace() + 2.0 * x * trace * largest);
+    let k = (1.0 + 2.0 * x) / ((&w * &w).trace() + 2.0 * x * largest);
     noncentral::chi_squared_quantile(1.0 - SIZE, k, x * k) / k
 }

@@ -109,10 +109,9 @@ pub(super) fn estimate(
                     ),
                 });
             }
-            let density: Vec<f64> = spread
-                .iter()
-                .map(|d| (2.0 * h / (d - ZERO)).max(0.0))
-                .collect();
+            let zero = zero(problem, residuals);
+            let of = |d: &f64| if *d > zero { 2.0 * h / (d - zero) } else { 0.0 };
+            let density: Vec<f64> = spread.iter().map(of).collect();
             inverse_of(problem, &density)?
         }
         QuantileCovariance::Powell => {
@@ -152,8 +151,17 @@ pub(super) fn estimate(
     })
 }
 
-/// A residual below this is that of a fitted row, and a spread below it has no density: ε^(2/3), as in quantreg.
+/// A residual below this share of the median one is that of a fitted row, and a spread below it has no density: ε^(2/3). It is quantreg's number, which is there in the outcome's own unit.
 const ZERO: f64 = 3.666_852_862_501_036e-11;
+
+/// What is zero beside the residuals, and but for the rounding of outcomes.
+fn zero(problem: &Problem, residuals: &[f64]) -> f64 {
+    let median = |values: &[f64]| {
+        let mut sizes: Vec<f64> = values.iter().map(|v| v.abs()).collect();
+        quantile_of(&mut sizes, 0.5)
+    };
+    (ZERO * median(residuals)).max(4.0 * f64::EPSILON * median(&problem.y))
+}
 
 /// `(Σ f x x')⁻¹`.
 fn inverse_of(problem: &Problem, density: &[f64]) -> Result<DMatrix<f64>> {
@@ -218,7 +226,8 @@ fn sparsity(problem: &Problem, residuals: &[f64], tau: f64, progress: &Progress)
     let (n, k) = (problem.rows(), problem.parameters());
     let mut near: Vec<f64> = residuals.to_vec();
     near.sort_unstable_by(|a, b| a.abs().total_cmp(&b.abs()).then(a.total_cmp(b)));
-    let fitted = residuals.iter().filter(|r| r.abs() < ZERO).count();
+    let zero = zero(problem, residuals);
+    let fitted = residuals.iter().filter(|r| r.abs() <= zero).count();
     let count = (k + 1).max((n as f64 * hall_sheather(n as f64, tau)).ceil() as usize);
     let last = (count + fitted + 1).min(n);
     let mut ordered = near[fitted.min(n)..last].to_vec();

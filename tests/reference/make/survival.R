@@ -74,7 +74,7 @@ cox <- function(m, zph = TRUE) {
     log_likelihood = vec(m$loglik), score = as.numeric(m$score), concordance = as.numeric(concordance(m)$concordance),
     concordance_std_error = sqrt(as.numeric(concordance(m)$var)))
   if (!is.null(m$naive.var)) out$robust <- rows(m$var)
-  if (zph) for (tr in c("identity", "km", "log")) { z <- cox.zph(m, transform = tr, terms = FALSE); out[[paste0("zph_", tr)]] <- vec(z$table[, "chisq"]) }
+  if (zph) for (tr in c("identity", "km", "log", "rank")) { z <- cox.zph(m, transform = tr, terms = FALSE); out[[paste0("zph_", tr)]] <- vec(z$table[, "chisq"]) }
   out
 }
 prediction <- function(m, new, ...) { s <- survfit(m, newdata = new, ...); list(time = vec(s$time), survival = rows(s$surv), log_std_error = rows(s$std.err)) }

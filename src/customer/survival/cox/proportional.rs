@@ -20,6 +20,8 @@ pub enum TimeTransform {
     Identity,
     /// `ln t`.
     Log,
+    /// The rank of t among the times of all rows, those censored included, as in R; the mean rank of those at one time.
+    Rank,
 }
 
 impl std::fmt::Display for TimeTransform {
@@ -28,6 +30,7 @@ impl std::fmt::Display for TimeTransform {
             Self::KaplanMeier => "1 − S(t)",
             Self::Identity => "t",
             Self::Log => "ln t",
+            Self::Rank => "the rank of t",
         })
     }
 }
@@ -172,15 +175,18 @@ impl CoxFit {
 
 /// `(t, g(t))` at all times of the data, ascending.
 fn values(fitted: &Fitted, transform: TimeTransform) -> Vec<(f64, f64)> {
-    let mut survival = 1.0;
+    let (mut survival, mut before) = (1.0, 0.0);
     table(&fitted.spells(), |_| 1.0)
         .into_iter()
         .map(|instant| {
+            let ended = instant.events + instant.censored;
             let g = match transform {
                 TimeTransform::Identity => instant.time,
                 TimeTransform::Log => instant.time.ln(),
                 TimeTransform::KaplanMeier => 1.0 - survival,
+                TimeTransform::Rank => before + 0.5 * (ended + 1.0),
             };
+            before += ended;
             survival *= 1.0 - instant.events / instant.at_risk;
             (instant.time, g)
         })

@@ -6,6 +6,7 @@ use super::{Squares, means, shown};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::experiment::compare::means::Mean;
+use crate::experiment::sums::satterthwaite;
 use crate::inference::{Alternative, Segment, check_level};
 use crate::numeric::special::studentized_range;
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,7 @@ impl GamesHowell {
             let (v, w) = (a.variance / a.rows, b.variance / b.rows);
             Pair {
                 std_error: (v + w).sqrt(),
-                df: (v + w).powi(2) / (v * v / (a.rows - 1.0) + w * w / (b.rows - 1.0)),
+                df: satterthwaite([v, w], [a.rows - 1.0, b.rows - 1.0]),
             }
         };
         Ok(report(

@@ -6,6 +6,7 @@ use super::super::sample::{Options, TwoArms, two_arms};
 use super::{Ranking, by_median};
 use crate::data::Frame;
 use crate::error::{Error, Result};
+use crate::experiment::sums::satterthwaite;
 use crate::inference::{Alternative, Segment, check_level};
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +109,7 @@ impl Superiority {
         (std_error > 0.0).then_some(Location {
             estimate: 0.5 + (mean_t - mean_c) / (n + m),
             std_error,
-            df: (a + b).powi(2) / (a * a / (n - 1.0) + b * b / (m - 1.0)),
+            df: satterthwaite([a, b], [n - 1.0, m - 1.0]),
         })
     }
 }
