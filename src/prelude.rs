@@ -69,7 +69,7 @@ pub use crate::experiment::adaptive::{
 pub use crate::experiment::always_valid::{
     BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
     JointRegressionSequence, MeanSequence, MixtureBoundary, ProportionSequence, QuantileSequence,
-    RegressionSequence,
+    RegressionSequence, StitchedBoundary,
 };
 pub use crate::experiment::bandit::{
     Bandit, BanditChoice, BanditEnvironment, BanditPlayer, BanditPolicy, BanditReplay,

@@ -94,6 +94,7 @@ mod rollout_published;
 mod rosenbaum;
 mod selection;
 mod sensitivity;
+mod sequences;
 mod set_matching;
 mod simulate;
 mod special_functions;

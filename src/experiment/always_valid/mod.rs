@@ -25,6 +25,7 @@ mod mixture;
 mod proportion;
 mod quantile;
 mod regression;
+mod stitched;
 mod track;
 
 pub use betting::BettingSequence;
@@ -35,4 +36,5 @@ pub use mixture::MixtureBoundary;
 pub use proportion::ProportionSequence;
 pub use quantile::QuantileSequence;
 pub use regression::{CoefficientStatistics, RegressionSequence};
+pub use stitched::StitchedBoundary;
 pub use track::ConfidenceLook;

@@ -196,6 +196,7 @@ impl RegressionSequence {
             lower: of.estimate - half,
             upper: of.estimate + half,
             log_e_value: 0.5 * r.ln() + 0.5 * (df + 1.0) * (square.ln_1p() - (r * square).ln_1p()),
+            p_value: None,
         })
     }
 
