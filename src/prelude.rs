@@ -67,9 +67,9 @@ pub use crate::experiment::adaptive::{
     AdaptiveWeights,
 };
 pub use crate::experiment::always_valid::{
-    BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
+    BettingSequence, BlockCounts, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
     JointRegressionSequence, MeanSequence, MixtureBoundary, ProportionSequence, QuantileSequence,
-    RegressionSequence, StitchedBoundary,
+    RegressionSequence, StitchedBoundary, TwoProportionSequence,
 };
 pub use crate::experiment::bandit::{
     Bandit, BanditChoice, BanditEnvironment, BanditPlayer, BanditPolicy, BanditReplay,

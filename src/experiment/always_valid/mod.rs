@@ -9,7 +9,8 @@
 //! |---|---|---|---|
 //! | [`MeanSequence`] | a mean | count, mean and centred squares of blocks of rows | exactly: errors of known scale, or bounded values; asymptotically: a variance |
 //! | [`ProportionSequence`] | a rate | counts of events and rows | exactly |
-//! | [`BettingSequence`] | the mean of bounded values | the rows in order | exactly, and narrower |
+//! | [`BettingSequence`] | the mean of bounded values, or of two arms' difference | the rows in order | exactly, and narrower |
+//! | [`TwoProportionSequence`] | difference, ratio or odds ratio of two rates | counts of blocks of both arms | exactly |
 //! | [`QuantileSequence`] | a quantile | the rows in any order | exactly, whatever the distribution |
 //! | [`EffectSequence`] | any estimate with a standard error: differences of arms, ratios, adjusted | estimate, standard error and rows at each look | asymptotically |
 //! | [`RegressionSequence`] | a coefficient of a linear model | estimate, standard error, degrees of freedom | exactly: normal errors of one variance |
@@ -22,11 +23,13 @@ mod effect;
 mod joint;
 mod mean;
 mod mixture;
+mod nearest;
 mod proportion;
 mod quantile;
 mod regression;
 mod stitched;
 mod track;
+mod two_proportions;
 
 pub use betting::BettingSequence;
 pub use effect::EffectSequence;
@@ -38,3 +41,4 @@ pub use quantile::QuantileSequence;
 pub use regression::{CoefficientStatistics, RegressionSequence};
 pub use stitched::StitchedBoundary;
 pub use track::ConfidenceLook;
+pub use two_proportions::{BlockCounts, TwoProportionSequence};

@@ -74,9 +74,88 @@ values["betting"]["difference"] = {
 }
 values["betting"]["difference"]["estimate"] = score.mean()
 
+# --- Two proportions: every block's nearest pair by bisection of the divergence's derivative (Turner, Ly & Grünwald; Turner & Grünwald) -------
+def nearest(na, nb, ta, tb, partner, low, high):
+    """The rate of the control whose pair is nearest, at 40 digits; `partner` maps it to the other rate and that rate's derivative."""
+
+    def slope(a):
+        b, rise = partner(a)
+        return na * ((1 - ta) / (1 - a) - ta / a) + nb * rise * ((1 - tb) / (1 - b) - tb / b)
+
+    for _ in range(130):
+        middle = (low + high) / 2
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return (low + high) / 2
+
+
+def lines(measure, x):
+    if measure == "difference":
+        return (lambda a: (a + x, 1)), max(mp.mpf(0), -x), min(mp.mpf(1), 1 - x)
+    if measure == "ratio":
+        return (lambda a: (a * x, x)), mp.mpf(0), min(mp.mpf(1), 1 / x)
+    return (lambda a: (x * a / (1 - a + x * a), x / (1 - a + x * a) ** 2)), mp.mpf(0), mp.mpf(1)
+
+
+def divergence(measure, a, b):
+    return {"difference": b - a, "ratio": b / a, "odds_ratio": b * (1 - a) / (a * (1 - b))}[measure]
+
+
+def log_evidence(blocks, measure, x, side, prior=mp.mpf("0.18")):
+    """Of each block after those before it."""
+    x, total, path = mp.mpf(x), mp.mpf(0), []
+    sums = [mp.mpf(0)] * 4
+    for ya, na, yb, nb in blocks:
+        ta, tb = (sums[0] + prior) / (sums[1] + 2 * prior), (sums[2] + prior) / (sums[3] + 2 * prior)
+        here = divergence(measure, ta, tb)
+        if side == "both" or (side == "more" and here > x) or (side == "less" and here < x):
+            partner, low, high = lines(measure, x)
+            a = nearest(na, nb, ta, tb, partner, low, high)
+            b = partner(a)[0]
+            total += ya * mp.log(ta / a) + (na - ya) * mp.log((1 - ta) / (1 - a)) + yb * mp.log(tb / b) + (nb - yb) * mp.log((1 - tb) / (1 - b))
+        path.append(total)
+        sums = [s + c for s, c in zip(sums, (ya, na, yb, nb))]
+    return path
+
+
+def crossing(blocks, measure, side, limit, far, near):
+    """Where the evidence of all blocks falls to the limit."""
+    far, near = mp.mpf(far), mp.mpf(near)
+    for _ in range(60):
+        middle = (far + near) / 2
+        far, near = (middle, near) if log_evidence(blocks, measure, middle, side)[-1] > limit else (far, middle)
+    return float(far)
+
+
+mp.mp.dps = 25
+pairs = [(1 - (k == 8), 1, int(k == 4), 1) for k in range(10)]
+days = [(3 + k % 4, 40 + k, 6 + k % 5, 30 + 2 * k) for k in range(12)]
+limit = mp.log(20)
+values["two_proportions"] = {
+    # The example of its help page, by its code, with uniroot's tolerance at 1e-14: the e-value of equality, and those of differences until they reach 20.
+    "safestats": {
+        "pairs": 57.5241776475, "differences": [-0.364736842105, -0.260526315789, -0.781578947368], "e_values": [0.735131398, 1.994405924, 0.1059041943],
+    },
+    "log_e_values": [
+        {"blocks": name, "measure": measure, "null": null, "side": side, "log_e_value": float(path[-1]), "largest": float(max(path))}
+        for name, blocks in [("pairs", pairs), ("days", days)]
+        for measure, null, side in [
+            ("difference", 0, "both"), ("difference", -0.3, "both"), ("difference", 0.02, "more"), ("difference", 0.3, "less"), ("ratio", 1.5, "both"), ("ratio", 0.5, "more"),
+            ("odds_ratio", 1.2, "more"), ("odds_ratio", 0.8, "less"),
+        ]
+        for path in [log_evidence(blocks, measure, null, side)]
+    ],
+    "ends": {
+        "difference": [crossing(days, "difference", "both", limit, -0.9, 0.12), crossing(days, "difference", "both", limit, 0.9, 0.12)],
+        "difference_greater": crossing(days, "difference", "more", limit, -0.9, 0.12),
+        "ratio": [crossing(days, "ratio", "both", limit, 0.01, 2), crossing(days, "ratio", "both", limit, 50, 2)],
+        "odds_ratio_greater": crossing(days, "odds_ratio", "more", limit, 1, 2.5),
+        "odds_ratio": crossing(days, "odds_ratio", "more", limit + mp.log(2), 1, 2.5),
+    },
+}
+
 save(
     "sequences",
-    source=software("mpmath", "numpy", "scipy") + "; confseq (C++ unit tests)",
+    source=software("mpmath", "numpy", "scipy") + "; confseq (C++ unit tests); safestats 0.8.7 (R 4.2.2)",
     data=[],
     values=values,
     tolerance=1e-9,
