@@ -67,8 +67,9 @@ pub use crate::experiment::adaptive::{
     AdaptiveWeights,
 };
 pub use crate::experiment::always_valid::{
-    BettingSequence, BlockCounts, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
-    JointRegressionSequence, MeanSequence, MixtureBoundary, ProportionSequence, QuantileSequence,
+    BettingSequence, BlockCounts, CoefficientStatistics, ConfidenceLook, EffectSequence,
+    JointEffectLook, JointEffectSequence, JointLook, JointRegressionSequence, MeanSequence,
+    MixtureBoundary, ProportionSequence, QuantileDifferenceSequence, QuantileSequence,
     RegressionSequence, StitchedBoundary, TwoProportionSequence,
 };
 pub use crate::experiment::bandit::{

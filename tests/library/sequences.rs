@@ -1,6 +1,6 @@
 //! Sequences of arms, stitched curves and betting on one side against written-out formulas, simulation and properties.
 
-use crate::support::{fixture, numbers};
+use crate::support::fixture;
 use cocreate::numeric::permutation::open_unit;
 use cocreate::numeric::special::normal;
 use cocreate::prelude::*;
@@ -8,31 +8,31 @@ use proptest::prelude::*;
 use rand::Rng;
 use serde_json::Value;
 
-fn close(what: &str, ours: f64, theirs: f64, tolerance: f64) {
+pub fn close(what: &str, ours: f64, theirs: f64, tolerance: f64) {
     assert!(
         ours == theirs || (ours - theirs).abs() <= tolerance * theirs.abs().max(1.0),
         "{what}: ours {ours}, theirs {theirs}"
     );
 }
 
-fn number(value: &Value, name: &str) -> f64 {
+pub fn number(value: &Value, name: &str) -> f64 {
     value[name].as_f64().unwrap()
 }
 
-fn values() -> Value {
+pub fn values() -> Value {
     fixture("sequences")["values"].clone()
 }
 
-fn uniform(stream: &mut dyn Rng) -> f64 {
+pub fn uniform(stream: &mut dyn Rng) -> f64 {
     open_unit(stream.next_u64())
 }
 
-fn gaussian(stream: &mut dyn Rng) -> f64 {
+pub fn gaussian(stream: &mut dyn Rng) -> f64 {
     normal::quantile(uniform(stream))
 }
 
 /// The share of `runs` where `missed` says that a sequence left its truth at any look, with the Monte Carlo standard error of 5 %.
-fn share(runs: u64, seed: u64, missed: impl Fn(&mut dyn Rng) -> bool) -> (f64, f64) {
+pub fn share(runs: u64, seed: u64, missed: impl Fn(&mut dyn Rng) -> bool) -> (f64, f64) {
     let hits = (0..runs)
         .filter(|run| missed(&mut Seed::new(seed).stream(*run)))
         .count() as f64;
@@ -271,230 +271,6 @@ fn betting_and_stitching_hold_under_continuous_peeking() {
     });
     println!("stitched: {missed} ± {error:.4}");
     assert!(missed <= 0.05 + 3.0 * error);
-}
-
-fn pairs() -> Vec<BlockCounts> {
-    (0..10)
-        .map(|k| BlockCounts::new([u64::from(k != 8), 1], [u64::from(k == 4), 1]))
-        .collect()
-}
-
-fn days() -> Vec<BlockCounts> {
-    (0..12)
-        .map(|k| BlockCounts::new([3 + k % 4, 40 + k], [6 + k % 5, 30 + 2 * k]))
-        .collect()
-}
-
-fn measured(name: &str) -> TwoProportionSequence {
-    match name {
-        "difference" => TwoProportionSequence::difference(),
-        "ratio" => TwoProportionSequence::ratio(),
-        _ => TwoProportionSequence::odds_ratio(),
-    }
-}
-
-#[test]
-fn two_proportions_agree_with_their_formulas_and_safestats() {
-    let values = &values()["two_proportions"];
-    for case in values["log_e_values"].as_array().unwrap() {
-        let blocks = if case["blocks"] == "pairs" {
-            pairs()
-        } else {
-            days()
-        };
-        let side = match case["side"].as_str().unwrap() {
-            "more" => Alternative::Greater,
-            "less" => Alternative::Less,
-            _ => Alternative::TwoSided,
-        };
-        let new = || {
-            measured(case["measure"].as_str().unwrap())
-                .null(number(case, "null"))
-                .and_then(|s| s.alternative(side))
-                .unwrap()
-        };
-        let mut sequence = new();
-        let look = sequence.observe("all", &blocks).unwrap();
-        close(
-            &case.to_string(),
-            look.log_e_value,
-            number(case, "log_e_value"),
-            1e-11,
-        );
-        let p = (-number(case, "largest")).exp().min(1.0);
-        close(&case.to_string(), look.p_value, p, 1e-11);
-        // One block a look says the same.
-        let mut slowly = new();
-        for block in &blocks {
-            slowly.observe("", &[*block]).unwrap();
-        }
-        let last = slowly.looks().last().unwrap();
-        close("e", last.log_e_value, look.log_e_value, 1e-12);
-        close("p", last.p_value, look.p_value, 1e-12);
-        close("lower", last.lower, look.lower, 1e-12);
-        close("upper", last.upper, look.upper, 1e-12);
-    }
-    let mut equal = TwoProportionSequence::difference();
-    let look = equal.observe("", &pairs()).unwrap();
-    let theirs = &values["safestats"];
-    close(
-        "safestats",
-        look.log_e_value.exp(),
-        number(theirs, "pairs"),
-        1e-11,
-    );
-    let differences = numbers(&theirs["differences"]);
-    for (difference, e_value) in differences.into_iter().zip(numbers(&theirs["e_values"])) {
-        let mut at = TwoProportionSequence::difference()
-            .null(difference)
-            .unwrap();
-        let look = at.observe("", &pairs()).unwrap();
-        close("safestats", look.log_e_value.exp(), e_value, 1e-9);
-        assert!(look.contains(difference));
-    }
-    let ends = &values["ends"];
-    let interval = |sequence: TwoProportionSequence, side| {
-        let mut sequence = sequence.alternative(side).unwrap();
-        let look = sequence.observe("", &days()).unwrap();
-        [look.lower, look.upper]
-    };
-    for name in ["difference", "ratio"] {
-        let [lower, upper] = interval(measured(name), Alternative::TwoSided);
-        let theirs = numbers(&ends[name]);
-        close(name, lower, theirs[0], 1e-11);
-        close(name, upper, theirs[1], 1e-11);
-    }
-    let [lower, upper] = interval(measured("difference"), Alternative::Greater);
-    close("greater", lower, number(ends, "difference_greater"), 1e-11);
-    assert_eq!(upper, 1.0);
-    for (side, name) in [
-        (Alternative::Greater, "odds_ratio_greater"),
-        (Alternative::TwoSided, "odds_ratio"),
-    ] {
-        let [lower, upper] = interval(measured("odds_ratio"), side);
-        close(name, lower, number(ends, name), 1e-11);
-        assert_eq!(upper, f64::INFINITY);
-    }
-}
-
-#[test]
-fn two_proportions_hold_at_every_look_and_refuse_bad_input() {
-    const RUNS: u64 = 400;
-    // Pairs whose rates change from one to the next while their divergence stays.
-    for (name, seed, truth) in [
-        ("difference", 5, 0.1),
-        ("ratio", 6, 1.5),
-        ("odds_ratio", 7, 2.0),
-    ] {
-        let (missed, error) = share(RUNS, seed, |s| {
-            let blocks: Vec<BlockCounts> = (0..100)
-                .map(|k| {
-                    let a = 0.1 + 0.3 * f64::from(k % 50) / 50.0;
-                    let b = match name {
-                        "difference" => a + truth,
-                        "ratio" => a * truth,
-                        _ => truth * a / (1.0 - a + truth * a),
-                    };
-                    let mut count = |p: f64, n: u64| {
-                        [(0..n).filter(|_| uniform(&mut *s) < p).count() as u64, n]
-                    };
-                    BlockCounts::new(count(a, 1), count(b, 2))
-                })
-                .collect();
-            let mut sequence = measured(name).null(truth).unwrap();
-            sequence.observe("", &blocks).unwrap().p_value <= 0.05
-        });
-        println!("two proportions, {name}: {missed} ± {error:.4}");
-        assert!(missed <= 0.05 + 3.0 * error);
-    }
-    let text = |e: Error| e.to_string();
-    let mut lift = TwoProportionSequence::difference();
-    assert!(matches!(lift.observe("", &[]), Err(Error::NoRows { .. })));
-    let error = text(
-        lift.observe("Monday", &[BlockCounts::new([1, 2], [0, 0])])
-            .unwrap_err(),
-    );
-    assert!(
-        error.contains("rows of both arms") && error.contains("Monday"),
-        "{error}"
-    );
-    assert!(
-        lift.observe("", &[BlockCounts::new([3, 2], [0, 1])])
-            .is_err()
-    );
-    assert!(lift.looks().is_empty() && lift.clone().prior(0.0).is_err());
-    for (name, null) in [("difference", 1.0), ("ratio", 0.0), ("odds_ratio", -1.0)] {
-        let mut beyond = measured(name).null(null).unwrap();
-        assert!(beyond.observe("", &days()).is_err(), "{name}");
-    }
-    // No events at all, and nothing but events.
-    for name in ["difference", "ratio", "odds_ratio"] {
-        for events in [0, 1_000] {
-            let mut sequence = measured(name);
-            for _ in 0..20 {
-                let look = sequence
-                    .observe("", &[BlockCounts::new([events, 1_000], [events, 1_000])])
-                    .unwrap();
-                assert!(
-                    look.estimate.is_finite()
-                        && look.log_e_value <= 1e-9
-                        && look.log_e_value > -0.7
-                        && look.contains(look.estimate),
-                    "{look:?}"
-                );
-            }
-            let back: TwoProportionSequence =
-                serde_json::from_str(&serde_json::to_string(&sequence).unwrap()).unwrap();
-            assert_eq!(back, sequence);
-        }
-    }
-    // Rates that turn round.
-    let mut turned = TwoProportionSequence::difference();
-    for k in 0..40 {
-        let more = [if k < 20 { 900 } else { 0 }, 1_000];
-        turned
-            .observe("", &[BlockCounts::new([450, 1_000], more)])
-            .unwrap();
-    }
-    assert!(
-        turned
-            .warnings()
-            .iter()
-            .any(|w| w.to_string().contains("changed over time")),
-        "{turned}"
-    );
-    assert!(turned.prior(1.0).is_err());
-}
-
-proptest! {
-    #[test]
-    fn two_proportions_mirror_and_their_p_values_agree(
-        counts in prop::collection::vec((0_u64..20, 1_u64..20, 0_u64..20, 1_u64..20), 1..12),
-        null in -0.5_f64..0.5,
-        measure in 0_usize..3,
-        side in 0_usize..3,
-    ) {
-        let name = ["difference", "ratio", "odds_ratio"][measure];
-        let side = [Alternative::TwoSided, Alternative::Greater, Alternative::Less][side];
-        let null = if measure == 0 { null } else { null.exp() };
-        let mut sequence = measured(name).null(null).unwrap().alternative(side).unwrap();
-        let mut mirrored = measured(name);
-        let mut straight = measured(name);
-        for (a, m, b, n) in counts {
-            let (control, treated) = ([a, a + m], [b, b + n]);
-            let look = sequence.observe("", &[BlockCounts::new(control, treated)]).unwrap();
-            let gap = look.log_e_value - 20.0_f64.ln();
-            prop_assert!(gap.abs() < 1e-9 || (gap >= 0.0) != look.contains(null), "{sequence}");
-            // The other arm's control.
-            let there = straight.observe("", &[BlockCounts::new(control, treated)]).unwrap();
-            let back = mirrored.observe("", &[BlockCounts::new(treated, control)]).unwrap();
-            let turned = |x: f64| if measure == 0 { -x } else { x.recip() };
-            prop_assert!((there.log_e_value - back.log_e_value).abs() < 1e-9);
-            for (x, y) in [(there.lower, turned(back.upper)), (there.upper, turned(back.lower))] {
-                prop_assert!(x == y || (x - y).abs() < 1e-8 * x.abs().max(1.0), "{there:?} {back:?}");
-            }
-        }
-    }
 }
 
 proptest! {

@@ -223,6 +223,6 @@ pub(super) fn check_classical(fit: &OlsFit) -> Result<()> {
     Err(Error::invalid_option(
         "covariance",
         fit.covariance_kind(),
-        "classical, since the exact test assumes one variance: `.with_covariance(Covariance::Classical)`; with a robust one use `EffectSequence`",
+        "classical, since the exact test assumes one variance: `.with_covariance(Covariance::Classical)`; with a robust one use `EffectSequence`, of several coefficients `JointEffectSequence`",
     ))
 }
