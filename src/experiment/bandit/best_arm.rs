@@ -105,9 +105,13 @@ impl BestArm {
         self
     }
 
-    /// The bounds of rewards; before the first reward.
+    /// The bounds of rewards; before the first reward: later ones are refused by the next choice, since those that were taken in are kept in units of the first.
     pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = (low, high);
+        self.bounds = if self.rounds() == 0 {
+            (low, high)
+        } else {
+            (f64::NAN, f64::NAN)
+        };
         self
     }
 
@@ -134,7 +138,7 @@ impl BestArm {
                 (
                     "bounds",
                     format!("{low} and {high}"),
-                    "finite, the lower one first",
+                    "finite, the lower one first, and set before the first reward",
                 )
             };
             return Err(Error::invalid_option(option, value, expected));
