@@ -133,7 +133,7 @@ pub use crate::inference::{
     MultipleTests, MultiplierBootstrap, OnlineDecision, OnlineFdr, OutcomeTest, RandomizationFit,
     RandomizationTest, Resample, ResidualDf, RunningTest, ScoreBootstrap, Segment,
     SelectedEstimate, Simultaneous, SmallSample, Summarized, TestResult, TestingGraph,
-    WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf, westfall_young,
+    WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf, surprisal, westfall_young,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{
