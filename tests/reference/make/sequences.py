@@ -131,7 +131,7 @@ pairs = [(1 - (k == 8), 1, int(k == 4), 1) for k in range(10)]
 days = [(3 + k % 4, 40 + k, 6 + k % 5, 30 + 2 * k) for k in range(12)]
 limit = mp.log(20)
 values["two_proportions"] = {
-    # The example of its help page, by its code, with uniroot's tolerance at 1e-14: the e-value of equality, and those of differences until they reach 20.
+    # The example of its help page by the formulas of its code, with uniroot's tolerance at 1e-14: the e-value of equality, and those of differences until they reach 20.
     "safestats": {
         "pairs": 57.5241776475, "differences": [-0.364736842105, -0.260526315789, -0.781578947368], "e_values": [0.735131398, 1.994405924, 0.1059041943],
     },
@@ -155,7 +155,7 @@ values["two_proportions"] = {
 
 save(
     "sequences",
-    source=software("mpmath", "numpy", "scipy") + "; confseq (C++ unit tests); safestats 0.8.7 (R 4.2.2)",
+    source=software("mpmath", "numpy", "scipy") + "; confseq (C++ unit tests); safestats (formulas of R/safe2x2Test.R of its repository, run in R 4.2.2)",
     data=[],
     values=values,
     tolerance=1e-9,
