@@ -5,7 +5,7 @@ use super::mixture::{MixtureBoundary, positive};
 use crate::error::{Error, Result};
 use crate::inference::{EValue, Inference, Interval, check_level};
 use crate::numeric::linalg::{Cholesky, block};
-use crate::report::{Cell, Figure, Table, shown};
+use crate::report::{Cell, Figure, Table, p_text, shown};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -295,8 +295,12 @@ impl JointEffectSequence {
             ]);
         }
         table.note(format!(
-            "Look {}, {} rows: Wald statistic {:.3}, p {:.4} that all are zero; asymptotic, from {} rows on",
-            look.label, look.rows, look.wald, look.p_value, self.first_rows
+            "Look {}, {} rows: Wald statistic {:.3}, {} that all are zero; asymptotic, from {} rows on",
+            look.label,
+            look.rows,
+            look.wald,
+            p_text(look.p_value),
+            self.first_rows
         ))
     }
 
