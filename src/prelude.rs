@@ -67,9 +67,10 @@ pub use crate::experiment::adaptive::{
     AdaptiveWeights,
 };
 pub use crate::experiment::always_valid::{
-    BettingSequence, CoefficientStatistics, ConfidenceLook, EffectSequence, JointLook,
-    JointRegressionSequence, MeanSequence, MixtureBoundary, ProportionSequence, QuantileSequence,
-    RegressionSequence,
+    BettingSequence, BlockCounts, CoefficientStatistics, ConfidenceLook, EffectSequence,
+    JointEffectLook, JointEffectSequence, JointLook, JointRegressionSequence, MeanSequence,
+    MixtureBoundary, ProportionSequence, QuantileDifferenceSequence, QuantileSequence,
+    RegressionSequence, StitchedBoundary, TwoProportionSequence,
 };
 pub use crate::experiment::bandit::{
     Bandit, BanditChoice, BanditEnvironment, BanditPlayer, BanditPolicy, BanditReplay,
@@ -132,7 +133,7 @@ pub use crate::inference::{
     MultipleTests, MultiplierBootstrap, OnlineDecision, OnlineFdr, OutcomeTest, RandomizationFit,
     RandomizationTest, Resample, ResidualDf, RunningTest, ScoreBootstrap, Segment,
     SelectedEstimate, Simultaneous, SmallSample, Summarized, TestResult, TestingGraph,
-    WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf, westfall_young,
+    WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf, surprisal, westfall_young,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{

@@ -31,7 +31,7 @@ pub use model_table::{ModelTable, Summarized};
 pub use multiplicity::{
     Adjustment, Alternative, Calibrator, Dunnett, DunnettFit, EProcess, EValue, ManyToOne, MaxT,
     MultipleTests, OnlineDecision, OnlineFdr, RunningTest, Simultaneous, TestingGraph,
-    adjust_p_values, romano_wolf, westfall_young,
+    adjust_p_values, romano_wolf, surprisal, westfall_young,
 };
 pub(crate) use randomization::mid_ranks;
 pub use randomization::{Assignment, Contrast, OutcomeTest, RandomizationFit, RandomizationTest};

@@ -434,6 +434,11 @@ fn bounds_are_a_change_of_units_and_normal_arms_are_told_apart() {
             .next()
             .is_err()
     );
+    // Rewards are kept in units of the bounds: others would give them another meaning.
+    let mut late = BestArm::new(BestArmPolicy::Lucb, 2);
+    late.update(0, 0.9).unwrap();
+    let text = late.bounds(0.0, 100.0).next().unwrap_err().to_string();
+    assert!(text.contains("before the first reward"), "{text}");
     // Normal rewards: wrong at most so often, and not far from the least number of rounds, whatever the level and the unit.
     let (means, delta) = ([0.0, 0.5, 1.0], 0.1);
     let run = |seed: u64, level: f64, unit: f64| {

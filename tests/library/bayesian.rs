@@ -616,3 +616,77 @@ fn many_segments_know_their_spread_as_well_as_theory_says_and_few_do_not() {
     }
     assert!(fit(5).warnings().is_empty());
 }
+
+#[test]
+fn ends_of_what_a_rate_may_be_leave_no_trace() {
+    // A narrow arm beside one of which little is known, whose density ends within the body of the other's shifted law; and rates of all but one under the prior of
+    // Jeffreys, whose density rises without bound there. Quadrature in scipy 1.17 with panels that halve towards every kink: (2.5 %, 97.5 %) of the difference, lift at 50 % and those.
+    let fit = |arms: [(u32, u32); 2], prior: f64| {
+        let (mut name, mut y) = (vec![], vec![]);
+        for (k, (successes, rows)) in arms.into_iter().enumerate() {
+            for i in 0..rows {
+                name.push(["a", "b"][k]);
+                y.push(f64::from(i < successes));
+            }
+        }
+        let frame = Frame::new()
+            .with("arm", name)
+            .unwrap()
+            .with("y", y)
+            .unwrap();
+        let model = BayesianModel::BetaBinomial { a: prior, b: prior };
+        BayesianTest::new("y", "arm")
+            .control("a")
+            .model(model)
+            .fit(&frame)
+            .unwrap()
+    };
+    let close = |ours: f64, theirs: f64| assert!((ours - theirs).abs() < 1e-10, "{ours} {theirs}");
+    for (arms, prior, difference) in [
+        (
+            [(500, 1_000), (0, 1)],
+            1.0,
+            [-0.489_817_572_985_74, 0.342_676_296_265_53],
+        ),
+        (
+            [(500, 1_000), (0, 1)],
+            0.5,
+            [-0.511_860_762_332_94, 0.353_753_643_076_95],
+        ),
+        (
+            [(500, 1_000), (1, 1)],
+            0.5,
+            [-0.353_753_643_076_95, 0.511_860_762_332_94],
+        ),
+    ] {
+        let fit = fit(arms, prior);
+        let found = &fit.comparisons()[0];
+        close(found.lower, difference[0]);
+        close(found.upper, difference[1]);
+    }
+    for (prior, lift) in [
+        (
+            1.0,
+            [
+                0.088_643_468_797_619,
+                -0.185_263_432_518_12,
+                0.592_470_547_791_94,
+            ],
+        ),
+        (
+            0.5,
+            [
+                0.086_989_979_708_323,
+                -0.135_108_091_833_64,
+                0.560_333_684_055_62,
+            ],
+        ),
+    ] {
+        let fit = fit([(9, 10), (10, 10)], prior);
+        for (ours, theirs) in fit.comparisons()[0].lift.unwrap().into_iter().zip(lift) {
+            close(ours, theirs);
+        }
+        let total: f64 = fit.arms().iter().map(|arm| arm.probability_best).sum();
+        close(total, 1.0);
+    }
+}

@@ -95,6 +95,8 @@ mod rollout_published;
 mod rosenbaum;
 mod selection;
 mod sensitivity;
+mod sequences;
+mod sequences_arms;
 mod set_matching;
 mod simulate;
 mod special_functions;

@@ -1,6 +1,7 @@
 //! Confidence sequences of any estimate that comes with a standard error: differences of arms, ratios, adjusted effects.
 
 use super::mixture::{MixtureBoundary, positive};
+use super::stitched::StitchedBoundary;
 use super::track::{ConfidenceLook, Statement, Track, sequence, sided};
 use crate::error::{Error, Result};
 use crate::experiment::Effect;
@@ -24,6 +25,7 @@ const FIRST_ROWS: u64 = 100;
 /// |---|---|---|
 /// | [`planned`](Self::planned) | `v · planned/rows / {2 ln(1/α) + ln(1 + 2 ln(1/α))}` | narrowest when this many rows of all arms are in |
 /// | [`prior_variance`](Self::prior_variance) | `1/τ²` | the sequential test of Johari et al. with effects N(θ₀, τ²) as alternative |
+/// | [`stitched`](Self::stitched) | | the curve of the iterated logarithm in the place of the mixture, low from this many rows on |
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -79,6 +81,7 @@ pub struct EffectSequence {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Strength {
     Planned { rows: f64 },
+    Stitched { rows: f64 },
     Prior { variance: f64 },
 }
 
@@ -93,6 +96,15 @@ impl EffectSequence {
     pub fn planned(rows: u64) -> Result<Self> {
         positive("planned", rows as f64)?;
         Ok(Self::of(Strength::Planned { rows: rows as f64 }))
+    }
+
+    /// With the [curve of the iterated logarithm](StitchedBoundary), low from this many rows of all arms on: for an effect that is watched for ever.
+    ///
+    /// # Errors
+    /// See [`EffectSequence`].
+    pub fn stitched(rows: u64) -> Result<Self> {
+        positive("stitched", rows as f64)?;
+        Ok(Self::of(Strength::Stitched { rows: rows as f64 }))
     }
 
     /// With the variance τ² of effects under the alternative.
@@ -161,9 +173,7 @@ impl EffectSequence {
             Statement::nothing(rows, estimate)
         } else {
             let information = std_error.powi(-2);
-            let mixture = self.mixture(rows as f64, information)?;
-            self.track
-                .normal_statement(mixture, rows, estimate, information, 1.0)?
+            self.statement(rows, estimate, information)?
         };
         Ok(self.track.record(label.into(), now))
     }
@@ -197,21 +207,29 @@ impl EffectSequence {
         Ok(look)
     }
 
-    fn mixture(&self, rows: f64, information: f64) -> Result<MixtureBoundary> {
-        match self.strength {
+    fn statement(&self, rows: u64, estimate: f64, information: f64) -> Result<Statement> {
+        let n = rows as f64;
+        let mixture = match self.strength {
+            Strength::Stitched { rows: start } => {
+                let curve = StitchedBoundary::new(start)?;
+                let slope = (information * n).sqrt();
+                return (self.track).stitched_statement(curve, rows, estimate, n, slope);
+            }
             Strength::Planned { rows: planned } => {
-                self.track.normal_mixture(information * (planned / rows))
+                self.track.normal_mixture(information * (planned / n))?
             }
             Strength::Prior { variance } => match self.track.alternative {
-                Alternative::TwoSided => MixtureBoundary::normal(1.0 / variance),
-                _ => MixtureBoundary::one_sided_normal(1.0 / variance),
+                Alternative::TwoSided => MixtureBoundary::normal(1.0 / variance)?,
+                _ => MixtureBoundary::one_sided_normal(1.0 / variance)?,
             },
-        }
+        };
+        (self.track).normal_statement(mixture, rows, estimate, information, 1.0)
     }
 
     fn method(&self) -> String {
         let tuning = match self.strength {
             Strength::Planned { rows } => format!("planned for {rows} rows"),
+            Strength::Stitched { rows } => format!("stitched, low from {rows} rows on"),
             Strength::Prior { variance } => format!("prior variance {variance}"),
         };
         format!("Asymptotic, from {} rows on, {tuning}", self.first_rows)

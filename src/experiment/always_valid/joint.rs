@@ -114,7 +114,7 @@ impl JointRegressionSequence {
         })
     }
 
-    /// Takes in a fit with the classical covariance to all rows so far.
+    /// Takes in a fit with the classical covariance to all rows so far; with another one see [`JointEffectSequence`](super::JointEffectSequence).
     ///
     /// # Errors
     /// See [`JointRegressionSequence`].
@@ -207,17 +207,25 @@ impl JointRegressionSequence {
     /// # Errors
     /// [`Error::InvalidOption`] before the first look.
     pub fn figure(&self) -> Result<Figure> {
-        let of = |f: fn(&JointLook) -> f64| self.looks.iter().map(f).collect::<Vec<_>>();
-        LinePlot::new()
-            .title(format!(
-                "{} = 0: p-value that is valid at every look",
-                self.coefficients.join(" = ")
-            ))
-            .x_title("Rows")
-            .y_title("p")
-            .line("p", of(|l| l.rows as f64), of(|l| l.p_value))
-            .draw()
+        p_value_figure(
+            &self.coefficients,
+            self.looks.iter().map(|l| l.rows as f64).collect(),
+            self.looks.iter().map(|l| l.p_value).collect(),
+        )
     }
+}
+
+/// p-values that all these are zero, over the rows.
+pub(super) fn p_value_figure(names: &[String], rows: Vec<f64>, p: Vec<f64>) -> Result<Figure> {
+    LinePlot::new()
+        .title(format!(
+            "{} = 0: p-value that is valid at every look",
+            names.join(" = ")
+        ))
+        .x_title("Rows")
+        .y_title("p")
+        .line("p", rows, p)
+        .draw()
 }
 
 shown!(JointRegressionSequence);

@@ -1,6 +1,7 @@
 //! Confidence sequences of a mean from counts, means and centred squares of blocks of rows.
 
 use super::mixture::{MixtureBoundary, positive};
+use super::stitched::StitchedBoundary;
 use super::track::{ConfidenceLook, Statement, Track, sequence, sided};
 use crate::error::{Error, Result};
 use crate::inference::Alternative;
@@ -36,7 +37,8 @@ const CONSTANT: f64 = 1e-13;
 /// σ = 1, in 9 % with σ = 1.5 (6 % with `first_rows` 1 000) and in 25 % with σ = 2: winsorise such values and declare the bounds, or follow a [quantile](super::QuantileSequence).
 /// Differences of arms of one size are far less sensitive, since their skews cancel.
 ///
-/// `planned` is the number of rows at which the interval is to be narrowest; it stays valid before and after.
+/// `planned` is the number of rows at which the interval is to be narrowest; it stays valid before and after. [`stitched`](Self::stitched) takes the [curve of the iterated logarithm](super::StitchedBoundary) instead
+/// (of scale b − a for bounded values), at half of α on either side; its p-value is the smallest α whose interval leaves out the null value, and its e-value a mixture that is 1/α at least when the interval does.
 ///
 /// | name | default | meaning | range |
 /// |---|---|---|---|
@@ -45,6 +47,7 @@ const CONSTANT: f64 = 1e-13;
 /// | `alternative` | two-sided | side of test and interval | |
 /// | `expected_std_dev` | a quarter of the range | for which spread of bounded values the interval is narrowest | > 0 |
 /// | `first_rows` | 100 | rows before the asymptotic sequence speaks | ≥ 2 |
+/// | `stitched` | no | rows from which on the curve of the iterated logarithm is low | ≥ 1 |
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for values outside the bounds or not finite, with the row; [`Error::InvalidOption`] for a scale, a range or a plan that
@@ -53,7 +56,7 @@ const CONSTANT: f64 = 1e-13;
 ///
 /// # References
 /// - Howard, S. R., Ramdas, A., McAuliffe, J. & Sekhon, J. (2021). Time-uniform, nonparametric, nonasymptotic confidence sequences. *Annals
-///   of Statistics* 49(2), 1055–1080, theorem 4. doi:10.1214/20-AOS1991
+///   of Statistics* 49(2), 1055–1080, theorems 1 and 4. doi:10.1214/20-AOS1991
 /// - Waudby-Smith, I., Arbour, D., Sinha, R., Kennedy, E. H. & Ramdas, A. (2024). Time-uniform central limit theory and asymptotic confidence
 ///   sequences. *Annals of Statistics* 52(6), 2613–2640. doi:10.1214/24-AOS2408
 ///
@@ -75,6 +78,9 @@ pub struct MeanSequence {
     pub(super) track: Track,
     kind: Kind,
     planned: f64,
+    /// Rows from which on the stitched curve is low, where it is asked for.
+    #[serde(default)]
+    stitched: Option<f64>,
     total: Moments,
     /// Σ (x − x̂)² of bounded values.
     predicted: f64,
@@ -132,6 +138,7 @@ impl MeanSequence {
             track: Track::new("mean"),
             kind,
             planned: planned as f64,
+            stitched: None,
             total: Moments::empty(1),
             predicted: 0.0,
         })
@@ -171,6 +178,30 @@ impl MeanSequence {
                 ));
             }
         }
+        Ok(self)
+    }
+
+    /// Follows the curve of the iterated logarithm, low from this many rows on, instead of the mixture that is best at the planned rows: for a mean that is watched for ever.
+    ///
+    /// ```
+    /// use cocreate::prelude::*;
+    /// let mut planned = MeanSequence::sub_gaussian(1.0, 1_000)?;
+    /// let mut forever = planned.clone().stitched(100)?;
+    /// for rows in [1_000, 1_000_000_000] {
+    ///     planned.observe_sums("", rows, 0.0, 0.0)?;
+    ///     forever.observe_sums("", rows, 0.0, 0.0)?;
+    /// }
+    /// assert!(forever.looks()[0].upper > planned.looks()[0].upper);
+    /// assert!(forever.looks()[1].upper < planned.looks()[1].upper);
+    /// # Ok::<(), cocreate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] for no rows, and after a look.
+    pub fn stitched(mut self, rows: u64) -> Result<Self> {
+        positive("stitched", rows as f64)?;
+        self.before_looks("stitched", rows)?;
+        self.stitched = Some(rows as f64);
         Ok(self)
     }
 
@@ -277,17 +308,13 @@ impl MeanSequence {
         let (rows, mean) = (total.rows(), total.mean()[0]);
         let n = rows as f64;
         match self.kind {
-            Kind::SubGaussian { std_dev } => {
-                let mixture = self.track.normal_mixture(self.planned)?;
-                self.track.normal_statement(mixture, rows, mean, n, std_dev)
-            }
+            Kind::SubGaussian { std_dev } => self.normal(rows, mean, std_dev),
             Kind::Asymptotic { first_rows } => {
                 let std_dev = (total.comoment()[(0, 0)] / n).sqrt();
                 if rows < first_rows || std_dev <= CONSTANT * mean.abs() {
                     return Ok(Statement::nothing(rows, mean));
                 }
-                let mixture = self.track.normal_mixture(self.planned)?;
-                self.track.normal_statement(mixture, rows, mean, n, std_dev)
+                self.normal(rows, mean, std_dev)
             }
             Kind::Bounded {
                 lower,
@@ -295,6 +322,16 @@ impl MeanSequence {
                 spread,
             } => {
                 let alpha = self.track.side_alpha();
+                if let Some(start) = self.stitched {
+                    let curve =
+                        StitchedBoundary::new(start * spread * spread)?.scale(upper - lower)?;
+                    let now = (self.track).stitched_statement(curve, rows, mean, predicted, n)?;
+                    return Ok(Statement {
+                        lower: now.lower.clamp(lower, upper),
+                        upper: now.upper.clamp(lower, upper),
+                        ..now
+                    });
+                }
                 let planned = self.planned * spread * spread;
                 let rho = MixtureBoundary::best_rho(planned, 2.0 * alpha)?;
                 let mixture = MixtureBoundary::gamma_exponential(rho, upper - lower)?;
@@ -316,22 +353,40 @@ impl MeanSequence {
                         mixture.log_value(s, predicted),
                         mixture.log_value(-s, predicted),
                     ),
+                    p_value: None,
                 })
             }
         }
     }
 
+    /// What rows of this standard deviation say.
+    fn normal(&self, rows: u64, mean: f64, std_dev: f64) -> Result<Statement> {
+        let n = rows as f64;
+        if let Some(start) = self.stitched {
+            let curve = StitchedBoundary::new(start)?;
+            return (self.track).stitched_statement(curve, rows, mean, n, n / std_dev);
+        }
+        let mixture = self.track.normal_mixture(self.planned)?;
+        self.track.normal_statement(mixture, rows, mean, n, std_dev)
+    }
+
     pub(super) fn method(&self) -> String {
-        let planned = self.planned;
+        let (curve, tuning) = match self.stitched {
+            Some(start) => ("Stitched", format!("low from {start} rows on")),
+            None => (
+                "Normal mixture",
+                format!("planned for {} rows", self.planned),
+            ),
+        };
         match self.kind {
             Kind::SubGaussian { std_dev } => {
-                format!("Normal mixture, standard deviation {std_dev}, planned for {planned} rows")
+                format!("{curve}, standard deviation {std_dev}, {tuning}")
             }
-            Kind::Bounded { lower, upper, .. } => format!(
-                "Empirical Bernstein, values in [{lower}, {upper}], planned for {planned} rows"
-            ),
+            Kind::Bounded { lower, upper, .. } => {
+                format!("Empirical Bernstein, values in [{lower}, {upper}], {tuning}")
+            }
             Kind::Asymptotic { first_rows } => {
-                format!("Asymptotic, from {first_rows} rows on, planned for {planned} rows")
+                format!("Asymptotic, from {first_rows} rows on, {tuning}")
             }
         }
     }

@@ -29,6 +29,7 @@ const LEAST_STRENGTH: f64 = 1e-3;
 /// | [`one_sided_normal`](Self::one_sided_normal) | sub-Gaussian | half-normal | `2 √(ρ/(v+ρ)) exp{s²/(2(v+ρ))} Φ(s/√(v+ρ))` |
 /// | [`gamma_exponential`](Self::gamma_exponential) | sub-exponential of scale c | truncated gamma | with `a = (v+ρ)/c²`, `r = ρ/c²`, `x = (cs+v+ρ)/c²`: `r^r Γ(a) P(a,x) e^{x−r} / {x^a Γ(r) P(r,r)}` |
 /// | [`bernoulli`](Self::bernoulli) | indicators less their mean p | truncated beta | with N = np + s, n = v/(p(1−p)): `B_{1−p}(r/p + n − N, r/(1−p) + N) / {B_{1−p}(r/p, r/(1−p)) p^N (1−p)^{n−N}}` |
+/// | [`two_sided_bernoulli`](Self::two_sided_bernoulli) | the same, both sides | beta | the same with B for `B_{1−p}` |
 ///
 /// ρ says for which v the curve is low: [`best_rho`](Self::best_rho) makes it lowest at a planned v, and it stays within a tenth of the
 /// lowest for a quarter to four times that.
@@ -64,6 +65,7 @@ enum Family {
     OneSidedNormal,
     GammaExponential { scale: f64 },
     Bernoulli { p: f64 },
+    TwoSidedBernoulli { p: f64 },
 }
 
 impl MixtureBoundary {
@@ -102,6 +104,30 @@ impl MixtureBoundary {
         Self::of(Family::Bernoulli { p }, rho)
     }
 
+    /// Both sides of a count of events of probability p, less its mean.
+    ///
+    /// # Errors
+    /// See [`MixtureBoundary`].
+    pub fn two_sided_bernoulli(rho: f64, p: f64) -> Result<Self> {
+        check_probability(p)?;
+        Self::of(Family::TwoSidedBernoulli { p }, rho)
+    }
+
+    /// The count of events of n rows at which a mixture of Bernoulli alternatives on both sides is least: it is convex in the count.
+    pub(super) fn least_count(&self, n: f64, p: f64) -> Result<f64> {
+        let [a, b] = prior(self.rho, p);
+        let slope = |count: f64| {
+            gamma::digamma(b + count) - gamma::digamma(a + n - count) + (1.0 - p).ln() - p.ln()
+        };
+        if slope(0.0) >= 0.0 {
+            return Ok(0.0);
+        }
+        if slope(n) <= 0.0 {
+            return Ok(n);
+        }
+        Ok(brent_root(slope, 0.0, n, 0.0)?.point)
+    }
+
     fn of(family: Family, rho: f64) -> Result<Self> {
         positive("rho", rho)?;
         let constant = match family {
@@ -122,6 +148,10 @@ impl MixtureBoundary {
             Family::Bernoulli { p } => {
                 let [a, b] = prior(rho, p);
                 -log_beta_below(a, b, 1.0 - p)
+            }
+            Family::TwoSidedBernoulli { p } => {
+                let [a, b] = prior(rho, p);
+                -beta::ln_beta(a, b)
             }
         };
         Ok(Self {
@@ -185,18 +215,22 @@ impl MixtureBoundary {
                 let (value, slope) = log_gamma_below(a, x);
                 (self.constant + value, slope / scale)
             }
-            Family::Bernoulli { p } => {
+            Family::Bernoulli { p } | Family::TwoSidedBernoulli { p } => {
                 let q = 1.0 - p;
                 let n = v / (p * q);
                 let (ones, zeros) = ((n * p + s).max(0.0), (n * q - s).max(0.0));
                 let [a, b] = prior(rho, p);
-                let value = log_beta_below(a + zeros, b + ones, q) - ones * p.ln() - zeros * q.ln();
+                let mixed = match self.family {
+                    Family::TwoSidedBernoulli { .. } => beta::ln_beta(a + zeros, b + ones),
+                    _ => log_beta_below(a + zeros, b + ones, q),
+                };
+                let value = mixed - ones * p.ln() - zeros * q.ln();
                 (self.constant + value, f64::NAN)
             }
         }
     }
 
-    /// The curve at v: where M reaches 1/α. For [`bernoulli`](Self::bernoulli) infinite when no count reaches it.
+    /// The curve at v: where M reaches 1/α. For counts infinite when no count reaches it.
     ///
     /// # Errors
     /// [`Error::InvalidOption`] for α outside (0, 1) or v < 0; [`Error::NotConverged`] where rounding hides the curve.
@@ -214,7 +248,7 @@ impl MixtureBoundary {
         let two_sided = (total * ((total / self.rho).ln() + 2.0 * limit)).sqrt();
         match self.family {
             Family::Normal => Ok(two_sided),
-            Family::Bernoulli { p } => {
+            Family::Bernoulli { p } | Family::TwoSidedBernoulli { p } => {
                 let most = v / p;
                 let above = |s: f64| self.log_value(s, v) - limit;
                 if above(most) < 0.0 {
@@ -390,6 +424,17 @@ mod tests {
                 let next = p * at(n + 1.0, ones + 1.0) + (1.0 - p) * at(n + 1.0, ones);
                 assert!((next / at(n, ones) - 1.0).abs() < 1e-10, "{p} {n} {ones}");
             }
+            let both = MixtureBoundary::two_sided_bernoulli(20.0 * p * (1.0 - p), p).unwrap();
+            let at = |n: f64, ones: f64| both.log_value(ones - n * p, n * p * (1.0 - p));
+            for (n, ones) in [(0.0, 0.0), (10.0, 3.0), (200.0, 150.0)] {
+                let next = p * at(n + 1.0, ones + 1.0).exp() + (1.0 - p) * at(n + 1.0, ones).exp();
+                assert!(
+                    (next / at(n, ones).exp() - 1.0).abs() < 1e-10,
+                    "{p} {n} {ones}"
+                );
+            }
+            let least = both.least_count(200.0, p).unwrap();
+            assert!(at(200.0, least) <= at(200.0, least - 0.1).min(at(200.0, least + 0.1)));
         }
     }
 }

@@ -124,6 +124,7 @@ impl ProportionSequence {
                 self.evidence(events, null)?,
                 self.evidence(others, 1.0 - null)?,
             ),
+            p_value: None,
         })
     }
 

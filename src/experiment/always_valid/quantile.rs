@@ -120,6 +120,7 @@ impl QuantileSequence {
                 above.log_value(more - n * (1.0 - p), v),
                 below.log_value(less - n * p, v),
             ),
+            p_value: None,
         })
     }
 

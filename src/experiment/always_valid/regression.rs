@@ -196,6 +196,7 @@ impl RegressionSequence {
             lower: of.estimate - half,
             upper: of.estimate + half,
             log_e_value: 0.5 * r.ln() + 0.5 * (df + 1.0) * (square.ln_1p() - (r * square).ln_1p()),
+            p_value: None,
         })
     }
 
@@ -222,6 +223,6 @@ pub(super) fn check_classical(fit: &OlsFit) -> Result<()> {
     Err(Error::invalid_option(
         "covariance",
         fit.covariance_kind(),
-        "classical, since the exact test assumes one variance: `.with_covariance(Covariance::Classical)`; with a robust one use `EffectSequence`",
+        "classical, since the exact test assumes one variance: `.with_covariance(Covariance::Classical)`; with a robust one use `EffectSequence`, of several coefficients `JointEffectSequence`",
     ))
 }

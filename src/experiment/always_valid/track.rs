@@ -1,6 +1,7 @@
 //! What every sequence keeps: its options, its looks, and how they are shown.
 
 use super::mixture::MixtureBoundary;
+use super::stitched::StitchedBoundary;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Alternative, EValue, Interval, check_level};
 use crate::report::{Cell, Figure, LinePlot, Table};
@@ -59,6 +60,8 @@ pub(super) struct Statement {
     pub(super) lower: f64,
     pub(super) upper: f64,
     pub(super) log_e_value: f64,
+    /// The p-value, where it is not one over the e-value.
+    pub(super) p_value: Option<f64>,
 }
 
 impl Statement {
@@ -70,6 +73,7 @@ impl Statement {
             lower: f64::NEG_INFINITY,
             upper: f64::INFINITY,
             log_e_value: 0.0,
+            p_value: None,
         }
     }
 }
@@ -180,6 +184,36 @@ impl Track {
             lower,
             upper,
             log_e_value: mixture.log_value(s, v),
+            p_value: None,
+        })
+    }
+
+    /// What stitching says of an estimate, where `S = slope (estimate − null)`.
+    pub(super) fn stitched_statement(
+        &self,
+        curve: StitchedBoundary,
+        rows: u64,
+        estimate: f64,
+        v: f64,
+        slope: f64,
+    ) -> Result<Statement> {
+        let alpha = self.side_alpha();
+        let half = curve.threshold(v, alpha)? / slope;
+        let s = slope * (estimate - self.null);
+        let both = |f: &dyn Fn(f64) -> f64| self.sided(f(s), f(-s));
+        Ok(Statement {
+            rows,
+            estimate,
+            lower: match self.alternative {
+                Alternative::Less => f64::NEG_INFINITY,
+                _ => estimate - half,
+            },
+            upper: match self.alternative {
+                Alternative::Greater => f64::INFINITY,
+                _ => estimate + half,
+            },
+            log_e_value: both(&|s| curve.log_value(s, v, alpha)),
+            p_value: Some((-both(&|s| -curve.log_p_value(s, v))).exp().min(1.0)),
         })
     }
 
@@ -221,7 +255,7 @@ impl Track {
             running_lower: last.map_or(now.lower, |l| l.running_lower.max(now.lower)),
             running_upper: last.map_or(now.upper, |l| l.running_upper.min(now.upper)),
             log_e_value: now.log_e_value.clamp(f64::MIN, f64::MAX),
-            p_value: (-now.log_e_value).exp().min(self.p_value()),
+            p_value: (now.p_value.unwrap_or_else(|| (-now.log_e_value).exp())).min(self.p_value()),
         };
         self.looks.push(look.clone());
         look

@@ -77,6 +77,9 @@ pub struct BestArm {
     sum: Vec<f64>,
     /// Arms not eliminated.
     alive: Vec<bool>,
+    /// Whether bounds were set after a reward.
+    #[serde(default)]
+    late: bool,
 }
 
 impl BestArm {
@@ -90,6 +93,7 @@ impl BestArm {
             count: vec![0; arms],
             sum: vec![0.0; arms],
             alive: vec![true; arms],
+            late: false,
         }
     }
 
@@ -105,9 +109,13 @@ impl BestArm {
         self
     }
 
-    /// The bounds of rewards; before the first reward.
+    /// The bounds of rewards; before the first reward: later ones are refused by the next choice, since those that were taken in are kept in units of the first.
     pub fn bounds(mut self, low: f64, high: f64) -> Self {
-        self.bounds = (low, high);
+        if self.rounds() > 0 {
+            self.late = true;
+        } else {
+            self.bounds = (low, high);
+        }
         self
     }
 
@@ -138,6 +146,13 @@ impl BestArm {
                 )
             };
             return Err(Error::invalid_option(option, value, expected));
+        }
+        if self.late {
+            return Err(Error::invalid_option(
+                "bounds",
+                "others, after a reward",
+                "set before the first reward; begin a new search",
+            ));
         }
         if self.count.len() < 2 {
             return Err(Error::invalid_option(

@@ -27,10 +27,10 @@ pub(super) struct Arms<'a> {
 impl<'a> Arms<'a> {
     pub(super) fn new(posteriors: &'a [Posterior]) -> Result<Self> {
         let panel = gauss_legendre(NODES, 0.0, 1.0)?;
-        let cuts: Vec<Vec<f64>> = posteriors.iter().map(Posterior::cuts).collect();
+        let cuts: Vec<Vec<(f64, f64)>> = posteriors.iter().map(Posterior::cuts).collect();
         let all = cuts.iter().flatten();
         let range = all.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], cut| {
-            [low.min(*cut), high.max(*cut)]
+            [low.min(cut.0), high.max(cut.0)]
         });
         let rule = gauss_legendre(law::NODES, -1.0, 1.0)?;
         let laws: Vec<Law> = (posteriors.iter())
@@ -40,7 +40,7 @@ impl<'a> Arms<'a> {
         Ok(Self {
             posteriors,
             nodes: (nodes.into_iter())
-                .map(|(x, w)| (w, laws.iter().map(|law| law.at(x)).collect()))
+                .map(|(x, w)| (w, laws.iter().map(|law| law.at_parts(x)).collect()))
                 .collect(),
             laws,
             masses: vec![OnceCell::new(); posteriors.len()],
@@ -49,13 +49,37 @@ impl<'a> Arms<'a> {
     }
 
     fn masses(&self, i: usize) -> &[(f64, f64)] {
-        self.masses[i].get_or_init(|| {
-            let arm = &self.posteriors[i];
-            let nodes = rolled(arm, &self.panel, arm.cuts()).into_iter();
-            nodes
-                .map(|(x, w)| (x, w * self.laws[i].at(x).density))
-                .collect()
-        })
+        self.masses[i].get_or_init(|| self.masses_between(i, self.posteriors[i].cuts()))
+    }
+
+    fn masses_between(&self, i: usize, cuts: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+        let nodes = rolled(&self.posteriors[i], &self.panel, cuts).into_iter();
+        nodes
+            .map(|(x, w)| (x.0, w * self.laws[i].at_parts(x).density))
+            .collect()
+    }
+
+    /// The mean of a function of an arm that is smooth but at two places, where it may rise like a small power: panels get narrower towards those within the body.
+    fn mean_of(&self, i: usize, kinks: [f64; 2], f: impl Fn(f64) -> f64) -> f64 {
+        const GRADES: i32 = 20;
+        let sum = |masses: &[(f64, f64)]| masses.iter().map(|(x, mass)| mass * f(*x)).sum();
+        let mut cuts = self.posteriors[i].cuts();
+        let ends = (cuts[0].0, cuts[cuts.len() - 1].0);
+        let inside = |x: &f64| *x > ends.0 && *x < ends.1;
+        let before = cuts.len();
+        for kink in kinks.into_iter().filter(inside) {
+            cuts.push((kink, 1.0 - kink));
+            for grade in 1..=GRADES {
+                let step = (ends.1 - ends.0) * 0.25_f64.powi(grade);
+                let near = [kink - step, kink + step].into_iter().filter(inside);
+                cuts.extend(near.map(|x| (x, 1.0 - x)));
+            }
+        }
+        if cuts.len() == before {
+            sum(self.masses(i))
+        } else {
+            sum(&self.masses_between(i, cuts))
+        }
     }
 
     /// P(arm has the largest mean) of each.
@@ -96,16 +120,18 @@ impl<'a> Arms<'a> {
             Posterior::Gamma { .. } if shift.abs() > 0.0 && alike => shift < 0.0,
             _ => own < other,
         };
-        let found: f64 = if narrower {
-            self.masses(i)
-                .iter()
-                .map(|(x, mass)| mass * base.at((x - shift) / factor).below)
-                .sum()
+        // Where a shift leads across an end of what the mean of the other arm may be; without one ends meet ends.
+        let kinks = match first {
+            Posterior::Beta { .. } if shift.abs() > 0.0 || factor.ln().abs() > 0.0 => [0.0, 1.0],
+            Posterior::Gamma { .. } if shift.abs() > 0.0 => [0.0; 2],
+            _ => [f64::NAN; 2],
+        };
+        let found = if narrower {
+            let kinks = kinks.map(|end| shift + factor * end);
+            self.mean_of(i, kinks, |x| base.at((x - shift) / factor).below)
         } else {
-            self.masses(j)
-                .iter()
-                .map(|(y, mass)| mass * arm.at(shift + factor * y).above)
-                .sum()
+            let kinks = kinks.map(|end| (end - shift) / factor);
+            self.mean_of(j, kinks, |y| arm.at(shift + factor * y).above)
         };
         found.clamp(0.0, 1.0)
     }
@@ -210,7 +236,10 @@ pub(in crate::experiment) fn probability_best(arms: &[Posterior]) -> Result<Vec<
     let panel = gauss_legendre(NODES, 0.0, 1.0)?;
     let cuts = arms.iter().flat_map(Posterior::cuts).collect();
     let nodes: Vec<(f64, Vec<Point>)> = (rolled(&arms[0], &panel, cuts).into_iter())
-        .map(|(x, w)| (w, arms.iter().map(|arm| Point::exact(arm, x)).collect()))
+        .map(|(x, w)| {
+            let at = |arm: &Posterior| Point::exact(arm, x.0);
+            (w, arms.iter().map(at).collect())
+        })
         .collect();
     Ok(each(&nodes, best))
 }
@@ -235,13 +264,13 @@ fn others(i: usize, arms: &[Point]) -> impl Iterator<Item = &Point> {
 }
 
 /// The rule on every stretch between two cuts, in the variable in which a density is smooth.
-fn rolled(like: &Posterior, panel: &Rule, cuts: Vec<f64>) -> Vec<(f64, f64)> {
-    let cuts = cuts.into_iter().map(|x| like.chart(x).0).collect();
+fn rolled(like: &Posterior, panel: &Rule, cuts: Vec<(f64, f64)>) -> Vec<((f64, f64), f64)> {
+    let cuts = cuts.into_iter().map(|x| like.chart_of(x).0).collect();
     let nodes = spread(panel, cuts).into_iter();
     nodes
         .map(|(w, weight)| {
-            let x = like.mean_at(w);
-            (x, weight / like.chart(x).1)
+            let x = like.parts_at(w);
+            (x, weight / like.chart_of(x).1)
         })
         .collect()
 }

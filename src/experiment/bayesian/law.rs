@@ -109,6 +109,11 @@ impl<'a> Law<'a> {
     }
 
     pub(super) fn at(&self, x: f64) -> Point {
+        self.at_parts((x, 1.0 - x))
+    }
+
+    /// The same of a mean and what it lacks of one.
+    pub(super) fn at_parts(&self, (x, rest): (f64, f64)) -> Point {
         let (w, slope) = match self.posterior {
             Posterior::Table(table) => {
                 let (below, density) = table.at(x);
@@ -119,7 +124,7 @@ impl<'a> Law<'a> {
                     above,
                 };
             }
-            other => other.chart(x),
+            other => other.chart_of((x, rest)),
         };
         let k = self.ends.partition_point(|end| *end <= w);
         if k == 0 || k == self.ends.len() {

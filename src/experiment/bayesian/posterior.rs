@@ -129,11 +129,13 @@ impl Posterior {
     /// A variable w that is zero at a mode and in which the density is proportional to the exponential of a concave function, and its derivative: log odds,
     /// logarithms, the inverse hyperbolic sine of a Student's t.
     pub(super) fn chart(&self, x: f64) -> (f64, f64) {
+        self.chart_of((x, 1.0 - x))
+    }
+
+    /// The same of a mean and what it lacks of one, which has digits of its own where a rate is all but one.
+    pub(super) fn chart_of(&self, (x, y): (f64, f64)) -> (f64, f64) {
         match self {
-            Self::Beta { a, b } => {
-                let y = 1.0 - x;
-                ((x / y * (b / a)).ln(), 1.0 / (x * y))
-            }
+            Self::Beta { a, b } => ((x / y * (b / a)).ln(), 1.0 / (x * y)),
             Self::T { df, centre, scale } => {
                 let unit = scale * df.sqrt();
                 let t = (x - centre) / unit;
@@ -153,6 +155,15 @@ impl Posterior {
             Self::Gamma { shape, rate } => shape / rate * w.exp(),
             Self::Normal { mean, sd } => mean + sd * w,
             Self::Table(_) => w.exp(),
+        }
+    }
+
+    /// The same, and what it lacks of one.
+    pub(super) fn parts_at(&self, w: f64) -> (f64, f64) {
+        let x = self.mean_at(w);
+        match self {
+            Self::Beta { a, b } => (x, 1.0 / (1.0 + a / b * w.exp())),
+            _ => (x, 1.0 - x),
         }
     }
 
@@ -218,23 +229,23 @@ impl Posterior {
         w
     }
 
-    /// Points, in order, between which the density is smooth enough for a short rule.
-    pub(super) fn cuts(&self) -> Vec<f64> {
+    /// Points, in order, between which the density is smooth enough for a short rule, with what they lack of one.
+    pub(super) fn cuts(&self) -> Vec<(f64, f64)> {
         /// The widest panel about the mode, in units of the chart.
         const WIDEST: f64 = 3.0;
         if let Self::Table(table) = self {
             // Equal steps of the logarithm: the tail above is long.
             return (table.cdf.iter().enumerate().step_by(EVERY))
-                .map(|(i, _)| (table.start + table.step * i as f64).exp())
+                .map(|(i, _)| self.parts_at(table.start + table.step * i as f64))
                 .collect();
         }
         let further = |d: f64| (d.sqrt() + SQRT_2).powi(2).min(BODY);
         let side = |sign: f64| {
             let ends = self.side(sign, 0.0, WIDEST, further).into_iter();
-            ends.map(|w| self.mean_at(w))
+            ends.map(|w| self.parts_at(w))
         };
-        let mut cuts: Vec<f64> = side(-1.0).rev().collect();
-        cuts.push(self.mean_at(0.0));
+        let mut cuts: Vec<(f64, f64)> = side(-1.0).rev().collect();
+        cuts.push(self.parts_at(0.0));
         cuts.extend(side(1.0));
         cuts
     }

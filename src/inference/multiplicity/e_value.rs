@@ -35,6 +35,7 @@ use std::fmt;
 pub struct EValue(#[serde(deserialize_with = "crate::numeric::infinite::above")] f64);
 
 /// What turns a p-value into an e-value: a decreasing function whose integral over (0, 1) is one. The e-value is always weaker evidence than the p-value was.
+/// Of the p-value of an [`EProcess`], one over its largest value so far, it is an adjuster: an e-value that keeps part of the largest evidence that there ever was (Shafer, Shen, Vereshchagin & Vovk 2011, doi:10.1214/10-STS347).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Calibrator {
@@ -45,8 +46,33 @@ pub enum Calibrator {
     },
     /// The powers mixed over all κ: `(1 − p + p ln p)/(p ln² p)`.
     Mixture,
-    /// Shafer's `p^{−1/2} − 1`, which is zero at p = 1.
+    /// Shafer's (2021) `p^{−1/2} − 1`, which is zero at p = 1.
     Shafer,
+}
+
+/// The S-value or surprisal of a p-value, `−log₂ p` bits of information against a hypothesis and all assumptions around it: p = 0.05 surprises as little as four or five heads in as many
+/// tosses of a fair coin (Greenland 2019). It is a p-value on another scale, and neither an [`EValue`] nor the score of Shafer's bets, which [`Calibrator::Shafer`] gives.
+///
+/// # Errors
+/// [`Error::InvalidOption`] for p outside [0, 1]; zero gives infinity.
+///
+/// # References
+/// Greenland, S. (2019). Valid P-values behave exactly as they should: some misleading criticisms of P-values and their resolution with S-values. *The American Statistician* 73(sup1),
+/// 106–114. doi:10.1080/00031305.2018.1529625
+///
+/// # Examples
+/// ```
+/// use cocreate::prelude::*;
+/// assert_eq!(surprisal(0.25)?, 2.0);
+/// assert!((surprisal(0.05)? - 4.321_928_095).abs() < 1e-9 && surprisal(1.0)? == 0.0);
+/// # Ok::<(), cocreate::Error>(())
+/// ```
+pub fn surprisal(p_value: f64) -> Result<f64> {
+    if !(0.0..=1.0).contains(&p_value) {
+        return Err(Error::invalid_option("p-value", p_value, "between 0 and 1"));
+    }
+    // No surprise is zero without a sign.
+    Ok(0.0 - p_value.log2())
 }
 
 /// One over e, at most one.

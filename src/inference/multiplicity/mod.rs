@@ -14,7 +14,7 @@ mod stepdown;
 pub use adjust::{Adjustment, adjust_p_values};
 pub use decisions::{Decision, MultipleTests};
 pub use dunnett::{Dunnett, DunnettFit};
-pub use e_value::{Calibrator, EProcess, EValue};
+pub use e_value::{Calibrator, EProcess, EValue, surprisal};
 pub use graph::TestingGraph;
 pub use many_to_one::ManyToOne;
 pub use max_t::{MaxT, Simultaneous};

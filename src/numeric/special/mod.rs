@@ -17,6 +17,7 @@
 //! | [`noncentral`] | their non-central forms, for power analysis |
 //! | [`studentized_range`] | Tukey's honestly significant difference |
 //! | [`truncated_normal`], [`multivariate_normal`] | normal distributions on intervals and boxes |
+//! | [`zeta`] | ζ(s) |
 
 pub mod beta;
 pub mod chi_squared;
@@ -29,6 +30,7 @@ pub mod normal;
 pub mod student_t;
 pub mod studentized_range;
 pub mod truncated_normal;
+pub mod zeta;
 
 mod bivariate_normal;
 mod chi_scale;
