@@ -1,6 +1,7 @@
 //! What an off-policy evaluation found.
 
-use super::pass::{Bins, Sums};
+use super::bins::Bins;
+use super::pass::Sums;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, Inference};
 use crate::report::{Cell, Figure, LinePlot, Table, shown};
