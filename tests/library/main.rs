@@ -78,6 +78,7 @@ mod multiplicity_online;
 mod multiplicity_overlap;
 mod needs_expectations;
 mod off_policy;
+mod off_policy_stream;
 mod partial_bounds;
 mod participation;
 mod participation_checks;
