@@ -127,12 +127,14 @@ pub use crate::experiment::{
 pub use crate::inference::{
     Adjustment, Alternative, Assignment, BetweenStudies, Bootstrap, BootstrapFit, Calibrator,
     ClusterDf, ConfidenceSet, Contrast, Covariance, Distribution, Dunnett, DunnettFit, EProcess,
-    EValue, Estimate, FixedEffectCount, Inference, Influence, Interval, Jackknife, JackknifeFit,
-    KrinskyRobb, ManyToOne, MaxT, MeanError, MetaAnalysis, MetaAnalysisFit, Method, ModelTable,
-    MultipleTests, MultiplierBootstrap, OnlineDecision, OnlineFdr, OutcomeTest, RandomizationFit,
+    EValue, Estimate, FixedEffectCount, FunnelAsymmetry, FurtherStudy, Inference, Influence,
+    Interval, Jackknife, JackknifeFit, KrinskyRobb, ManyToOne, MaxT, MeanError, MetaAnalysis,
+    MetaAnalysisFit, MetaRegression, MetaRegressionFit, Method, ModelTable, MultipleTests,
+    MultiplierBootstrap, OnlineDecision, OnlineFdr, OutcomeTest, RandomizationFit,
     RandomizationTest, Resample, ResidualDf, RunningTest, ScoreBootstrap, Segment,
-    SelectedEstimate, Simultaneous, SmallSample, Summarized, TestResult, TestingGraph,
-    WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf, westfall_young,
+    SelectedEstimate, Simultaneous, SmallSample, StudyInfluence, Summarized, TestResult,
+    TestingGraph, WildTestResult, WildWeights, adjust_p_values, fieller, romano_wolf,
+    westfall_young,
 };
 pub use crate::numeric::{Progress, Seed};
 pub use crate::participation::{

@@ -1,9 +1,15 @@
 //! Meta-analysis: one answer from several experiments, and how much they differ.
 
 mod fit;
+mod funnel;
 mod heterogeneity;
+mod influence;
+mod regression;
 
 pub use fit::MetaAnalysisFit;
+pub use funnel::FunnelAsymmetry;
+pub use influence::StudyInfluence;
+pub use regression::{FurtherStudy, MetaRegression, MetaRegressionFit};
 
 use super::{Estimate, check_level, studies};
 use crate::error::{Error, Result, Warning};
@@ -34,6 +40,18 @@ pub enum BetweenStudies {
     Reml,
 }
 
+impl BetweenStudies {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Fixed => "one effect",
+            Self::DerSimonianLaird => "DerSimonian–Laird",
+            Self::PauleMandel => "Paule–Mandel",
+            Self::MaximumLikelihood => "maximum likelihood",
+            Self::Reml => "REML",
+        }
+    }
+}
+
 /// How sure the mean effect is.
 ///
 /// | variant | standard error of μ̂ | distribution |
@@ -51,6 +69,25 @@ pub enum MeanError {
     AtLeastNormal,
     /// As if τ² were known.
     Normal,
+}
+
+impl MeanError {
+    /// What multiplies `(X'WX)⁻¹` at `q` over its degrees of freedom, and the degrees of freedom of t.
+    fn scale(self, ratio: f64, free: f64) -> (f64, f64) {
+        match self {
+            Self::HartungKnapp => (ratio, free),
+            Self::AtLeastNormal => (ratio.max(1.0), free),
+            Self::Normal => (1.0, f64::INFINITY),
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::HartungKnapp => "Hartung–Knapp",
+            Self::AtLeastNormal => "Hartung–Knapp, never below known τ²",
+            Self::Normal => "τ² taken as known",
+        }
+    }
 }
 
 /// Pools the estimates of several studies (experiments, countries, segments): `y_i ~ N(θ_i, s_i²)`, `θ_i ~ N(μ, τ²)`. The mean is
