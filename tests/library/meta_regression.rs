@@ -431,4 +431,23 @@ fn what_cannot_be_fitted_is_said() {
         alike.unwrap().asymmetry(),
         Err(Error::Unidentified { .. })
     ));
+    // Studies that agree to the last digit have no errors by which to measure what one of them does.
+    let same = trials.replace("y", vec![0.3; 13]).unwrap();
+    let fit = MetaRegression::new("y ~ ablat", "se").fit(&same).unwrap();
+    assert!(
+        fit.warnings()
+            .iter()
+            .any(|w| w.to_string().contains("agree better"))
+    );
+    let pooled = MetaAnalysis::new("y", "se").fit(&same).unwrap();
+    for error in [fit.influence(), pooled.influence()] {
+        assert!(error.unwrap_err().to_string().contains("AtLeastNormal"));
+    }
+    // One effect for all: I² is that of Q, not zero.
+    let fixed = MetaAnalysis::new("y", "se")
+        .between(BetweenStudies::Fixed)
+        .fit(&trials)
+        .unwrap();
+    let q = fixed.heterogeneity_test().statistic;
+    assert!((fixed.i_squared() - (q - 12.0) / q).abs() < 1e-12 && fixed.i_squared() > 0.9);
 }

@@ -141,6 +141,27 @@ fn a_stream_refuses_what_a_frame_refuses() {
     ));
 }
 
+#[test]
+fn a_mean_weight_without_spread_is_said_in_words() {
+    let log = |rows: usize| {
+        let of = |v: f64| vec![v; rows];
+        let frame = Frame::new().with("r", of(1.0)).unwrap();
+        frame
+            .with("p", of(0.5))
+            .unwrap()
+            .with("q", of(1.0))
+            .unwrap()
+    };
+    let fit = |rows: usize| OffPolicy::new("r", "p", "q").fit(&log(rows)).unwrap();
+    // One row has no error, so that its weight says nothing of the probabilities.
+    assert!(fit(1).warnings().is_empty());
+    let said = fit(3).to_string();
+    assert!(
+        said.contains("in every row alike") && !said.contains("inf"),
+        "{said}"
+    );
+}
+
 fn infinite(value: &serde_json::Value) -> f64 {
     value.as_f64().unwrap_or(f64::INFINITY)
 }

@@ -8,9 +8,6 @@ use crate::numeric::special::student_t;
 use crate::report::{Cell, CoefficientPlot, Figure, Table, shown};
 use serde::{Deserialize, Serialize};
 
-/// Studies below which intervals that take τ² as known are much too short.
-const FEW: usize = 20;
-
 /// What [`MetaAnalysis`](super::MetaAnalysis) found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetaAnalysisFit {
@@ -48,27 +45,9 @@ impl MetaAnalysisFit {
         let between = spread.estimate(method)?;
         let [lower, upper] = spread.profile(level)?;
         let at = spread.at(between);
-        let note = |message: String| Warning::Note { message };
         let ratio = at.q / free;
         let (scale, df) = mean_error.scale(ratio, free);
-        if mean_error == MeanError::HartungKnapp && ratio < 1.0 && between <= 0.0 {
-            warnings.push(note(format!(
-                "the studies agree better than their standard errors lead to expect (q = {}): the Hartung–Knapp standard error is below \
-                 the one for known τ²; MeanError::AtLeastNormal does not go below",
-                Cell::significant(ratio, 3)
-            )));
-        }
-        if mean_error == MeanError::Normal && method != BetweenStudies::Fixed && y.len() < FEW {
-            warnings.push(note(format!(
-                "{} studies say little about τ², which the interval of the mean takes as known: it is too short; use MeanError::HartungKnapp",
-                y.len()
-            )));
-        }
-        if upper <= 0.0 {
-            warnings.push(note(
-                "the estimates differ less than their standard errors allow even at τ² = 0: the interval of τ² is empty, and shown as zero; are the standard errors too large?".to_owned(),
-            ));
-        }
+        warnings.extend(method.remarks(mean_error, ratio, between, y.len(), upper));
         let fixed = spread.at(0.0);
         Ok(Self {
             mean: Estimate {

@@ -30,6 +30,9 @@ pub struct StudyInfluence {
     pub q: f64,
 }
 
+/// Squares that are this small beside those of the estimates are the rounding of estimates that agree.
+const NO_SPREAD: f64 = 1e-26;
+
 struct Pooled {
     between: f64,
     at: Weighted,
@@ -72,6 +75,14 @@ pub(super) fn influence(
         x,
     };
     let all = pooled(&spread, method, mean_error)?;
+    let sizes = (y.iter().zip(&variance)).map(|(y, v)| y * y / (v + all.between));
+    if mean_error == MeanError::HartungKnapp && all.at.q <= NO_SPREAD * sizes.sum::<f64>() {
+        return Err(Error::Unidentified {
+            what: "what each study does to the coefficients, whose Hartung–Knapp errors are zero,"
+                .to_owned(),
+            needs: "studies that differ; or MeanError::AtLeastNormal".to_owned(),
+        });
+    }
     let factor = Cholesky::full_rank(
         &(&all.at.inverse * all.scale),
         "the covariance of the coefficients",
@@ -90,7 +101,10 @@ pub(super) fn influence(
         };
         if !spread.is_full_rank() {
             return Err(Error::Unidentified {
-                what: format!("the coefficients without study {}", studies[out].name),
+                what: format!(
+                    "what each moderator does without study {}",
+                    studies[out].name
+                ),
                 needs: "moderators that also differ between the other studies".to_owned(),
             });
         }

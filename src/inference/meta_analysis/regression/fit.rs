@@ -88,7 +88,7 @@ impl MetaRegressionFit {
         let with = spread(Some(&read.standardised));
         if !with.is_full_rank() {
             return Err(Error::Unidentified {
-                what: "the coefficients of the moderators".to_owned(),
+                what: "what each moderator does".to_owned(),
                 needs: "moderators that differ between studies of some weight: the standard errors of the others are too large beside the smallest".to_owned(),
             });
         }
@@ -96,7 +96,9 @@ impl MetaRegressionFit {
         let between = with.estimate(method)?;
         let [lower, upper] = with.profile(level)?;
         let (at, fixed) = (with.at(between), with.at(0.0));
-        let (scale, degrees_of_freedom) = mean_error.scale(at.q / free, free);
+        let ratio = at.q / free;
+        let (scale, degrees_of_freedom) = mean_error.scale(ratio, free);
+        let remarks = method.remarks(mean_error, ratio, between, y.len(), upper);
         let covariance = &read.to_own * (&at.inverse * scale) * read.to_own.transpose();
         let mut fit = Self {
             estimates: &read.to_own * &at.coefficients,
@@ -128,6 +130,7 @@ impl MetaRegressionFit {
             level,
             warnings: read.warnings,
         };
+        fit.warnings.extend(remarks);
         let first = usize::from(read.intercept);
         fit.moderator_test = fit.test_moderators(first, &at.coefficients, &(at.inverse * scale))?;
         Ok(fit)
