@@ -16,7 +16,7 @@ fn frame(y: &[f64], se: &[f64]) -> Frame {
 /// mean, a new segment and τ.
 #[test]
 fn credible_intervals_cover_under_the_prior() {
-    const RUNS: usize = 2000;
+    const RUNS: usize = 400;
     const SCALE: f64 = 0.7;
     for (level, segments) in [(0.95, 6), (0.5, 12)] {
         let covered: Vec<[f64; 4]> = blocks::map(RUNS, |run| {

@@ -147,6 +147,9 @@ impl EffectPrior {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), q| {
                 (l.min(q), h.max(q))
             });
+        if let Some(point) = self.by_newton(p, ends) {
+            return Ok(point);
+        }
         let gap = |v: f64| p - self.probability_below(v);
         if gap(ends.0) <= 0.0 {
             return Ok(ends.0);
@@ -155,10 +158,7 @@ impl EffectPrior {
         if gap(ends.1) >= 0.0 {
             return Ok(ends.1);
         }
-        match self.by_newton(p, ends) {
-            Some(point) => Ok(point),
-            None => Ok(brent_root(gap, ends.0, ends.1, 0.0)?.point),
-        }
+        Ok(brent_root(gap, ends.0, ends.1, 0.0)?.point)
     }
 
     /// Newton's steps from the quantile of the normal of the same mean and deviation, kept between the ends; none without densities or where they are too slow.
