@@ -43,6 +43,7 @@ TASKS = {
     "policy_tree": ("policies", "econml_policy.py", 0.05),
     "uplift_forest": ("uplift", "causalml_uplift_forest.py", 0.1),
     "off_policy": ("off_policy", "obp_off_policy.py", 1e-8),
+    "off_policy_file": ("off_policy", "obp_off_policy.py", 1e-8),
     "bandit_ucb1": ("bandit", "mabwiser_bandits.py", 1e-12),
     "bandit_linucb": ("bandit", "mabwiser_bandits.py", 1e-12),
     "dml_plr": ("observed", "doubleml_effects.py", 0.05),

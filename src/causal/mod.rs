@@ -104,7 +104,10 @@ pub use mediation::{
     Mediation, MediationFit, MediationModel, MediationPoint, MediationSensitivity,
 };
 pub use nuisance::StackMember;
-pub use off_policy::{OffPolicy, OffPolicyFit, SlatePolicy, SlatePolicyFit, Threshold, WeightBin};
+pub use off_policy::{
+    OffPolicy, OffPolicyFit, OffPolicyStream, SlatePolicy, SlatePolicyFit, Threshold,
+    ThresholdTuning, WeightBin,
+};
 pub use partially_linear::{PartiallyLinear, PartiallyLinearFit};
 pub use peers::{LinearInMeans, LinearInMeansFit};
 pub use propensity_checks::{PropensityBin, PropensityCalibration};

@@ -26,7 +26,10 @@ pub use fieller::fieller;
 pub(crate) use fieller::quadratic_set;
 pub(crate) use hypothesis::parse as parse_hypothesis;
 pub use krinsky_robb::KrinskyRobb;
-pub use meta_analysis::{BetweenStudies, MeanError, MetaAnalysis, MetaAnalysisFit};
+pub use meta_analysis::{
+    BetweenStudies, FunnelAsymmetry, FurtherStudy, MeanError, MetaAnalysis, MetaAnalysisFit,
+    MetaRegression, MetaRegressionFit, StudyInfluence,
+};
 pub use model_table::{ModelTable, Summarized};
 pub use multiplicity::{
     Adjustment, Alternative, Calibrator, Dunnett, DunnettFit, EProcess, EValue, ManyToOne, MaxT,

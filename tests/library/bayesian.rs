@@ -471,6 +471,40 @@ fn bad_input_and_what_is_shown() {
             .to_string()
             .contains("mass")
     );
+    // The parameter is named, and a way out.
+    let normal = |mean: f64, scale: f64| {
+        BayesianModel::Normal(NormalPrior {
+            mean,
+            strength: 1.0,
+            shape: 2.0,
+            scale,
+        })
+    };
+    for (model, words) in [
+        (
+            BayesianModel::BetaBinomial { a: 1.0, b: -2.0 },
+            ["`b`", "-2", "conversion_from_past"],
+        ),
+        (
+            BayesianModel::GammaPoisson {
+                shape: f64::INFINITY,
+                rate: 1.0,
+            },
+            ["`shape`", "inf", "count_from_past"],
+        ),
+        (
+            BayesianModel::GammaPoisson {
+                shape: 1.0,
+                rate: -1.0,
+            },
+            ["`rate`", "-1", "zero or more"],
+        ),
+        (normal(f64::NAN, 1.0), ["`mean`", "NaN", "REFERENCE"]),
+        (normal(0.0, 0.0), ["`scale`", "0", "REFERENCE"]),
+    ] {
+        let said = refused("arm,y\na,1\nb,0\n", model).to_string();
+        assert!(words.iter().all(|w| said.contains(w)), "{said}");
+    }
     let half = BayesianModel::Normal(NormalPrior {
         mean: 0.0,
         strength: 1.0,

@@ -1,6 +1,6 @@
 //! Times one task of this crate as `peers/` times the reference software: same file, same repetitions, same JSON.
 //!
-//! `cargo run --release -p cocreate-benches --bin peers -- TASK FILE [REPETITIONS]`. Reading the data is not timed, except in the task `csv`.
+//! `cargo run --release -p cocreate-benches --bin peers -- TASK FILE [REPETITIONS]`. Reading the data is not timed, except in the tasks `csv` and `off_policy_file`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
@@ -197,7 +197,7 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
         "uplift_curve" => return uplift_curve(file),
         "policy_tree" => return policy_tree(file),
         "uplift_forest" => return uplift_forest(file),
-        "off_policy" => return off_policy(file),
+        "off_policy" | "off_policy_file" => return off_policy(task, file),
         "dml_plr" | "dml_irm" | "dml_plr_trees" | "dml_irm_trees" => return effects(task, file),
         "discontinuity" | "matching" | "roll_out" => return observational::task(task, file),
         "bandit_ucb1" | "bandit_linucb" => return bandit(task, file),
@@ -207,19 +207,27 @@ fn prepare(task: &str, file: &str) -> Result<Once, Failure> {
     Ok(Box::new(move || slopes(&ols.fit(&frame)?)))
 }
 
-/// The doubly robust value of a policy over ten actions, with the error that the peer leaves to a bootstrap.
-fn off_policy(file: &str) -> Result<Once, Failure> {
-    let frame = Frame::read_csv(file)?;
+/// The doubly robust value of a policy over ten actions, with the error that the peer leaves to a bootstrap; `off_policy_file` reads the log as it goes.
+fn off_policy(task: &str, file: &str) -> Result<Once, Failure> {
     let each = |letter: char| (0..10).map(move |a| format!("{letter}{a}"));
     let actions = (0..10).map(|a| a.to_string());
     let policy = OffPolicy::over_actions("reward", "logged", "action", actions)
         .targets(each('q'))
         .predictions(each('m'));
-    Ok(Box::new(move || {
-        let fit = policy.fit(&frame)?;
+    let value = |fit: &OffPolicyFit| -> Result<Map<String, Value>, Failure> {
         let value = fit.coefficient("DR")?.estimate;
         Ok(Map::from_iter([("DR".to_owned(), json!(value))]))
-    }))
+    };
+    if task == "off_policy_file" {
+        let path = file.to_owned();
+        return Ok(Box::new(move || {
+            let mut log = OffPolicyStream::new(policy.clone())?;
+            log.read_csv(&path)?;
+            value(&log.fit()?)
+        }));
+    }
+    let frame = Frame::read_csv(file)?;
+    Ok(Box::new(move || value(&policy.fit(&frame)?)))
 }
 
 /// The partially linear model or doubly robust scores, with linear learners on all rows or trees on the first 100 000.

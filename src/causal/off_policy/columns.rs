@@ -95,8 +95,13 @@ fn each(name: &str, values: &[f64], expected: &str, good: impl Fn(f64) -> bool) 
     }
 }
 
-/// The action of every row, by its place in the list, in which each stands once.
-pub(crate) fn codes(frame: &Frame, column: &str, actions: &[String]) -> Result<Vec<u32>> {
+/// The action of every row, by its place in the list, in which each stands once. Errors count rows from `first`.
+pub(crate) fn codes(
+    frame: &Frame,
+    column: &str,
+    actions: &[String],
+    first: usize,
+) -> Result<Vec<u32>> {
     if let Some(twice) = (1..actions.len()).find(|i| actions[..*i].contains(&actions[*i])) {
         return Err(Error::invalid_option(
             "actions",
@@ -124,8 +129,8 @@ pub(crate) fn codes(frame: &Frame, column: &str, actions: &[String]) -> Result<V
             column: column.to_owned(),
             expected: format!("one of the actions {}", actions.join(", ")),
             found: match text {
-                Some(text) => format!("\"{text}\" in row {}", row + 1),
-                None => format!("missing in row {}", row + 1),
+                Some(text) => format!("\"{text}\" in row {}", first + row + 1),
+                None => format!("missing in row {}", first + row + 1),
             },
             remedy: "list every action that the log may have taken, or leave such rows out"
                 .to_owned(),

@@ -1,13 +1,9 @@
-//! Every estimator as a smooth function of means, and the choice among thresholds by the data.
+//! Every estimator as a smooth function of means.
 
 use super::fit::{LOGGED, OffPolicyFit, Threshold, filled};
 use super::pass::{Means, Part, Plan, Sums};
 use crate::inference::Estimate;
-use crate::numeric::special::normal;
 use nalgebra::{DMatrix, DVector};
-
-/// The level of the intervals that SLOPE compares.
-const SLOPE_LEVEL: f64 = 0.95;
 
 /// A function of means and its derivatives there.
 #[derive(Clone, Debug)]
@@ -76,20 +72,11 @@ impl<'a> Found<'a> {
         )
     }
 
-    /// The threshold that SLOPE chooses among those sorted from least bias to least noise: the last of which no earlier one differs by more than
-    /// the half-length of its interval and √6 − 1 times that of the earlier one (Tucker & Lee 2021). One threshold needs no choice.
-    pub(super) fn slope(&self, candidates: &[Smooth]) -> usize {
-        let (values, covariance) = self.joint(candidates);
-        let wide = normal::quantile(0.5 + SLOPE_LEVEL / 2.0);
-        let half = |i: usize| wide * covariance[(i, i)].max(0.0).sqrt();
-        let agrees = |i: usize| {
-            (0..i)
-                .all(|j| (values[i] - values[j]).abs() <= half(i) + (6_f64.sqrt() - 1.0) * half(j))
-        };
-        (1..candidates.len())
-            .take_while(|i| agrees(*i))
-            .last()
-            .unwrap_or(0)
+    /// The number of rows and the sum of their squared weights.
+    pub(super) fn rows_and_squared_weights(&self) -> (f64, f64) {
+        let total = self.means.mean[0] * self.means.rows;
+        let squares = self.means.comoment[(0, 0)] + total * self.means.mean[0];
+        (self.means.rows, squares)
     }
 }
 
@@ -113,10 +100,18 @@ pub(super) fn conclude(
         list.push(found.sum("DR", &[Part::Model, Part::Residual]));
         list.push(found.normalised("SNDR", Part::Residual, Some(Part::Model)));
     }
+    // What SWITCH and DRos are without a threshold: DR, or IPS.
+    let whole = list[if plan.has_model { 4 } else { 0 }].clone();
+    let choose = |candidates: &[Smooth]| {
+        plan.tuning
+            .choose(&found, candidates, &whole, sums.largest, plan.residual)
+    };
     let with_model = |name, part| found.sum(name, &[Part::Model, part]);
     if !plan.switch.is_empty() {
         let each = |k| with_model("SWITCH_DR", Part::SwitchResidual(k));
-        let at = choose(&found, plan.switch.len(), each, &mut list);
+        let candidates: Vec<Smooth> = (0..plan.switch.len()).map(each).collect();
+        let at = choose(&candidates);
+        list.push(candidates[at].clone());
         switch = Some(threshold(&plan.switch, at));
         if plan.has_table {
             list.push(found.sum("SWITCH", &[Part::Switch(at)]));
@@ -124,14 +119,19 @@ pub(super) fn conclude(
     }
     if !plan.shrink.is_empty() {
         let scores = |k| found.sum("IPS_shrunk", &[Part::Shrunk(k)]);
-        let at = if plan.has_model {
-            let each = |k| with_model("DRos", Part::ShrunkResidual(k));
-            let at = choose(&found, plan.shrink.len(), each, &mut list);
-            list.push(scores(at));
-            at
-        } else {
-            choose(&found, plan.shrink.len(), scores, &mut list)
+        let each = |k| {
+            if plan.has_model {
+                with_model("DRos", Part::ShrunkResidual(k))
+            } else {
+                scores(k)
+            }
         };
+        let candidates: Vec<Smooth> = (0..plan.shrink.len()).map(each).collect();
+        let at = choose(&candidates);
+        list.push(candidates[at].clone());
+        if plan.has_model {
+            list.push(scores(at));
+        }
         shrinkage = Some(threshold(&plan.shrink, at));
     }
     let freedom = if clustered || means.units < 2 {
@@ -146,9 +146,8 @@ pub(super) fn conclude(
         degrees_of_freedom: freedom,
     };
     let (values, covariance) = found.joint(&list);
-    let rows = sums.rows();
+    let (rows, squares) = found.rows_and_squared_weights();
     let total = means.mean[0] * rows;
-    let squares = means.comoment[(0, 0)] + total * means.mean[0];
     let known = plan.has_table.then(|| sums.unsupported / rows);
     let mut fit = OffPolicyFit {
         names: list.iter().map(|f| f.name.to_owned()).collect(),
@@ -178,17 +177,4 @@ fn threshold(values: &[f64], at: usize) -> Threshold {
         value: values[at],
         chosen: values.len() > 1,
     }
-}
-
-/// Adds the estimator with the threshold that is chosen, and tells which.
-fn choose(
-    found: &Found,
-    count: usize,
-    each: impl Fn(usize) -> Smooth,
-    list: &mut Vec<Smooth>,
-) -> usize {
-    let candidates: Vec<Smooth> = (0..count).map(each).collect();
-    let at = found.slope(&candidates);
-    list.extend(candidates.into_iter().nth(at));
-    at
 }

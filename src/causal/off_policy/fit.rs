@@ -1,6 +1,7 @@
 //! What an off-policy evaluation found.
 
-use super::pass::{Bins, Sums};
+use super::bins::Bins;
+use super::pass::Sums;
 use crate::error::{Error, Result, Warning};
 use crate::inference::{Estimate, Inference};
 use crate::report::{Cell, Figure, LinePlot, Table, shown};
@@ -89,11 +90,17 @@ impl OffPolicyFit {
         const FEW: f64 = 0.05;
         let mut note = |message: String| self.warnings.push(Warning::Note { message });
         let far = self.mean_weight.statistic(1.0);
-        if self.clipped == 0 && far.abs() > FAR {
+        // One row or cluster has no error to compare with.
+        let known = self.mean_weight.degrees_of_freedom > 0.0;
+        if self.clipped == 0 && known && far.abs() > FAR {
+            let off = if far.is_finite() {
+                format!("{:.1} standard errors from 1", far.abs())
+            } else {
+                "in every row alike".to_owned()
+            };
             note(format!(
-                "the mean weight is {:.3}, {:.1} standard errors from 1: the logged probabilities are wrong, or the policy chooses actions without a chance in the log",
-                self.mean_weight.estimate,
-                far.abs()
+                "the mean weight is {:.3}, {off}: the logged probabilities are wrong, or the policy chooses actions without a chance in the log",
+                self.mean_weight.estimate
             ));
         }
         if self.effective_rows < FEW * self.rows as f64 {

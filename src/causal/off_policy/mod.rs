@@ -1,15 +1,21 @@
 //! The value of a policy from the log of another.
 
+mod bins;
 pub(crate) mod columns;
 mod estimators;
 mod fit;
 mod pass;
 mod slate;
+mod slate_rows;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod tuning;
 
 pub use fit::{OffPolicyFit, Threshold, WeightBin};
 pub use slate::{SlatePolicy, SlatePolicyFit};
+pub use stream::OffPolicyStream;
+pub use tuning::ThresholdTuning;
 
 use crate::data::Frame;
 use crate::error::{Error, Result};
@@ -18,7 +24,7 @@ use crate::inference::check_level;
 use columns::{Actions, Log, Target, bounded, chances, codes, numbers, shares};
 use estimators::conclude;
 use pass::{Means, Plan, Sums};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Estimates what a policy would have earned from rows in which another policy chose the actions with known probabilities, whatever the
 /// actions are. With reward `r_i`, probability `p_i` with which the logged action was chosen, probability `q_i` with which the policy
@@ -55,12 +61,12 @@ use serde::Serialize;
 /// | `clip` | none | largest weight; larger ones are cut, which biases towards less noise | above 0 |
 /// | `switch`, `switch_among` | none | τ, or several of which the data choose one | above 0 |
 /// | `shrink`, `shrink_among` | none | λ, or several of which the data choose one | above 0 |
+/// | `tuning` | [`ThresholdTuning::Slope`] | how they choose | |
 /// | `bounds` | none | rewards outside are refused | |
 /// | `clusters` | none | a column of clusters, such as customers | |
 /// | `level` | 0.95 | of intervals | (0, 1) |
 ///
-/// `clip` holds for the estimators without τ or λ. Among several thresholds SLOPE chooses: from the least biased (the largest) on, the last that agrees with
-/// all before it within their errors (Su, Srinath & Krishnamurthy 2020; Tucker & Lee 2021). DRos and the shrunk scores then use the λ chosen for DRos.
+/// `clip` holds for the estimators without τ or λ. DRos and the shrunk scores use the λ chosen for DRos. An [`OffPolicyStream`] reads a log larger than memory.
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for values that are missing, a logged probability above 1 or below 10⁻¹⁰⁰ or another outside \[0, 1\], probabilities of all actions that do
@@ -102,21 +108,24 @@ use serde::Serialize;
 /// assert!(value.linear("DR - logged")?.std_error > 0.0);
 /// # Ok::<(), cocreate::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OffPolicy {
     reward: String,
     logged: String,
     target: TargetColumns,
     clip: Option<f64>,
+    #[serde(deserialize_with = "crate::numeric::infinite::all_above")]
     switch: Vec<f64>,
+    #[serde(deserialize_with = "crate::numeric::infinite::all_above")]
     shrink: Vec<f64>,
+    tuning: ThresholdTuning,
     bounds: Option<(f64, f64)>,
     clusters: Option<String>,
     level: f64,
 }
 
 /// Where the policy's probabilities stand.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum TargetColumns {
     Logged {
         wanted: String,
@@ -183,6 +192,7 @@ impl OffPolicy {
             clip: None,
             switch: Vec::new(),
             shrink: Vec::new(),
+            tuning: ThresholdTuning::default(),
             bounds: None,
             clusters: None,
             level: 0.95,
@@ -250,6 +260,12 @@ impl OffPolicy {
         self
     }
 
+    /// How the data choose among several thresholds.
+    pub fn tuning(mut self, tuning: ThresholdTuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
     /// The bounds within which all rewards must lie.
     pub fn bounds(mut self, low: f64, high: f64) -> Self {
         self.bounds = Some((low, high));
@@ -274,11 +290,23 @@ impl OffPolicy {
     /// See [`OffPolicy`].
     pub fn fit(&self, frame: &Frame) -> Result<OffPolicyFit> {
         self.check()?;
-        let log = self.log(frame)?;
-        let plan = self.plan();
+        let (log, plan) = (self.log(frame, 0)?, self.plan());
         let sums = log.sums(&plan)?;
-        let means = self.means(frame, &log, &plan, &sums)?;
-        if log.rows() == 0 || means.mean[0] <= 0.0 {
+        let means = match &self.clusters {
+            None => sums.of_rows(),
+            Some(column) => {
+                let groups = whole(frame, column)?;
+                let (mean, count) = (sums.mean(), groups.count());
+                let by_cluster =
+                    log.sums_by_cluster(&plan, mean.as_slice(), &groups.codes, count)?;
+                sums.of_clusters(by_cluster.cross_product(), count)
+            }
+        };
+        self.conclude(&plan, &sums, &means)
+    }
+
+    fn conclude(&self, plan: &Plan, sums: &Sums, means: &Means) -> Result<OffPolicyFit> {
+        if sums.rows() <= 0.0 || means.mean[0] <= 0.0 {
             let wanted = match &self.target {
                 TargetColumns::Logged { wanted, .. } => wanted.clone(),
                 TargetColumns::Actions { wanted, .. } => wanted.join("`, `"),
@@ -289,10 +317,16 @@ impl OffPolicy {
                 ),
             });
         }
+        if let Some(column) = self.clusters.as_ref().filter(|_| means.units < 2) {
+            return Err(Error::TooFewClusters {
+                column: column.clone(),
+                clusters: means.units,
+            });
+        }
         Ok(conclude(
-            &plan,
-            &sums,
-            &means,
+            plan,
+            sums,
+            means,
             self.clusters.is_some(),
             self.level,
         ))
@@ -318,6 +352,9 @@ impl OffPolicy {
                 format!("{low} to {high}"),
                 "two numbers, the first below the second",
             ));
+        }
+        if self.switch.len().max(self.shrink.len()) > 1 {
+            self.tuning.check(self.clip, self.bounds)?;
         }
         if let TargetColumns::Actions {
             actions,
@@ -368,12 +405,21 @@ impl OffPolicy {
             clip: self.clip.unwrap_or(f64::INFINITY),
             switch: self.switch.clone(),
             shrink: self.shrink.clone(),
+            tuning: self.tuning,
+            residual: self.bounds.map_or(0.0, |(low, high)| {
+                if self.has_model() {
+                    high - low
+                } else {
+                    low.abs().max(high.abs())
+                }
+            }),
             has_model: self.has_model(),
             has_table: table,
         }
     }
 
-    fn log(&self, frame: &Frame) -> Result<Log> {
+    /// The rows of a frame, the first of which is `first`.
+    fn log(&self, frame: &Frame, first: usize) -> Result<Log> {
         let reward = numbers(frame, &self.reward)?;
         if let Some(bounds) = self.bounds {
             bounded(&self.reward, &reward, bounds)?;
@@ -393,7 +439,7 @@ impl OffPolicy {
                 predicted,
                 logged,
             } => Target::Actions(Actions {
-                codes: codes(frame, action, actions)?,
+                codes: codes(frame, action, actions, first)?,
                 wanted: wanted
                     .iter()
                     .map(|c| shares(frame, c))
@@ -415,18 +461,30 @@ impl OffPolicy {
         })
     }
 
-    fn means(&self, frame: &Frame, log: &Log, plan: &Plan, sums: &Sums) -> Result<Means> {
-        let Some(column) = &self.clusters else {
-            return Ok(sums.of_rows());
-        };
-        let groups = whole(frame, column)?;
-        if groups.count() < 2 {
-            return Err(Error::TooFewClusters {
-                column: column.clone(),
-                clusters: groups.count(),
-            });
+    /// Every column that is read.
+    fn columns(&self) -> Vec<String> {
+        let mut columns = vec![self.reward.clone(), self.logged.clone()];
+        columns.extend(self.clusters.clone());
+        match &self.target {
+            TargetColumns::Logged { wanted, model } => {
+                columns.push(wanted.clone());
+                let model = model.clone().into_iter();
+                columns.extend(model.flat_map(|(all, taken)| [all, taken]));
+            }
+            TargetColumns::Actions {
+                action,
+                wanted,
+                predicted,
+                logged,
+                ..
+            } => {
+                columns.push(action.clone());
+                columns.extend([wanted, predicted, logged].into_iter().flatten().cloned());
+            }
         }
-        Ok(log.of_clusters(plan, sums, &groups.codes, groups.count()))
+        columns.sort();
+        columns.dedup();
+        columns
     }
 }
 

@@ -1,12 +1,15 @@
 //! One pass over a log: means and covariances of what every estimator is a function of.
 
+use super::bins::Bins;
 use super::columns::{Actions, Log, ROUNDING, Target};
+use super::tuning::ThresholdTuning;
 use crate::error::{Error, Result};
 use crate::numeric::blocks;
-use crate::summary::Moments;
 use crate::summary::gram::{TILE, Tile};
 use crate::summary::moments::BLOCK;
+use crate::summary::{GroupSums, Moments};
 use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The options that say which columns a pass makes.
@@ -18,6 +21,9 @@ pub(super) struct Plan {
     pub(super) switch: Vec<f64>,
     /// λ of the shrunk weights.
     pub(super) shrink: Vec<f64>,
+    /// The choice among several of them, and the largest residual that rewards allow.
+    pub(super) tuning: ThresholdTuning,
+    pub(super) residual: f64,
     pub(super) has_model: bool,
     /// The log's probabilities of all actions are known.
     pub(super) has_table: bool,
@@ -60,45 +66,8 @@ impl Plan {
     }
 }
 
-/// Bins of weights in an octave: the first bits of the mantissa.
-const BINS_AN_OCTAVE: u64 = 8;
-/// Bits of a number below those that name its bin.
-const DROPPED: u32 = 52 - BINS_AN_OCTAVE.trailing_zeros();
-/// The bits above of 2⁻¹⁶: lighter weights are as good as none and share the first bin.
-const FIRST: u64 = (1023 - 16) * BINS_AN_OCTAVE;
-const BINS: usize = 1 + 64 * BINS_AN_OCTAVE as usize;
-
-/// How many rows have which weights.
-#[derive(Clone, Debug)]
-pub(super) struct Bins {
-    pub(super) rows: Vec<u64>,
-    pub(super) weight: Vec<f64>,
-}
-
-impl Bins {
-    fn empty() -> Self {
-        Self {
-            rows: vec![0; BINS],
-            weight: vec![0.0; BINS],
-        }
-    }
-
-    /// The exponent and three bits of the mantissa of a weight number its bin.
-    fn push(&mut self, weight: f64) {
-        let bin = ((weight.to_bits() >> DROPPED) + 1).saturating_sub(FIRST);
-        let bin = (bin as usize).min(BINS - 1);
-        self.rows[bin] += 1;
-        self.weight[bin] += weight;
-    }
-
-    /// The upper end of a bin.
-    pub(super) fn upper(bin: usize) -> f64 {
-        f64::from_bits((FIRST + bin as u64) << DROPPED)
-    }
-}
-
 /// What a pass found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sums {
     moments: Moments,
     pub(super) bins: Bins,
@@ -107,6 +76,7 @@ pub(super) struct Sums {
     /// Sum of the policy's chances of actions that the log could not take.
     pub(super) unsupported: f64,
     /// The first row whose chances do not add up: of the policy, of the log, and of the logged action.
+    #[serde(skip)]
     faults: [Option<(usize, f64)>; 3],
 }
 
@@ -117,11 +87,13 @@ pub(super) struct Means {
     pub(super) covariance: DMatrix<f64>,
     /// Second moments of the columns around their means.
     pub(super) comoment: DMatrix<f64>,
+    pub(super) rows: f64,
+    /// Rows or clusters.
     pub(super) units: usize,
 }
 
 impl Sums {
-    fn empty(columns: usize) -> Self {
+    pub(super) fn empty(columns: usize) -> Self {
         Self {
             moments: Moments::empty(columns),
             bins: Bins::empty(),
@@ -132,14 +104,9 @@ impl Sums {
         }
     }
 
-    fn join(&mut self, other: &Self) {
+    pub(super) fn join(&mut self, other: &Self) {
         self.moments.join(&other.moments);
-        for (a, b) in self.bins.rows.iter_mut().zip(&other.bins.rows) {
-            *a += b;
-        }
-        for (a, b) in self.bins.weight.iter_mut().zip(&other.bins.weight) {
-            *a += b;
-        }
+        self.bins.join(&other.bins);
         self.clipped += other.clipped;
         self.largest = self.largest.max(other.largest);
         self.unsupported += other.unsupported;
@@ -177,6 +144,10 @@ impl Sums {
         self.moments.weight()
     }
 
+    pub(super) fn mean(&self) -> DVector<f64> {
+        self.moments.mean()
+    }
+
     /// Means of the columns with the covariance of rows that are independent.
     pub(super) fn of_rows(&self) -> Means {
         let rows = self.moments.weight();
@@ -185,7 +156,21 @@ impl Sums {
             mean: self.moments.mean(),
             covariance: &comoment / (rows * (rows - 1.0).max(1.0)),
             comoment,
+            rows,
             units: rows as usize,
+        }
+    }
+
+    /// Means with the covariance of clusters that are independent, from the cross-product of their centred sums.
+    pub(super) fn of_clusters(&self, cross_product: DMatrix<f64>, clusters: usize) -> Means {
+        let (rows, groups) = (self.moments.weight(), clusters as f64);
+        let correction = groups / (groups - 1.0).max(1.0) / (rows * rows);
+        Means {
+            covariance: cross_product * correction,
+            comoment: self.moments.comoment(),
+            mean: self.moments.mean(),
+            rows,
+            units: clusters,
         }
     }
 }
@@ -228,18 +213,17 @@ impl Log {
         Ok(sums)
     }
 
-    /// The covariance of means over clusters, which takes a second pass because a cluster's contribution is centred at the means.
-    pub(super) fn of_clusters(
+    /// Sums by cluster of the columns less `center`.
+    pub(super) fn sums_by_cluster(
         &self,
         plan: &Plan,
-        sums: &Sums,
+        center: &[f64],
         codes: &[u32],
-        count: usize,
-    ) -> Means {
+        clusters: usize,
+    ) -> Result<GroupSums> {
         let parts = plan.parts();
         let columns = parts.len();
-        let mean = sums.moments.mean();
-        let mut totals = DMatrix::<f64>::zeros(columns, count);
+        let mut sums = GroupSums::empty(clusters, columns);
         let (mut tile, mut buffer) = (Tile::new(columns), Rows::new());
         let mut unused = Sums::empty(columns);
         for range in blocks::ranges(self.rows(), TILE) {
@@ -251,22 +235,17 @@ impl Log {
                 &mut tile,
                 &mut unused,
             );
-            for j in 0..columns {
-                for (value, code) in tile.column(j).iter().zip(&codes[range.clone()]) {
-                    totals[(j, *code as usize)] += value - mean[j];
+            for (j, center) in center.iter().enumerate() {
+                for value in tile.column_mut(j) {
+                    *value -= center;
                 }
             }
+            let found: Vec<&[f64]> = (0..columns)
+                .map(|j| &tile.column(j)[..range.len()])
+                .collect();
+            sums.push(&codes[range], &found)?;
         }
-        let rows = self.rows() as f64;
-        let groups = count as f64;
-        let correction = groups / (groups - 1.0).max(1.0) / (rows * rows);
-        Means {
-            covariance: crate::numeric::linalg::symmetrize(&(&totals * totals.transpose()))
-                * correction,
-            comoment: sums.moments.comoment(),
-            mean,
-            units: count,
-        }
+        Ok(sums)
     }
 
     /// Makes the columns of a few rows.
@@ -442,18 +421,6 @@ fn shrunk(weight: f64, lambda: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_weight_lies_below_the_end_of_its_bin_and_above_that_of_the_one_before() {
-        let mut bins = Bins::empty();
-        for weight in [0.0, 1e-9, 1e-3, 0.99, 1.0, 1.2, 3.7, 500.0, 1e20] {
-            bins.rows.fill(0);
-            bins.push(weight);
-            let at = bins.rows.iter().position(|n| *n == 1).unwrap();
-            assert!(weight < Bins::upper(at) || at == BINS - 1, "{weight}");
-            assert!(at == 0 || Bins::upper(at - 1) <= weight, "{weight}");
-        }
-    }
 
     #[test]
     fn shrinking_spans_from_nothing_to_the_weight() {

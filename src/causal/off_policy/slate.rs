@@ -3,6 +3,7 @@
 use super::super::units::Units;
 use super::columns::{chances, numbers, shares};
 use super::fit::cells;
+use super::slate_rows::{check_places, normalised, same_within, weights_above};
 use crate::data::Frame;
 use crate::error::{Error, Result, Warning};
 use crate::inference::bootstrap::whole;
@@ -27,6 +28,14 @@ impl Kind {
             Self::RewardInteraction => "reward_interaction",
         }
     }
+
+    fn self_normalised(self) -> &'static str {
+        match self {
+            Self::Standard => "SN_standard",
+            Self::Independent => "SN_independent",
+            Self::RewardInteraction => "SN_reward_interaction",
+        }
+    }
 }
 
 /// Estimates what a policy would have earned that fills the places of a slate (a page, a mail, a basket of tasks), from a log with one row a slate and place.
@@ -39,7 +48,8 @@ impl Kind {
 /// | `independent` | the item at place k | that item alone |
 /// | `reward_interaction` | the items down to place k | that item and those above: a customer who reads from the top (a cascade) |
 ///
-/// Each is unbiased under its assumption, whatever the policies are. With a model of the rewards from a place down, `cascade_doubly_robust` is
+/// Each is unbiased under its assumption, whatever the policies are. The self-normalised `SN_standard`, `SN_independent` and `SN_reward_interaction` divide the
+/// weights by their mean, that of each place for the last two, which trades a bias of order 1/S for less noise from the weights. With a model of the rewards from a place down, `cascade_doubly_robust` is
 /// `(1/S) Σ_s Σ_k w_sk (r_sk − Q_sk) + w_{s,k−1} V_sk` with the weights of `reward_interaction` and `w_s0 = 1`, where `Q_sk` is predicted for the item at place k and `V_sk` averages it over the
 /// policy's items there, given those above: unbiased whatever the model, and less noisy when it is good. Slates are independent, or clusters of them are.
 ///
@@ -194,7 +204,6 @@ impl SlatePolicy {
                 reason: "the log has no slate".to_owned(),
             });
         }
-        self.check_places(frame, &slates.codes)?;
         let total = |values: &[f64]| {
             let mut sums = vec![0.0; count];
             for (value, slate) in values.iter().zip(slates.codes.iter()) {
@@ -203,6 +212,8 @@ impl SlatePolicy {
             sums
         };
         let places = total(&vec![1.0; reward.len()]);
+        let place = whole(frame, &self.place)?;
+        check_places(&place, &slates.codes)?;
         let units = Units::new(
             count,
             None,
@@ -226,7 +237,7 @@ impl SlatePolicy {
             level: self.level,
             warnings: Vec::new(),
         };
-        let mut parts = Vec::new();
+        let (mut parts, mut normal) = (Vec::new(), Vec::new());
         for (kind, logged, target) in &self.weights {
             let (p, q) = (chances(frame, logged)?, shares(frame, target)?);
             if *kind == Kind::Standard {
@@ -256,6 +267,25 @@ impl SlatePolicy {
             fit.mean_weights.push(units.average(kind.name(), &mean));
             fit.names.push(kind.name().to_owned());
             parts.push(units.ratio(&total(&earned), |_| 1.0, |_| true));
+            // The whole slate has one weight, which is normalised over all rows.
+            let (group, groups) = if *kind == Kind::Standard {
+                (&vec![0; weights.len()], 1)
+            } else {
+                (&*place.codes, place.count())
+            };
+            match normalised(&weights, &earned, group, groups) {
+                Ok(scores) => normal.push((
+                    kind.self_normalised().to_owned(),
+                    units.ratio(&total(&scores), |_| 1.0, |_| true),
+                )),
+                Err(at) => fit.warnings.push(Warning::Note {
+                    message: format!(
+                        "{} is left out: all weights at place {} are zero, so that they have no mean to divide by",
+                        kind.self_normalised(),
+                        place.levels[at]
+                    ),
+                }),
+            }
             if let (Kind::RewardInteraction, Some((of_item, of_policy))) = (*kind, &self.model) {
                 let (item, policy) = (numbers(frame, of_item)?, numbers(frame, of_policy)?);
                 let above = weights_above(&numbers(frame, &self.place)?, &slates.codes, &weights);
@@ -265,6 +295,10 @@ impl SlatePolicy {
                 fit.names.push("cascade_doubly_robust".to_owned());
                 parts.push(units.ratio(&total(&scores), |_| 1.0, |_| true));
             }
+        }
+        for (name, part) in normal {
+            fit.names.push(name);
+            parts.push(part);
         }
         fit.values = DVector::from_iterator(parts.len(), parts.iter().map(|p| p.estimate));
         fit.covariance = if units.count > 1 {
@@ -297,62 +331,6 @@ impl SlatePolicy {
         }
         Ok(Some(clusters))
     }
-
-    fn check_places(&self, frame: &Frame, slates: &[u32]) -> Result<()> {
-        let places = whole(frame, &self.place)?;
-        let mut pairs: Vec<(u32, u32)> = slates
-            .iter()
-            .copied()
-            .zip(places.codes.iter().copied())
-            .collect();
-        pairs.sort_unstable();
-        match pairs.windows(2).find(|two| two[0] == two[1]) {
-            None => Ok(()),
-            Some(two) => Err(Error::invalid_option(
-                "place",
-                format!("{} twice in a slate", places.levels[two[0].1 as usize]),
-                "one row for each place of a slate",
-            )),
-        }
-    }
-}
-
-/// The weight at the place above in the slate; one at the first.
-fn weights_above(places: &[f64], slates: &[u32], weights: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..places.len()).collect();
-    order.sort_by(|a, b| {
-        slates[*a]
-            .cmp(&slates[*b])
-            .then(places[*a].total_cmp(&places[*b]))
-    });
-    let mut above = vec![1.0; places.len()];
-    for two in order
-        .windows(2)
-        .filter(|two| slates[two[0]] == slates[two[1]])
-    {
-        above[two[1]] = weights[two[0]];
-    }
-    above
-}
-
-/// Refuses a probability of the slate that differs between its places.
-fn same_within(column: &str, values: &[f64], slates: &[u32], count: usize) -> Result<()> {
-    const ROUNDING: f64 = 1e-9;
-    let mut first: Vec<Option<f64>> = vec![None; count];
-    for (row, (value, slate)) in values.iter().zip(slates).enumerate() {
-        let known = *first[*slate as usize].get_or_insert(*value);
-        if (known - value).abs() > ROUNDING * known {
-            return Err(Error::OutOfRange {
-                column: column.to_owned(),
-                row: row + 1,
-                value: *value,
-                expected: format!(
-                    "{known}, as at the slate's first place: the probability of the whole slate"
-                ),
-            });
-        }
-    }
-    Ok(())
 }
 
 impl Inference for SlatePolicyFit {

@@ -116,7 +116,7 @@ impl Rounds {
         }
         let rounds = Self {
             reward: numbers(frame, reward)?,
-            arm: codes(frame, arm, arms)?,
+            arm: codes(frame, arm, arms, 0)?,
             probability: probabilities
                 .iter()
                 .map(|c| shares(frame, c))

@@ -108,7 +108,7 @@ impl BanditReplay {
             ));
         }
         self.check_uniform(log)?;
-        let codes = codes(log, &self.arm, &self.arms)?;
+        let codes = codes(log, &self.arm, &self.arms, 0)?;
         let rewards = log.numeric(&self.reward)?;
         let columns = self
             .features

@@ -32,19 +32,21 @@ impl NormalPrior {
         scale: 0.0,
     };
 
-    fn checked(self) -> Result<Self> {
-        let proper = self.strength > 0.0 && self.shape > 0.0 && self.scale > 0.0;
-        let finite = [self.mean, self.strength, self.shape, self.scale]
-            .iter()
-            .all(|v| v.is_finite());
-        if self == Self::REFERENCE || (proper && finite) {
-            return Ok(self);
+    fn checked(self) -> Result<()> {
+        const REMEDY: &str = "NormalPrior::REFERENCE takes nothing as known, and `scale / shape` is the variance that a proper prior expects";
+        if self == Self::REFERENCE {
+            return Ok(());
         }
-        Err(Error::invalid_option(
-            "prior",
-            format!("{self:?}"),
-            "NormalPrior::REFERENCE, or a finite mean with positive strength, shape and scale",
-        ))
+        if !self.mean.is_finite() {
+            return Err(Error::invalid_option(
+                "mean",
+                self.mean,
+                format!("finite: the prior mean of outcomes; {REMEDY}"),
+            ));
+        }
+        positive("strength", self.strength, REMEDY)?;
+        positive("shape", self.shape, REMEDY)?;
+        positive("scale", self.scale, REMEDY)
     }
 
     /// After data.
@@ -192,26 +194,31 @@ impl BayesianModel {
     }
 
     pub(super) fn checked(self) -> Result<Self> {
-        let mass = |a: f64, b: f64| a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite();
-        let sound = match self {
-            Self::BetaBinomial { a, b } => mass(a, b),
-            Self::Normal(prior) => return prior.checked().map(|_| self),
+        const SHARES: &str = "`a` and `b` are worth so many successes and failures: 1 and 1 know nothing, and BayesianModel::conversion_from_past fits them to past arms";
+        const COUNTS: &str = "`shape` counts in an exposure of `rate`: BayesianModel::count() knows nothing, and BayesianModel::count_from_past fits them to past arms";
+        match self {
+            Self::BetaBinomial { a, b } => {
+                positive("a", a, SHARES)?;
+                positive("b", b, SHARES)?;
+            }
+            Self::Normal(prior) => prior.checked()?,
             Self::GammaPoisson { shape, rate } => {
-                shape > 0.0 && shape.is_finite() && rate >= 0.0 && rate.is_finite()
+                positive("shape", shape, COUNTS)?;
+                if !(rate >= 0.0 && rate.is_finite()) {
+                    return Err(Error::invalid_option(
+                        "rate",
+                        rate,
+                        format!("zero or more, and finite; {COUNTS}"),
+                    ));
+                }
             }
             Self::ZeroInflatedLogNormal { a, b, logs } => {
+                positive("a", a, SHARES)?;
+                positive("b", b, SHARES)?;
                 logs.checked()?;
-                mass(a, b)
             }
-        };
-        if sound {
-            return Ok(self);
         }
-        Err(Error::invalid_option(
-            "prior",
-            format!("{self:?}"),
-            "positive finite parameters: a prior without mass gives no posterior",
-        ))
+        Ok(self)
     }
 
     /// The posterior of one arm, and a remark.
@@ -276,6 +283,18 @@ impl BayesianModel {
             }
         })
     }
+}
+
+/// Refuses a parameter of a prior without mass, with a way out.
+fn positive(name: &str, value: f64, remedy: &str) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_option(
+        name,
+        value,
+        format!("above 0 and finite: a prior without mass gives no posterior; {remedy}"),
+    ))
 }
 
 fn needs(arm: &str, enough: bool, needs: &str) -> Result<()> {

@@ -147,6 +147,9 @@ impl EffectPrior {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), q| {
                 (l.min(q), h.max(q))
             });
+        if let Some(point) = self.by_newton(p, ends) {
+            return Ok(point);
+        }
         let gap = |v: f64| p - self.probability_below(v);
         if gap(ends.0) <= 0.0 {
             return Ok(ends.0);
@@ -156,6 +159,37 @@ impl EffectPrior {
             return Ok(ends.1);
         }
         Ok(brent_root(gap, ends.0, ends.1, 0.0)?.point)
+    }
+
+    /// Newton's steps from the quantile of the normal of the same mean and deviation, kept between the ends; none without densities or where they are too slow.
+    fn by_newton(&self, p: f64, (mut low, mut high): (f64, f64)) -> Option<f64> {
+        const STEPS: usize = 40;
+        if self.components.iter().any(|c| c.deviation <= 0.0) {
+            return None;
+        }
+        let (center, width) = (self.mean(), self.deviation());
+        let mut at = (center + normal::quantile(p) * width).clamp(low, high);
+        for _ in 0..STEPS {
+            let gap = self.probability_below(at) - p;
+            if gap > 0.0 {
+                high = at;
+            } else {
+                low = at;
+            }
+            let density = self.sum(|c| normal::pdf((at - c.mean) / c.deviation) / c.deviation);
+            let next = at - gap / density;
+            let next = if next > low && next < high {
+                next
+            } else {
+                0.5 * (low + high)
+            };
+            // Steps that halve their error's exponent end at the last digits.
+            if (next - at).abs() <= 4.0 * f64::EPSILON * (at.abs() + width) {
+                return Some(next);
+            }
+            at = next;
+        }
+        None
     }
 
     /// The distribution of the effect after an estimate of it: each component is updated, and its weight multiplied by the density of the estimate under it.

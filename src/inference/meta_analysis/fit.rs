@@ -8,15 +8,14 @@ use crate::numeric::special::student_t;
 use crate::report::{Cell, CoefficientPlot, Figure, Table, shown};
 use serde::{Deserialize, Serialize};
 
-/// Studies below which intervals that take τ² as known are much too short.
-const FEW: usize = 20;
-
 /// What [`MetaAnalysis`](super::MetaAnalysis) found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetaAnalysisFit {
     studies: Vec<Estimate>,
     mean: Estimate,
     between: f64,
+    /// The variance of which I² and H² are made.
+    inconsistency: f64,
     between_error: Option<f64>,
     between_interval: Interval,
     typical: f64,
@@ -40,45 +39,25 @@ impl MetaAnalysisFit {
         let spread = Spread {
             y: &y,
             variance: &variance,
+            x: None,
         };
-        let free = (y.len() - 1) as f64;
+        let free = spread.free();
         let between = spread.estimate(method)?;
         let [lower, upper] = spread.profile(level)?;
         let at = spread.at(between);
-        let note = |message: String| Warning::Note { message };
         let ratio = at.q / free;
-        let (squared, df) = match mean_error {
-            MeanError::HartungKnapp => (ratio / at.sum, free),
-            MeanError::AtLeastNormal => (ratio.max(1.0) / at.sum, free),
-            MeanError::Normal => (1.0 / at.sum, f64::INFINITY),
-        };
-        if mean_error == MeanError::HartungKnapp && ratio < 1.0 && between <= 0.0 {
-            warnings.push(note(format!(
-                "the studies agree better than their standard errors lead to expect (q = {}): the Hartung–Knapp standard error is below \
-                 the one for known τ²; MeanError::AtLeastNormal does not go below",
-                Cell::significant(ratio, 3)
-            )));
-        }
-        if mean_error == MeanError::Normal && method != BetweenStudies::Fixed && y.len() < FEW {
-            warnings.push(note(format!(
-                "{} studies say little about τ², which the interval of the mean takes as known: it is too short; use MeanError::HartungKnapp",
-                y.len()
-            )));
-        }
-        if upper <= 0.0 {
-            warnings.push(note(
-                "the estimates differ less than their standard errors allow even at τ² = 0: the interval of τ² is empty, and shown as zero; are the standard errors too large?".to_owned(),
-            ));
-        }
+        let (scale, df) = mean_error.scale(ratio, free);
+        warnings.extend(method.remarks(mean_error, ratio, between, y.len(), upper));
         let fixed = spread.at(0.0);
         Ok(Self {
             mean: Estimate {
                 name: "mean effect".to_owned(),
-                estimate: at.mean,
-                std_error: squared.sqrt(),
+                estimate: at.coefficients[0],
+                std_error: (scale * at.inverse[(0, 0)]).sqrt(),
                 degrees_of_freedom: df,
             },
             between,
+            inconsistency: spread.inconsistency(method, between)?,
             between_error: spread.error_of(method, between),
             between_interval: Interval {
                 name: "τ²".to_owned(),
@@ -121,19 +100,9 @@ impl MetaAnalysisFit {
         &self.between_interval
     }
 
-    /// I², the share of the spread of estimates that is not sampling error.
+    /// I², the share of the spread of estimates that is not sampling error; `max(0, (Q − df)/Q)` where τ² is not estimated.
     pub fn i_squared(&self) -> f64 {
-        let excess = self.excess();
-        excess / (excess + self.typical)
-    }
-
-    /// The variance of effects in I² and H²: of one effect, which has none, that by moments, so that I² is Higgins & Thompson's `(Q − (k − 1))/Q`.
-    fn excess(&self) -> f64 {
-        if self.method != BetweenStudies::Fixed {
-            return self.between;
-        }
-        let free = (self.studies.len() - 1) as f64;
-        self.typical * (self.test.statistic / free - 1.0).max(0.0)
+        self.inconsistency / (self.inconsistency + self.typical)
     }
 
     /// The interval of I², from that of τ².
@@ -143,7 +112,7 @@ impl MetaAnalysisFit {
 
     /// H², the variance of estimates over that of sampling.
     pub fn h_squared(&self) -> f64 {
-        1.0 + self.excess() / self.typical
+        1.0 + self.inconsistency / self.typical
     }
 
     /// The interval of H², from that of τ².
@@ -223,6 +192,24 @@ impl MetaAnalysisFit {
             .collect()
     }
 
+    /// The same of the first studies.
+    pub(super) fn of_first(&self, count: usize) -> Result<Self> {
+        let some = self.studies[..count].to_vec();
+        Self::new(some, self.method, self.mean_error, self.level, Vec::new())
+    }
+
+    pub(super) fn method(&self) -> BetweenStudies {
+        self.method
+    }
+
+    pub(super) fn mean_error(&self) -> MeanError {
+        self.mean_error
+    }
+
+    pub(super) fn level(&self) -> f64 {
+        self.level
+    }
+
     /// What a reader of the numbers must know.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -260,18 +247,8 @@ impl MetaAnalysisFit {
             .row(line(&self.mean, Cell::empty()))
             .note(format!(
                 "Between studies: {}; mean: {}",
-                match self.method {
-                    BetweenStudies::Fixed => "one effect",
-                    BetweenStudies::DerSimonianLaird => "DerSimonian–Laird",
-                    BetweenStudies::PauleMandel => "Paule–Mandel",
-                    BetweenStudies::MaximumLikelihood => "maximum likelihood",
-                    BetweenStudies::Reml => "REML",
-                },
-                match self.mean_error {
-                    MeanError::HartungKnapp => "Hartung–Knapp",
-                    MeanError::AtLeastNormal => "Hartung–Knapp, never below known τ²",
-                    MeanError::Normal => "τ² taken as known",
-                }
+                self.method.text(),
+                self.mean_error.text()
             ))
             .note(format!(
                 "τ² = {}, I² = {}; {}; {}",
@@ -319,7 +296,7 @@ impl MetaAnalysisFit {
     }
 }
 
-fn ends(e: &Estimate, level: f64) -> (f64, f64) {
+pub(super) fn ends(e: &Estimate, level: f64) -> (f64, f64) {
     e.confidence_interval(level)
         .map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper))
 }

@@ -2,70 +2,135 @@
 
 use super::BetweenStudies;
 use crate::error::Result;
+use crate::numeric::linalg::{RANK_TOLERANCE, symmetrize};
 use crate::numeric::optimize::brent_root;
 use crate::numeric::special::chi_squared;
+use nalgebra::{DMatrix, DVector};
 
 /// Points of the search for maxima of the restricted likelihood.
 const GRID: usize = 200;
 
-/// Estimates and variances, with what their weighted sums give at a variance between them.
+/// Estimates and variances, with what weighted least squares gives at a variance between them.
 pub(super) struct Spread<'a> {
     pub(super) y: &'a [f64],
     pub(super) variance: &'a [f64],
+    /// Regressors, the constant among them, of full rank; none for a mean alone.
+    pub(super) x: Option<&'a DMatrix<f64>>,
 }
 
-/// Sums of the weights 1/(s² + τ²) and the mean under them.
+/// Weighted least squares with the weights `w = 1/(s² + τ²)`. With `P = W − WX(X'WX)⁻¹X'W`:
 pub(super) struct Weighted {
-    pub(super) sum: f64,
-    pub(super) squares: f64,
-    pub(super) mean: f64,
-    /// Σ w (y − mean)².
+    pub(super) coefficients: DVector<f64>,
+    /// `(X'WX)⁻¹`.
+    pub(super) inverse: DMatrix<f64>,
+    pub(super) leverages: Vec<f64>,
+    /// `y'Py = Σ w (y − ŷ)²`.
     pub(super) q: f64,
+    /// `y'PPy = Σ w² (y − ŷ)²`.
+    squares: f64,
+    /// `tr P`.
+    pub(super) trace: f64,
+    /// `ln det X'WX`.
+    log_determinant: f64,
 }
 
 impl Spread<'_> {
+    fn weights(&self, between: f64) -> Vec<f64> {
+        let weights = self.variance.iter().map(|v| 1.0 / (v + between));
+        weights.collect()
+    }
+
     pub(super) fn at(&self, between: f64) -> Weighted {
-        let weights = || self.variance.iter().map(|v| 1.0 / (v + between));
-        let sum: f64 = weights().sum();
-        let mean = weights().zip(self.y).map(|(w, y)| w * y).sum::<f64>() / sum;
-        Weighted {
-            sum,
-            squares: weights().map(|w| w * w).sum(),
-            mean,
-            q: (weights().zip(self.y))
-                .map(|(w, y)| w * (y - mean).powi(2))
-                .sum(),
+        let weights = self.weights(between);
+        match self.x {
+            None => self.mean(&weights),
+            Some(x) => self.regression(&weights, x),
         }
     }
 
-    fn free(&self) -> f64 {
-        (self.y.len() - 1) as f64
+    fn mean(&self, weights: &[f64]) -> Weighted {
+        let sum: f64 = weights.iter().sum();
+        let mean = products(weights, self.y) / sum;
+        let off: Vec<f64> = self.y.iter().map(|y| (y - mean).powi(2)).collect();
+        let squares: Vec<f64> = weights.iter().map(|w| w * w).collect();
+        Weighted {
+            coefficients: DVector::from_element(1, mean),
+            inverse: DMatrix::from_element(1, 1, 1.0 / sum),
+            leverages: weights.iter().map(|w| w / sum).collect(),
+            q: products(weights, &off),
+            squares: products(&squares, &off),
+            trace: products(weights, &others(weights)) / sum,
+            log_determinant: sum.ln(),
+        }
     }
 
-    /// `Σw − Σw²/Σw` of the weights 1/s².
-    fn scale(&self) -> f64 {
-        let weights: Vec<f64> = self.variance.iter().map(|v| 1.0 / v).collect();
-        products(&weights, &others(&weights)) / weights.iter().sum::<f64>()
+    fn regression(&self, weights: &[f64], x: &DMatrix<f64>) -> Weighted {
+        let root: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
+        let scaled = DMatrix::from_fn(x.nrows(), x.ncols(), |i, j| root[i] * x[(i, j)]);
+        let y = DVector::from_fn(x.nrows(), |i, _| root[i] * self.y[i]);
+        let (q, r) = scaled.qr().unpack();
+        let identity = DMatrix::identity(x.ncols(), x.ncols());
+        // The columns are of full rank under the least even weights: see `Spread::is_full_rank`.
+        let inverse_root = r.solve_upper_triangular(&identity).unwrap_or(identity);
+        let coefficients = &inverse_root * (q.transpose() * &y);
+        let fitted = x * &coefficients;
+        let off: Vec<f64> = (self.y.iter().zip(fitted.iter()))
+            .map(|(y, fitted)| (y - fitted).powi(2))
+            .collect();
+        let squares: Vec<f64> = weights.iter().map(|w| w * w).collect();
+        let leverages: Vec<f64> = q.row_iter().map(|row| row.norm_squared()).collect();
+        let rest: Vec<f64> = leverages.iter().map(|h| (1.0 - h).max(0.0)).collect();
+        Weighted {
+            inverse: symmetrize(&(&inverse_root * inverse_root.transpose())),
+            coefficients,
+            q: products(weights, &off),
+            squares: products(&squares, &off),
+            trace: products(weights, &rest),
+            log_determinant: r.diagonal().iter().map(|d| 2.0 * d.abs().ln()).sum(),
+            leverages,
+        }
+    }
+
+    /// Whether the regressors stay apart where weights are least even, without a variance between studies.
+    pub(super) fn is_full_rank(&self) -> bool {
+        let Some(x) = self.x else {
+            return true;
+        };
+        let root: Vec<f64> = self.weights(0.0).iter().map(|w| w.sqrt()).collect();
+        let scaled = DMatrix::from_fn(x.nrows(), x.ncols(), |i, j| root[i] * x[(i, j)]);
+        let lengths: Vec<f64> = scaled.column_iter().map(|c| c.norm()).collect();
+        let r = scaled.qr().unpack_r();
+        (0..x.ncols()).all(|j| r[(j, j)].abs() > RANK_TOLERANCE.sqrt() * lengths[j])
+    }
+
+    pub(super) fn free(&self) -> f64 {
+        (self.y.len() - self.x.map_or(1, DMatrix::ncols)) as f64
     }
 
     /// The variance of a typical study (Higgins & Thompson).
     pub(super) fn typical(&self) -> f64 {
-        self.free() / self.scale()
+        self.free() / self.at(0.0).trace
+    }
+
+    /// The variance of which I² and H² are made: that of moments where none is estimated, `I² = max(0, (Q − df)/Q)`.
+    pub(super) fn inconsistency(&self, method: BetweenStudies, between: f64) -> Result<f64> {
+        match method {
+            BetweenStudies::Fixed => self.estimate(BetweenStudies::DerSimonianLaird),
+            _ => Ok(between),
+        }
     }
 
     pub(super) fn estimate(&self, method: BetweenStudies) -> Result<f64> {
         match method {
             BetweenStudies::Fixed => Ok(0.0),
-            BetweenStudies::DerSimonianLaird => Ok(self.moments()),
+            BetweenStudies::DerSimonianLaird => {
+                let at = self.at(0.0);
+                Ok(((at.q - self.free()) / at.trace).max(0.0))
+            }
             BetweenStudies::PauleMandel => self.where_q_is(self.free()),
-            BetweenStudies::MaximumLikelihood => self.likeliest(0.0),
-            BetweenStudies::Reml => self.likeliest(1.0),
+            BetweenStudies::MaximumLikelihood => self.likeliest(false),
+            BetweenStudies::Reml => self.likeliest(true),
         }
-    }
-
-    /// DerSimonian & Laird's.
-    pub(super) fn moments(&self) -> f64 {
-        ((self.at(0.0).q - self.free()) / self.scale()).max(0.0)
     }
 
     /// The variance at which the generalised Q, which falls, has this value; zero when it is below it throughout.
@@ -99,48 +164,59 @@ impl Spread<'_> {
             .max(self.variance.iter().copied().fold(0.0, f64::max))
     }
 
-    /// Twice the log-likelihood but for a constant; `restricted` is one for the restricted one, zero for the plain one.
-    fn likelihood(&self, between: f64, restricted: f64) -> f64 {
+    /// Twice the log-likelihood but for a constant, and its slope; restricted or plain.
+    fn likelihood(&self, between: f64, restricted: bool) -> (f64, f64) {
         let at = self.at(between);
         let logs: f64 = self.variance.iter().map(|v| (v + between).ln()).sum();
-        -logs - restricted * at.sum.ln() - at.q
-    }
-
-    /// Its slope: `Σ w²(y − μ)² − Σ w`, and `Σ w²/Σ w` when restricted.
-    fn slope(&self, between: f64, restricted: f64) -> f64 {
-        let at = self.at(between);
-        let squares: f64 = (self.variance.iter().zip(self.y))
-            .map(|(v, y)| ((y - at.mean) / (v + between)).powi(2))
-            .sum();
-        squares - at.sum + restricted * at.squares / at.sum
+        if restricted {
+            (-logs - at.log_determinant - at.q, at.squares - at.trace)
+        } else {
+            let sum: f64 = self.weights(between).iter().sum();
+            (-logs - at.q, at.squares - sum)
+        }
     }
 
     /// The standard error of an estimate: by its expected information of one by likelihood, by the variance of Q of one by moments.
     pub(super) fn error_of(&self, method: BetweenStudies, between: f64) -> Option<f64> {
         match method {
-            BetweenStudies::Reml => Some((2.0 / self.trace(between)).sqrt()),
-            BetweenStudies::MaximumLikelihood => Some((2.0 / self.at(between).squares).sqrt()),
+            BetweenStudies::Reml => Some((2.0 / self.trace_of_square(between)).sqrt()),
+            BetweenStudies::MaximumLikelihood => {
+                let squares: f64 = self.weights(between).iter().map(|w| w * w).sum();
+                Some((2.0 / squares).sqrt())
+            }
             BetweenStudies::DerSimonianLaird => {
-                let scale = self.scale();
-                let share = between / scale;
-                let sampling = 2.0 * self.free() / scale / scale + 4.0 * share;
-                Some((sampling + 2.0 * share * share * self.trace(0.0)).sqrt())
+                let trace = self.at(0.0).trace;
+                let share = between / trace;
+                let sampling = 2.0 * self.free() / trace / trace + 4.0 * share;
+                Some((sampling + 2.0 * share * share * self.trace_of_square(0.0)).sqrt())
             }
             BetweenStudies::Fixed | BetweenStudies::PauleMandel => None,
         }
     }
 
-    /// `tr(PP) = Σᵢ wᵢ² {(Σⱼ≠ᵢ wⱼ)² + Σⱼ≠ᵢ wⱼ²}/(Σw)²` of the weights 1/(s² + τ²).
-    fn trace(&self, between: f64) -> f64 {
-        let weights = self.variance.iter().map(|v| 1.0 / (v + between));
-        let sum: f64 = weights.clone().sum();
-        let shares: Vec<f64> = weights.map(|w| w / sum).collect();
-        let squares: Vec<f64> = shares.iter().map(|w| w * w).collect();
-        let rest: Vec<f64> = others(&shares).iter().map(|w| w * w).collect();
-        sum * sum * (products(&squares, &rest) + products(&squares, &others(&squares)))
+    /// `tr(PP)` at a variance between studies.
+    fn trace_of_square(&self, between: f64) -> f64 {
+        let weights = self.weights(between);
+        let Some(x) = self.x else {
+            // Σᵢ wᵢ² {(Σⱼ≠ᵢ wⱼ)² + Σⱼ≠ᵢ wⱼ²}/(Σw)²
+            let sum: f64 = weights.iter().sum();
+            let shares: Vec<f64> = weights.iter().map(|w| w / sum).collect();
+            let squares: Vec<f64> = shares.iter().map(|w| w * w).collect();
+            let rest: Vec<f64> = others(&shares).iter().map(|w| w * w).collect();
+            return sum * sum * (products(&squares, &rest) + products(&squares, &others(&squares)));
+        };
+        // Σw² − 2 tr(A⁻¹X'W³X) + tr(A⁻¹X'W²XA⁻¹X'W²X), A = X'WX
+        let inverse = self.at(between).inverse;
+        let moments = |of: &dyn Fn(f64) -> f64| {
+            let scaled = DMatrix::from_fn(x.nrows(), x.ncols(), |i, j| of(weights[i]) * x[(i, j)]);
+            &inverse * (x.transpose() * scaled)
+        };
+        let (second, third) = (moments(&|w| w * w), moments(&|w| w * w * w));
+        weights.iter().map(|w| w * w).sum::<f64>() - 2.0 * third.trace()
+            + (&second * &second).trace()
     }
 
-    fn likeliest(&self, restricted: f64) -> Result<f64> {
+    fn likeliest(&self, restricted: bool) -> Result<f64> {
         // A grid that is fine near zero, in units of the smallest variance.
         let (largest, unit) = (
             self.largest(),
@@ -148,16 +224,20 @@ impl Spread<'_> {
         );
         let reach = (largest / unit).ln_1p();
         let point = |i: usize| unit * (reach * i as f64 / GRID as f64).exp_m1();
-        let mut best = (0.0, self.likelihood(0.0, restricted));
+        let slope = |t: f64| self.likelihood(t, restricted).1;
+        let (value, mut below) = self.likelihood(0.0, restricted);
+        let mut best = (0.0, value);
         for i in 1..=GRID {
             let (low, high) = (point(i - 1), point(i));
-            if self.slope(low, restricted) > 0.0 && self.slope(high, restricted) <= 0.0 {
-                let found = brent_root(|t| self.slope(t, restricted), low, high, 0.0)?.point;
-                let value = self.likelihood(found, restricted);
+            let above = slope(high);
+            if below > 0.0 && above <= 0.0 {
+                let found = brent_root(slope, low, high, 0.0)?.point;
+                let (value, _) = self.likelihood(found, restricted);
                 if value > best.1 {
                     best = (found, value);
                 }
             }
+            below = above;
         }
         Ok(best.0)
     }

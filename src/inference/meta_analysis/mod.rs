@@ -1,12 +1,19 @@
 //! Meta-analysis: one answer from several experiments, and how much they differ.
 
 mod fit;
+mod funnel;
 mod heterogeneity;
+mod influence;
+mod regression;
 
 pub use fit::MetaAnalysisFit;
+pub use funnel::FunnelAsymmetry;
+pub use influence::StudyInfluence;
+pub use regression::{FurtherStudy, MetaRegression, MetaRegressionFit};
 
 use super::{Estimate, check_level, studies};
 use crate::error::{Error, Result, Warning};
+use crate::report::Cell;
 use serde::{Deserialize, Serialize};
 
 /// How the variance τ² between studies is estimated.
@@ -34,6 +41,50 @@ pub enum BetweenStudies {
     Reml,
 }
 
+/// Studies below which intervals that take τ² as known are much too short.
+const FEW: usize = 20;
+
+impl BetweenStudies {
+    /// What a reader must know of errors made from `ratio`, Q at τ² over its degrees of freedom, and of an interval of τ² that ends at `upper`.
+    fn remarks(
+        self,
+        mean_error: MeanError,
+        ratio: f64,
+        between: f64,
+        studies: usize,
+        upper: f64,
+    ) -> Vec<Warning> {
+        let mut messages = Vec::new();
+        if mean_error == MeanError::HartungKnapp && ratio < 1.0 && between <= 0.0 {
+            messages.push(format!(
+                "the studies agree better than their standard errors lead to expect (q = {}): the Hartung–Knapp standard error is below \
+                 the one for known τ²; MeanError::AtLeastNormal does not go below",
+                Cell::significant(ratio, 3)
+            ));
+        }
+        if mean_error == MeanError::Normal && self != Self::Fixed && studies < FEW {
+            messages.push(format!(
+                "{studies} studies say little about τ², which the intervals take as known: they are too short; use MeanError::HartungKnapp"
+            ));
+        }
+        if upper <= 0.0 {
+            messages.push("the estimates differ less than their standard errors allow even at τ² = 0: the interval of τ² is empty, and shown as zero; are the standard errors too large?".to_owned());
+        }
+        let note = |message| Warning::Note { message };
+        messages.into_iter().map(note).collect()
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Fixed => "one effect",
+            Self::DerSimonianLaird => "DerSimonian–Laird",
+            Self::PauleMandel => "Paule–Mandel",
+            Self::MaximumLikelihood => "maximum likelihood",
+            Self::Reml => "REML",
+        }
+    }
+}
+
 /// How sure the mean effect is.
 ///
 /// | variant | standard error of μ̂ | distribution |
@@ -51,6 +102,25 @@ pub enum MeanError {
     AtLeastNormal,
     /// As if τ² were known.
     Normal,
+}
+
+impl MeanError {
+    /// What multiplies `(X'WX)⁻¹` at `q` over its degrees of freedom, and the degrees of freedom of t.
+    fn scale(self, ratio: f64, free: f64) -> (f64, f64) {
+        match self {
+            Self::HartungKnapp => (ratio, free),
+            Self::AtLeastNormal => (ratio.max(1.0), free),
+            Self::Normal => (1.0, f64::INFINITY),
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::HartungKnapp => "Hartung–Knapp",
+            Self::AtLeastNormal => "Hartung–Knapp, never below known τ²",
+            Self::Normal => "τ² taken as known",
+        }
+    }
 }
 
 /// Pools the estimates of several studies (experiments, countries, segments): `y_i ~ N(θ_i, s_i²)`, `θ_i ~ N(μ, τ²)`. The mean is
