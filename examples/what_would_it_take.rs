@@ -57,9 +57,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let chosen = confident.data.label("choice")?;
     let prices = ["price_standard", "price_co_create"].map(|p| confident.data.real(p).unwrap());
     let mut long = vec![vec![]; 5];
-    for i in 0..confident.data.rows() {
+    for (i, (standard, co_create)) in prices[0].iter().zip(prices[1]).enumerate() {
         for (k, alternative) in ["none", "standard", "co-create"].iter().enumerate() {
-            let price = if k == 0 { 0.0 } else { prices[k - 1][i] };
+            let price = [0.0, *standard, *co_create][k];
             let flags = [k == 1, k == 2, chosen.get(i) == Some(*alternative)];
             let row = [i as f64, price]
                 .into_iter()

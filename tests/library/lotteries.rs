@@ -328,9 +328,9 @@ fn a_pair_without_a_difference_is_a_toss_up() {
         });
         values
     };
-    let names = made.data.names().into_iter();
+    let names = made.data.names().iter();
     let more = names.fold(Frame::new(), |f, name| {
-        f.with(name.clone(), with(&name)).unwrap()
+        f.with(name.clone(), with(name)).unwrap()
     });
     for (theory, error) in [
         (RiskTheory::default(), Contextual),
