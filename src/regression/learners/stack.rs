@@ -8,12 +8,12 @@ use super::training::TrainingSet;
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::numeric::{Progress, Seed, blocks};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 /// Rows of one task.
 const CHUNK: usize = 1 << 14;
-/// Exchanges of weight between two members at most.
+/// Exchanges of weight between two members at most; those who need more crawl, since members predict almost the same.
 const MOST_EXCHANGES: usize = 1_000_000;
 /// Exchanges end when none would lower the loss by more than this share.
 const TOLERANCE: f64 = 1e-14;
@@ -165,6 +165,11 @@ fn products(errors: &[Vec<f64>], set: &TrainingSet) -> DMatrix<f64> {
 /// most, as far as it pays.
 pub(crate) fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
     let k = e.nrows();
+    if e.iter().any(|v| !v.is_finite()) {
+        return Err(Error::NotFinite {
+            what: "the squared error of a member of a stack".to_owned(),
+        });
+    }
     let best = (0..k).fold(
         0,
         |best, l| if e[(l, l)] < e[(best, best)] { l } else { best },
@@ -199,13 +204,65 @@ pub(crate) fn simplex(e: &DMatrix<f64>) -> Result<Vec<f64>> {
             *s += moved * (e[(l, to)] - e[(l, from)]);
         }
     }
-    Err(Error::NotConverged {
-        what: "the weights of a stack".to_owned(),
-        iterations: MOST_EXCHANGES,
-        criterion: f64::NAN,
-        tolerance: TOLERANCE,
-        remedy: "drop members that predict almost the same".to_owned(),
-    })
+    Ok(by_active_set(e, alpha))
+}
+
+/// The same minimum by an active set, from any weights: steps of Newton among the members in use, each as far as the first weight that turns zero, then the
+/// member that would lower the loss most comes in. Directions along which the loss is flat to the last digit are left alone.
+fn by_active_set(e: &DMatrix<f64>, mut alpha: Vec<f64>) -> Vec<f64> {
+    /// Members that come in at most, a member.
+    const ROUNDS: usize = 20;
+    let k = alpha.len();
+    let rounding = e.amax() * f64::EPSILON * k as f64;
+    let slopes = |alpha: &[f64]| e * DVector::from_column_slice(alpha);
+    // A million exchanges have added up their rounding.
+    let total: f64 = alpha.iter().sum();
+    alpha.iter_mut().for_each(|a| *a /= total);
+    let mut used: Vec<usize> = (0..k).filter(|l| alpha[*l] > 0.0).collect();
+    for _ in 0..ROUNDS * k {
+        while let [base, others @ ..] = used.as_slice()
+            && !others.is_empty()
+        {
+            let slope = slopes(&alpha);
+            let hessian = DMatrix::from_fn(others.len(), others.len(), |i, j| {
+                let (i, j) = (others[i], others[j]);
+                e[(i, j)] - e[(i, *base)] - e[(*base, j)] + e[(*base, *base)]
+            });
+            let gradient = DVector::from_fn(others.len(), |i, _| slope[others[i]] - slope[*base]);
+            let eigen = hessian.symmetric_eigen();
+            let mut along = eigen.eigenvectors.tr_mul(&gradient);
+            for (g, value) in along.iter_mut().zip(&eigen.eigenvalues) {
+                *g = if *value > rounding { -*g / value } else { 0.0 };
+            }
+            let step = &eigen.eigenvectors * along;
+            let mut direction = vec![0.0; k];
+            for (l, d) in others.iter().zip(&step) {
+                direction[*l] = *d;
+                direction[*base] -= d;
+            }
+            let blocking = (used.iter())
+                .filter(|l| direction[**l] < 0.0)
+                .map(|l| (alpha[*l] / -direction[*l], *l))
+                .min_by(|a, b| a.0.total_cmp(&b.0))
+                .filter(|(share, _)| *share < 1.0);
+            let share = blocking.map_or(1.0, |(share, _)| share);
+            for (a, d) in alpha.iter_mut().zip(&direction) {
+                *a += share * d;
+            }
+            let Some((_, gone)) = blocking else { break };
+            alpha[gone] = 0.0;
+            used.retain(|l| *l != gone);
+        }
+        let slope = slopes(&alpha);
+        let loss: f64 = alpha.iter().zip(&slope).map(|(a, s)| a * s).sum();
+        let unused = (0..k).filter(|l| !used.contains(l));
+        let best = unused.min_by(|a, b| slope[*a].total_cmp(&slope[*b]));
+        match best.filter(|l| slope[*l] < loss - rounding) {
+            Some(l) => used.push(l),
+            None => break,
+        }
+    }
+    alpha
 }
 
 /// A stack after fitting.
@@ -258,5 +315,39 @@ mod tests {
         }
         let corner = DMatrix::from_row_slice(2, 2, &[1.0, 1.5, 1.5, 4.0]);
         assert_eq!(simplex(&corner).unwrap(), [1.0, 0.0]);
+        let bad = DMatrix::from_row_slice(2, 2, &[1.0, f64::NAN, f64::NAN, 4.0]);
+        assert!(matches!(simplex(&bad), Err(Error::NotFinite { .. })));
+    }
+
+    /// Squared errors of members that share three factors and hardly differ otherwise, on which exchanges crawl.
+    fn nearly_alike(k: usize, seed: u64, own: f64) -> DMatrix<f64> {
+        use rand::RngExt;
+        let mut random = Seed::new(seed).stream(0);
+        let mut draw =
+            |rows, columns| DMatrix::from_fn(rows, columns, |_, _| random.random::<f64>() - 0.5);
+        let (factors, loadings, rest) = (draw(300, 4), draw(4, k), draw(300, k));
+        let mut errors = factors * loadings + rest * own;
+        let common = draw(300, 1);
+        for mut column in errors.column_iter_mut() {
+            column += &common;
+        }
+        errors.transpose() * &errors / 300.0
+    }
+
+    #[test]
+    fn members_that_are_nearly_alike_have_their_weights_too() {
+        for (k, seed, own) in [(8, 36, 1e-3), (8, 2, 1e-5), (12, 3, 1e-4), (6, 4, 0.0)] {
+            let e = nearly_alike(k, seed, own);
+            let mut corner = vec![0.0; k];
+            corner[0] = 1.0;
+            for alpha in [simplex(&e).unwrap(), by_active_set(&e, corner)] {
+                assert!((alpha.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+                let slope = &e * DVector::from_column_slice(&alpha);
+                let loss: f64 = alpha.iter().zip(&slope).map(|(a, s)| a * s).sum();
+                for (a, s) in alpha.iter().zip(&slope) {
+                    assert!(*a >= 0.0 && *s >= loss - 1e-12 * loss, "{k} {alpha:?}");
+                }
+            }
+        }
     }
 }
