@@ -217,7 +217,9 @@ fn by_active_set(e: &DMatrix<f64>, mut alpha: Vec<f64>) -> Vec<f64> {
     let slopes = |alpha: &[f64]| e * DVector::from_column_slice(alpha);
     // A million exchanges have added up their rounding.
     let total: f64 = alpha.iter().sum();
-    alpha.iter_mut().for_each(|a| *a /= total);
+    for a in &mut alpha {
+        *a /= total;
+    }
     let mut used: Vec<usize> = (0..k).filter(|l| alpha[*l] > 0.0).collect();
     for _ in 0..ROUNDS * k {
         while let [base, others @ ..] = used.as_slice()
