@@ -311,7 +311,7 @@ mod tests {
         };
         let text = estimate.to_string();
         assert!(
-            text.starts_with("x: 1648.65 (s.e. 1.23457e-5, p = "),
+            text.starts_with("x: 1648.65 (s.e. 1.23457e-5, p < 0.0001)"),
             "{text}"
         );
         let set = ConfidenceSet {
