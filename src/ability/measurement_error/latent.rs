@@ -3,7 +3,6 @@
 use super::measured::{MeasurementError, variance};
 use crate::error::{Error, Result};
 use crate::numeric::linalg::{Cholesky, sandwich};
-use crate::summary::gram::cross_product;
 use nalgebra::{DMatrix, DVector};
 
 /// Iterations at most; each gains about a digit at worst.
@@ -119,7 +118,7 @@ impl Latent {
         }
         Ok(Self {
             psi: gamma.push(sigma),
-            covariance: cross_product(&influence),
+            covariance: influence.tr_mul(&influence),
             reliability: None,
             variances: v.to_vec(),
         })
@@ -154,7 +153,7 @@ impl Latent {
         }
         Ok(Self {
             psi: gamma.push(tau).push(total),
-            covariance: cross_product(&influence),
+            covariance: influence.tr_mul(&influence),
             reliability: Some(reliability),
             variances: v.to_vec(),
         })
